@@ -1,0 +1,1 @@
+"""Differentiable bioinformatics: operators, pipelines, training and runs, without a screen."""
