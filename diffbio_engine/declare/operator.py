@@ -1,0 +1,253 @@
+"""What an operator is: settings, ports, the mathematics, and the contract of ``apply``."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from flax.errors import TraceContextError
+
+from diffbio_engine.declare.ports import Kind, Port
+from diffbio_engine.declare.settings import Config, settings_of
+from diffbio_engine.errors import DataError
+
+
+class Dial(nnx.Variable):
+    """A traced number that a person turns; never trained, never a reason to recompile."""
+
+
+class Buffer(nnx.Variable):
+    """State that ``prepare`` found in the data and that placing a new cell needs."""
+
+
+class TrainingBuffer(nnx.Variable):
+    """State that ``prepare`` found in the data and that only training needs (a cell graph)."""
+
+
+class Operator(nnx.Module):
+    """A differentiable step. A subclass declares its ports and writes ``__call__``.
+
+    Attributes:
+        reach: ``"cell"`` if each row stands alone, ``"population"`` if it needs to see many cells.
+        prepare_cells: The most cells that ``prepare`` wants to see; None for all.
+        learns_from_neighbours: Training batches hold, for each cell, a neighbour drawn from the
+            graph that ``neighbour_graph`` returns.
+        needs_training: Its output means little before its weights were trained or prepared.
+    """
+
+    Config: ClassVar[type[Config]]
+    inputs: ClassVar[tuple[Port, ...]] = ()
+    outputs: ClassVar[tuple[Port, ...]] = ()
+    reach: ClassVar[Literal["cell", "population"]] = "cell"
+    prepare_cells: ClassVar[int | None] = None
+    learns_from_neighbours: ClassVar[bool] = False
+    needs_training: ClassVar[bool] = False
+
+    def __init__(
+        self, config: Config, *, rngs: nnx.Rngs | None = None, name: str | None = None
+    ) -> None:
+        self.config = config
+        self.name = name
+        self.deterministic = True  # nnx.Module.train() and eval() switch this
+        self.fitted = not self.needs_training
+        learnable = getattr(config, "learnable_temperature", False)
+        dials: dict[str, nnx.Variable] = {}
+        for setting in settings_of(type(config)):
+            if not setting.live:
+                continue
+            value = jnp.asarray(getattr(config, setting.name), dtype=float)
+            if setting.name == "temperature" and learnable:
+                # Stored as a logarithm, so that no gradient step makes it zero or negative.
+                self.log_temperature = nnx.Param(jnp.log(value))
+            else:
+                dials[setting.name] = Dial(value)
+        self.dials = nnx.Dict(dials)
+        self.draws = (rngs or nnx.Rngs(0)).fork() if config.stochastic else None
+
+    def dial(self, name: str) -> jax.Array:
+        """The present value of a dial, traced."""
+        if name in self.dials:
+            return self.dials[name][...]
+        if name == "temperature":
+            return jnp.exp(self.log_temperature[...])
+        raise KeyError(f"{type(self).__name__} declares no dial '{name}'.")
+
+    # -- the mathematics -------------------------------------------------------------------
+
+    def __call__(self, **arrays: Any) -> Any:
+        """The mathematics: arrays by input port in, a dict by output port out.
+
+        A stochastic operator also takes ``key``: None means the deterministic path.
+        """
+        raise NotImplementedError
+
+    def run(self, arrays: Mapping[str, Any], key: jax.Array | None = None) -> dict[str, Any]:
+        """``__call__`` with a dict, the key passed on only to operators that draw."""
+        extra = {"key": key} if self.config.stochastic else {}
+        return self(**arrays, **extra)
+
+    def prepare(
+        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+    ) -> None:
+        """Looks at all cells (or a sample of ``prepare_cells``) and sets buffers and first weights.
+
+        Called outside any transform, in pipeline order, before training and at every refresh.
+        ``first`` is False at a refresh: buffers are computed anew, learned weights are left alone.
+        """
+
+    def neighbour_graph(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """``(indices (n, k) int32, weights (n, k) float32)`` of the prepared cells, if any."""
+        return None
+
+    @classmethod
+    def prepares(cls) -> bool:
+        """Whether this operator looks at the data before it runs."""
+        return cls.prepare is not Operator.prepare
+
+    # -- the contract of apply -------------------------------------------------------------
+
+    def apply(
+        self,
+        data: Mapping[str, Any],
+        state: Any = None,
+        metadata: Any = None,
+        key: jax.Array | None = None,
+        stats: Any = None,
+        *,
+        random_params: jax.Array | None = None,
+    ) -> tuple[dict[str, Any], Any, Any]:
+        """Takes the declared inputs out of ``data``; returns all of ``data`` plus the outputs.
+
+        Args:
+            data: Arrays by port name; one cell (without the cells axis) or many.
+            state, metadata: Handed through.
+            key: Randomness for a stochastic operator. Without it, the deterministic path is taken
+                in eval mode, and in train mode a draw from the operator's own stream (outside
+                transforms that cannot advance it).
+            stats: Accepted for the older callers, unused.
+            random_params: The former name of ``key``.
+        """
+        arrays, single = self._take(data)
+        key = random_params if key is None else key
+        if key is None and self.config.stochastic and not self.deterministic:
+            key = self._own_key()
+        outputs = self.run(arrays, key)
+        result = dict(data)
+        for port in self.outputs:
+            if port.name not in outputs:
+                continue
+            value = outputs[port.name]
+            if single and port.per_cell:
+                value = value[0]
+            result.update(dict.fromkeys((port.name, *port.also), value))
+        return result, state, metadata
+
+    def apply_batch(self, data: Mapping[str, Any], key: jax.Array | None = None) -> dict[str, Any]:
+        """``apply`` for records stacked along a new leading axis; a key for each."""
+        n_records = len(next(iter(data.values())))
+        keys = None if key is None else jax.random.split(key, n_records)
+        return jax.vmap(lambda d, k: self.apply(d, {}, None, k)[0])(dict(data), keys)
+
+    def generate_random_params(self, rng: jax.Array, data_shapes: Any = None) -> jax.Array:
+        """The key itself: the older callers ask for it before ``apply``."""
+        return rng
+
+    def train_mode(self) -> None:
+        """Stochastic parts draw; same as ``train()``."""
+        self.train()
+
+    def eval_mode(self) -> None:
+        """Every output is deterministic; same as ``eval()``."""
+        self.eval()
+
+    def _own_key(self) -> jax.Array | None:
+        try:
+            return getattr(self.draws, self.config.stream_name)()
+        except TraceContextError:
+            # Inside jax.jit or jax.vmap a stream cannot advance: a constant "random" draw would
+            # be worse than none.
+            return None
+
+    def _take(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+        """The declared inputs with a cells axis, and whether it had to be added."""
+        arrays: dict[str, Any] = {}
+        single = False
+        for port in self.inputs:
+            found = next((n for n in (port.name, *port.also) if n in data), None)
+            if found is None or data[found] is None:
+                if port.optional:
+                    continue
+                raise DataError(
+                    f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
+                    fix=f"Add it: {port.doc}",
+                    where=port.name,
+                )
+            value = jnp.asarray(data[found])
+            if port.per_cell and value.ndim == len(port.axis_names) - 1:
+                value, single = value[None], True
+            arrays[port.name] = value
+        check_axes(self.inputs, {n: a.shape for n, a in arrays.items()}, self.config)
+        return arrays, single
+
+
+def check_axes(
+    ports: tuple[Port, ...], shapes: Mapping[str, tuple[int, ...]], config: Config
+) -> dict[str, int]:
+    """The length of each axis; a ``DataError`` where two arrays or a setting disagree."""
+    lengths = {s.axis: getattr(config, s.name) for s in settings_of(type(config)) if s.axis}
+    said_by = dict.fromkeys(lengths, "the settings")
+    for port in ports:
+        if port.name not in shapes:
+            continue
+        shape, names = shapes[port.name], port.axis_names
+        if len(shape) != len(names):
+            raise DataError(
+                f"has {len(shape)} axes where {len(names)} were expected ({port.axes or 'none'}).",
+                fix="Wire an array of that form.",
+                where=port.name,
+            )
+        for name, length in zip(names, shape, strict=True):
+            expected = int(name) if name.isdigit() else lengths.setdefault(name, length)
+            if expected != length:
+                raise DataError(
+                    f"has {length} {name} where {expected} were expected"
+                    f" (from {said_by.get(name, 'the operator')}).",
+                    fix=f"Use arrays that share the same {name}.",
+                    where=port.name,
+                )
+            said_by.setdefault(name, port.name)
+    return lengths
+
+
+class Loss(Operator):
+    """An operator that returns one number to be made small.
+
+    It can be made from keywords (``VAELoss(kl_weight=0.1)``) and called with positional arrays in
+    the order of its ports, and returns the number itself.
+    """
+
+    outputs: ClassVar[tuple[Port, ...]] = (Port("loss", "", Kind.LOSS, "To be made small."),)
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        rngs: nnx.Rngs | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(config or self.Config(**settings), rngs=rngs, name=name)
+
+    def run(self, arrays: Mapping[str, Any], key: jax.Array | None = None) -> dict[str, Any]:
+        return {"loss": self(**arrays)}
+
+
+def warn_untrained(name: str) -> None:
+    """Says once, where it happens, that what comes out is not a result yet."""
+    warnings.warn(
+        f"{name} has not been trained or prepared: its output is a starting point, not a result.",
+        stacklevel=3,
+    )

@@ -1,0 +1,99 @@
+"""Ports: the named arrays that go into a block and come out of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What the numbers in an array mean; wires join ports of kinds that fit."""
+
+    COUNTS = "counts"  # raw molecule counts
+    EXPRESSION = "expression"  # real-valued expression
+    FEATURES = "features"  # coordinates in a latent or reduced space
+    MAP = "map"  # two or three coordinates to draw
+    SHARES = "shares"  # rows that add up to one
+    LABELS = "labels"  # whole numbers that name a class
+    SCORE = "score"  # one real number a cell
+    PROFILE = "profile"  # one number a gene
+    PARAMETER = "parameter"  # numbers of the model, such as dispersions
+    SIMILARITY = "similarity"  # cells by cells
+    COORDINATES = "coordinates"  # places in the tissue
+    INDEX = "index"  # positions in the batch
+    LOSS = "loss"  # one number to be made small
+
+
+# Which kinds an input accepts besides its own.
+_ACCEPTS: dict[Kind, frozenset[Kind]] = {
+    Kind.FEATURES: frozenset({Kind.EXPRESSION, Kind.MAP, Kind.SHARES, Kind.COORDINATES}),
+    Kind.EXPRESSION: frozenset({Kind.COUNTS}),
+    Kind.COUNTS: frozenset(),
+    Kind.COORDINATES: frozenset({Kind.MAP}),
+    Kind.MAP: frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A named array with axes and a kind.
+
+    Attributes:
+        axes: Axis names separated by spaces, outermost first; empty for a single number. The same
+            name in two ports of one operator is the same length; a literal number is that length.
+        also: Other names for the same array, accepted and returned by ``apply``.
+        optional: The operator works without it.
+        classes: For LABELS: the axis whose length is the number of classes.
+        drawn: Filled by the batch sampler, never wired: ``"neighbour"`` is, for each cell of the
+            batch, the position in the batch of a neighbour drawn from the block's graph.
+        weight: For LOSS: the default weight in the objective.
+        dense: Cells-by-cells output that exists only up to the block's ``dense_limit``.
+    """
+
+    name: str
+    axes: str
+    kind: Kind
+    doc: str
+    also: tuple[str, ...] = ()
+    optional: bool = False
+    classes: str = ""
+    drawn: str = ""
+    weight: float = 1.0
+    dense: bool = False
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        return tuple(self.axes.split())
+
+    @property
+    def per_cell(self) -> bool:
+        """Whether each row belongs to a cell (and the whole is not cells by cells)."""
+        names = self.axis_names
+        return bool(names) and names[0] == "cells" and names.count("cells") == 1
+
+    def accepts(self, other: "Port") -> bool:
+        """Whether an array from ``other`` means something here."""
+        return self.kind == other.kind or other.kind in _ACCEPTS.get(self.kind, frozenset())
+
+    @property
+    def accepted_kinds(self) -> tuple[Kind, ...]:
+        """Its own kind and the others that fit."""
+        return (self.kind, *sorted(_ACCEPTS.get(self.kind, frozenset())))
+
+
+COUNTS = Port("counts", "cells genes", Kind.COUNTS, "Raw counts: molecules seen per cell and gene.")
+FEATURES = Port("features", "cells features", Kind.FEATURES, "Coordinates of each cell.")
+EMBEDDINGS = Port("embeddings", "cells features", Kind.FEATURES, "Coordinates of each cell.")
+BATCH_LABELS = Port(
+    "batch_labels",
+    "cells",
+    Kind.LABELS,
+    "Which batch (sample, donor, chemistry) each cell comes from, counted from 0.",
+    classes="batches",
+)
+NEIGHBOUR = Port(
+    "neighbour",
+    "cells",
+    Kind.INDEX,
+    "Where in the batch each cell's drawn neighbour is.",
+    optional=True,
+    drawn="neighbour",
+)

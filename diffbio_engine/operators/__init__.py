@@ -1,0 +1,1 @@
+"""Operators by domain; each folder is a heading of the palette."""

@@ -1,0 +1,5 @@
+"""Single cell: clusters, batches, ambient RNA, cell states."""
+
+from diffbio_engine.declare.exports import exported
+
+globals().update(exported(__name__, __path__))
