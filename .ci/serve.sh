@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Serves the workbench with the Python that is given: bash .ci/serve.sh .venv/bin/python
+# The README says what each of these means.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${1:-.venv/bin/python}
+
+HOST=${HOST:-127.0.0.1}
+PORT=${PORT:-5006}
+DATA_DIR=${DATA_DIR:-workspace}
+mkdir -p "$DATA_DIR"
+DATA_DIR=$(cd "$DATA_DIR" && pwd)
+export DATA_DIR
+# The page only draws; the runs, each a process of its own, choose their own device.
+export JAX_PLATFORMS=cpu
+# Every script and style comes from this server.
+export BOKEH_RESOURCES=server
+
+options=(--address "$HOST" --port "$PORT" --liveness --warm)
+
+# The names under which browsers may reach the page; others are refused.
+origins=("localhost:$PORT" "127.0.0.1:$PORT")
+if [ "$HOST" = 0.0.0.0 ] || [ "$HOST" = :: ]; then
+  for name in $(hostname 2>/dev/null) $(hostname -f 2>/dev/null) $(hostname -I 2>/dev/null); do
+    case $name in *:*) origins+=("[$name]:$PORT") ;; *) origins+=("$name:$PORT") ;; esac
+  done
+else
+  origins+=("$HOST:$PORT")
+fi
+for origin in "${origins[@]}" ${ORIGINS:-}; do
+  options+=(--allow-websocket-origin "$origin")
+done
+
+# Uploads and downloads have routes of their own beside the page.
+if "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("app.transfer") is None)'; then
+  options+=(--plugins app.transfer)
+fi
+[ -z "${PREFIX:-}" ] || options+=(--prefix "$PREFIX")
+[ -z "${BEHIND_PROXY:-}" ] || options+=(--use-xheaders)
+if [ -n "${LOGIN:-}" ]; then
+  # Kept over restarts, so that nobody is logged out by one. In the environment, not on the
+  # command line, where every user of the machine could read it.
+  secret="$DATA_DIR/.cookie-secret"
+  [ -s "$secret" ] || (umask 077 && "$python" -c 'import secrets; print(secrets.token_hex(32))' >"$secret")
+  PANEL_COOKIE_SECRET=$(cat "$secret")
+  export PANEL_COOKIE_SECRET
+  options+=(--basic-auth "$LOGIN")
+fi
+
+printf 'The workbench: http://%s:%s%s/app   (data in %s; Ctrl+C stops it)\n' \
+  "$([ "$HOST" = 0.0.0.0 ] && hostname || printf '%s' "$HOST")" "$PORT" "${PREFIX:-}" "$DATA_DIR"
+exec "$python" -m panel serve app "${options[@]}"

@@ -1,0 +1,21 @@
+# Each of these is the only command to type, on a fresh machine too.
+.PHONY: run test format benchmarks clean
+
+run: ## serve the workbench (HOST, PORT, DATA_DIR, ... : see README.md)
+	@bash .ci/environment.sh
+	@exec bash .ci/serve.sh .venv/bin/python
+
+test: ## every check and every test
+	@bash .ci/environment.sh dev
+	@bash .ci/test.sh
+
+format: ## put the code into the project's style
+	@bash .ci/environment.sh dev
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+benchmarks: ## how good and how quick, beside the tools that one would pick instead (long)
+	@bash .ci/environment.sh dev
+	@.venv/bin/python -m pytest tests/benchmarks -s
+
+clean: ## remove what was set up; data and code stay
+	rm -rf .venv .uv .cache

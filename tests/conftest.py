@@ -1,0 +1,79 @@
+"""What all tests share: where the real data lie, a Chromium, and quick second compilations."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Read by JAX when it is first imported, and by every worker process that a test starts.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache/jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+# Bokeh's scripts and styles from this machine, whatever the environment says.
+os.environ["BOKEH_RESOURCES"] = "server"
+
+# Chromium must not call home, and runs as root in containers.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str | None:
+    """The Chromium to use: a path, "bundled" for Playwright's own, or None."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        return named if named == "bundled" else shutil.which(named)
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Benchmarks take long: they are run only when they are named."""
+    if collection_path == ROOT / "tests/benchmarks":
+        return None if any("benchmarks" in str(arg) for arg in config.args) else True
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests are skipped where there is no browser, and say so."""
+    if chromium() is None:
+        skip = pytest.mark.skip(
+            reason="there is no Chromium: nothing here says that the page works"
+        )
+        for item in items:
+            if ROOT / "tests/browser" in item.path.parents:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
+    """How pytest-playwright starts the browser."""
+    found = chromium()
+    path = {} if found in (None, "bundled") else {"executable_path": found}
+    return {**browser_type_launch_args, **path, "args": CHROMIUM_FLAGS}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("DIFFBIO_SHARED_DATA", ROOT.parent / "shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"the real data are not on this machine ({folder})")
+    return folder
+
+
+@pytest.fixture
+def key():
+    """A random key, the same in every test."""
+    import jax
+
+    return jax.random.key(0)
