@@ -15,6 +15,10 @@ venv=.venv
 # Everything that decides what is installed; a change in any of it installs anew.
 state=$(cat pyproject.toml .ci/constraints.txt .ci/environment.sh | cksum | tr ' ' '-')-$accelerator
 
+# A lab's network may have certificates of its own, which the system knows and uv does not.
+[ -e /etc/ssl/certs ] && export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
+
 say() { printf 'set-up: %s\n' "$*" >&2; }
 
 is_ready() {
@@ -94,7 +98,7 @@ install() {
   [ "$purpose" = dev ] && groups=(--group dev)
   say "installing the workbench and the versions it was tested with (minutes, the first time)"
   if [ -n "$uv" ]; then
-    UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-180} "$uv" pip install --quiet --python "$venv/bin/python" \
+    "$uv" pip install --quiet --python "$venv/bin/python" \
       --constraint .ci/constraints.txt ${groups[@]+"${groups[@]}"} --editable "$project"
   else
     "$venv/bin/python" -m pip install --quiet \
