@@ -1,0 +1,305 @@
+"""What a person does to a pipeline document, each as a function from document to document."""
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
+from diffbio_engine.errors import PipelineError, UserError
+from diffbio_engine.pipelines.plan import DataPort, check_wire
+from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+
+COLUMN, ROW_GAP = 330.0, 36.0
+_BEFORE_A_DATASET = ("counts", "batch_labels")
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set that the tab works on.
+
+    Attributes:
+        fields: Port name and where it lies in the file: ``{"counts": "layers/counts"}``.
+        preview: What ``diffbio_engine.data`` tells about the file, plain data.
+    """
+
+    id: str
+    name: str
+    path: str
+    n_cells: int = 0
+    n_genes: int = 0
+    fields: dict[str, str] = field(default_factory=dict)
+    preview: dict[str, Any] = field(default_factory=dict)
+
+
+def data_ports(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:
+    """The fields that the ``data`` block offers: the data set's, or usual ones before there is one."""
+    if dataset is not None:
+        return {n: _measured(n, dataset) for n in dataset.fields if n in DATA_PORTS}
+    used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]
+    names = dict.fromkeys([*_BEFORE_A_DATASET, *used])
+    return {n: _supposed(n) for n in names if n in DATA_PORTS}
+
+
+def missing_fields(dataset: DatasetCard | None, spec: PipelineSpec) -> list[str]:
+    """Fields that a wire starts from and the data set does not offer; their wires stay, marked."""
+    used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]
+    offered = data_ports(dataset, spec)
+    return [name for name in dict.fromkeys(used) if name not in offered]
+
+
+def _supposed(name: str) -> DataPort:
+    """A field before there is data: lengths that let the shapes be checked all the same."""
+    lengths = {"genes": 2000, "features": 50}
+    port = DATA_PORTS[name]
+    names = port.axis_names[1:] if port.per_cell else port.axis_names
+    return DataPort(port, tuple(lengths.get(a, 10) for a in names), 2 if port.classes else 0)
+
+
+def _measured(name: str, dataset: DatasetCard) -> DataPort:
+    port, place = DATA_PORTS[name], dataset.fields[name]
+    names = port.axis_names[1:] if port.per_cell else port.axis_names
+    lengths = {"genes": dataset.n_genes or 2000, "features": 50}
+    kind, _, key = place.partition("/")
+    if kind == "obsm":
+        widths = {str(o.get("name")): o.get("width", 0) for o in _entries(dataset, "obsm")}
+        lengths["features"] = int(widths.get(key) or widths.get(place) or 50)
+    n_classes = 0
+    if port.classes:
+        values = {str(c.get("name")): c.get("n_values", 0) for c in _entries(dataset, "obs")}
+        n_classes = int(values.get(key) or 2)
+    return DataPort(port, tuple(lengths.get(a, 10) for a in names), n_classes)
+
+
+def _entries(dataset: DatasetCard, part: str) -> list[dict[str, Any]]:
+    entries = dataset.preview.get(part) or []
+    return [e for e in entries if isinstance(e, dict)]
+
+
+# -- wires ---------------------------------------------------------------------------------------
+
+
+def wire_problem(
+    spec: PipelineSpec, data: dict[str, DataPort], source: str, target: str
+) -> UserError | None:
+    """Why this wire cannot be drawn; None if it can."""
+    source_block, target_block = source.split(".")[0], target.split(".")[0]
+    declared = _declared(spec)
+    try:
+        check_wire(Wire(source, target), declared, data)
+        if Wire(source, target) in (replace(w, stop_gradient=False) for w in spec.wires):
+            raise PipelineError("has this wire already.", where=target)
+        taken = next((w for w in spec.wires if w.target == target), None)
+        if taken:
+            raise PipelineError(
+                f"already gets {taken.source}.", fix="Remove that wire first.", where=target
+            )
+        if source_block == target_block or source_block in _downstream(spec, target_block):
+            raise PipelineError(
+                f"would get its own result back: {source_block} comes after {target_block}.",
+                fix="Wire an earlier block into it.",
+                where=target,
+            )
+    except UserError as error:
+        return error
+    return None
+
+
+def with_wire(spec: PipelineSpec, source: str, target: str) -> PipelineSpec:
+    """The document with one more wire, unchecked."""
+    return replace(spec, wires=(*spec.wires, Wire(source, target)))
+
+
+def with_gradient(spec: PipelineSpec, source: str, target: str, stop: bool) -> PipelineSpec:
+    """The document with the gradient of one wire stopped or let through."""
+    wires = tuple(
+        replace(w, stop_gradient=stop) if (w.source, w.target) == (source, target) else w
+        for w in spec.wires
+    )
+    return replace(spec, wires=wires)
+
+
+def _downstream(spec: PipelineSpec, block: str) -> set[str]:
+    found, waiting = set(), [block]
+    while waiting:
+        here = waiting.pop()
+        for wire in spec.wires:
+            after = wire.target.split(".")[0]
+            if wire.source.split(".")[0] == here and after not in found:
+                found.add(after)
+                waiting.append(after)
+    return found
+
+
+def _declared(spec: PipelineSpec) -> dict[str, Declaration]:
+    return {b.id: find_operator(b.operator) for b in spec.blocks}
+
+
+# -- blocks --------------------------------------------------------------------------------------
+
+
+def new_id(spec: PipelineSpec, operator: str) -> str:
+    """A free block id, from the operator's name: ``soft_kmeans``, ``soft_kmeans_2``."""
+    stem = re.sub(r"[^a-z0-9_]+", "_", operator.rsplit(".", 1)[-1].lower()).strip("_")[:36] or "block"
+    taken = {b.id for b in spec.blocks} | {DATA}
+    names = itertools.chain([stem], (f"{stem}_{n}" for n in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
+def with_block(
+    spec: PipelineSpec,
+    operator: str,
+    place: tuple[float, float] | None,
+    data: dict[str, DataPort],
+) -> tuple[PipelineSpec, str]:
+    """The document with a new block, wired where its declaration leaves no doubt; and its id."""
+    declared = find_operator(operator)
+    block_id = new_id(spec, declared.id)
+    place = place or free_place(spec)
+    spec = replace(
+        spec,
+        blocks=(*spec.blocks, Block(block_id, declared.id)),
+        layout={**spec.layout, block_id: place},
+    )
+    return _wired(spec, block_id, data), block_id
+
+
+def _wired(spec: PipelineSpec, new: str, data: dict[str, DataPort]) -> PipelineSpec:
+    """Wires that suggest themselves: into the new block, then from it into waiting inputs."""
+    declared = _declared(spec)
+    for port in declared[new].inputs:
+        source = None if port.drawn else _suggested(spec, declared, new, port, data)
+        if source and wire_problem(spec, data, source, f"{new}.{port.name}") is None:
+            spec = with_wire(spec, source, f"{new}.{port.name}")
+    wired = {w.target for w in spec.wires}
+    for block in spec.blocks:
+        for target, operator, output in _follows(declared[block.id]):
+            address = f"{block.id}.{target}"
+            same = [b for b in spec.blocks if declared[b.id].id == operator]
+            if operator != declared[new].id or len(same) > 1 or address in wired:
+                continue
+            if wire_problem(spec, data, f"{new}.{output}", address) is None:
+                spec = with_wire(spec, f"{new}.{output}", address)
+    return spec
+
+
+def _suggested(
+    spec: PipelineSpec,
+    declared: dict[str, Declaration],
+    new: str,
+    port: Port,
+    data: dict[str, DataPort],
+) -> str | None:
+    for target, operator, output in _follows(declared[new]):
+        if target != port.name:
+            continue
+        if operator == DATA:
+            return f"{DATA}.{output}" if output in data else None
+        found = [b for b, d in declared.items() if d.id == operator and b != new]
+        if len(found) == 1:
+            return f"{found[0]}.{output}"
+    field_names = [n for n in (port.name, *port.also) if n in data]
+    return f"{DATA}.{field_names[0]}" if field_names else None
+
+
+def _follows(declared: Declaration) -> Iterable[tuple[str, str, str]]:
+    for line in declared.follows:
+        target, _, rest = line.partition("<-")
+        operator, _, output = rest.rpartition(":")
+        yield target.strip(), operator.strip(), output.strip()
+
+
+def without(
+    spec: PipelineSpec, blocks: Collection[str] = (), wires: Collection[tuple[str, str]] = ()
+) -> PipelineSpec:
+    """The document without these blocks (their wires, weights and outputs too) and wires."""
+
+    def gone(address: str) -> bool:
+        return address.split(".")[0] in blocks
+
+    return replace(
+        spec,
+        blocks=tuple(b for b in spec.blocks if b.id not in blocks),
+        wires=tuple(
+            w
+            for w in spec.wires
+            if not gone(w.source) and not gone(w.target) and (w.source, w.target) not in wires
+        ),
+        outputs={n: p for n, p in spec.outputs.items() if not gone(p)},
+        weights={p: w for p, w in spec.weights.items() if not gone(p)},
+        layout={b: p for b, p in spec.layout.items() if b not in blocks},
+    )
+
+
+def with_copies(spec: PipelineSpec, blocks: Iterable[str]) -> tuple[PipelineSpec, list[str]]:
+    """The document with copies of some blocks and of the wires among them; and the new ids."""
+    names: dict[str, str] = {}
+    for old in blocks:
+        block = spec.block(old)
+        names[old] = new_id(spec, block.operator)
+        x, y = spec.layout.get(old, (0.0, 0.0))
+        spec = replace(
+            spec,
+            blocks=(*spec.blocks, replace(block, id=names[old])),
+            layout={**spec.layout, names[old]: (x + 48, y + 48)},
+        )
+    for wire in spec.wires:
+        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        if b in names and (a in names or a == DATA):
+            copy = replace(wire, source=f"{names.get(a, a)}.{out}", target=f"{names[b]}.{into}")
+            spec = replace(spec, wires=(*spec.wires, copy))
+    return spec, list(names.values())
+
+
+# -- places --------------------------------------------------------------------------------------
+
+
+def height(declared: Declaration) -> float:
+    """About how tall the block is drawn."""
+    inputs = sum(not p.drawn for p in declared.inputs)
+    return 78.0 + 22.0 * max(inputs, len(declared.outputs), 1)
+
+
+def free_place(spec: PipelineSpec) -> tuple[float, float]:
+    """A place to the right of everything."""
+    if not spec.layout:
+        return (COLUMN, 40.0)
+    x = max(x for x, _ in spec.layout.values())
+    return (x + COLUMN, min(y for _, y in spec.layout.values()) + 24.0)
+
+
+def tidied(spec: PipelineSpec) -> PipelineSpec:
+    """The document laid out in layers: every wire runs to the right, few of them cross."""
+    before: dict[str, set[str]] = defaultdict(set)
+    for wire in spec.wires:
+        before[wire.target.split(".")[0]].add(wire.source.split(".")[0])
+    depth = {DATA: 0}
+
+    def layer(block: str, seen: frozenset[str] = frozenset()) -> int:
+        if block not in depth:
+            earlier = [layer(b, seen | {block}) for b in before[block] if b not in seen]
+            depth[block] = 1 + max(earlier, default=0)
+        return depth[block]
+
+    columns: dict[int, list[str]] = defaultdict(list)
+    for block in spec.blocks:
+        columns[layer(block.id)].append(block.id)
+    declared = _declared(spec)
+    middle = {DATA: 0.0}
+    layout = {DATA: (0.0, 0.0)}
+    for depth_now in sorted(columns):
+
+        def wish(block: str) -> float:
+            above = [middle[b] for b in before[block] if b in middle]
+            return sum(above) / len(above) if above else 0.0
+
+        column = sorted(columns[depth_now], key=wish)
+        total = sum(height(declared[b]) for b in column) + ROW_GAP * (len(column) - 1)
+        y = -total / 2 + 60
+        for block in column:
+            layout[block] = (COLUMN * depth_now, round(y, 1))
+            middle[block] = y + height(declared[block]) / 2
+            y += height(declared[block]) + ROW_GAP
+    return replace(spec, layout=layout)
