@@ -15,6 +15,8 @@ export DATA_DIR
 export JAX_PLATFORMS=cpu
 # Every script and style comes from this server.
 export BOKEH_RESOURCES=server
+# Panel's own pages (login, errors) would ask for a font from outside.
+export PANEL_PAGE_CONFIG=assets/pages.json
 
 options=(--address "$HOST" --port "$PORT" --liveness --warm)
 
