@@ -2,17 +2,16 @@
 
 import itertools
 import re
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.places import free_place
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines.plan import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
-COLUMN, ROW_GAP = 330.0, 36.0
 _BEFORE_A_DATASET = ("counts", "batch_labels")
 
 
@@ -251,55 +250,3 @@ def with_copies(spec: PipelineSpec, blocks: Iterable[str]) -> tuple[PipelineSpec
             copy = replace(wire, source=f"{names.get(a, a)}.{out}", target=f"{names[b]}.{into}")
             spec = replace(spec, wires=(*spec.wires, copy))
     return spec, list(names.values())
-
-
-# -- places --------------------------------------------------------------------------------------
-
-
-def height(declared: Declaration) -> float:
-    """About how tall the block is drawn."""
-    inputs = sum(not p.drawn for p in declared.inputs)
-    return 78.0 + 22.0 * max(inputs, len(declared.outputs), 1)
-
-
-def free_place(spec: PipelineSpec) -> tuple[float, float]:
-    """A place to the right of everything."""
-    if not spec.layout:
-        return (COLUMN, 40.0)
-    x = max(x for x, _ in spec.layout.values())
-    return (x + COLUMN, min(y for _, y in spec.layout.values()) + 24.0)
-
-
-def tidied(spec: PipelineSpec) -> PipelineSpec:
-    """The document laid out in layers: every wire runs to the right, few of them cross."""
-    before: dict[str, set[str]] = defaultdict(set)
-    for wire in spec.wires:
-        before[wire.target.split(".")[0]].add(wire.source.split(".")[0])
-    depth = {DATA: 0}
-
-    def layer(block: str, seen: frozenset[str] = frozenset()) -> int:
-        if block not in depth:
-            earlier = [layer(b, seen | {block}) for b in before[block] if b not in seen]
-            depth[block] = 1 + max(earlier, default=0)
-        return depth[block]
-
-    columns: dict[int, list[str]] = defaultdict(list)
-    for block in spec.blocks:
-        columns[layer(block.id)].append(block.id)
-    declared = _declared(spec)
-    middle = {DATA: 0.0}
-    layout = {DATA: (0.0, 0.0)}
-    for depth_now in sorted(columns):
-
-        def wish(block: str) -> float:
-            above = [middle[b] for b in before[block] if b in middle]
-            return sum(above) / len(above) if above else 0.0
-
-        column = sorted(columns[depth_now], key=wish)
-        total = sum(height(declared[b]) for b in column) + ROW_GAP * (len(column) - 1)
-        y = -total / 2 + 60
-        for block in column:
-            layout[block] = (COLUMN * depth_now, round(y, 1))
-            middle[block] = y + height(declared[block]) / 2
-            y += height(declared[block]) + ROW_GAP
-    return replace(spec, layout=layout)

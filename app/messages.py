@@ -1,0 +1,52 @@
+"""UserError -> what the person reads, and which block is marked."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from diffbio_engine import errors
+from diffbio_engine.errors import UserError
+
+
+def sentence(error: UserError) -> str:
+    """What is wrong and what to do about it, without the address."""
+    what = error.what[:1].upper() + error.what[1:] if not error.where else error.what
+    return f"{what} {error.fix}".strip()
+
+
+def block_of(error: UserError) -> str:
+    """The block that the error is about; empty if it is about no block."""
+    return error.where.split(".")[0]
+
+
+def by_block(problems: Iterable[UserError]) -> dict[str, list[str]]:
+    """For each block, what is wrong there: port or setting first, then the sentence."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for error in problems:
+        block, _, inner = error.where.partition(".")
+        text = sentence(error)
+        found[block].append(f"{inner.replace('_', ' ')} {text}" if inner else text)
+    return dict(found)
+
+
+def by_setting(problems: Iterable[UserError], block: str) -> dict[str, str]:
+    """For one block, what is wrong with each of its settings."""
+    found = {}
+    for error in problems:
+        where, _, inner = error.where.partition(".")
+        if where == block and inner:
+            found[inner] = sentence(error)
+    return found
+
+
+def error_from(data: dict[str, Any]) -> UserError:
+    """The error that a run wrote down: a person's mistake in words, anything else as ours."""
+    kind = getattr(errors, str(data.get("kind", "")), None)
+    what, fix = str(data.get("what", "")), str(data.get("fix", ""))
+    if isinstance(kind, type) and issubclass(kind, UserError):
+        return kind(what, fix=fix, where=str(data.get("where", "")))
+    return UserError(
+        f"Something went wrong here: {what}" if what else "Something went wrong here.",
+        fix=fix or "The full report is in the run's worker.log.",
+        where=str(data.get("where", "")),
+    )
