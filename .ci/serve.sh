@@ -26,7 +26,7 @@ if [ "$HOST" = 0.0.0.0 ] || [ "$HOST" = :: ]; then
   for name in $(hostname 2>/dev/null) $(hostname -f 2>/dev/null) $(hostname -I 2>/dev/null); do
     case $name in *:*) origins+=("[$name]:$PORT") ;; *) origins+=("$name:$PORT") ;; esac
   done
-else
+elif [ "$HOST" != localhost ] && [ "$HOST" != 127.0.0.1 ]; then
   origins+=("$HOST:$PORT")
 fi
 for origin in "${origins[@]}" ${ORIGINS:-}; do
