@@ -1,0 +1,39 @@
+"""From a file to batches of cells, and back to a file."""
+
+from diffbio_engine.data.batches import (
+    BatchSampler,
+    NeighbourSampler,
+    SamplerState,
+    iterate_chunks,
+    sample_cells,
+)
+from diffbio_engine.data.colors import category_colors
+from diffbio_engine.data.counts import ambient_profile, require_counts
+from diffbio_engine.data.dataset import Dataset, names_and_ids
+from diffbio_engine.data.examples import Example, examples, simulate_batches
+from diffbio_engine.data.fields import (
+    Fields,
+    Labels,
+    batch_candidates,
+    labels_of,
+    open_source,
+    require_several,
+    resolve,
+    suggest_fields,
+)
+from diffbio_engine.data.genes import GeneAlignment, align_genes
+from diffbio_engine.data.hdf5_check import check_hdf5
+from diffbio_engine.data.matrices import OnDisk
+from diffbio_engine.data.preview import ColumnPreview, MatrixPreview, Preview
+from diffbio_engine.data.read import inspect, read
+from diffbio_engine.data.source import Batch, CellSource
+from diffbio_engine.data.write import Written, write_result
+
+__all__ = [
+    "Batch", "BatchSampler", "CellSource", "ColumnPreview", "Dataset", "Example", "Fields",
+    "GeneAlignment", "Labels", "MatrixPreview", "NeighbourSampler", "OnDisk", "Preview",
+    "SamplerState", "Written", "align_genes", "ambient_profile", "batch_candidates",
+    "category_colors", "check_hdf5", "examples", "inspect", "iterate_chunks", "labels_of",
+    "names_and_ids", "open_source", "read", "require_counts", "require_several", "resolve",
+    "sample_cells", "simulate_batches", "suggest_fields", "write_result",
+]  # fmt: skip

@@ -1,0 +1,276 @@
+"""Which port of a pipeline finds its array where in a data set."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from diffbio_engine.data.counts import ambient_profile, as_matrix, require_counts
+from diffbio_engine.data.dataset import Dataset, names_and_ids
+from diffbio_engine.data.matrices import OnDisk
+from diffbio_engine.data.matrix_look import RAW
+from diffbio_engine.data.preview import ColumnPreview, Preview
+from diffbio_engine.data.source import CellSource
+from diffbio_engine.errors import DataError
+
+UNASSIGNED = "unassigned"
+COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
+AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
+_LABEL_PORTS = (BATCH_LABELS, LABELS)
+_BATCH_WORDS = (
+    "batch", "sample", "donor", "dataset", "patient", "individual", "replicate", "library", "orig",
+    "subject", "mouse", "stim", "condition", "chemistry", "assay", "tech", "lane", "channel",
+)  # fmt: skip
+_LABEL_WORDS = (
+    "cell_type", "celltype", "cell type", "annotation", "label", "bulk_labels", "cluster", "louvain",
+    "leiden", "cell_ontology", "type", "branch",
+)  # fmt: skip
+_PCA_KEYS = ("X_pca", "pca", "X_PCA", "X_scVI", "X_latent")
+_MOST_BATCHES = 200
+
+
+class Fields(Mapping):
+    """``{"counts": "layers/counts", "batch_labels": "obs/batch"}``: port name to place."""
+
+    def __init__(self, places: Mapping[str, str] | None = None):
+        self._places = dict(places or {})
+        for port, place in self._places.items():
+            _check_place(place, port)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> "Fields":
+        """``["batch_labels=obs/batch"]``, as on a command line."""
+        places = {}
+        for text in texts:
+            port, equals, place = text.partition("=")
+            if not equals or not port.strip() or not place.strip():
+                raise DataError(
+                    f"'{text}' does not say which port lies where.",
+                    fix="Write it as batch_labels=obs/batch.",
+                    where="field",
+                )
+            places[port.strip()] = place.strip()
+        return cls(places)
+
+    def with_field(self, port: str, place: str | None) -> "Fields":
+        """The same, with one port somewhere else (or nowhere)."""
+        rest = {k: v for k, v in self._places.items() if k != port}
+        return Fields(rest if place is None else rest | {port: place})
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain data."""
+        return dict(self._places)
+
+    def __getitem__(self, port: str) -> str:
+        return self._places[port]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __repr__(self) -> str:
+        return f"Fields({self._places})"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One name per cell, as a number and a list of names."""
+
+    codes: np.ndarray
+    names: list[str]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.codes if dtype is None else self.codes.astype(dtype)
+
+
+def _check_place(place: str, port: str) -> None:
+    head, _, rest = place.partition("/")
+    known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW)
+    if not known and not (head in ("layers", "obs", "obsm", "var") and rest):
+        raise DataError(
+            f"'{place}' is no place in a data set.",
+            fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN or ambient:mean.",
+            where=port,
+        )
+
+
+def suggest_fields(preview: Preview) -> Fields:
+    """The likely place of each common port; what cannot be found is left out."""
+    places: dict[str, str] = {}
+    raw = {m.place: m for m in preview.matrices if m.holds == RAW}
+    # A layer of that name was put there for us; otherwise X before raw.X before other layers.
+    order = ["layers/counts", "layers/raw_counts", "X", "raw/X", *raw]
+    counts = next((p for p in order if p in raw), None)
+    if counts:
+        places[COUNTS] = counts
+        places["ambient_profile"] = AMBIENT_LOW
+    if batches := batch_candidates(preview):
+        places[BATCH_LABELS] = batches[0][0]
+    labels = _named_like(preview.obs, _LABEL_WORDS)
+    if labels:
+        places[LABELS] = f"obs/{labels[0].name}"
+    key = next((k for k in _PCA_KEYS if k in preview.obsm), None)
+    if key:
+        places["features"] = places["embeddings"] = f"obsm/{key}"
+    elif preview.matrices and not counts:
+        places["features"] = places["embeddings"] = preview.matrices[0].place
+    return Fields(places)
+
+
+def batch_candidates(preview: Preview) -> list[tuple[str, int]]:
+    """Columns that could name batches, likeliest first: place and number of batches."""
+    named = _named_like(preview.obs, _BATCH_WORDS)
+    return [(f"obs/{c.name}", c.n_values) for c in named if 2 <= c.n_values <= _MOST_BATCHES]
+
+
+def _named_like(columns: Iterable[ColumnPreview], words: tuple[str, ...]) -> list[ColumnPreview]:
+    def rank(column: ColumnPreview) -> int:
+        name = column.name.lower()
+        exact = next((i for i, w in enumerate(words) if name == w), None)
+        within = next((i for i, w in enumerate(words) if w in name), None)
+        return exact if exact is not None else -1 if within is None else within + len(words)
+
+    # Numbers count only where there are few of them: batch 1, 2, 3; never a measured quantity.
+    usable = [
+        c
+        for c in columns
+        if (c.kind == "categorical" or (c.kind == "number" and c.n_values <= 50)) and rank(c) >= 0
+    ]
+    return sorted(usable, key=rank)
+
+
+def resolve(dataset: Dataset, fields: Mapping[str, str], needed: Iterable[str]) -> dict[str, Any]:
+    """The arrays that the ports need: counts as CSR or on disk, labels as codes and names."""
+    found: dict[str, Any] = {}
+    for port in needed:
+        place = fields.get(port)
+        if place is None:
+            have = ", ".join(f"{p}={q}" for p, q in fields.items()) or "none"
+            raise DataError(
+                f"It is not known where to find '{port}' in {dataset.name} (fields: {have}).",
+                fix=f"Say where it is, for instance {port}={_usual_place(port)}.",
+                where=port,
+            )
+        try:
+            found[port] = _array(dataset, port, place, fields)
+        except DataError as error:
+            raise error.at(port) from None
+    return found
+
+
+def _usual_place(port: str) -> str:
+    usual = {COUNTS: "layers/counts", "ambient_profile": AMBIENT_LOW, LABELS: "obs/cell_type"}
+    return usual.get(port, "obs/batch" if "label" in port else "obsm/X_pca")
+
+
+def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -> Any:
+    _check_place(place, port)
+    table, _, name = place.partition("/")
+    if place in (AMBIENT_ALL, AMBIENT_LOW):
+        counts = dataset.matrix(fields.get(COUNTS, "X"))
+        return ambient_profile(as_matrix(counts), low_counts_only=place == AMBIENT_LOW)
+    if table == "obs":
+        column = dataset.column(name)
+        numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
+        return column.to_numpy(np.float32) if numeric else labels_of(column)
+    if table == "var":
+        values = dataset.column(name, "var").to_numpy(np.float32)
+        return values / values.sum() if port == "ambient_profile" else values
+    if table == "obsm":
+        if name not in dataset.obsm:
+            there = ", ".join(dataset.obsm) or "none"
+            raise DataError(f"'{name}' is not in obsm; there are: {there}.", fix="Choose another.")
+        return _finite(np.asarray(dataset.obsm[name], np.float32), place)
+    matrix = dataset.matrix(place)
+    if port == COUNTS:
+        return matrix
+    dense = as_matrix(matrix).load() if isinstance(matrix, OnDisk) else matrix
+    return _finite(dense.toarray() if sp.issparse(dense) else dense, place)
+
+
+def _finite(array: np.ndarray, place: str) -> np.ndarray:
+    bad = int((~np.isfinite(array)).any(axis=1).sum())
+    if bad:
+        raise DataError(
+            f"{place} has values that are not finite in {bad:,} of {len(array):,} cells.",
+            fix="Remove these cells or compute it again.",
+        )
+    return array
+
+
+def labels_of(column: pd.Series) -> Labels:
+    """A column as codes from 0 and names; cells without a value become 'unassigned'."""
+    missing = column.isna().to_numpy()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        used = column.cat.remove_unused_categories().cat
+        codes, names = used.codes.to_numpy(), [str(c) for c in used.categories]
+    else:
+        codes, values = pd.factorize(column, sort=True)
+        names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
+    codes = codes.astype(np.int32)
+    if missing.any():
+        if UNASSIGNED not in names:
+            names.append(UNASSIGNED)
+        codes[missing] = names.index(UNASSIGNED)
+    return Labels(codes, names)
+
+
+def open_source(
+    dataset: Dataset,
+    fields: Mapping[str, str],
+    needed: Iterable[str],
+    *,
+    counts_must_be_raw: bool = True,
+    several_batches: bool = False,
+) -> CellSource:
+    """Everything that the ports need, ready to be drawn from in batches.
+
+    Args:
+        dataset: The data.
+        fields: Where each port finds its array.
+        needed: The ports of the block named ``data`` that are wired.
+        counts_must_be_raw: Refuse counts that are not (a count likelihood would be wrong).
+        several_batches: Refuse a batch column with one value (batch correction is asked for).
+    """
+    found = resolve(dataset, fields, needed)
+    counts = found.pop(COUNTS, None)
+    place = fields.get(COUNTS, "X")
+    if counts is not None and counts_must_be_raw:
+        others = [p for p in dataset.places if p != place]
+        require_counts(counts, place, {p: dataset.stored(p) for p in others})
+    if several_batches and BATCH_LABELS in found:
+        require_several(found[BATCH_LABELS], fields[BATCH_LABELS])
+    per_cell, per_dataset, names = {}, {}, {}
+    for port, value in found.items():
+        if isinstance(value, Labels):
+            per_cell[port], names[port] = value.codes, value.names
+        elif port == "ambient_profile" or fields[port].startswith("var/"):
+            per_dataset[port] = value
+        else:
+            per_cell[port] = value
+    var_names, var_ids = names_and_ids(dataset.genes(place) if counts is not None else dataset.var)
+    return CellSource(
+        None if counts is None else as_matrix(counts),
+        per_cell,
+        per_dataset,
+        label_names=names,
+        var_names=var_names,
+        var_ids=var_ids,
+    )
+
+
+def require_several(labels: Labels, place: str) -> None:
+    """Batch correction between one batch and nothing is a mistake, not a result."""
+    if len(labels.names) < 2:
+        column = place.removeprefix("obs/")
+        raise DataError(
+            f"The batch column '{column}' has one value ('{labels.names[0]}') for all "
+            f"{len(labels.codes):,} cells, so there is nothing to correct between.",
+            fix="Choose a column with two values or more, or remove the batch correction block.",
+            where=BATCH_LABELS,
+        )

@@ -1,0 +1,109 @@
+"""Finds the genes of a trained pipeline in new data."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffbio_engine.errors import DataError
+
+_VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
+
+
+@dataclass(frozen=True)
+class GeneAlignment:
+    """Where each trained gene lies in new data.
+
+    Args:
+        columns: For each trained gene its column in the new data; -1 where it is missing.
+        by_name, by_id: How many were found by name, and by id.
+        missing: Names of trained genes that are not there; they are filled with 0.
+        n_new: Genes of the new data.
+        var_names, var_ids: The trained genes.
+    """
+
+    columns: np.ndarray
+    by_name: int
+    by_id: int
+    missing: tuple[str, ...]
+    n_new: int
+    var_names: Sequence[str]
+    var_ids: Sequence[str] | None = None
+
+    @property
+    def share(self) -> float:
+        """Share of the trained genes that were found."""
+        return (self.by_name + self.by_id) / max(len(self.columns), 1)
+
+    @property
+    def sentence(self) -> str:
+        """The overlap, in words."""
+        n, found = len(self.columns), self.by_name + self.by_id
+        by_id = f", {self.by_id:,} of them by id" if self.by_id else ""
+        said = f"{found / n:.0%} of {n:,} genes found ({found:,}{by_id})"
+        if self.missing:
+            more = f" and {len(self.missing) - 5:,} more" if len(self.missing) > 5 else ""
+            said += f"; {len(self.missing):,} filled with 0 ({', '.join(self.missing[:5])}{more})"
+        unused = self.n_new - found
+        return said + (f"; {unused:,} genes of the new data are not used." if unused else ".")
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Columns in the trained order, 0 where a gene is missing."""
+        out = rows[:, np.maximum(self.columns, 0)]
+        if self.missing:
+            out[:, self.columns < 0] = 0
+        return out
+
+
+def align_genes(
+    new_names: Sequence[str],
+    new_ids: Sequence[str] | None,
+    var_names: Sequence[str],
+    var_ids: Sequence[str] | None = None,
+) -> GeneAlignment:
+    """Finds trained genes by name, then by id; versions of Ensembl ids do not matter.
+
+    Names and ids are looked for on both sides, since one person's name column is another's ids.
+    A column of the new data is given to one trained gene only.
+    """
+    by_name, by_id = _positions(new_names), _positions(new_ids)
+    columns = np.full(len(var_names), -1, np.int64)
+    used: set[int] = set()
+    n_by = [0, 0]
+    ids = list(var_ids) if var_ids is not None else [""] * len(var_names)
+    # All matches by name come first, so that no id takes the column of a gene that has the name.
+    ways = [(var_names, by_name, 0), (ids, by_id, 1), (ids, by_name, 1), (var_names, by_id, 1)]
+    for wanted, places, how in ways:
+        for i, gene in enumerate(wanted):
+            found = places.get(_plain(gene)) if columns[i] < 0 and gene else None
+            if found is not None and found not in used:
+                columns[i] = found
+                used.add(found)
+                n_by[how] += 1
+    if not used:
+        raise DataError(
+            "The new data share no genes with the trained pipeline. The new genes are named like "
+            f"{_some(new_names)}; the trained ones like {_some(var_names)}.",
+            fix="Use data of the same species with the same kind of gene names.",
+            where="genes",
+        )
+    missing = tuple(str(var_names[i]) for i in np.flatnonzero(columns < 0))
+    return GeneAlignment(columns, *n_by, missing, len(new_names), var_names, var_ids)
+
+
+def _plain(gene: str) -> str:
+    return _VERSION.sub(r"\1", str(gene))
+
+
+def _positions(names: Sequence[str] | None) -> dict[str, int]:
+    """The first place of each name."""
+    places: dict[str, int] = {}
+    for i, name in enumerate(names if names is not None else ()):
+        if name:
+            places.setdefault(_plain(name), i)
+    return places
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(str(n) for n in list(names)[:5])

@@ -1,0 +1,143 @@
+"""What a person sees of a file before using it."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.data.dataset import Dataset, gene_name_style
+from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
+from diffbio_engine.errors import DataError
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class ColumnPreview:
+    """A column of ``obs`` or ``var``: what kind, how many values, some of them."""
+
+    name: str
+    kind: str
+    n_values: int
+    missing: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A file, looked at: headers, tables and a sample of each matrix."""
+
+    path: str
+    name: str
+    kind: str
+    n_bytes: int
+    n_cells: int
+    n_genes: int
+    matrices: tuple[MatrixPreview, ...]
+    obs: tuple[ColumnPreview, ...]
+    var: tuple[ColumnPreview, ...]
+    obsm: dict[str, tuple[int, ...]]
+    gene_names: str
+    gene_examples: tuple[str, ...]
+    warnings: tuple[str, ...]
+    suggested: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The file in one line."""
+        main = f" {self.matrices[0].sentence}" if self.matrices else " There is no matrix in it."
+        return f"{self.name}: {self.n_cells:,} cells x {self.n_genes:,} genes ({self.kind}).{main}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for a file or a page."""
+        out = asdict(self)
+        for plain, matrix in zip(out["matrices"], self.matrices, strict=True):
+            plain["sentence"] = matrix.sentence
+        return out | {"sentence": self.sentence}
+
+
+def preview_column(name: str, column: pd.Series) -> ColumnPreview:
+    """Kind, number of values and examples of one column."""
+    missing = int(column.isna().sum())
+    present = column.dropna()
+    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == bool:
+        kind, values = "categorical", present.value_counts()
+        values = values[values > 0].index
+    elif column.dtype.kind in "fiu":
+        kind, values = "number", present.unique()
+    else:
+        values = present.astype(str).value_counts().index
+        # A column of few words repeated often is a category that nobody has marked as one.
+        kind = "categorical" if len(values) <= max(2, len(column) // 10) else "text"
+    examples = [f"{v:.4g}" if isinstance(v, float | np.floating) else str(v) for v in values[:5]]
+    return ColumnPreview(name, kind, len(values), missing, tuple(examples[:_EXAMPLES]))
+
+
+def preview_of(
+    dataset: Dataset,
+    *,
+    matrices: tuple[MatrixPreview, ...] | None = None,
+    obsm: dict[str, tuple[int, ...]] | None = None,
+) -> Preview:
+    """Looks at a data set whose matrices may still be on disk."""
+    unreadable: list[str] = []
+    if matrices is None:
+        found = []
+        for place in dataset.places:
+            try:
+                found.append(look(place, dataset.stored(place)))
+            except DataError as error:
+                if place == "X" or len(dataset.places) == 1:
+                    raise
+                unreadable.append(f"{place} cannot be used: {error.what}")
+        matrices = tuple(found)
+    if obsm is None:
+        shapes = getattr(dataset.obsm, "shapes", None)
+        obsm = shapes or {k: tuple(np.shape(v)) for k, v in dataset.obsm.items()}
+    return Preview(
+        path=str(dataset.path or ""),
+        name=dataset.name,
+        kind=dataset.kind,
+        n_bytes=_bytes_of(dataset.path),
+        n_cells=dataset.n_cells,
+        n_genes=dataset.n_genes,
+        matrices=matrices,
+        obs=tuple(preview_column(str(c), dataset.obs[c]) for c in _single(dataset.obs)),
+        var=tuple(preview_column(str(c), dataset.var[c]) for c in _single(dataset.var)),
+        obsm={k: tuple(int(n) for n in s) for k, s in obsm.items()},
+        gene_names=gene_name_style(dataset.var.index),
+        gene_examples=tuple(str(n) for n in dataset.var.index[:_EXAMPLES]),
+        warnings=(*dataset.warnings, *unreadable, *_warnings(matrices)),
+    )
+
+
+def _single(table: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(table.columns))
+
+
+def _bytes_of(path: Path | None) -> int:
+    if path is None or not path.exists():
+        return 0
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size
+
+
+def _warnings(matrices: tuple[MatrixPreview, ...]) -> list[str]:
+    said = []
+    for m in matrices:
+        if m.not_numbers:
+            said.append(f"{m.place} holds values that are not numbers (NaN); {m.looked}.")
+        if m.smallest < 0 and m.whole_numbers:
+            said.append(f"{m.place} holds negative whole numbers, so it cannot be counts.")
+    raw = [m.place for m in matrices if m.holds == RAW]
+    if matrices and not raw:
+        first = matrices[0]
+        word = "scaled" if first.holds == SCALED else first.holds
+        said.append(
+            f"No raw counts were found ({first.place} is {word}). Blocks that model counts need "
+            "them; blocks that take features or embeddings do not."
+        )
+    return said
