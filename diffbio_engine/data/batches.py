@@ -224,7 +224,7 @@ def iterate_chunks(source: CellSource, size: int) -> Iterator[Batch]:
 
 
 def sample_cells(n: int, m: int, seed: int = 0) -> np.ndarray:
-    """``m`` of ``n`` cells, spread evenly over the file: one at random from each of ``m`` strata."""
+    """``m`` of ``n`` cells, spread evenly over the file: one at random from each stretch."""
     if m >= n:
         return np.arange(n)
     edges = np.linspace(0, n, m + 1)

@@ -5,7 +5,6 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
-from anndata.io import write_elem
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.hdf5_check import open_hdf5
@@ -19,6 +18,13 @@ from diffbio_engine.data.matrices import InMemory, OnDisk
 
 _PARTS = ("layers", "obsm", "obsp", "varm", "varp", "uns")
 _TEXT = h5py.string_dtype()
+
+
+def write_elem(group: h5py.Group, key: str, value: Any, **how: Any) -> None:
+    """anndata's writer, imported when something is written: the import takes seconds."""
+    from anndata.io import write_elem as write
+
+    write(group, key, value, **how)
 
 
 def carry_over(dataset: Dataset, file: h5py.File) -> list[str]:
@@ -94,7 +100,8 @@ def _without_nothing(value: Any) -> Any:
 
 def _words(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype == object:
-        return np.array(["" if v is None else str(v) for v in value.flat], object).reshape(value.shape)
+        words = ["" if v is None else str(v) for v in value.flat]
+        return np.array(words, dtype=object).reshape(value.shape)
     if isinstance(value, tuple | set):
         return np.array(list(value))
     return value
@@ -158,7 +165,8 @@ def _column(column: pd.Series) -> Any:
     # A missing word has no plain form on disk, but a missing category has (code -1).
     if column.isna().any():
         words = [None if pd.isna(v) else str(v) for v in column]
-        return pd.Categorical(words, categories=pd.Index(sorted({w for w in words if w}), dtype=object))
+        names = pd.Index(sorted({w for w in words if w is not None}), dtype=object)
+        return pd.Categorical(words, categories=names)
     return np.array([str(v) for v in column], dtype=object)
 
 

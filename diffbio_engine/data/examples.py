@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anndata
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -14,6 +14,9 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.read import read
 from diffbio_engine.errors import DataError
+
+if TYPE_CHECKING:
+    import anndata
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Example:
     id: str
     title: str
     sentence: str
-    build: Callable[[], anndata.AnnData]
+    build: Callable[[], "anndata.AnnData"]
     fields: dict[str, str] = field(default_factory=dict)
 
     def make(self, folder: str | Path) -> Path:
@@ -69,13 +72,15 @@ def examples() -> list[Example]:
     ]
 
 
-def blood_cells() -> anndata.AnnData:
+def blood_cells() -> "anndata.AnnData":
     """PBMC 68k reduced, with counts.
 
     The file in scanpy keeps ``log1p(1e4 * count / total)``, rounded to three decimals, and the
     totals. The rounding moves a count by at most 0.13, so ``round`` gives back the true one; that
     is checked by going forward again.
     """
+    import anndata
+
     found = importlib.util.find_spec("scanpy")
     folder = Path(found.submodule_search_locations[0]) if found else Path()
     path = folder / "datasets" / "10x_pbmc68k_reduced.h5ad"
@@ -117,7 +122,7 @@ def simulate_batches(
     n_types: int = 6,
     n_batches: int = 3,
     ambient: float = 0.08,
-) -> anndata.AnnData:
+) -> "anndata.AnnData":
     """Negative binomial counts of known types in batches, with ambient RNA.
 
     ``counts ~ NB(mean = total * ((1 - a) * p[type, batch] + a * soup[batch]), theta)``, where a
@@ -128,8 +133,10 @@ def simulate_batches(
     References:
         Zappia, Phipson, Oshlack (2017), Splatter: simulation of single-cell RNA sequencing data.
     """
+    import anndata
+
     random = np.random.Generator(np.random.Philox(seed))
-    base = np.exp(random.normal(0.0, 1.0, n_genes))
+    base = np.exp(random.normal(0.0, 1.5, n_genes))
     raised = random.random((n_types, n_genes)) < 0.1
     factors = np.where(raised, np.exp(random.normal(1.5, 0.4, raised.shape)), 1.0)
     shifts = np.exp(random.normal(0.0, 0.3, (n_batches, n_genes)))

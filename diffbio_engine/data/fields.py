@@ -25,8 +25,8 @@ _BATCH_WORDS = (
     "subject", "mouse", "stim", "condition", "chemistry", "assay", "tech", "lane", "channel",
 )  # fmt: skip
 _LABEL_WORDS = (
-    "cell_type", "celltype", "cell type", "annotation", "label", "bulk_labels", "cluster", "louvain",
-    "leiden", "cell_ontology", "type", "branch",
+    "cell_type", "celltype", "cell type", "annotation", "label", "bulk_labels", "cluster",
+    "louvain", "leiden", "cell_ontology", "type", "branch",
 )  # fmt: skip
 _PCA_KEYS = ("X_pca", "pca", "X_PCA", "X_scVI", "X_latent")
 _MOST_BATCHES = 200

@@ -230,5 +230,3 @@ def _hidden(kind: h5py.h5t.TypeID) -> str:
 
 def _text(name: bytes | str) -> str:
     return name.decode(errors="replace") if isinstance(name, bytes) else name
-
-

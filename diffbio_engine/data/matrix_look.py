@@ -78,7 +78,8 @@ def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
     if not isinstance(matrix, InMemory):
         matrix.close()
     n = sum(b - a for a, b in runs)
-    looked = f"all {total:,} {unit} looked at" if n == total else f"{n:,} of {total:,} {unit} looked at"
+    share = f"all {total:,}" if n == total else f"{n:,} of {total:,}"
+    looked = f"{share} {unit} looked at"
     sample = (sp.hstack if unit == "genes" else sp.vstack)(blocks, "csr") if blocks else None
     return judge(place, sample, matrix.stored, matrix.shape, looked, whole_rows=whole_rows)
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import pandas as pd
 import scipy.sparse as sp
 

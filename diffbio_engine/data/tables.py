@@ -108,7 +108,8 @@ def _which_way(rows: list[str], columns: list[str]) -> tuple[str, str]:
 
 def orientation_warning(sketch: TableSketch) -> str:
     """How the table was understood, and how to say otherwise."""
-    return f"Read with {sketch.orientation}, because {sketch.reason}. Turn it round if that is wrong."
+    why = f"Read with {sketch.orientation}, because {sketch.reason}."
+    return f"{why} Turn it round if that is wrong."
 
 
 def _pieces(path: Path, sketch: TableSketch, most: int | None = None) -> Iterator[pd.DataFrame]:
@@ -164,7 +165,7 @@ def open_table(path: Path, orientation: str | None = None) -> Dataset:
     matrix = sp.vstack(blocks, format="csr")
     obs = pd.concat(labels)
     obs.columns = [_shown(c) for c in obs.columns]
-    obs = obs.astype({c: object for c in obs.columns}).set_axis(sketch.rows)
+    obs = obs.astype(dict.fromkeys(obs.columns, object)).set_axis(sketch.rows)
     if sketch.orientation == GENES_IN_ROWS:
         matrix, columns, obs = matrix.T.tocsr(), sketch.rows, pd.DataFrame(index=columns)
     return Dataset(

@@ -1,4 +1,4 @@
-"""Reads what 10x Genomics writes: an HDF5 file, or a folder with a matrix, barcodes and features."""
+"""Reads what 10x Genomics writes: an HDF5 file, or a folder of three files."""
 
 import gzip
 from dataclasses import dataclass

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anndata
 import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from anndata.io import write_elem
 
-from diffbio_engine.data.carry import carry_over, uniform_attributes
+from diffbio_engine.data.carry import carry_over, uniform_attributes, write_elem
 from diffbio_engine.data.colors import category_colors
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.read import read
@@ -94,9 +92,7 @@ def write_result(
 def _dataset(source: Any) -> Dataset:
     if isinstance(source, Dataset):
         return source
-    if isinstance(source, anndata.AnnData):
-        return Dataset.from_anndata(source)
-    return read(source)
+    return read(source) if isinstance(source, str | Path) else Dataset.from_anndata(source)
 
 
 @contextmanager
@@ -164,7 +160,9 @@ def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> s
         _write_column(file["obs"], key, array)
     else:
         array = np.asarray(array)
-        write_elem(file["obsm"], key, array.astype(np.float32) if array.dtype.kind == "f" else array)
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32)
+        write_elem(file["obsm"], key, array)
     return f"{table}/{key}"
 
 
