@@ -1,0 +1,1 @@
+"""Bricks shared by two or more domains; they know nothing of operators."""

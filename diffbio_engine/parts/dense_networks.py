@@ -1,0 +1,39 @@
+"""Dense layers with layer normalisation: the small networks inside the count models."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+
+class DenseLayers(nnx.Module):
+    """Layers of ``relu(norm(x W + b))``, one for each width; with no width, ``x`` itself.
+
+    Layer (not batch) normalisation: a cell's output never depends on the cells beside it.
+    """
+
+    def __init__(self, n_in: int, widths: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
+        sizes = (n_in, *widths)
+        self.layers = nnx.List(
+            [nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        )
+        self.norms = nnx.List([nnx.LayerNorm(b, rngs=rngs) for b in widths])
+        self.n_out = sizes[-1]
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = nnx.relu(norm(layer(x)))
+        return x
+
+
+def quiet_linear(n_in: int, n_out: int, *, rngs: nnx.Rngs) -> nnx.Linear:
+    """A last layer that adds nothing yet: zero weights, so that the data-driven start holds."""
+    return nnx.Linear(n_in, n_out, kernel_init=nnx.initializers.zeros, rngs=rngs)
+
+
+def spread(
+    labels: jax.Array | None, n_classes: int, rows: tuple[int, ...], dtype: jnp.dtype
+) -> jax.Array:
+    """One-hot rows of the labels; without labels, the same share of every class."""
+    if labels is None:
+        return jnp.full((*rows, n_classes), 1.0 / n_classes, dtype)
+    return jax.nn.one_hot(labels, n_classes, dtype=dtype)
