@@ -13,6 +13,7 @@ from diffbio_engine.declare.operator import (
 from diffbio_engine.declare.ports import (
     BATCH_LABELS,
     COUNTS,
+    DATA_PORTS,
     EMBEDDINGS,
     FEATURES,
     NEIGHBOUR,
@@ -39,6 +40,7 @@ from diffbio_engine.declare.settings import (
 __all__ = [
     "BATCH_LABELS",
     "COUNTS",
+    "DATA_PORTS",
     "EMBEDDINGS",
     "FEATURES",
     "NEIGHBOUR",

@@ -18,7 +18,9 @@ def exported(package: str, path: Iterable[str]) -> dict[str, Any]:
     for info in pkgutil.iter_modules(path):
         module = importlib.import_module(f"{package}.{info.name}")
         for name, value in vars(module).items():
-            public = not name.startswith("_") and (inspect.isclass(value) or inspect.isroutine(value))
+            public = not name.startswith("_") and (
+                inspect.isclass(value) or inspect.isroutine(value)
+            )
             if public and value.__module__ == module.__name__:
                 names[name] = value
     return names

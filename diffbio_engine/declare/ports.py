@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 # Which kinds an input accepts besides its own.
 _ACCEPTS: dict[Kind, frozenset[Kind]] = {
-    Kind.FEATURES: frozenset({Kind.EXPRESSION, Kind.MAP, Kind.SHARES, Kind.COORDINATES}),
+    Kind.FEATURES: frozenset({Kind.EXPRESSION, Kind.MAP, Kind.COORDINATES}),
     Kind.EXPRESSION: frozenset({Kind.COUNTS}),
     Kind.COUNTS: frozenset(),
     Kind.COORDINATES: frozenset({Kind.MAP}),
@@ -46,6 +46,7 @@ class Port:
             batch, the position in the batch of a neighbour drawn from the block's graph.
         weight: For LOSS: the default weight in the objective.
         dense: Cells-by-cells output that exists only up to the block's ``dense_limit``.
+        result: Where it goes in a result file, ``"obsm/X_latent"``; empty for nowhere.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Port:
     drawn: str = ""
     weight: float = 1.0
     dense: bool = False
+    result: str = ""
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -97,3 +99,17 @@ NEIGHBOUR = Port(
     optional=True,
     drawn="neighbour",
 )
+
+# What a data set can offer, by the name that the block `data` gives it.
+DATA_PORTS: dict[str, Port] = {
+    port.name: port
+    for port in (
+        COUNTS,
+        BATCH_LABELS,
+        Port("ambient_profile", "genes", Kind.PROFILE, "Expression of empty droplets, by gene."),
+        EMBEDDINGS,
+        FEATURES,
+        Port("expression", "cells genes", Kind.EXPRESSION, "Normalised expression."),
+        Port("labels", "cells", Kind.LABELS, "Known cell types or classes.", classes="classes"),
+    )
+}

@@ -79,7 +79,13 @@ def operator(
     """
 
     def mark(cls: type[Operator]) -> type[Operator]:
-        facts = {"title": title, "name": name, "version": version, "formerly": formerly, "follows": follows}
+        facts = {
+            "title": title,
+            "name": name,
+            "version": version,
+            "formerly": formerly,
+            "follows": follows,
+        }
         setattr(cls, _MARK, facts)
         return cls
 
@@ -118,11 +124,7 @@ def operators() -> dict[str, Declaration]:
         for info in pkgutil.walk_packages(package.__path__, folder + "."):
             module = importlib.import_module(info.name)
             for cls in vars(module).values():
-                if (
-                    inspect.isclass(cls)
-                    and cls.__module__ == info.name
-                    and _MARK in cls.__dict__
-                ):
+                if inspect.isclass(cls) and cls.__module__ == info.name and _MARK in cls.__dict__:
                     found.append(_declaration(info.name, cls))
     found.sort(key=lambda d: (d.domain, d.title))
     by_id: dict[str, Declaration] = {}

@@ -75,9 +75,8 @@ class Setting:
             return float(value)
         if self.type == "str" and isinstance(value, str):
             return value
-        if self.type == "tuple" and isinstance(value, list | tuple):
-            if value and all(_is_number(v) and float(v).is_integer() for v in value):
-                return tuple(int(v) for v in value)
+        if self.type == "tuple" and _are_whole(value):
+            return tuple(int(v) for v in value)
         words = {
             "bool": "true or false",
             "int": "a whole number",
@@ -107,6 +106,12 @@ class Setting:
 
 def _is_number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | float | _numpy_numbers())
+
+
+def _are_whole(values: Any) -> bool:
+    if not isinstance(values, list | tuple) or not values:
+        return False
+    return all(_is_number(v) and float(v).is_integer() for v in values)
 
 
 @cache
@@ -206,7 +211,8 @@ class Config:
             if name not in known:
                 raise SettingError(
                     f"there is no setting '{name}'.",
-                    fix=did_you_mean(name, known) or f"The settings are {', '.join(sorted(known))}.",
+                    fix=did_you_mean(name, known)
+                    or f"The settings are {', '.join(sorted(known))}.",
                     where=name,
                 )
         return cls(**values)

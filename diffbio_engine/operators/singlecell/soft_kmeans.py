@@ -36,9 +36,7 @@ class SoftClusteringConfig(Config):
         unit="squared distance",
         doc="Low: each cell in one cluster. High: shared among the near ones.",
     )
-    learnable_centroids: bool = setting(
-        True, doc="Let training move the centres.", advanced=True
-    )
+    learnable_centroids: bool = setting(True, doc="Let training move the centres.", advanced=True)
     learnable_temperature: bool = setting(
         False, doc="Let training find the temperature.", advanced=True
     )
@@ -76,7 +74,11 @@ class SoftKMeansClustering(Operator):
     inputs = (EMBEDDINGS,)
     outputs = (
         Port(
-            "cluster_assignments", "cells clusters", Kind.SHARES, "Share of each cell per cluster."
+            "cluster_assignments",
+            "cells clusters",
+            Kind.SHARES,
+            "Share of each cell in each cluster.",
+            result="obsm/cluster_diffbio_prob",
         ),
         Port("cluster_labels", "cells", Kind.LABELS, "Nearest cluster.", classes="clusters"),
         Port("centroids", "clusters features", Kind.PARAMETER, "Centre of each cluster."),

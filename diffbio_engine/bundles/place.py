@@ -1,0 +1,174 @@
+"""Places cells by a trained pipeline: those it was trained on, or new ones."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from diffbio_engine.bundles.bundle import Bundle
+from diffbio_engine.data import (
+    CellSource,
+    Dataset,
+    Fields,
+    Labels,
+    align_genes,
+    open_source,
+    resolve,
+)
+from diffbio_engine.errors import DataError, UserError, did_you_mean
+from diffbio_engine.pipelines import Pipeline, values_of_cells
+
+# Dense layers above this many numbers (200 MB) are left out, and that is said.
+_LAYER_LIMIT = 50_000_000
+
+
+@dataclass
+class NewCells:
+    """What a pipeline says of cells.
+
+    Attributes:
+        arrays: By place in a result file, ``"obsm/X_latent"``.
+        layers: By name, a function that yields blocks of rows.
+        notes: What a person should know: genes matched, batches not known, layers left out.
+    """
+
+    arrays: dict[str, np.ndarray]
+    layers: dict[str, Callable[[], Iterator[np.ndarray]]]
+    notes: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """All notes in one line."""
+        return " ".join(self.notes)
+
+
+def result_arrays(
+    pipeline: Pipeline, cells: CellSource, *, tick: Callable[[float], None] | None = None
+) -> NewCells:
+    """Every port that has a place in a result file, for all cells."""
+    places = result_places(pipeline)
+    small = {p: place for p, place in places.items() if not place.startswith("layers/")}
+    values = values_of_cells(pipeline, cells, tuple(small), tick=tick)
+    arrays = {small[port]: value for port, value in values.items()}
+    layers: dict[str, Callable[[], Iterator[np.ndarray]]] = {}
+    notes = []
+    for port, place in places.items():
+        if not place.startswith("layers/"):
+            continue
+        if cells.n_cells * cells.n_genes > _LAYER_LIMIT:
+            notes.append(
+                f"The layer {place.removeprefix('layers/')} was left out: {cells.n_cells} cells x"
+                f" {cells.n_genes} genes are too many for a dense layer."
+            )
+        else:
+            layers[place.removeprefix("layers/")] = _row_blocks(pipeline, cells, port)
+    return NewCells(arrays, layers, notes)
+
+
+def result_places(pipeline: Pipeline) -> dict[str, str]:
+    """Output ports and their places in a result file; a second of a kind gets its block's name."""
+    taken: dict[str, str] = {}
+    for block in pipeline.plan.blocks.values():
+        for port in block.declared.outputs:
+            if not port.result or port.name not in block.shapes:
+                continue
+            place = port.result
+            if place in taken.values():
+                place = f"{place}_{block.id}"
+            taken[f"{block.id}.{port.name}"] = place
+    return taken
+
+
+def _row_blocks(
+    pipeline: Pipeline, cells: CellSource, port: str, size: int = 4096
+) -> Callable[[], Iterator[np.ndarray]]:
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, cells.n_cells, size):
+            rows = np.arange(start, min(start + size, cells.n_cells))
+            yield values_of_cells(pipeline, cells, (port,), rows=rows)[port]
+
+    return blocks
+
+
+def place_cells(
+    bundle: Bundle,
+    dataset: Dataset,
+    *,
+    fields: Mapping[str, str] | None = None,
+    tick: Callable[[float], None] | None = None,
+) -> NewCells:
+    """Applies a trained pipeline to a new data set.
+
+    Genes are matched by name, then by id; missing ones count as 0 and are stated. Batches are
+    matched by name.
+
+    Args:
+        fields: Where the new file keeps a field, if not where the training file did.
+    """
+    chosen = {n: facts["place"] for n, facts in bundle.fields.items() if facts["place"]}
+    chosen |= dict(fields or {})
+    notes: list[str] = []
+    needed = tuple(bundle.fields)
+    per_dataset = tuple(n for n in needed if n in bundle.per_dataset)
+    per_cell = tuple(n for n in needed if n not in per_dataset)
+    labels = {n: chosen.pop(n) for n in per_cell if bundle.fields[n]["names"]}
+    chosen["counts"] = _counts_place(dataset, chosen.get("counts", "X"), notes)
+    plain = tuple(n for n in per_cell if n not in labels)
+    source = open_source(dataset, Fields(chosen), plain)
+    if "counts" in needed:
+        alignment = align_genes(
+            source.var_names, source.var_ids, bundle.genes["names"], bundle.genes["ids"]
+        )
+        notes.append(alignment.sentence)
+        source = source.aligned(alignment)
+    source.per_dataset.update({n: bundle.per_dataset[n] for n in per_dataset})
+    for name, place in labels.items():
+        codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)
+        source.per_cell[name] = codes
+    placed = result_arrays(bundle.pipeline, source, tick=tick)
+    placed.notes[:0] = notes
+    placed.provenance = {
+        "applied_bundle": bundle.training.get("title", bundle.pipeline.plan.spec.name),
+        "pipeline": json.dumps(bundle.pipeline.plan.spec.to_json()),
+        "training": json.dumps(bundle.training),
+        "notes": json.dumps(placed.notes),
+    }
+    return placed
+
+
+def _counts_place(dataset: Dataset, place: str, notes: list[str]) -> str:
+    if place in dataset.places or not dataset.places:
+        return place
+    other = "layers/counts" if "layers/counts" in dataset.places else dataset.places[0]
+    notes.append(f"The new file has no {place}; its counts were taken from {other}.")
+    return other
+
+
+def _codes(
+    dataset: Dataset, name: str, place: str, known: list[str], notes: list[str]
+) -> np.ndarray:
+    """Class numbers in the training's order; what is not known is stated and gets the first."""
+    try:
+        labels = resolve(dataset, Fields({name: place}), (name,))[name]
+    except UserError:
+        notes.append(
+            f"The new file has no {place}: all cells were placed as '{known[0]}'. Name the column"
+            f" with --field {name}=obs/COLUMN if they come from known batches."
+        )
+        return np.zeros(dataset.n_cells, np.int32)
+    if not isinstance(labels, Labels):
+        raise DataError(f"{place} does not hold classes.", fix="Choose a column of obs.")
+    number = {value: i for i, value in enumerate(known)}
+    new = [value for value in labels.names if value not in number]
+    if new:
+        hint = did_you_mean(new[0], known)
+        n_new = int(np.isin(labels.codes, [labels.names.index(v) for v in new]).sum())
+        notes.append(
+            f"{n_new} of {dataset.n_cells} cells are of {name.replace('_', ' ')} that training did"
+            f" not see ({', '.join(map(repr, new[:5]))}): they were placed as '{known[0]}'. {hint}"
+        )
+    table = np.array([number.get(value, 0) for value in labels.names], np.int32)
+    return table[labels.codes]

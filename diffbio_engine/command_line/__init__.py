@@ -1,0 +1,81 @@
+"""The command line: run, apply, operators, and the worker that the engine starts."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from diffbio_engine.errors import UserError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m diffbio_engine",
+        description="Train a pipeline of differentiable operators, and apply it to new cells.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="train a pipeline on a data set")
+    what = run.add_mutually_exclusive_group()
+    what.add_argument("--preset", help="a ready pipeline (single_cell)")
+    what.add_argument("--pipeline", type=Path, help="a pipeline file (JSON) of the workbench")
+    run.add_argument("--data", type=Path, required=True, help="h5ad, 10x h5, mtx folder, csv, tsv")
+    run.add_argument("--out", type=Path, required=True, help="folder of the run; must not exist")
+    run.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        metavar="NAME=PLACE",
+        help="where a field lies in the file: batch_labels=obs/batch; NAME= for none",
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="BLOCK.SETTING=VALUE",
+        help="a setting of a block: cluster.n_clusters=12",
+    )
+    run.add_argument("--steps", type=int, default=0, help="training steps in all")
+    run.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    apply = commands.add_parser("apply", help="apply a trained pipeline to new cells")
+    apply.add_argument("bundle", type=Path, help="folder `bundle` of a finished run")
+    apply.add_argument("data", type=Path, help="the new cells")
+    apply.add_argument("--out", type=Path, required=True, help="the h5ad file to write")
+    apply.add_argument("--field", action="append", default=[], metavar="NAME=PLACE")
+    listing = commands.add_parser("operators", help="every operator and its declaration")
+    listing.add_argument("--json", action="store_true", help="as data, with settings and ports")
+    work = commands.add_parser("work", help="carry out the run of a folder (the engine does this)")
+    work.add_argument("folder", type=Path, nargs="?")
+    work.add_argument("--spare", action="store_true", help="wait for the folder on standard input")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parses and carries out one command; mistakes are one sentence and exit code 1."""
+    asked = _parser().parse_args(arguments)
+    # Each command imports what it needs: `operators` and `--help` should not wait for a GPU.
+    try:
+        if asked.command == "run":
+            from diffbio_engine.command_line.run import run
+
+            return run(asked)
+        if asked.command == "apply":
+            from diffbio_engine.command_line.apply import apply
+
+            return apply(asked)
+        if asked.command == "operators":
+            from diffbio_engine.command_line.listing import list_operators
+
+            return list_operators(as_json=asked.json)
+        from diffbio_engine.command_line.work import carry_out
+
+        return carry_out(asked.folder, spare=asked.spare)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        for other in getattr(error, "all", ())[1:]:
+            print(f"error: {other}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130

@@ -1,0 +1,28 @@
+"""`apply`: a trained pipeline places new cells."""
+
+import argparse
+
+from tqdm import tqdm
+
+from diffbio_engine.bundles import load_bundle, place_cells
+from diffbio_engine.data import Fields, read, write_result
+
+
+def apply(asked: argparse.Namespace) -> int:
+    """Reads bundle and data, places the cells, writes one h5ad file."""
+    bundle = load_bundle(asked.bundle)
+    dataset = read(asked.data)
+    with tqdm(total=100, unit="%", desc="Placing cells", leave=False) as bar:
+        placed = place_cells(
+            bundle,
+            dataset,
+            fields=Fields.parse(asked.field).as_dict(),
+            tick=lambda share: bar.update(round(100 * share) - bar.n),
+        )
+    written = write_result(
+        dataset, asked.out, placed.arrays, placed.provenance, layers=placed.layers
+    )
+    for note in (*dataset.warnings, *placed.notes, *written.notes):
+        print(note)
+    print(f"{dataset.n_cells} cells placed; written to {written.path}")
+    return 0

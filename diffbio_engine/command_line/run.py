@@ -1,0 +1,132 @@
+"""`run`: makes a run folder, starts its worker (again, if it is killed), shows its progress."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+from diffbio_engine.data import Fields, inspect, suggest_fields
+from diffbio_engine.errors import RunError, SettingError
+from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
+from diffbio_engine.runs.folder import RunFolder
+from diffbio_engine.runs.opening import title_of
+from diffbio_engine.runs.reader import RunReader
+from diffbio_engine.runs.spec import RunSpec
+
+_MOST_RESTARTS = 3
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Trains a pipeline; leaves `result.h5ad` and `bundle/` in the run's folder."""
+    spec = _spec(asked)
+    folder = RunFolder.create(asked.out, {**spec.to_json(), "title": title_of(spec)})
+    code = _watched(folder, quiet=asked.quiet)
+    if code == 0:
+        print(f"Result:  {folder.result}\nBundle:  {folder.bundle}")
+    return code
+
+
+def _spec(asked: argparse.Namespace) -> RunSpec:
+    preview = inspect(asked.data)
+    for warning in preview.warnings:
+        print(warning)
+    fields = suggest_fields(preview).as_dict()
+    for text in asked.field:
+        name, _, place = text.partition("=")
+        fields.pop(name, None)
+        if place:
+            fields |= Fields.parse([text]).as_dict()
+    if asked.pipeline:
+        document = load_pipeline(asked.pipeline)
+    else:
+        document = find_preset(asked.preset or "single_cell").make(set(fields))
+    document = _with_settings(document, asked.settings)
+    print("Fields:  " + ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items())))
+    print("Blocks:  " + " -> ".join(b.id for b in document.blocks))
+    dataset = {
+        "path": str(asked.data.resolve()),
+        "name": asked.data.name,
+        "fields": fields,
+    }
+    return RunSpec(
+        pipeline=document.to_json(),
+        dataset=dataset,
+        steps=asked.steps,
+        seed=asked.seed,
+        command=" ".join(map(str, sys.argv[1:])),
+    )
+
+
+def _with_settings(document: PipelineSpec, texts: list[str]) -> PipelineSpec:
+    for text in texts:
+        name, equals, value = text.partition("=")
+        block, dot, setting = name.partition(".")
+        if not (equals and dot):
+            raise SettingError(
+                f"'{text}' is not a setting.", fix="Write it as block.setting=value."
+            )
+        document = document.with_config(block, **{setting: _value(value)})
+    return document
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text.lower() if text in ("True", "False") else text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _watched(folder: RunFolder, *, quiet: bool) -> int:
+    """Starts the worker and follows it; a worker that was killed is started again."""
+    restarts, progress = 0, -1
+    while True:
+        with folder.log.open("ab") as log:
+            command = [sys.executable, "-m", "diffbio_engine", "work", str(folder.path)]
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            code = _follow(folder, process, quiet=quiet)
+        except KeyboardInterrupt:
+            folder.request(want="stop")
+            print("\nStopping: the results so far are written.", file=sys.stderr)
+            code = process.wait()
+        if code >= 0 and code != 75:
+            break
+        step = folder.last_step()
+        restarts, progress = (0 if step > progress else restarts + 1), step
+        if restarts >= _MOST_RESTARTS:
+            raise RunError(
+                f"The worker was killed {restarts} times at step {step}.",
+                fix=f"Look into {folder.log}; often the machine is out of memory.",
+            )
+        print("\nThe worker was killed; going on from its last checkpoint.", file=sys.stderr)
+    error = folder.error()
+    if error:
+        place = f"{error['where']}: " if error.get("where") else ""
+        print(f"error: {place}{error['what']} {error['fix']}".strip(), file=sys.stderr)
+    return code
+
+
+def _follow(folder: RunFolder, process: subprocess.Popen, *, quiet: bool) -> int:
+    reader = RunReader(folder.path)
+    with tqdm(unit="step", disable=quiet, desc="Starting", file=sys.stderr) as bar:
+        while True:
+            code = process.poll()
+            changes = reader.poll()
+            if changes.status:
+                bar.total = changes.status.get("total_steps") or bar.total
+                message = changes.status.get("message") or changes.status.get("stage") or ""
+                bar.set_description(message or "Training", refresh=False)
+                bar.update(max(0, changes.status.get("step", 0) - bar.n))
+            for batch in changes.metrics[-1:]:
+                row = dict(zip(batch.columns, batch.rows[-1], strict=True))
+                bar.set_postfix(loss=f"{row['total']:.4g}", refresh=False)
+            for event in changes.events:
+                for note in event.get("notes", ()):
+                    bar.write(note, file=sys.stderr)
+            if code is not None:
+                return code
+            time.sleep(0.1)

@@ -1,0 +1,375 @@
+"""The checked plan: every wire, kind and shape looked at before anything is computed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from diffbio_engine.declare import (
+    DATA_PORTS,
+    Config,
+    Declaration,
+    Kind,
+    Port,
+    check_axes,
+    find_operator,
+)
+from diffbio_engine.errors import PipelineError, UserError, did_you_mean
+from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+
+# Shapes are inferred for so many cells; the number of cells never enters a setting.
+_NOMINAL_CELLS = 64
+
+
+@dataclass(frozen=True)
+class DataPort:
+    """A field of the data: its shape without the cells axis, its kind, its number of classes.
+
+    ``shape`` is what one cell has for a per-cell field, and the whole shape for a field of the
+    data set as a whole (``ambient_profile``).
+    """
+
+    port: Port
+    shape: tuple[int, ...]
+    n_classes: int = 0
+
+    @classmethod
+    def named(cls, name: str, *shape: int, n_classes: int = 0) -> "DataPort":
+        """The field of this name, as the data set's block offers it."""
+        if name not in DATA_PORTS:
+            raise PipelineError(
+                f"The data has no field '{name}'.", fix=did_you_mean(name, DATA_PORTS), where=DATA
+            )
+        return cls(DATA_PORTS[name], shape, n_classes)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedBlock:
+    """A block whose settings, inputs and output shapes are known.
+
+    Attributes:
+        sources: For each wired input, the wire that feeds it.
+        shapes: For each output, its shape with ``None`` for the cells axis.
+    """
+
+    id: str
+    declared: Declaration
+    config: Config
+    learns: bool
+    sources: dict[str, Wire]
+    shapes: dict[str, tuple[int | None, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A pipeline that can be built: blocks in the order in which they run."""
+
+    spec: PipelineSpec
+    data: dict[str, DataPort]
+    blocks: dict[str, PlannedBlock]
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Every loss port, ``"block.port"``, with its weight in the objective."""
+        return {
+            f"{b.id}.{p.name}": self.spec.weights.get(f"{b.id}.{p.name}", p.weight)
+            for b in self.blocks.values()
+            for p in b.declared.losses
+        }
+
+    @property
+    def needed_fields(self) -> tuple[str, ...]:
+        """The fields of the data that a wire starts from."""
+        used = {
+            w.source.split(".", 1)[1]
+            for b in self.blocks.values()
+            for w in b.sources.values()
+            if w.source.startswith(f"{DATA}.")
+        }
+        return tuple(sorted(used))
+
+    def port(self, name: str) -> Port:
+        """The declaration of ``"block.port"``."""
+        block_id, port_name = name.split(".", 1)
+        if block_id == DATA:
+            return self.data[port_name].port
+        return next(p for p in self.blocks[block_id].declared.outputs if p.name == port_name)
+
+    def ports(self, *kinds: Kind) -> tuple[str, ...]:
+        """Every output port of these kinds (all kinds if none is named), in running order."""
+        return tuple(
+            f"{b.id}.{p.name}"
+            for b in self.blocks.values()
+            for p in b.declared.outputs
+            if p.name in b.shapes and (not kinds or p.kind in kinds)
+        )
+
+    def ancestors(self, ports: tuple[str, ...], given: frozenset[str] = frozenset()) -> set[str]:
+        """The blocks that must run to know these ports when some ports are given."""
+        needed: set[str] = set()
+        open_ports = [p for p in ports if p not in given]
+        while open_ports:
+            block_id = open_ports.pop().split(".", 1)[0]
+            if block_id in needed or block_id == DATA:
+                continue
+            needed.add(block_id)
+            wires = self.blocks[block_id].sources.values()
+            open_ports += [w.source for w in wires if w.source not in given]
+        return needed
+
+
+def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
+    """Checks names, wires, kinds, shapes and settings; finds the order.
+
+    Raises:
+        PipelineError: The first problem; ``all`` holds every one, each with its block and port.
+    """
+    problems: list[UserError] = []
+    declared = _declarations(spec, problems)
+    sources = _sources(spec, declared, dict(data), problems)
+    blocks: dict[str, PlannedBlock] = {}
+    for block_id in _order(spec, declared, sources, problems):
+        try:
+            blocks[block_id] = _planned(
+                spec.block(block_id), declared[block_id], sources[block_id], data, blocks
+            )
+        except _UpstreamBroken:
+            continue
+        except UserError as error:
+            problems.append(PipelineError(error.what, fix=error.fix, where=error.where))
+    known = {f"{b.id}.{p}" for b in blocks.values() for p in b.shapes}
+    if not problems:
+        problems += _unknown_ports(spec, known)
+    if problems:
+        first = problems[0]
+        raise PipelineError(first.what, fix=first.fix, where=first.where, all=tuple(problems))
+    return Plan(spec, dict(data), blocks)
+
+
+class _UpstreamBroken(Exception):
+    """A block that feeds this one could not be planned; it has been reported there."""
+
+
+def _declarations(spec: PipelineSpec, problems: list[UserError]) -> dict[str, Declaration]:
+    found: dict[str, Declaration] = {}
+    for block in spec.blocks:
+        try:
+            declared = find_operator(block.operator)
+        except UserError as error:
+            problems.append(PipelineError(error.what, fix=error.fix, where=block.id))
+            continue
+        if block.id in found:
+            problems.append(
+                PipelineError(
+                    f"Two blocks are called '{block.id}'.", fix="Rename one.", where=block.id
+                )
+            )
+        found[block.id] = declared
+    if not spec.blocks:
+        problems.append(
+            PipelineError("The pipeline has no blocks.", fix="Drag one from the palette.")
+        )
+    return found
+
+
+def _sources(
+    spec: PipelineSpec,
+    declared: dict[str, Declaration],
+    data: dict[str, DataPort],
+    problems: list[UserError],
+) -> dict[str, dict[str, Wire]]:
+    sources: dict[str, dict[str, Wire]] = {b: {} for b in declared}
+    for wire in spec.wires:
+        try:
+            check_wire(wire, declared, data)
+            block_id, port = wire.target.split(".", 1)
+            if port in sources[block_id]:
+                raise PipelineError(
+                    f"has two wires, from {sources[block_id][port].source} and {wire.source}.",
+                    fix="Remove one.",
+                    where=wire.target,
+                )
+            sources[block_id][port] = wire
+        except UserError as error:
+            problems.append(error)
+    return sources
+
+
+def check_wire(
+    wire: Wire, declared: Mapping[str, Declaration], data: Mapping[str, DataPort]
+) -> None:
+    """Whether this wire can be, looked at alone; a ``PipelineError`` says why not."""
+    target_block, _, target_name = wire.target.partition(".")
+    source_block, _, source_name = wire.source.partition(".")
+    if target_block not in declared:
+        raise PipelineError(
+            f"A wire ends at '{wire.target}', where there is no block.",
+            fix=did_you_mean(target_block, declared) or "Remove the wire.",
+            where=target_block,
+        )
+    inputs = {p.name: p for p in declared[target_block].inputs if not p.drawn}
+    if target_name not in inputs:
+        raise PipelineError(
+            f"has no input '{target_name}'.",
+            fix=did_you_mean(target_name, inputs) or f"Its inputs are {', '.join(inputs)}.",
+            where=target_block,
+        )
+    if source_block == DATA:
+        if source_name not in data:
+            raise PipelineError(
+                f"needs '{source_name}', which the data does not offer.",
+                fix=f"Choose a field for {source_name} where the data set is opened."
+                if source_name in DATA_PORTS
+                else did_you_mean(source_name, data),
+                where=wire.target,
+            )
+        source = data[source_name].port
+    elif source_block in declared:
+        outputs = {p.name: p for p in declared[source_block].outputs}
+        if source_name not in outputs:
+            raise PipelineError(
+                f"has no output '{source_name}'.",
+                fix=did_you_mean(source_name, outputs) or f"It has {', '.join(outputs)}.",
+                where=source_block,
+            )
+        source = outputs[source_name]
+    else:
+        raise PipelineError(
+            f"is wired to '{wire.source}', where there is no block.",
+            fix=did_you_mean(source_block, declared) or "Remove the wire.",
+            where=wire.target,
+        )
+    target = inputs[target_name]
+    if not target.accepts(source):
+        raise PipelineError(
+            f"needs {target.kind} ({target.axes}); {wire.source} is {source.kind}"
+            f" ({source.axes or 'one number'}).",
+            fix=f"Wire an output of kind {' or '.join(target.accepted_kinds)} into it.",
+            where=wire.target,
+        )
+
+
+def _order(
+    spec: PipelineSpec,
+    declared: dict[str, Declaration],
+    sources: dict[str, dict[str, Wire]],
+    problems: list[UserError],
+) -> Iterator[str]:
+    graph: dict[str, list[str]] = {b: [] for b in declared}
+    for block_id, wires in sources.items():
+        graph[block_id] = [
+            w.source.split(".")[0] for w in wires.values() if w.source.split(".")[0] != DATA
+        ]
+    try:
+        yield from TopologicalSorter(graph).static_order()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        problems.append(
+            PipelineError(
+                f"The wires run in a circle: {circle}.",
+                fix="Remove one of these wires.",
+                where=error.args[1][0],
+            )
+        )
+
+
+def _planned(
+    block: Block,
+    declared: Declaration,
+    sources: dict[str, Wire],
+    data: Mapping[str, DataPort],
+    done: dict[str, PlannedBlock],
+) -> PlannedBlock:
+    shapes: dict[str, tuple[int, ...]] = {}
+    classes: dict[str, int] = {}
+    for port in declared.inputs:
+        if port.name not in sources:
+            if not port.optional:
+                raise PipelineError(
+                    "is not wired.",
+                    fix=f"Wire {port.kind} into it.",
+                    where=f"{block.id}.{port.name}",
+                )
+            continue
+        source_block, source_name = sources[port.name].source.split(".", 1)
+        if source_block == DATA:
+            field = data[source_name]
+            lead = (_NOMINAL_CELLS,) if field.port.per_cell else ()
+            shapes[port.name] = (*lead, *field.shape)
+            if port.classes and field.n_classes:
+                classes[port.classes] = field.n_classes
+        elif source_block not in done:
+            raise _UpstreamBroken
+        else:
+            shape = done[source_block].shapes[source_name]
+            shapes[port.name] = tuple(_NOMINAL_CELLS if n is None else n for n in shape)
+    try:
+        config = _sized(declared, block.config, shapes, classes)
+        check_axes(declared.inputs, shapes, config)
+        outputs = _output_shapes(declared.id, config, tuple(sorted(shapes.items())))
+    except UserError as error:
+        raise error.at(block.id) from None
+    return PlannedBlock(block.id, declared, config, block.learns, sources, dict(outputs))
+
+
+def _sized(
+    declared: Declaration,
+    values: dict[str, Any],
+    shapes: dict[str, tuple[int, ...]],
+    classes: dict[str, int],
+) -> Config:
+    """The configuration with every size read from the wires."""
+    lengths = dict(classes)
+    for port in declared.inputs:
+        if port.name in shapes:
+            lengths.update(zip(port.axis_names, shapes[port.name], strict=False))
+    sizes = {s.name: lengths[s.axis] for s in declared.settings if s.axis in lengths}
+    return declared.make.Config.from_dict({**values, **sizes})
+
+
+@lru_cache(maxsize=512)
+def _output_shapes(
+    operator: str, config: Config, shapes: tuple[tuple[str, tuple[int, ...]], ...]
+) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """Output shapes by abstract evaluation; the cells axis is None."""
+    declared = find_operator(operator)
+    ports = {p.name: p for p in declared.inputs}
+    whole = (Kind.LABELS, Kind.INDEX)
+    arrays = {
+        name: jax.ShapeDtypeStruct(shape, jnp.int32 if ports[name].kind in whole else jnp.float32)
+        for name, shape in shapes
+    }
+
+    def made_and_run(**arrays: jax.Array) -> dict[str, jax.Array]:
+        return declared.make(config, rngs=nnx.Rngs(0)).run(arrays)
+
+    outputs = jax.eval_shape(made_and_run, **arrays)
+    found = []
+    for port in declared.outputs:
+        if port.name in outputs:
+            names, shape = port.axis_names, outputs[port.name].shape
+            sized = (None if a == "cells" else n for a, n in zip(names, shape, strict=True))
+            found.append((port.name, tuple(sized)))
+    return tuple(found)
+
+
+def _unknown_ports(spec: PipelineSpec, known: set[str]) -> Iterator[UserError]:
+    for public, port in spec.outputs.items():
+        if port not in known:
+            yield PipelineError(
+                f"The output '{public}' comes from '{port}', which does not exist.",
+                fix=did_you_mean(port, known),
+                where=port.split(".")[0],
+            )
+    for port in spec.weights:
+        if port not in known:
+            yield PipelineError(
+                f"A weight is given to '{port}', which does not exist.",
+                fix=did_you_mean(port, known),
+                where=port.split(".")[0],
+            )

@@ -1,0 +1,184 @@
+"""The pipeline over all cells of a data set: in chunks, and the preparation of its blocks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from flax import nnx
+
+from diffbio_engine.pipelines.pipeline import Pipeline, _fold
+from diffbio_engine.pipelines.plan import DataPort
+from diffbio_engine.pipelines.spec import DATA
+
+CHUNK = 1024
+
+
+class Cells(Protocol):
+    """What is needed of a data set: any rows of its per-cell fields, and the other fields."""
+
+    n_cells: int
+    per_cell: Mapping[str, np.ndarray]
+    per_dataset: Mapping[str, np.ndarray]
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """The counts of these cells, dense float32 (cells, genes)."""
+
+
+def ports_of(cells: Cells, n_classes: Mapping[str, int]) -> dict[str, DataPort]:
+    """The fields of a data set as the plan wants to know them.
+
+    Args:
+        n_classes: By field of labels, how many classes there are.
+    """
+    ports = {}
+    n_genes = getattr(cells, "n_genes", 0)
+    if n_genes:
+        ports["counts"] = DataPort.named("counts", n_genes)
+    for name, value in cells.per_cell.items():
+        ports[name] = DataPort.named(name, *value.shape[1:], n_classes=n_classes.get(name, 0))
+    for name, value in cells.per_dataset.items():
+        ports[name] = DataPort.named(name, *value.shape)
+    return ports
+
+
+def _fields(cells: Cells, rows: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    return {n: cells.rows(rows) if n == "counts" else cells.per_cell[n][rows] for n in names}
+
+
+@lru_cache(maxsize=64)
+def _compiled(graph: Any, ports: tuple[str, ...]) -> Callable[..., dict[str, jax.Array]]:
+    def run(
+        state: Any, data: dict[str, jax.Array], given: dict[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        values = nnx.merge(graph, state)(data, ports=ports, given=given)
+        return {port: values[port] for port in ports}
+
+    return jax.jit(run)
+
+
+def values_of_cells(
+    pipeline: Pipeline,
+    cells: Cells,
+    ports: tuple[str, ...],
+    *,
+    rows: np.ndarray | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
+    tick: Callable[[float], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """The values of some ports for all cells (or for ``rows``), computed chunk by chunk.
+
+    Args:
+        given: Per-cell values already known for these rows; nothing before them is computed.
+        tick: Told the share done, after each chunk.
+    """
+    rows = np.arange(cells.n_cells) if rows is None else np.asarray(rows)
+    collected: dict[str, list[np.ndarray]] = {port: [] for port in ports}
+    for done, chunk in _chunks(pipeline, cells, ports, rows, dict(given or {})):
+        for port in ports:
+            collected[port].append(chunk[port])
+        if tick:
+            tick(done / len(rows))
+    per_cell = {port: pipeline.plan.port(port).per_cell for port in ports}
+    return {
+        port: np.concatenate(parts) if per_cell[port] else parts[-1]
+        for port, parts in collected.items()
+    }
+
+
+def _chunks(
+    pipeline: Pipeline,
+    cells: Cells,
+    ports: tuple[str, ...],
+    rows: np.ndarray,
+    given: dict[str, np.ndarray],
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    plan = pipeline.plan
+    graph, state = nnx.split(pipeline)
+    run = _compiled(graph, ports)
+    blocks = plan.ancestors(ports, frozenset(given))
+    wanted = {
+        w.source.split(".", 1)[1]
+        for b in blocks
+        for w in plan.blocks[b].sources.values()
+        if w.source.startswith(f"{DATA}.")
+    } | {p.split(".", 1)[1] for p in ports if p.startswith(f"{DATA}.")}
+    per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_cell))
+    fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_cell}
+    length = min(CHUNK, len(rows))
+    for start in range(0, len(rows), length):
+        # The last chunk is filled up with cells of its own, so that one shape is compiled.
+        here = np.arange(start, start + length)
+        here = np.where(here < len(rows), here, start)
+        n_real = min(length, len(rows) - start)
+        data = _fields(cells, rows[here], per_cell_fields)
+        known = {port: value[here] for port, value in given.items()}
+        values = run(state, {**data, **fixed}, known)
+        yield (
+            start + n_real,
+            {
+                port: np.asarray(value)[:n_real] if plan.port(port).per_cell else np.asarray(value)
+                for port, value in values.items()
+            },
+        )
+
+
+def prepare(
+    pipeline: Pipeline,
+    cells: Cells,
+    *,
+    first: bool = True,
+    blocks: tuple[str, ...] | None = None,
+    seed: int = 0,
+    say: Callable[[str, str], None] | None = None,
+) -> None:
+    """Lets each block look at all cells, in running order, and find its starting state.
+
+    Args:
+        first: False at a refresh: only what follows from the data is computed anew; weights stay.
+        blocks: Only these; None for all.
+        say: Told the block and what it is doing.
+    """
+    plan = pipeline.plan
+    todo = [
+        b
+        for b in plan.blocks.values()
+        if b.declared.make.prepares() and (blocks is None or b.id in blocks)
+    ]
+    known: dict[str, np.ndarray] = {}  # values for all cells, kept while another block needs them
+    for block in todo:
+        if say:
+            say(block.id, f"{block.declared.title} looks at the data")
+        ports = tuple(w.source for w in block.sources.values())
+        limit = block.declared.make.prepare_cells
+        if limit is not None and limit < cells.n_cells:
+            rows = _even_sample(cells.n_cells, limit, seed)
+            given = {p: v[rows] for p, v in known.items()}
+        else:
+            rows, given = None, known
+        missing = tuple(p for p in ports if p not in given)
+        found = values_of_cells(pipeline, cells, missing, rows=rows, given=given)
+        values = {**{p: given[p] for p in ports if p in given}, **found}
+        arrays = {name: values[wire.source] for name, wire in block.sources.items()}
+        if rows is None:
+            known.update(
+                {p: v for p, v in found.items() if plan.port(p).per_cell and not _is_wide(plan, p)}
+            )
+        key = _fold(jax.random.key(seed), f"prepare {block.id}")
+        pipeline.blocks[block.id].prepare(arrays, key, first=first)
+        # What later blocks saw of this one is no longer true.
+        known = {p: v for p, v in known.items() if not _comes_after(plan, p, block.id)}
+
+
+def _is_wide(plan: Any, port: str) -> bool:
+    """Arrays over genes are computed again rather than kept."""
+    return "genes" in plan.port(port).axis_names
+
+
+def _comes_after(plan: Any, port: str, block_id: str) -> bool:
+    return not port.startswith(f"{DATA}.") and block_id in plan.ancestors((port,))
+
+
+def _even_sample(n: int, size: int, seed: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).choice(n, size, replace=False))

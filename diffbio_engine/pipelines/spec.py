@@ -1,0 +1,197 @@
+"""The pipeline as a document: blocks, wires, outputs; JSON in and out. Nothing is computed here."""
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.declare import find_operator
+from diffbio_engine.errors import PipelineError, UserError
+
+FORMAT = "diffbio-pipeline"
+SCHEMA = 1
+DATA = "data"
+_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class Block:
+    """An operator placed in a pipeline.
+
+    Attributes:
+        id: Its name in the pipeline: small letters, digits and ``_``.
+        operator: Id of the operator's declaration.
+        config: Settings that differ from the defaults (all of them, once saved).
+        learns: Whether training changes its weights.
+    """
+
+    id: str
+    operator: str
+    config: dict[str, Any] = field(default_factory=dict)
+    learns: bool = True
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The line between two ports, ``"block.port"`` each; ``"data.counts"`` is a field of the data.
+
+    ``stop_gradient``: values pass, learning does not.
+    """
+
+    source: str
+    target: str
+    stop_gradient: bool = False
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """A pipeline as a document.
+
+    Attributes:
+        outputs: Public name of a result and the port it comes from.
+        weights: Weight of a loss port in the objective; others keep the port's default.
+        layout: Places of the blocks on the canvas; not part of equality.
+        training: Stages and schedules that suggest themselves for it, as plain data.
+    """
+
+    name: str
+    blocks: tuple[Block, ...] = ()
+    wires: tuple[Wire, ...] = ()
+    outputs: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    layout: dict[str, tuple[float, float]] = field(default_factory=dict, compare=False)
+
+    def block(self, block_id: str) -> Block:
+        """The block of this id."""
+        for block in self.blocks:
+            if block.id == block_id:
+                return block
+        raise PipelineError(f"There is no block '{block_id}' in the pipeline.", where=block_id)
+
+    def with_config(self, block_id: str, **changes: Any) -> "PipelineSpec":
+        """The same pipeline with some settings of one block changed."""
+        self.block(block_id)
+        blocks = tuple(
+            replace(b, config={**b.config, **changes}) if b.id == block_id else b
+            for b in self.blocks
+        )
+        return replace(self, blocks=blocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as JSON data, with every setting written out."""
+        return {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "name": self.name,
+            "blocks": [
+                {
+                    "id": b.id,
+                    "operator": b.operator,
+                    "version": find_operator(b.operator).version,
+                    "config": find_operator(b.operator).make.Config.from_dict(b.config).to_dict(),
+                    "learns": b.learns,
+                }
+                for b in self.blocks
+            ],
+            "wires": [
+                {"source": w.source, "target": w.target, "stop_gradient": w.stop_gradient}
+                for w in self.wires
+            ],
+            "outputs": dict(self.outputs),
+            "weights": dict(self.weights),
+            "training": dict(self.training),
+            "layout": {name: list(place) for name, place in self.layout.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> "PipelineSpec":
+        """The pipeline of a document; a ``PipelineError`` says what is wrong with it."""
+        _check_header(document)
+        try:
+            return cls(
+                name=str(document["name"]),
+                blocks=tuple(_block(b) for b in document["blocks"]),
+                wires=tuple(
+                    Wire(str(w["source"]), str(w["target"]), bool(w.get("stop_gradient", False)))
+                    for w in document.get("wires", ())
+                ),
+                outputs={str(k): str(v) for k, v in document.get("outputs", {}).items()},
+                weights={str(k): float(v) for k, v in document.get("weights", {}).items()},
+                training=dict(document.get("training", {})),
+                layout={
+                    str(k): (float(v[0]), float(v[1]))
+                    for k, v in document.get("layout", {}).items()
+                },
+            )
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise PipelineError(
+                f"The pipeline file is not complete ({type(error).__name__}: {error}).",
+                fix="Export it again from the workbench.",
+            ) from None
+
+
+def _check_header(document: Any) -> None:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise PipelineError(
+            "This is not a pipeline file of the workbench.",
+            fix=f'Choose a JSON file with "format": "{FORMAT}".',
+        )
+    schema = document.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise PipelineError(
+            f"The pipeline file has no valid schema number ({schema!r}).",
+            fix="Export it again from the workbench.",
+        )
+    if schema > SCHEMA:
+        raise PipelineError(
+            f"The pipeline file has schema {schema}; this workbench reads up to {SCHEMA}.",
+            fix="Open it with a newer version of the workbench.",
+        )
+
+
+def _block(entry: dict[str, Any]) -> Block:
+    block_id = str(entry["id"])
+    if not _ID.fullmatch(block_id) or block_id == DATA:
+        raise PipelineError(
+            f"'{block_id}' cannot name a block.",
+            fix="Use small letters, digits and _, starting with a letter; 'data' is taken.",
+            where=block_id,
+        )
+    try:
+        declared = find_operator(str(entry["operator"]))
+    except UserError as error:
+        raise PipelineError(error.what, fix=error.fix, where=block_id) from None
+    version = entry.get("version", declared.version)
+    if not isinstance(version, int) or version > declared.version:
+        raise PipelineError(
+            f"'{declared.id}' has version {version} in the file; this workbench has"
+            f" version {declared.version}.",
+            fix="Open it with a newer version of the workbench.",
+            where=block_id,
+        )
+    return Block(
+        block_id, declared.id, dict(entry.get("config", {})), bool(entry.get("learns", True))
+    )
+
+
+def save_pipeline(spec: PipelineSpec, path: Path) -> None:
+    """Writes the document as JSON."""
+    Path(path).write_text(json.dumps(spec.to_json(), indent=1), encoding="utf-8")
+
+
+def load_pipeline(path: Path) -> PipelineSpec:
+    """Reads a document; mistakes are named in words."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PipelineError(f"There is no file {path}.", fix="Check the path.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise PipelineError(
+            f"{Path(path).name} cannot be read as JSON ({error}).",
+            fix="Choose a pipeline file that was exported from the workbench.",
+        ) from None
+    return PipelineSpec.from_json(document)

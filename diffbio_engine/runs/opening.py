@@ -1,0 +1,108 @@
+"""From the plain data of a run to the live things: the cells, the pipeline, its training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from diffbio_engine.data import CellSource, Dataset, Fields, open_source, read
+from diffbio_engine.declare import Declaration, find_operator
+from diffbio_engine.errors import RunError
+from diffbio_engine.pipelines import Pipeline, PipelineSpec, plan, ports_of
+from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.training import Stage, Training, schedule_from, stages_from
+
+
+@dataclass
+class Opened:
+    """A run, ready to be carried out."""
+
+    spec: RunSpec
+    dataset: Dataset
+    fields: Fields
+    cells: CellSource
+    training: Training
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.training.pipeline
+
+
+def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Opened:
+    """Reads the data and builds the pipeline; every mistake is named before anything is trained."""
+    document = PipelineSpec.from_json(spec.pipeline)
+    if not spec.dataset.get("path"):
+        raise RunError("The run has no data set.", fix="Choose one, then press Run.", where="data")
+    if say:
+        say("data", "Reading the data")
+    dataset = read(spec.dataset["path"])
+    fields = Fields(spec.dataset.get("fields") or {})
+    needed = wired_fields(document)
+    cells = open_source(
+        dataset,
+        fields,
+        needed,
+        counts_must_be_raw=_feeds(document, "counts"),
+        several_batches=_corrects_batches(document),
+    )
+    classes = {name: len(names) for name, names in cells.label_names.items()}
+    planned = plan(document, ports_of(cells, classes))
+    suggested = document.training
+    stages = stages_from(spec.stages or suggested.get("stages", ()), planned)
+    schedules = {**suggested.get("schedules", {}), **spec.schedules}
+    if say:
+        say("", "Building the pipeline")
+    training = Training(
+        Pipeline(planned, seed=spec.seed),
+        cells,
+        stages,
+        batch_size=int(suggested.get("batch_size", spec.batch_size)),
+        seed=spec.seed,
+        learning_rate=float(suggested.get("learning_rate", spec.learning_rate)),
+        schedules={name: schedule_from(values) for name, values in schedules.items()},
+        say=say,
+    )
+    if spec.steps:
+        training.stages = shortened(training, spec.steps)
+    for name, value in spec.dials.items():
+        training.turn(name, value)
+    return Opened(spec, dataset, fields, cells, training)
+
+
+def shortened(training: Training, steps: int) -> tuple[Stage, ...]:
+    """The stages, all scaled so that they take ``steps`` steps together."""
+    planned = [stage.n_steps(training.steps_per_epoch) for stage in training.stages]
+    share = steps / sum(planned)
+    ends = [round(sum(planned[: i + 1]) * share) for i in range(len(planned))]
+    lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    return tuple(
+        replace(stage, steps=n, epochs=0.0)
+        for stage, n in zip(training.stages, lengths, strict=True)
+        if n
+    )
+
+
+def wired_fields(document: PipelineSpec) -> tuple[str, ...]:
+    """The fields of the data that a wire starts from."""
+    sources = (w.source for w in document.wires)
+    return tuple(sorted({s.removeprefix("data.") for s in sources if s.startswith("data.")}))
+
+
+def _feeds(document: PipelineSpec, field: str) -> bool:
+    return field in wired_fields(document)
+
+
+def _corrects_batches(document: PipelineSpec) -> bool:
+    """Whether a block that must be told batches is wired to them."""
+    targets = [w.target.split(".", 1) for w in document.wires if w.source == "data.batch_labels"]
+    required = (_required(find_operator(document.block(b).operator), p) for b, p in targets)
+    return any(required)
+
+
+def _required(declared: Declaration, port: str) -> bool:
+    return any(p.name == port and not p.optional for p in declared.inputs)
+
+
+def title_of(spec: RunSpec) -> str:
+    """What the run is called if nobody named it."""
+    name: Any = spec.pipeline.get("name") or "Pipeline"
+    return spec.title or f"{name} on {spec.dataset.get('name') or 'data'}"

@@ -1,0 +1,91 @@
+"""What is drawn of a run: the map of the cells, their clusters and certainty, at one step."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from diffbio_engine.data import CellSource, sample_cells
+from diffbio_engine.declare import Kind
+from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
+
+# More cells than this are not drawn: an even sample stands for them, and the page says so.
+_MOST_DRAWN = 50_000
+# Drawing may take this share of the time.
+_SHARE = 0.25
+
+
+class Scene:
+    """Takes snapshots of a pipeline that is being trained.
+
+    After a dial was turned only the blocks behind that dial are computed again, from the values
+    of the last whole snapshot; so a slider is seen in the map at once.
+    """
+
+    def __init__(self, plan: Plan, cells: CellSource, seed: int = 0) -> None:
+        self.plan, self.cells = plan, cells
+        sampled = cells.n_cells > _MOST_DRAWN
+        self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
+        self.maps = plan.ports(Kind.MAP)
+        self.shares = tuple(
+            p for p in plan.ports(Kind.SHARES) if "clusters" in plan.port(p).axis_names
+        )
+        # The last block that makes clusters is the one whose clusters colour the map.
+        self.clusters = self.shares[-1:]
+        self.ports = (*self.maps, *self.clusters)
+        self.kept = tuple(
+            dict.fromkeys(
+                w.source
+                for b in plan.blocks.values()
+                for w in b.sources.values()
+                if not w.source.startswith("data.")
+                and plan.port(w.source).per_cell
+                and "genes" not in plan.port(w.source).axis_names
+                and w.source not in self.ports
+            )
+        )
+        self._known: dict[str, np.ndarray] = {}
+        self._due = 0.0
+
+    @property
+    def drawable(self) -> bool:
+        """Whether the pipeline makes anything that can be drawn."""
+        return bool(self.ports)
+
+    def due(self) -> bool:
+        """Whether it is time for the next whole snapshot."""
+        return self.drawable and time.perf_counter() >= self._due
+
+    def whole(self, pipeline: Pipeline) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Computes everything anew."""
+        began = time.perf_counter()
+        ports = (*self.ports, *self.kept)
+        self._known = values_of_cells(pipeline, self.cells, ports, rows=self.rows)
+        took = time.perf_counter() - began
+        self._due = time.perf_counter() + max(0.2, took / _SHARE)
+        return self._drawn()
+
+    def behind(self, pipeline: Pipeline, block: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Computes anew what comes after one block."""
+        given = {p: v for p, v in self._known.items() if block not in self.plan.ancestors((p,))}
+        changed = tuple(p for p in self._known if p not in given)
+        if not self._known or not given:
+            return self.whole(pipeline)
+        if changed:
+            found = values_of_cells(pipeline, self.cells, changed, rows=self.rows, given=given)
+            self._known |= found
+        return self._drawn()
+
+    def _drawn(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        arrays: dict[str, Any] = {}
+        for port in self.clusters:
+            shares = self._known[port]
+            arrays["labels"] = shares.argmax(axis=1).astype(np.int16)
+            arrays["certainty"] = shares.max(axis=1).astype(np.float32)
+        for port in self.maps:
+            arrays[port] = self._known[port][:, :2].astype(np.float32)
+        if self.rows is not None:
+            arrays["cells"] = self.rows.astype(np.int32)
+        n_drawn = self.cells.n_cells if self.rows is None else len(self.rows)
+        first = arrays[self.maps[0]] if self.maps else np.zeros((n_drawn, 2), np.float32)
+        return first, arrays

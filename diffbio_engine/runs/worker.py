@@ -1,0 +1,244 @@
+"""Carries out one run: the only process that trains. Everything it says goes into the folder."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.bundles import result_arrays, save_bundle
+from diffbio_engine.data import write_result
+from diffbio_engine.errors import RunError, TrainingError, UserError
+from diffbio_engine.runs.folder import Control
+from diffbio_engine.runs.opening import Opened, open_run
+from diffbio_engine.runs.scene import Scene
+from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.runs.writer import EXIT_DONE, EXIT_ERROR, EXIT_NOT_FINITE, EXIT_TAKEN, RunWriter
+from diffbio_engine.training import StepReport, TrainingState
+
+_SECONDS_BETWEEN_CHECKPOINTS = 30.0
+_CHECKPOINTS_KEPT = 2
+
+
+def work(path: Path) -> int:
+    """Carries out the run of a folder; the exit code says how it ended."""
+    try:
+        with RunWriter(path) as writer:
+            return Worker(writer).carry_out()
+    except TrainingError:
+        return EXIT_NOT_FINITE
+    except RunError as error:
+        print(error, flush=True)
+        taken = "another" in error.what.lower()
+        return EXIT_TAKEN if taken else EXIT_ERROR
+    except UserError as error:
+        print(error, flush=True)
+        return EXIT_ERROR
+
+
+class Worker:
+    """The loop of one run: take a step, look what the person wants, show, save."""
+
+    def __init__(self, writer: RunWriter) -> None:
+        self.writer = writer
+        self.folder = writer.folder
+        self.spec = RunSpec.from_json(writer.run)
+        self.want = "run"
+        self.steps_to_take = 0
+        self._last_checkpoint = time.perf_counter()
+        self._turned_by_control: dict[str, float] = {}
+        self._compilations = 0
+        self._report: StepReport | None = None
+
+    def carry_out(self) -> int:
+        """Opens the run, trains to its end, and writes what it leaves."""
+        say = self._say
+        self.opened = open_run(self.spec, say)
+        self.training = self.opened.training
+        losses = tuple(self.opened.pipeline.plan.losses)
+        self._columns = ("total", *losses)
+        self._resume_or_prepare()
+        self.scene = Scene(self.opened.pipeline.plan, self.opened.cells, self.spec.seed)
+        self.writer.begin(self._columns, start=self.training.step)
+        self._obey(self.writer.control())
+        self._show(self.scene.whole, self.training.sync())
+        self._say("", "Compiling the training step")
+        began = time.perf_counter()
+        while self.want != "stop" and self.training.step < self.training.total_steps:
+            if self.want == "run" or self.steps_to_take > 0:
+                self._one_step()
+                self.steps_to_take = max(0, self.steps_to_take - 1)
+                if self.want == "step" and not self.steps_to_take:
+                    self._pause()
+            else:
+                self._beat("paused")
+                time.sleep(0.03)
+            self._obey(self.writer.control())
+        self._beat("stopping", message="Writing the results")
+        self._checkpoint()
+        self._show(self.scene.whole, self.training.sync())
+        self._leave_results(time.perf_counter() - began)
+        finished = self.training.step >= self.training.total_steps
+        self.writer.finish("done" if finished else "stopped", step=self.training.step)
+        return EXIT_DONE
+
+    # -- stepping --------------------------------------------------------------------------
+
+    def _one_step(self) -> None:
+        report = self.training.one_step()
+        self._report = report
+        self.writer.metric(report.step, {"total": report.total, **report.losses})
+        if self.training.compilations != self._compilations:
+            self._compilations = self.training.compilations
+            self.writer.event("compiled", report.step, count=self._compilations)
+        if report.refreshed:
+            self.writer.event("refresh", report.step - 1)
+        self._tell_stage(report)
+        self._beat("running")
+        if self.scene.due():
+            self._show(self.scene.whole, self.training.sync())
+        if time.perf_counter() - self._last_checkpoint > _SECONDS_BETWEEN_CHECKPOINTS:
+            self._checkpoint()
+
+    def _tell_stage(self, report: StepReport) -> None:
+        stage, first = self.training.stage_at(report.step - 1)
+        if report.step - 1 == first:
+            self.writer.event("stage", first, name=stage.name)
+
+    def _obey(self, control: Control | None) -> None:
+        if control is None:
+            return
+        self.steps_to_take += control.steps_to_take
+        before, self.want = self.want, control.want
+        changed = self._turn(control)
+        if changed is not None and hasattr(self, "scene") and self.scene.drawable:
+            pipeline = self.training.sync()
+            block = changed.split(".")[0]
+            if block in pipeline.plan.blocks:
+                self._show(lambda p: self.scene.behind(p, block), pipeline)
+        if self.want == "pause" and before != "pause":
+            self._pause()
+        elif self.want in ("run", "step"):
+            self._beat("running")
+
+    def _turn(self, control: Control) -> str | None:
+        """Turns the dials that changed; the name of the last one."""
+        changed = None
+        now = dict(control.dials)
+        for name in {*now, *self._turned_by_control}:
+            value = now.get(name)
+            if value == self._turned_by_control.get(name):
+                continue
+            try:
+                self.training.turn(name, value)
+            except UserError as error:
+                self.writer.event("error", self.training.step, error=error.as_dict())
+                continue
+            step, told = self.training.step, {"name": name, "value": value}
+            self.writer.event("dial", step, seq=control.seq, **told)
+            changed = name
+        self._turned_by_control = now
+        return changed
+
+    def _pause(self) -> None:
+        self._checkpoint()
+        self.want = "pause"
+        self.writer.event("paused", self.training.step)
+        self._beat("paused")
+
+    # -- saying and showing ----------------------------------------------------------------
+
+    def _say(self, place: str, message: str) -> None:
+        self.writer.heartbeat(state="starting", message=message, place=place)
+
+    def _beat(self, state: str, message: str = "") -> None:
+        report = self._report
+        self.writer.heartbeat(
+            state=state,
+            message=message,
+            step=self.training.step,
+            total_steps=self.training.total_steps,
+            epoch=self.training.epoch,
+            stage=report.stage if report else "",
+            seconds_per_step=report.seconds if report else None,
+            compilations=self.training.compilations,
+            device=_device(),
+        )
+
+    def _show(self, draw: Callable[..., Any], pipeline: Any) -> None:
+        if not self.scene.drawable:
+            return
+        drawn, arrays = draw(pipeline)
+        self.writer.snapshot(self.training.step, drawn, **arrays)
+
+    # -- saving ----------------------------------------------------------------------------
+
+    def _checkpoint_files(self) -> list[Path]:
+        return sorted(self.folder.checkpoints.glob("[0-9]*.safetensors"))
+
+    def _checkpoint(self) -> None:
+        began = time.perf_counter()
+        state = self.training.state()
+        state.facts["control"] = self._turned_by_control
+        state.save(self.folder.checkpoints / f"{self.training.step:09d}.safetensors")
+        for old in self._checkpoint_files()[:-_CHECKPOINTS_KEPT]:
+            old.unlink(missing_ok=True)
+        self._last_checkpoint = time.perf_counter()
+        self.writer.event("checkpoint", self.training.step, seconds=self._last_checkpoint - began)
+
+    def _resume_or_prepare(self) -> None:
+        for path in reversed(self._checkpoint_files()):
+            try:
+                state = TrainingState.load(path)
+            except RunError:
+                path.unlink(missing_ok=True)
+                continue
+            self._say("", "Going on from the last checkpoint")
+            self.training.restore(state)
+            self._turned_by_control = dict(state.facts.get("control", {}))
+            return
+        self.training.prepare()
+        # A start from which a killed run can go on: preparing may take long.
+        self.training.state().save(self.folder.checkpoints / f"{0:09d}.safetensors")
+
+    def _leave_results(self, seconds: float) -> None:
+        opened: Opened = self.opened
+        pipeline = self.training.sync()
+        pipeline.eval_mode()
+        facts = self._facts(seconds)
+        save_bundle(self.folder.bundle, pipeline, opened.cells, opened.fields.as_dict(), facts)
+        placed = result_arrays(pipeline, opened.cells)
+        written = write_result(
+            opened.dataset, self.folder.result, placed.arrays, facts, layers=placed.layers
+        )
+        notes = [*placed.notes, *written.notes]
+        self.writer.event("results", self.training.step, keys=written.keys, notes=notes)
+
+    def _facts(self, seconds: float) -> dict[str, Any]:
+        report = self._report
+        return {
+            "title": self.writer.run.get("title", ""),
+            "pipeline": self.spec.pipeline,
+            "run": self.spec.to_json(),
+            "seed": self.spec.seed,
+            "steps": self.training.step,
+            "epochs": self.training.epoch,
+            "device": _device(),
+            "seconds_of_training": round(seconds, 3),
+            "dials": self.training.dials_at(self.training.step),
+            "turned": self.training.turned,
+            "losses": {"total": report.total, **report.losses} if report else {},
+            "dataset": self.spec.dataset,
+            "attempt": self.writer.attempt,
+        }
+
+
+def _device() -> str:
+    import jax
+
+    return jax.default_backend()
+
+
+def set_up_device() -> None:
+    """Before JAX is imported: no grabbing of all GPU memory; compiled programs are kept."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

@@ -1,0 +1,32 @@
+"""Training: a generator of step reports, stages, schedules, and the state to go on from."""
+
+from diffbio_engine.training.schedules import (
+    ConstantTemperature,
+    CosineTemperature,
+    ExponentialTemperature,
+    LinearTemperature,
+    Schedule,
+    schedule_from,
+    temperature_schedule,
+    warm_up,
+)
+from diffbio_engine.training.stages import Stage, stages_from
+from diffbio_engine.training.state import TrainingState
+from diffbio_engine.training.train import StepReport, Training, train
+
+__all__ = [
+    "ConstantTemperature",
+    "CosineTemperature",
+    "ExponentialTemperature",
+    "LinearTemperature",
+    "Schedule",
+    "Stage",
+    "StepReport",
+    "Training",
+    "TrainingState",
+    "schedule_from",
+    "stages_from",
+    "temperature_schedule",
+    "train",
+    "warm_up",
+]

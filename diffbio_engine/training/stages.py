@@ -1,0 +1,68 @@
+"""Stages: which blocks learn, from which losses, for how long. Joint training is one stage."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from diffbio_engine.errors import SettingError, did_you_mean
+from diffbio_engine.pipelines import Plan
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training.
+
+    Attributes:
+        steps: How many steps; or ``epochs``, how often every cell is seen (0: use ``steps``).
+        learns: Blocks whose weights move; None for every block that may learn.
+        weights: Loss weights that differ here from the pipeline's own.
+        prepare: Blocks that look at the data anew when the stage begins and start from there.
+        refresh_every: Every so many epochs, prepared state (graphs, batch corrections) is made
+            anew from what the pipeline has learned; 0 for never.
+        learning_rate: A rate of its own for this stage.
+    """
+
+    name: str = "joint"
+    steps: int = 0
+    epochs: float = 0.0
+    learns: tuple[str, ...] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    prepare: tuple[str, ...] = ()
+    refresh_every: int = 0
+    learning_rate: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as it stands in a pipeline or run file."""
+        return asdict(self)
+
+    def n_steps(self, steps_per_epoch: int) -> int:
+        """Its length in steps."""
+        return self.steps or max(1, round(self.epochs * steps_per_epoch))
+
+
+def stages_from(entries: Iterable[Mapping[str, Any]], plan: Plan) -> tuple[Stage, ...]:
+    """Stages of plain data, checked against the pipeline; one joint stage if there is none."""
+    stages = []
+    for entry in entries:
+        facts = dict(entry)
+        for name in ("learns", "prepare"):
+            if facts.get(name) is not None:
+                facts[name] = tuple(facts[name])
+        try:
+            stage = Stage(**facts)
+        except TypeError as error:
+            raise SettingError(f"a stage is not right ({error}).", fix="Correct it.") from None
+        for block in (*(stage.learns or ()), *stage.prepare):
+            if block not in plan.blocks:
+                raise SettingError(
+                    f"the stage '{stage.name}' names the block '{block}', which does not exist.",
+                    fix=did_you_mean(block, plan.blocks),
+                )
+        for port in stage.weights:
+            if port not in plan.losses:
+                raise SettingError(
+                    f"the stage '{stage.name}' weighs '{port}', which is not a loss.",
+                    fix=did_you_mean(port, plan.losses),
+                )
+        stages.append(stage)
+    return tuple(stages) or (Stage(epochs=50, refresh_every=5),)
