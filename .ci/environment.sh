@@ -71,7 +71,7 @@ fetch_uv() {
   local any
   any=$(python_from 8) || return 1
   say "fetching uv with $any"
-  "$any" -m venv --clear .uv >&2 && .uv/bin/python -m pip install --quiet uv >&2
+  "$any" -m venv --clear .uv >&2 && .uv/bin/python -m pip install -qq uv >&2
 }
 
 make_venv() {
@@ -84,7 +84,7 @@ make_venv() {
   elif [ -n "$python" ]; then
     say "making $venv with $python, without uv"
     "$python" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip install --quiet --upgrade pip
+    "$venv/bin/python" -m pip install -qq --upgrade pip
   else
     say "neither uv nor a Python >= 3.12 could be found or fetched."
     say "Install one of them, or name an interpreter: PYTHON=/path/to/python3.12 make run"
@@ -101,7 +101,7 @@ install() {
     "$uv" pip install --quiet --python "$venv/bin/python" \
       --constraint .ci/constraints.txt ${groups[@]+"${groups[@]}"} --editable "$project"
   else
-    "$venv/bin/python" -m pip install --quiet \
+    "$venv/bin/python" -m pip install -qq \
       --constraint .ci/constraints.txt ${groups[@]+"${groups[@]}"} --editable "$project"
   fi
 }
