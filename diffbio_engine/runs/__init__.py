@@ -1,0 +1,38 @@
+"""Runs: one folder and one process each; the folder is the truth."""
+
+from diffbio_engine.runs.engine import Engine, RunSummary
+from diffbio_engine.runs.folder import Control, RunFolder
+from diffbio_engine.runs.metrics_file import MetricsBatch
+from diffbio_engine.runs.reader import RunChanges, RunReader
+from diffbio_engine.runs.snapshots import Snapshot
+from diffbio_engine.runs.spare import wait_for_run
+from diffbio_engine.runs.store import Dataset, PipelineEntry, Store
+from diffbio_engine.runs.writer import (
+    EXIT_DONE,
+    EXIT_ERROR,
+    EXIT_NOT_FINITE,
+    EXIT_START_AGAIN,
+    EXIT_TAKEN,
+    RunWriter,
+)
+
+__all__ = [
+    "Control",
+    "Dataset",
+    "Engine",
+    "EXIT_DONE",
+    "EXIT_ERROR",
+    "EXIT_NOT_FINITE",
+    "EXIT_START_AGAIN",
+    "EXIT_TAKEN",
+    "MetricsBatch",
+    "PipelineEntry",
+    "RunChanges",
+    "RunFolder",
+    "RunReader",
+    "RunSummary",
+    "RunWriter",
+    "Snapshot",
+    "Store",
+    "wait_for_run",
+]

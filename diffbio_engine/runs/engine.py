@@ -1,0 +1,289 @@
+"""All runs on this server: starts them, asks things of them, lists them; computes nothing."""
+
+import os
+import re
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.errors import RunError, UnknownNameError
+from diffbio_engine.runs.durable_files import in_words
+from diffbio_engine.runs.folder import ENDED, LIVE, RunFolder, state_of
+from diffbio_engine.runs.launchers import Launcher, LocalLauncher
+from diffbio_engine.runs.reader import JsonFile
+from diffbio_engine.runs.spare import SpareWorker
+from diffbio_engine.runs.supervisor import Supervisor, change_launch, waiting_runs
+
+_SECONDS_TO_END = 5.0
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A line in the table of runs; `position` is its place in the queue, from 1."""
+
+    id: str
+    title: str
+    owner: str
+    created: float
+    state: str
+    step: int = 0
+    total_steps: int | None = None
+    position: int | None = None
+    message: str = ""
+    error: dict[str, Any] | None = None
+    dataset: str = ""
+    device: str = ""
+    updated: float = 0.0
+
+
+class Engine:
+    """The runs of one data folder. Make one per server process.
+
+    Args:
+        data_dir: Where runs, their queue and the compilation cache lie.
+        max_running: How many may compute at once; by default 1 where there is a GPU, else one
+            for every two processors.
+        command: How a worker is started; the run folder is added.
+        worker_env: Changes of a worker's environment; None removes a variable.
+        spare: Whether one worker waits with its imports done, so that a run starts at once.
+        launcher: Where workers run; on this machine by default.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike,
+        max_running: int | None = None,
+        command: Sequence[str] | None = None,
+        *,
+        worker_env: Mapping[str, str | None] | None = None,
+        spare: bool = False,
+        launcher: Launcher | None = None,
+    ):
+        self.data_dir = Path(data_dir).resolve()
+        self.runs_dir = self.data_dir / "runs"
+        self._active, self._trash = self.data_dir / "active", self.data_dir / "trash"
+        with in_words(self.data_dir):
+            for folder in (self.runs_dir, self._active, self._trash, self.data_dir / "cache/jax"):
+                folder.mkdir(parents=True, exist_ok=True)
+        command = list(command or [sys.executable, "-m", "diffbio_engine", "work"])
+        env = {**_worker_environment(self.data_dir), **(worker_env or {})}
+        waiting = SpareWorker(command, self.data_dir / "spare.log", env) if spare else None
+        self._lines: dict[str, _Line] = {}
+        self._guard = threading.Lock()
+        self._supervisor = Supervisor(
+            self.data_dir,
+            max_running=max_running or _places(env),
+            command=command,
+            env=env,
+            launcher=launcher or LocalLauncher(),
+            spare=waiting,
+        )
+        self._supervisor.begin()
+
+    @property
+    def max_running(self) -> int:
+        """How many runs may compute at once."""
+        return self._supervisor.max_running
+
+    def close(self) -> None:
+        """Looks after the runs no more; they go on, and the next engine finds them."""
+        self._supervisor.close()
+
+    # One run ------------------------------------------------------------------------------
+
+    def start(self, run: dict[str, Any], owner: str) -> str:
+        """Puts a run into the queue, and returns its id."""
+        now = time.time()
+        run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(8)
+        said = {"title": "Untitled run", **run, "owner": owner, "created": now}
+        folder = RunFolder.create(self.runs_dir / run_id, said)
+        self._queue(folder, owner)
+        return run_id
+
+    def folder(self, run_id: str, owner: str) -> RunFolder:
+        """The folder of a run, for its owner only."""
+        return self._line(run_id, owner).folder
+
+    def summary(self, run_id: str, owner: str) -> RunSummary:
+        """How a run is doing."""
+        return self._line(run_id, owner).summary(self._positions())
+
+    def pause(self, run_id: str, owner: str) -> None:
+        """Pauses after the present step."""
+        self.folder(run_id, owner).request("pause")
+
+    def step(self, run_id: str, owner: str, steps: int = 1) -> None:
+        """Takes some steps, and pauses again."""
+        self.folder(run_id, owner).request("step", steps=steps)
+
+    def turn(self, run_id: str, owner: str, dial: str, value: float | None) -> None:
+        """Turns a dial; None gives it back to its schedule."""
+        self.folder(run_id, owner).request(dials={dial: value})
+
+    def wish(self, run_id: str, owner: str, **wishes: Any) -> None:
+        """Says what is to be drawn, and how often; None takes a wish back."""
+        self.folder(run_id, owner).request(wishes=wishes)
+
+    def resume(self, run_id: str, owner: str) -> None:
+        """Carries a paused run on; queues a stopped or failed one again, from its checkpoint."""
+        folder = self.folder(run_id, owner)
+        state = folder.state()
+        if state == "done":
+            raise RunError("This run is finished.", fix="Start a new one, with more steps.")
+        if state == "stopping":
+            raise RunError("This run is being stopped.", fix="Wait until it has stopped.")
+        folder.request("run")
+        if state in ("stopped", "failed", "lost"):
+            self._queue(folder, owner)
+
+    def stop(self, run_id: str, owner: str, *, at_once: bool = False) -> None:
+        """Ends a run; it saves what there is.
+
+        Args:
+            run_id: Which run.
+            owner: Whose it is.
+            at_once: Whether to kill it if it has not ended after 5 seconds.
+        """
+        folder = self.folder(run_id, owner)
+        folder.request("stop")
+        if folder.launch().get("phase") == "queued":
+            ended = {"phase": "ended", "state": "stopped"}
+            change_launch(folder, ended, only_if={"phase": "queued"})
+        elif at_once and folder.state() in LIVE:
+            launch = change_launch(folder, {"kill_at": time.time() + _SECONDS_TO_END})
+            if launch.get("ref"):
+                self._supervisor.launcher.kill(launch["ref"], hard=False)
+        self._supervisor.wake()
+
+    def delete(self, run_id: str, owner: str) -> None:
+        """Ends a run, and moves its folder to the trash."""
+        folder = self.folder(run_id, owner)
+        folder.request("stop")
+        ref = change_launch(folder, {"phase": "ended", "state": "stopped"}).get("ref")
+        give_up = time.monotonic() + _SECONDS_TO_END
+        while (ref and self._supervisor.launcher.poll(ref) is None) or folder.is_locked():
+            if ref:
+                self._supervisor.launcher.kill(ref, hard=True)
+            if time.monotonic() > give_up:
+                raise RunError("The worker of this run does not end.", fix="Try again in a minute.")
+            time.sleep(0.05)
+        with in_words(folder.path):
+            os.replace(folder.path, self._trash / run_id)
+        (self._active / run_id).unlink(missing_ok=True)
+        with self._guard:
+            self._lines.pop(run_id, None)
+
+    # All runs -----------------------------------------------------------------------------
+
+    def runs(self, owner: str) -> list[RunSummary]:
+        """The runs of this owner, newest first."""
+        names = set(os.listdir(self.runs_dir))
+        with self._guard:
+            for gone in self._lines.keys() - names:
+                del self._lines[gone]
+            for name in names - self._lines.keys():
+                line = _Line(RunFolder(self.runs_dir / name))
+                if line.owner is not None:
+                    self._lines[name] = line
+            mine = [line for line in self._lines.values() if line.owner == owner]
+        positions = self._positions()
+        found = [line.summary(positions) for line in mine]
+        return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
+
+    def _queue(self, folder: RunFolder, owner: str) -> None:
+        fresh = {"again": False, "ref": None, "state": None, "failure": None, "kill_at": None}
+        queued = {"phase": "queued", "owner": owner, "since": time.time(), "without_progress": 0}
+        change_launch(folder, {**queued, **fresh})
+        with in_words(self._active):
+            (self._active / folder.path.name).touch()
+        self._supervisor.wake()
+
+    def _line(self, run_id: str, owner: str) -> "_Line":
+        with self._guard:
+            line = self._lines.get(run_id)
+            if line is not None and not line.folder.run_file.exists():
+                del self._lines[run_id]
+                line = None
+            if line is None and re.fullmatch(r"[\w-]+", run_id):
+                line = _Line(RunFolder(self.runs_dir / run_id))
+                if line.owner is not None:
+                    self._lines[run_id] = line
+        # One answer to both, so that nobody learns which runs others have.
+        if line is None or line.owner != owner:
+            raise UnknownNameError(f"You have no run '{run_id}'.", fix="Choose one from the list.")
+        return line
+
+    def _positions(self) -> dict[str, int]:
+        """Place in the queue by run."""
+        launches = {
+            name: RunFolder(self.runs_dir / name).launch() for name in os.listdir(self._active)
+        }
+        order = waiting_runs(self.data_dir, launches)
+        return {run.run_id: place for place, run in enumerate(order, start=1)}
+
+
+class _Line:
+    """What is kept in memory of a run, so that a thousand are listed quickly."""
+
+    def __init__(self, folder: RunFolder):
+        self.folder = folder
+        try:
+            run = RunFolder(folder.path).run  # not kept: the document may be large
+        except (RunError, OSError):
+            run = {}
+        self.owner: str | None = run.get("owner")
+        self._title, self._created = str(run.get("title", "")), float(run.get("created") or 0)
+        dataset = run.get("dataset")
+        self._dataset = str(dataset.get("name", "")) if isinstance(dataset, dict) else ""
+        self._steps = run.get("steps")
+        self._status, self._launch = JsonFile(folder.status_file), JsonFile(folder.launch_file)
+
+    def summary(self, positions: Mapping[str, int]) -> RunSummary:
+        self._launch.has_news()
+        self._status.has_news()
+        launch, status = self._launch.content, self._status.content
+        # The lock is looked at only where it can tell something.
+        over = launch.get("phase") in ("ended", "queued")
+        locked = not over and status.get("state") not in ENDED and self.folder.is_locked()
+        if locked:
+            self._status.has_news()
+            status = self._status.content
+        state = state_of(status, launch, locked=locked, holder=self.folder.holder)
+        error = (launch.get("failure") or status.get("error")) if state == "failed" else None
+        return RunSummary(
+            id=self.folder.path.name,
+            title=self._title,
+            owner=self.owner or "",
+            created=self._created,
+            state=state,
+            step=int(status.get("step") or 0),
+            total_steps=status.get("total_steps") or self._steps,
+            position=positions.get(self.folder.path.name),
+            message=status.get("message") or "",
+            error=error,
+            dataset=self._dataset,
+            device=status.get("device") or "",
+            updated=max(status.get("t") or 0.0, launch.get("t") or 0.0, self._created),
+        )
+
+
+def _worker_environment(data_dir: Path) -> dict[str, str | None]:
+    env: dict[str, str | None] = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    compiled = {
+        "JAX_COMPILATION_CACHE_DIR": str(data_dir / "cache/jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    }
+    return env | {name: value for name, value in compiled.items() if name not in os.environ}
+
+
+def _places(env: Mapping[str, str | None]) -> int:
+    """How many runs may compute at once on this machine."""
+    wanted = env.get("JAX_PLATFORMS", os.environ.get("JAX_PLATFORMS")) or ""
+    if Path("/dev/nvidiactl").exists() and wanted in ("", "cuda", "gpu", "cuda,cpu"):
+        return 1
+    return max(1, (os.cpu_count() or 1) // 2)

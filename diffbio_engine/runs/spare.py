@@ -1,0 +1,75 @@
+"""A spare worker that has done its slow imports, and waits for a run: four seconds less to wait."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from diffbio_engine.runs.launchers import changed_environment
+
+
+class SpareWorker:
+    """Keeps one worker waiting for a run.
+
+    Args:
+        command: How a worker is started; ``--spare`` is added.
+        log: Where the spare writes until it has a run.
+        env: Changes of the environment; None removes.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str | None]):
+        self._command, self._log, self._env = [*command, "--spare"], log, env
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Starts a spare if none is waiting."""
+        if self._child is not None and self._child.poll() is None:
+            return
+        with self._log.open("wb") as log:
+            self._child = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=changed_environment(self._env),
+                start_new_session=True,
+            )
+
+    def take(self, run_dir: Path) -> subprocess.Popen[bytes] | None:
+        """Gives the run to the spare; None if there is none, and then a worker must be started."""
+        child, self._child = self._child, None
+        if child is None or child.poll() is not None or child.stdin is None:
+            return None
+        try:
+            child.stdin.write(f"{run_dir}\n".encode())
+            child.stdin.close()
+        except OSError:
+            return None
+        return child
+
+    def close(self) -> None:
+        """Lets a waiting spare go."""
+        if self._child is not None and self._child.stdin is not None:
+            self._child.stdin.close()
+            self._child.wait(timeout=10)
+            self._child = None
+
+
+def wait_for_run() -> Path | None:
+    """In the spare, after its imports: waits for a run, and writes to its log from then on.
+
+    Returns:
+        The run folder, or None if the server is gone: then there is nothing to do.
+    """
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        return None
+    run_dir = Path(line.rstrip("\n"))
+    log = os.open(run_dir / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    return run_dir

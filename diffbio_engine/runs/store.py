@@ -1,0 +1,269 @@
+"""What people keep on the server: their pipelines, saved as they edit, and their data sets."""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.errors import DataError, UnknownNameError, did_you_mean
+from diffbio_engine.runs.durable_files import alone, in_words, read_json, write_json
+
+_VERSIONS_KEPT = 50
+
+
+@dataclass(frozen=True)
+class PipelineEntry:
+    """A saved pipeline."""
+
+    name: str
+    version: int
+    saved: float
+    n_versions: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A file of data that its owner may use.
+
+    Args:
+        id: Cannot be guessed.
+        name: As the person knows it.
+        path: Where it lies; for an upload that is not finished it does not exist yet.
+        added: When.
+        uploaded: Whether the store owns the file.
+    """
+
+    id: str
+    name: str
+    path: Path
+    added: float
+    uploaded: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 while it is not there."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def partial_path(self) -> Path:
+        """Where an upload is streamed to."""
+        return self.path.with_name(self.path.name + ".partial")
+
+
+class Store:
+    """Pipelines and data sets by owner, as files under ``data_dir/owners``."""
+
+    def __init__(self, data_dir: str | os.PathLike):
+        self._owners = Path(data_dir).resolve() / "owners"
+
+    # Pipelines ----------------------------------------------------------------------------
+
+    def save_pipeline(self, owner: str, name: str, document: dict[str, Any]) -> int:
+        """Saves a document as the newest version of `name`, and returns the version.
+
+        The same document again makes no new version; the last 50 are kept.
+        """
+        folder = self._pipeline(owner, name, make=True)
+        with alone(folder / "lock"):
+            versions = _versions(folder)
+            newest = versions[-1] if versions else 0
+            if newest and read_json(_version_file(folder, newest))["document"] == _as_read(
+                document
+            ):
+                return newest
+            saved = {"name": name, "saved": time.time(), "document": document}
+            write_json(_version_file(folder, newest + 1), saved)
+            for old in versions[: -(_VERSIONS_KEPT - 1)]:
+                _version_file(folder, old).unlink(missing_ok=True)
+        return newest + 1
+
+    def pipelines(self, owner: str) -> list[PipelineEntry]:
+        """Saved pipelines, newest first."""
+        found = []
+        for folder in (self._owner(owner) / "pipelines").glob("*"):
+            versions = _versions(folder)
+            newest = read_json(_version_file(folder, versions[-1])) if versions else {}
+            if newest:
+                entry = newest["name"], versions[-1], newest["saved"], len(versions)
+                found.append(PipelineEntry(*entry))
+        return sorted(found, key=lambda entry: entry.saved, reverse=True)
+
+    def load_pipeline(self, owner: str, name: str, version: int | None = None) -> dict[str, Any]:
+        """A saved document; the newest version unless one is named."""
+        folder = self._pipeline(owner, name)
+        versions = _versions(folder)
+        if version is None and versions:
+            version = versions[-1]
+        saved = read_json(_version_file(folder, version)) if version in versions else {}
+        if not saved:
+            names = [entry.name for entry in self.pipelines(owner)]
+            raise UnknownNameError(
+                f"There is no saved pipeline '{name}'"
+                + (f" in version {version}." if versions else "."),
+                fix=did_you_mean(name, names) or "Choose one from the list.",
+            )
+        return saved["document"]
+
+    def pipeline_versions(self, owner: str, name: str) -> list[int]:
+        """Versions that are kept, oldest first."""
+        return _versions(self._pipeline(owner, name))
+
+    def rename_pipeline(self, owner: str, name: str, new_name: str) -> None:
+        """Gives a pipeline another name, with all its versions."""
+        if new_name == name:
+            return
+        document = self.load_pipeline(owner, name)
+        target = self._pipeline(owner, new_name)
+        if _versions(target):
+            raise DataError(
+                f"There is a pipeline '{new_name}' already.", fix="Choose another name."
+            )
+        with in_words(target):
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(self._pipeline(owner, name), target)
+        # The newest version carries the name.
+        newest = _version_file(target, _versions(target)[-1])
+        write_json(newest, {"name": new_name, "saved": time.time(), "document": document})
+
+    def delete_pipeline(self, owner: str, name: str) -> None:
+        """Deletes a pipeline with all its versions."""
+        shutil.rmtree(self._pipeline(owner, name), ignore_errors=True)
+
+    # Data sets ----------------------------------------------------------------------------
+
+    def new_upload(self, owner: str, filename: str) -> Dataset:
+        """A place for an upload; stream it to ``partial_path``."""
+        name = Path(filename.replace("\\", "/")).name[:200]
+        safe = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII).lstrip(".")[-100:] or "data"
+        dataset_id = secrets.token_hex(12)
+        return self._write(owner, Dataset(
+            dataset_id, name or safe, self._dataset(owner, dataset_id) / safe, time.time(), True
+        ))  # fmt: skip
+
+    def finish_upload(self, owner: str, dataset_id: str) -> Dataset:
+        """Makes an upload that has arrived whole a data set."""
+        dataset = self.dataset(owner, dataset_id)
+        if not dataset.partial_path.exists():
+            raise DataError(f"'{dataset.name}' did not arrive.", fix="Upload it again.")
+        with in_words(dataset.path):
+            os.replace(dataset.partial_path, dataset.path)
+        return dataset
+
+    def register(self, owner: str, path: str | os.PathLike, name: str | None = None) -> Dataset:
+        """A file or folder that stays where it is; the same path again is the same data set."""
+        where = Path(path).resolve()
+        if not where.exists():
+            raise DataError(f"There is no file {path}.", fix="Choose a file that exists.")
+        for known in self.datasets(owner):
+            if known.path == where:
+                return known
+        dataset = Dataset(secrets.token_hex(12), name or where.name, where, time.time(), False)
+        return self._write(owner, dataset)
+
+    def datasets(self, owner: str) -> list[Dataset]:
+        """Data sets that are there, newest first."""
+        files = (self._owner(owner) / "datasets").glob("*/dataset.json")
+        found = [_dataset_from(read_json(file)) for file in files]
+        there = [dataset for dataset in found if dataset and dataset.path.exists()]
+        return sorted(there, key=lambda dataset: dataset.added, reverse=True)
+
+    def dataset(self, owner: str, dataset_id: str) -> Dataset:
+        """A data set of this owner."""
+        dataset = _dataset_from(read_json(self._dataset(owner, dataset_id) / "dataset.json"))
+        if dataset is None:
+            raise UnknownNameError("You have no such data set.", fix="Choose one from the list.")
+        return dataset
+
+    def sha256(self, owner: str, dataset_id: str) -> str:
+        """The fingerprint of the file; counted once, and again when the file changes."""
+
+        def count(path: Path) -> dict[str, str]:
+            if path.is_dir():
+                raise DataError(f"{path.name} is a folder.", fix="Choose a file.")
+            with path.open("rb") as file:
+                return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+        return self._remembered(owner, dataset_id, "sha256", count)["sha256"]
+
+    def preview(
+        self, owner: str, dataset_id: str, make: Callable[[Path], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What `make` finds in the file; made once, and again when the file changes."""
+        return self._remembered(owner, dataset_id, "preview", make)
+
+    def delete_dataset(self, owner: str, dataset_id: str) -> None:
+        """Deletes what was uploaded; a registered file stays where it is."""
+        self.dataset(owner, dataset_id)
+        shutil.rmtree(self._dataset(owner, dataset_id), ignore_errors=True)
+
+    def _remembered(
+        self, owner: str, dataset_id: str, what: str, make: Callable[[Path], dict[str, Any]]
+    ) -> dict[str, Any]:
+        path = self.dataset(owner, dataset_id).path
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            raise DataError(f"{path.name} is not there any more.", fix="Upload it again.") from None
+        is_now = [stat.st_size, stat.st_mtime_ns]
+        file = self._dataset(owner, dataset_id) / f"{what}.json"
+        known = read_json(file)
+        if known.get("of") != is_now:
+            known = {"of": is_now, "is": make(path)}
+            write_json(file, known, durable=False)
+        return known["is"]
+
+    # Places -------------------------------------------------------------------------------
+
+    def _write(self, owner: str, dataset: Dataset) -> Dataset:
+        folder = self._dataset(owner, dataset.id)
+        with in_words(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        plain = {**vars(dataset), "path": str(dataset.path)}
+        write_json(folder / "dataset.json", plain)
+        return dataset
+
+    def _owner(self, owner: str) -> Path:
+        return self._owners / folder_name(owner)
+
+    def _pipeline(self, owner: str, name: str, *, make: bool = False) -> Path:
+        if not name.strip():
+            raise DataError("A pipeline needs a name.", fix="Give it one.")
+        folder = self._owner(owner) / "pipelines" / folder_name(name)
+        if make:
+            with in_words(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _dataset(self, owner: str, dataset_id: str) -> Path:
+        if not re.fullmatch(r"[0-9a-f]{24}", dataset_id):
+            raise UnknownNameError("You have no such data set.", fix="Choose one from the list.")
+        return self._owner(owner) / "datasets" / dataset_id
+
+
+def folder_name(name: str) -> str:
+    """A folder name for any text: readable, never a path, never that of another text."""
+    readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}".lstrip("-")
+
+
+def _as_read(document: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(document))
+
+
+def _versions(folder: Path) -> list[int]:
+    return sorted(int(file.stem) for file in folder.glob("[0-9]*.json"))
+
+
+def _version_file(folder: Path, version: int | None) -> Path:
+    return folder / f"{version or 0:06d}.json"
+
+
+def _dataset_from(content: dict[str, Any]) -> Dataset | None:
+    return Dataset(**{**content, "path": Path(content["path"])}) if content else None
