@@ -1,0 +1,14 @@
+"""One browser tab: `panel serve app` runs this file once for each."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the page only draws; the runs choose a device
+
+import panel as pn
+
+pn.extension(reconnect=True)
+
+from app.session import Session
+from app.workbench import Workbench
+
+Workbench(Session()).servable()

@@ -1,0 +1,1 @@
+"""Views: each shows and edits the session; none imports another."""

@@ -1,0 +1,63 @@
+// Keys of the whole page, the fit of the canvas, and the reason of a refused wire.
+function deepest(event) { return event.composedPath()[0]; }
+
+function typing(event) {
+  const at = deepest(event);
+  const field = at?.closest?.("input, textarea, select, [contenteditable=true]");
+  if (!field) return false;
+  return !(field.tagName === "INPUT" && ["range", "checkbox", "button"].includes(field.type));
+}
+
+function* everywhere(root, selector) {
+  yield* root.querySelectorAll(selector);
+  for (const el of root.querySelectorAll("*")) if (el.shadowRoot) yield* everywhere(el.shadowRoot, selector);
+}
+
+export function render({ model }) {
+  const send = (message) => model.send_msg(message);
+  const look = () => { document.documentElement.dataset.look = model.theme === "dark" ? "dark" : "light"; };
+  model.on("theme", look);
+  look();
+
+  const fit = () => { for (const b of everywhere(document, ".react-flow__controls-fitview")) b.click(); };
+
+  const key = (event) => {
+    const ctrl = event.ctrlKey || event.metaKey, name = event.key.toLowerCase();
+    const act = (message) => { event.preventDefault(); event.stopPropagation(); send(message); };
+    if (ctrl && event.key === "Enter") { act({ do: event.altKey ? "stop" : "run" }); return; }
+    if (typing(event)) return;
+    if (ctrl && name === "z") act({ do: event.shiftKey ? "redo" : "undo" });
+    else if (ctrl && name === "y") act({ do: "redo" });
+    else if (ctrl && name === "d") act({ do: "duplicate" });
+    else if (ctrl && name === "c") send({ do: "copy" });
+    else if (ctrl && name === "v") send({ do: "paste" });
+    else if (!ctrl && event.key === "?") act({ do: "shortcuts" });
+    else if (!ctrl && event.shiftKey && name === "a") act({ do: "tidy" });
+    else if (!ctrl && event.key === ".") { event.preventDefault(); fit(); }
+    else if (!ctrl && (event.key === "/" || event.key === " ") && deepest(event).tagName !== "BUTTON") {
+      event.preventDefault();
+      document.dispatchEvent(new CustomEvent("diffbio:search"));
+    }
+  };
+  // A wire let go over a port that refuses it: the port still knows the reason.
+  let fromPort = false;
+  const down = (event) => { fromPort = !!deepest(event)?.closest?.(".react-flow__handle"); };
+  const up = (event) => {
+    if (!fromPort) return;
+    fromPort = false;
+    const port = deepest(event)?.closest?.(".react-flow__handle.rf-handle-invalid");
+    if (port?.dataset.tooltip) send({ do: "refused", reason: port.dataset.tooltip });
+  };
+  document.addEventListener("keydown", key, true);
+  document.addEventListener("pointerdown", down, true);
+  document.addEventListener("pointerup", up, true);
+  model.on("msg:custom", (message) => {
+    if (message?.do === "fit") setTimeout(fit, 60);
+  });
+  model.on("remove", () => {
+    document.removeEventListener("keydown", key, true);
+    document.removeEventListener("pointerdown", down, true);
+    document.removeEventListener("pointerup", up, true);
+  });
+  return document.createElement("div");
+}

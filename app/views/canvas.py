@@ -1,0 +1,330 @@
+"""The canvas: blocks, typed ports and wires, drawn from the document and written back into it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+from panel_reactflow import ReactFlow
+
+from app import looks, messages
+from app.gestures import missing_fields
+from app.session import Session
+from app.views.palette import BLOCK_MIME
+from diffbio_engine.declare import DATA_PORTS, Declaration, Kind, Port, find_operator
+from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+
+_HERE = Path(__file__).parent
+_ROWS = 24
+_ROW_CSS = "\n".join(
+    f".react-flow__handle.target:nth-child({i + 1}),"
+    f" .react-flow__handle.source:nth-last-child({i + 1})"
+    f" {{ --row-of: {i}; }}"
+    for i in range(_ROWS)
+) + """
+.react-flow__handle.target { top: calc(var(--head) + var(--row-of) * var(--row) + 13px) !important; }
+.react-flow__handle.source { top: calc(var(--head) + (var(--outs) - 1 - var(--row-of)) * var(--row) + 13px) !important; }
+"""
+# A port's colour is read from its tooltip, which ends with the kind in parentheses.
+_PORT_CSS = "\n".join(
+    f'.react-flow__handle[data-tooltip$="({looks.KIND_WORDS[kind]})"]'
+    f" {{ --port: {looks.kind_variable(kind)}; }}"
+    for kind in Kind
+)
+
+
+class CanvasKeys(JSComponent):
+    """Keys and pointer of the canvas that the graph library does not know."""
+
+    theme = param.String("default")
+
+    _esm = (_HERE / "canvas.js").read_text(encoding="utf-8")
+
+
+class Canvas(pn.viewable.Viewer):
+    """Shows ``session.spec``; every gesture on it is an edit of the session."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.flow = ReactFlow(
+            node_types=self._types(),
+            edges=[],
+            nodes=[],
+            editor_mode="side",
+            default_node_editor=_no_editor,
+            default_edge_editor=_no_editor,
+            connection_validation={"direction": True},
+            popup_trigger="none",
+            show_minimap=False,
+            min_zoom=0.2,
+            max_zoom=1.6,
+            drop_types=[BLOCK_MIME],
+            validate_on_add=False,
+            stylesheets=[(_HERE / "canvas.css").read_text(encoding="utf-8"), _ROW_CSS, _PORT_CSS],
+            color_mode="dark" if session.theme == "dark" else "light",
+            sizing_mode="stretch_both",
+        )
+        self.flow.add_connection_validator(self._reason)
+        for event, function in {
+            "drop": self._dropped,
+            "edge_added": self._wired,
+            "edge_deleted": self._unwired,
+            "node_deleted": self._deleted,
+            "node_moved": self._moved,
+            "selection_changed": self._selected,
+        }.items():
+            self.flow.on(event, function)
+        self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
+        self._hands.on_msg(self._key)
+        self._drawing = False
+        session.param.watch(self._draw, ["spec", "dataset", "problems", "run_errors", "run_state"])
+        session.param.watch(self._draw_values, ["block_values"])
+        session.param.watch(self._themed, ["theme"])
+        self._draw()
+
+    def fit(self) -> None:
+        """Shows the whole pipeline."""
+        self._hands._send_msg({"do": "fit"})
+
+    # -- document -> canvas ----------------------------------------------------------------------
+
+    def _types(self) -> dict[str, Any]:
+        spec = self.session.spec
+        types = {}
+        for operator in dict.fromkeys(b.operator for b in spec.blocks):
+            declared = find_operator(operator)
+            inputs = [p for p in declared.inputs if not p.drawn]
+            types[operator] = _type(operator, declared.title, inputs, declared.outputs)
+        fields = [p.port for p in self.session.data_ports.values()]
+        fields += [DATA_PORTS[n] for n in self._missing() if n in DATA_PORTS]
+        types[DATA] = _type(DATA, "Data", [], fields)
+        return types
+
+    def _missing(self) -> list[str]:
+        return missing_fields(self.session.dataset, self.session.spec)
+
+    def _draw(self, *_: Any) -> None:
+        spec = self.session.spec
+        nodes = [self._data_node(spec), *(self._node(spec, b) for b in spec.blocks)]
+        edges = [self._edge(spec, w) for w in spec.wires]
+        types = self._types()
+        self._drawing = True
+        try:
+            with pn.io.hold():
+                if types != self.flow.node_types:
+                    self.flow.node_types = types
+                if _shown(nodes) != _shown(self.flow.nodes):
+                    self.flow.nodes = nodes
+                if edges != [{**e, "selected": False} for e in self.flow.edges]:
+                    self.flow.edges = edges
+        finally:
+            self._drawing = False
+
+    def _data_node(self, spec: PipelineSpec) -> dict[str, Any]:
+        card, missing = self.session.dataset, self._missing()
+        says = "Choose a data set" if card is None else card.name
+        if card is not None and card.n_cells:
+            says = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", " ")
+        notes = [f"{n} is not in this data set. Choose its column in the data panel." for n in missing]
+        n_ports = len(self.session.data_ports) + len(missing)
+        look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
+        node = _node(DATA, DATA, "Data", spec.layout.get(DATA, (0, 0)), look, 0, n_ports)
+        return _says(node, setting=says, note=" ".join(notes), classes="data only-out") | {
+            "deletable": False
+        }
+
+    def _node(self, spec: PipelineSpec, block: Block) -> dict[str, Any]:
+        session, declared = self.session, find_operator(block.operator)
+        errors = messages.by_block(session.run_errors).get(block.id, [])
+        notes = messages.by_block(session.problems).get(block.id, [])
+        state = {"running": "running", "done": "done"}.get(session.run_state, "")
+        if not block.learns:
+            state = f"{state} frozen"
+        if notes:
+            state = "wrong"
+        if errors:
+            state, notes = "failed", errors
+        look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
+        n_in = sum(not p.drawn for p in declared.inputs)
+        place = spec.layout.get(block.id, (0.0, 0.0))
+        node = _node(
+            block.id, block.operator, declared.title, place, look, n_in, len(declared.outputs)
+        )
+        meter = session.block_values.get(block.id, "") if session.run_id else ""
+        return _says(node, _most_important(declared, block), meter, " ".join(notes[:2]), state)
+
+    def _edge(self, spec: PipelineSpec, wire: Wire) -> dict[str, Any]:
+        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        port = self._output(spec, a, out)
+        broken = port is None or (a == DATA and out in self._missing())
+        classes = [*(["stopped"] if wire.stop_gradient else []), *(["broken"] if broken else [])]
+        return {
+            "id": f"{wire.source}>{wire.target}",
+            "source": a,
+            "sourceHandle": out,
+            "target": b,
+            "targetHandle": into,
+            "selected": False,
+            "className": " ".join(classes),
+            "style": {"stroke": looks.kind_variable(port.kind) if port else "var(--db-bad)"},
+            "data": {},
+        }
+
+    def _output(self, spec: PipelineSpec, block: str, name: str) -> Port | None:
+        if block == DATA:
+            return DATA_PORTS.get(name)
+        ports = find_operator(spec.block(block).operator).outputs
+        return next((p for p in ports if p.name == name), None)
+
+    def _draw_values(self, *_: Any) -> None:
+        for node in self.flow.nodes:
+            text = _css_text(self.session.block_values.get(node["id"], ""))
+            if node["id"] != DATA and node["style"].get("--meter") != text:
+                style = {**node["style"], "--meter": text}
+                node["style"] = style
+                self.flow.patch_node_props(node["id"], {"style": style})
+
+    def _themed(self, *_: Any) -> None:
+        self.flow.color_mode = "dark" if self.session.theme == "dark" else "light"
+        self._hands.theme = self.session.theme
+
+    # -- canvas -> document ----------------------------------------------------------------------
+
+    def _reason(self, connection: dict[str, Any]) -> str | None:
+        problem = self.session.wire_problem(*_ends(connection))
+        return None if problem is None else f"{problem.where.split('.')[-1]} {problem.what} {problem.fix}"
+
+    def _dropped(self, event: dict[str, Any]) -> None:
+        place = event["position"]
+        operator = str((event.get("data") or {}).get("operator", ""))
+        self.session.add_block(operator, (round(place["x"] - 40), round(place["y"] - 20)))
+
+    def _wired(self, event: dict[str, Any]) -> None:
+        if not self._drawing:
+            self.session.add_wire(*_ends(event["edge"]))
+            self._draw()
+
+    def _unwired(self, event: dict[str, Any]) -> None:
+        if self._drawing:
+            return
+        ids = event.get("edge_ids") or [event.get("edge_id")]
+        wires = [tuple(i.split(">", 1)) for i in ids if i and ">" in i]
+        present = {(w.source, w.target) for w in self.session.spec.wires}
+        gone = [w for w in wires if w in present]
+        if gone:
+            self.session.remove(wires=gone)
+
+    def _deleted(self, event: dict[str, Any]) -> None:
+        if self._drawing:
+            return
+        ids = event.get("node_ids") or [event.get("node_id")]
+        blocks = {b.id for b in self.session.spec.blocks}
+        gone = [i for i in ids if i in blocks]
+        if gone:
+            self.session.remove(gone)
+
+    def _moved(self, event: dict[str, Any]) -> None:
+        place = event["position"]
+        self.session.move({event["node_id"]: (round(place["x"], 1), round(place["y"], 1))})
+
+    def _selected(self, event: dict[str, Any]) -> None:
+        blocks, wires = list(event.get("nodes") or []), list(event.get("edges") or [])
+        self.session.param.update(
+            selection={"blocks": blocks, "wires": wires},
+            selected_block=blocks[0] if len(blocks) == 1 else "",
+            selected_wire=wires[0] if len(wires) == 1 and not blocks else "",
+        )
+
+    def _key(self, message: dict[str, Any]) -> None:
+        session, do = self.session, message.get("do")
+        if do == "undo":
+            session.undo()
+        elif do == "redo":
+            session.redo()
+        elif do == "tidy":
+            session.tidy()
+        elif do == "duplicate":
+            session.duplicate(session.selection["blocks"])
+        elif do == "run" and not session.is_running:
+            session.start()
+        elif do == "stop" and session.is_running:
+            session.stop()
+        elif do == "shortcuts":
+            session.showing = "" if session.showing == "shortcuts" else "shortcuts"
+        elif do == "refused":
+            session.say(str(message.get("reason", ""))[:300], "warning")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(self._hands, self.flow, sizing_mode="stretch_both", margin=0)
+
+
+def _no_editor(*_: Any, **__: Any) -> None:
+    """The inspector edits blocks; an editor for each would be slow."""
+
+
+def _type(name: str, title: str, inputs: Any, outputs: Any) -> dict[str, Any]:
+    def handle(port: Port) -> dict[str, Any]:
+        asks = f"{port.doc} {port.axes and '(' + port.axes.replace(' ', ' × ') + ')'}"
+        return {"id": port.name, "label": asks, "type": looks.KIND_WORDS[port.kind]}
+
+    return {
+        "type": name,
+        "label": title,
+        "schema": None,
+        "inputs": [handle(p) for p in inputs],
+        "outputs": [handle(p) for p in outputs],
+    }
+
+
+def _node(
+    block: str, operator: str, title: str, place: Any, look: dict[str, str], n_in: int, n_out: int
+) -> dict[str, Any]:
+    rows = max(n_in, n_out)
+    return {
+        "id": block,
+        "type": operator,
+        "label": title,
+        "position": {"x": float(place[0]), "y": float(place[1])},
+        "data": {},
+        "style": {**look, "--rows": str(rows), "--outs": str(n_out)},
+        "className": "only-in" if not n_out else "only-out" if not n_in else "",
+    }
+
+
+def _says(
+    node: dict[str, Any], setting: str = "", meter: str = "", note: str = "", classes: str = ""
+) -> dict[str, Any]:
+    texts = {"--setting": setting, "--meter": meter, "--note": note}
+    style = {**node["style"], **{name: _css_text(text) for name, text in texts.items()}}
+    if note and "failed" not in classes:
+        classes += " wrong"
+    words = dict.fromkeys(f"block {node['className']} {classes}".split())
+    return {**node, "style": style, "className": " ".join(words)}
+
+
+def _css_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\\n", " ") if text else '""'
+
+
+def _shown(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    keys = ("id", "type", "label", "position", "style", "className")
+    return [{k: n.get(k) for k in keys} for n in nodes]
+
+
+def _most_important(declared: Declaration, block: Block) -> str:
+    """The first setting that a person edits, as the block's second line."""
+    shown = [s for s in declared.settings if s.shown and not s.advanced]
+    texts = []
+    for setting in shown[:2]:
+        value = block.config.get(setting.name, setting.default)
+        value = f"{value:g}" if isinstance(value, float) else str(value)
+        texts.append(f"{setting.name.replace('_', ' ')} {value}")
+    return "  ·  ".join(texts)
+
+
+def _ends(connection: dict[str, Any]) -> tuple[str, str]:
+    source = f"{connection['source']}.{connection.get('sourceHandle')}"
+    return source, f"{connection['target']}.{connection.get('targetHandle')}"

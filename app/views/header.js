@@ -1,0 +1,110 @@
+// The header, its menu, the notices in the corner, and reading and writing pipeline files.
+const icon = (d) => `<svg viewBox="0 0 24 24"><path d="${d}"/></svg>`;
+const DATA = "M4 6c0-1.700 3.600-3 8-3s8 1.300 8 3-3.600 3-8 3-8-1.300-8-3zM4 6v12c0 1.700 3.600 3 8 3s8-1.300 8-3V6M4 12c0 1.700 3.600 3 8 3s8-1.300 8-3";
+const SUN = "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.500 1.500M17.500 17.500 19 19M5 19l1.500-1.500M17.500 6.500 19 5";
+const MOON = "M20 14A8.500 8.500 0 0 1 10 4a8.500 8.500 0 1 0 10 10z";
+
+export function render({ model }) {
+  const root = document.createElement("div");
+  root.className = "header";
+  root.innerHTML = `
+    <input class="name" aria-label="Name of the pipeline" spellcheck="false" maxlength="80">
+    <span class="saved" role="status"></span>
+    <button class="menu-button" aria-haspopup="menu" aria-label="Pipeline menu" title="New, open, import, export">Pipeline${icon("M6 9l6 6 6-6")}</button>
+    <div class="menu" role="menu" hidden>
+      <button role="menuitem" data-do="new">New pipeline</button>
+      <button role="menuitem" data-show="presets">Open a ready pipeline…</button>
+      <button role="menuitem" data-do="open">Import from a file…</button>
+      <button role="menuitem" data-do="export">Export to a file</button>
+    </div>
+    <button class="data" data-show="data">${icon(DATA)}<span><b></b><i></i></span></button>
+    <span class="space"></span>
+    <button data-show="runs" class="plain">Runs</button>
+    <button data-show="exports" class="plain">Export</button>
+    <span class="device" title="Where runs compute"></span>
+    <span class="owner"></span>
+    <button class="round theme" aria-label="Light or dark"></button>
+    <button class="round" data-show="shortcuts" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">?</button>
+    <input class="file" type="file" accept=".json,application/json" hidden>`;
+  const toasts = document.createElement("div");
+  toasts.className = "toasts";
+  toasts.setAttribute("role", "alert");
+  root.append(toasts);
+  const $ = (selector) => root.querySelector(selector);
+  const menu = $(".menu"), name = $(".name"), file = $(".file");
+
+  const close = () => { menu.hidden = true; };
+  $(".menu-button").addEventListener("click", (event) => { event.stopPropagation(); menu.hidden = !menu.hidden; });
+  document.addEventListener("click", close);
+  root.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
+  for (const b of root.querySelectorAll("[data-show]"))
+    b.addEventListener("click", () => model.send_msg({ do: "show", what: b.dataset.show }));
+  $("[data-do=new]").addEventListener("click", () => model.send_msg({ do: "new" }));
+  $("[data-do=export]").addEventListener("click", () => model.send_msg({ do: "export" }));
+  $("[data-do=open]").addEventListener("click", () => file.click());
+  file.addEventListener("change", async () => {
+    if (file.files[0]) model.send_msg({ do: "import", text: await file.files[0].text() });
+    file.value = "";
+  });
+  model.on("msg:custom", (message) => {
+    if (message?.do !== "download") return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([message.text], { type: "application/json" }));
+    link.download = message.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 5000);
+  });
+  name.addEventListener("change", () => model.send_msg({ do: "rename", name: name.value }));
+  name.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") name.blur();
+    if (event.key === "Escape") { name.value = model.pipeline; name.blur(); }
+  });
+  const wide = () => { name.style.width = `${Math.min(34, Math.max(8, name.value.length + 1))}ch`; };
+  name.addEventListener("input", wide);
+
+  $(".theme").addEventListener("click", () => {
+    const theme = model.theme === "dark" ? "default" : "dark";
+    try { localStorage.setItem("diffbio-theme", theme); } catch { /* private window */ }
+    model.send_msg({ do: "theme", theme });
+  });
+  try {
+    const kept = localStorage.getItem("diffbio-theme");
+    if (kept && kept !== model.theme) model.send_msg({ do: "theme", theme: kept });
+  } catch { /* private window */ }
+
+  let told = model.notice?.n ?? 0;
+  const tell = () => {
+    const { text, kind, n } = model.notice;
+    if (!text || n === told) return;
+    told = n;
+    const toast = document.createElement("div");
+    toast.className = `toast ${kind}`;
+    toast.innerHTML = `<span></span><button aria-label="Close">×</button>`;
+    toast.querySelector("span").textContent = text;
+    toast.querySelector("button").addEventListener("click", () => toast.remove());
+    toasts.prepend(toast);
+    while (toasts.children.length > 4) toasts.lastChild.remove();
+    if (kind !== "error") setTimeout(() => toast.remove(), 4000 + 60 * text.length);
+  };
+
+  const draw = () => {
+    if (document.activeElement !== name && root.getRootNode().activeElement !== name) name.value = model.pipeline;
+    wide();
+    const good = model.saved === "saved" || model.saved === "saving";
+    $(".saved").textContent = model.saved === "saved" ? "Saved" : model.saved === "saving" ? "Saving…" : model.saved;
+    $(".saved").classList.toggle("bad", !good);
+    const [title, size] = model.dataset.split("\n");
+    $(".data b").textContent = title || "Choose data";
+    $(".data i").textContent = size || "";
+    $(".data").classList.toggle("empty", !title);
+    $(".device").textContent = model.device;
+    $(".owner").textContent = model.owner;
+    $(".theme").innerHTML = icon(model.theme === "dark" ? SUN : MOON);
+    $(".theme").title = model.theme === "dark" ? "Light" : "Dark";
+  };
+  for (const p of ["pipeline", "dataset", "saved", "device", "theme", "owner"]) model.on(p, draw);
+  model.on("notice", tell);
+  model.on("remove", () => document.removeEventListener("click", close));
+  draw();
+  return root;
+}

@@ -1,0 +1,82 @@
+"""The header: pipeline name, data set, whether it is saved; data, pipelines, runs, export; theme."""
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.session import Session
+from diffbio_engine.pipelines.spec import PipelineSpec
+
+_HERE = Path(__file__).parent
+
+
+class HeaderStrip(JSComponent):
+    pipeline = param.String()
+    dataset = param.String()
+    saved = param.String("saved")
+    device = param.String("CPU")
+    theme = param.String("default")
+    owner = param.String()
+    notice = param.Dict({})
+
+    _esm = (_HERE / "header.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "header.css").read_text(encoding="utf-8")]
+
+
+class Header(pn.viewable.Viewer):
+    """What the tab works on, and the doors to everything else."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self._header = HeaderStrip(
+            owner="" if session.owner == "local" else session.owner,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._header.on_msg(self._take)
+        watched = ["spec", "dataset", "saved", "theme", "run_device", "notice"]
+        session.param.watch(self._draw, watched)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        s, card = self.session, self.session.dataset
+        size = f"{card.n_cells:,} × {card.n_genes:,}".replace(",", "\u202f") if card else ""
+        self._header.param.update(
+            pipeline=s.spec.name,
+            dataset=f"{card.name}\n{size}" if card else "",
+            saved=s.saved,
+            theme=s.theme,
+            device=s.run_device.upper() or "CPU",
+            notice=s.notice,
+        )
+
+    def _take(self, message: dict[str, Any]) -> None:
+        session, do = self.session, message.get("do")
+        if do == "theme":
+            wanted = message.get("theme")
+            session.theme = "dark" if wanted == "dark" else "default"
+        elif do == "rename":
+            session.rename(str(message.get("name", "")))
+        elif do == "new":
+            session.open_pipeline(PipelineSpec("Untitled pipeline"), "New pipeline")
+        elif do == "import":
+            session.import_json(str(message.get("text", "")))
+        elif do == "export":
+            self._header._send_msg(
+                {"do": "download", "name": _file_name(session.spec.name), "text": session.export_json()}
+            )
+        elif do == "show":
+            what = str(message.get("what", ""))
+            session.showing = "" if session.showing == what else what
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._header
+
+
+def _file_name(name: str) -> str:
+    kept = "".join(c if c.isalnum() else "_" for c in name).strip("_")
+    return f"{kept or 'pipeline'}.json"

@@ -1,0 +1,82 @@
+// The palette: search, headings, items that can be dragged onto the canvas.
+export function render({ model, el }) {
+  const root = document.createElement("div");
+  root.className = "palette";
+  root.innerHTML = `
+    <div class="search">
+      <svg viewBox="0 0 24 24"><path d="M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM16 16l5 5"/></svg>
+      <input type="search" placeholder="Search blocks" aria-label="Search blocks" spellcheck="false">
+      <kbd>/</kbd>
+    </div>
+    <div class="list" role="list"></div>`;
+  const search = root.querySelector("input");
+  const list = root.querySelector(".list");
+
+  const item = (block) => {
+    const row = document.createElement("div");
+    row.className = "item";
+    row.draggable = true;
+    row.tabIndex = 0;
+    row.setAttribute("role", "listitem");
+    row.dataset.operator = block.id;
+    row.title = block.summary;
+    row.style.setProperty("--kind", block.color);
+    row.innerHTML = `<span class="icon"><svg viewBox="0 0 24 24"><path></path></svg></span>
+      <span class="words"><b></b><i></i></span>`;
+    row.querySelector("path").setAttribute("d", block.icon);
+    row.querySelector("b").textContent = block.title;
+    row.querySelector("i").textContent = block.summary;
+    const add = () => model.send_msg({ do: "add", operator: block.id });
+    row.addEventListener("dragstart", (event) => {
+      event.dataTransfer.setData(model.mime, JSON.stringify({ operator: block.id }));
+      event.dataTransfer.effectAllowed = "copy";
+      row.classList.add("dragged");
+    });
+    row.addEventListener("dragend", () => row.classList.remove("dragged"));
+    row.addEventListener("dblclick", add);
+    row.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") add();
+      if (event.key === "ArrowDown") row.nextElementSibling?.focus();
+      if (event.key === "ArrowUp") (row.previousElementSibling ?? search).focus();
+    });
+    return row;
+  };
+
+  const draw = () => {
+    const asked = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    const found = model.blocks.filter((b) =>
+      asked.every((word) => b.words.toLowerCase().includes(word)));
+    list.replaceChildren();
+    let heading = null, group = null;
+    for (const block of found) {
+      if (block.heading !== heading) {
+        heading = block.heading;
+        const title = document.createElement("h3");
+        title.textContent = heading;
+        group = document.createElement("div");
+        group.className = "group";
+        list.append(title, group);
+      }
+      group.append(item(block));
+    }
+    if (!found.length) {
+      const none = document.createElement("p");
+      none.textContent = `No block matches "${search.value}".`;
+      list.append(none);
+    }
+  };
+
+  search.addEventListener("input", draw);
+  search.addEventListener("keydown", (event) => {
+    const first = list.querySelector(".item");
+    if (event.key === "Enter" && first) model.send_msg({ do: "add", operator: first.dataset.operator });
+    if (event.key === "ArrowDown") first?.focus();
+    if (event.key === "Escape") { search.value = ""; draw(); search.blur(); }
+  });
+  model.on("blocks", draw);
+  const focus = () => search.focus();
+  document.addEventListener("diffbio:search", focus);
+  model.on("remove", () => document.removeEventListener("diffbio:search", focus));
+  draw();
+  return root;
+}

@@ -1,0 +1,88 @@
+// The bar above the canvas. It only shows parameters and sends what was pressed.
+const ICONS = {
+  run: '<path d="M7 4.500v15l12-7.500z" fill="currentColor" stroke="none"/>',
+  pause: '<path d="M8 5v14M16 5v14" stroke-width="3.500"/>',
+  step: '<path d="M5 5v14l9-7z" fill="currentColor" stroke="none"/><path d="M18 5v14" stroke-width="3"/>',
+  stop: '<rect x="6" y="6" width="12" height="12" rx="2" fill="currentColor" stroke="none"/>',
+  undo: '<path d="M4 9h10a5.500 5.500 0 0 1 0 11h-4M8 4.500 3.500 9 8 13.500"/>',
+  redo: '<path d="M20 9H10a5.500 5.500 0 0 0 0 11h4M16 4.500 20.500 9 16 13.500"/>',
+  tidy: '<path d="M3 4h6v6H3zM15 3h6v5h-6zM15 15h6v6h-6zM9 7h6M12 7v11h3"/>',
+  fit: '<path d="M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5"/>',
+  scissors: '<path d="M6 8.500a2.500 2.500 0 1 0 0-.01M6 20.500a2.500 2.500 0 1 0 0-.01M8 7.500 20 18M8 17 20 6"/>',
+};
+
+function duration(seconds) {
+  if (seconds == null || !isFinite(seconds)) return "";
+  if (seconds < 60) return `${Math.ceil(seconds)} s left`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min left`;
+  return `${(seconds / 3600).toFixed(1)} h left`;
+}
+
+export function render({ model }) {
+  const bar = document.createElement("div");
+  bar.className = "bar";
+  const button = (name, text, title) =>
+    `<button data-do="${name}" title="${title}" aria-label="${title}"><svg viewBox="0 0 24 24">${ICONS[name]}</svg>${text}</button>`;
+  bar.innerHTML = `
+    <div class="group run">
+      ${button("run", "<span>Run</span>", "Run (Ctrl+Enter)")}
+      ${button("pause", "", "Pause after this step")}
+      ${button("step", "", "One step")}
+      ${button("stop", "", "Stop and keep the result (Ctrl+Alt+Enter)")}
+    </div>
+    <div class="status" role="status" aria-live="polite">
+      <span class="chip"><i></i><b></b></span><span class="message"></span>
+      <span class="numbers"></span>
+    </div>
+    <div class="group">
+      ${button("scissors", "<span></span>", "Stop the gradient in this wire")}
+      ${button("undo", "", "Undo")}${button("redo", "", "Redo")}
+      <hr>${button("tidy", "", "Tidy up (Shift+A)")}${button("fit", "", "Show everything (.)")}
+    </div>
+    <div class="progress"><div></div></div>`;
+  const $ = (selector) => bar.querySelector(selector);
+  const press = (name) => $(`[data-do=${name}]`);
+  for (const b of bar.querySelectorAll("button"))
+    b.addEventListener("click", () => model.send_msg({ do: b.dataset.do }));
+
+  const draw = () => {
+    const { state, step, total } = model;
+    const live = ["queued", "starting", "preparing", "running", "pausing", "paused", "stopping"].includes(state);
+    bar.dataset.state = state || "ready";
+    bar.classList.toggle("live", live);
+    const run = press("run");
+    run.querySelector("span").textContent = state === "paused" ? "Resume" : "Run";
+    run.disabled = live && state !== "paused";
+    run.title = model.ready && !live ? model.ready : "Run (Ctrl+Enter)";
+    run.classList.toggle("hindered", !!model.ready && !live);
+    press("pause").disabled = !["running", "preparing", "starting"].includes(state);
+    press("step").disabled = state !== "paused";
+    press("stop").disabled = !live || state === "stopping";
+    $(".chip b").textContent = model.words;
+    $(".message").textContent = model.message || "";
+    $(".message").title = model.message || "";
+    const n = (x) => x.toLocaleString("en").replaceAll(",", "\u202f");
+    const parts = [];
+    if (state && total) parts.push(`step ${n(step)} / ${n(total)}`);
+    else if (state && step) parts.push(`step ${n(step)}`);
+    if (state === "running") parts.push(duration(model.eta));
+    $(".numbers").textContent = parts.filter(Boolean).join("  ·  ");
+    const share = total ? Math.min(1, step / total) : 0;
+    $(".progress div").style.width = `${100 * share}%`;
+    $(".progress").classList.toggle("unknown", ["queued", "starting", "preparing"].includes(state) && !step);
+    $(".progress").style.visibility = state ? "visible" : "hidden";
+    for (const [name, label] of [["undo", model.undo], ["redo", model.redo]]) {
+      press(name).disabled = !label;
+      press(name).title = `${name === "undo" ? "Undo" : "Redo"}${label ? `: ${label}` : ""} (Ctrl+${name === "undo" ? "Z" : "Y"})`;
+    }
+    const chosen = "stopped" in model.wire, stopped = model.wire.stopped;
+    press("scissors").hidden = !chosen;
+    press("scissors").classList.toggle("on", !!stopped);
+    press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
+    press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
+  };
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready"])
+    model.on(name, draw);
+  draw();
+  return bar;
+}

@@ -1,0 +1,107 @@
+"""The bar above the canvas: run, pause, step, stop; undo, redo, tidy, fit; state and progress."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.session import Session
+
+_HERE = Path(__file__).parent
+_STATE_WORDS = {
+    "": "Ready",
+    "queued": "Waiting in the queue",
+    "starting": "Starting",
+    "preparing": "Preparing",
+    "running": "Training",
+    "pausing": "Pausing",
+    "paused": "Paused",
+    "stopping": "Stopping",
+    "done": "Done",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "lost": "Interrupted",
+}
+
+
+class RunStrip(JSComponent):
+    state = param.String()
+    words = param.String()
+    message = param.String()
+    step = param.Integer(0)
+    total = param.Integer(0)
+    eta = param.Number(None, allow_None=True)
+    undo = param.String()
+    redo = param.String()
+    wire = param.Dict({})
+    ready = param.String(doc="Why it cannot run now; empty if it can.")
+
+    _esm = (_HERE / "run_bar.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "run_bar.css").read_text(encoding="utf-8")]
+
+
+class RunBar(pn.viewable.Viewer):
+    """Controls of the run and of the canvas."""
+
+    def __init__(self, session: Session, fit: Callable[[], None]):
+        super().__init__()
+        self.session, self._fit = session, fit
+        self._bar = RunStrip(height=48, sizing_mode="stretch_width", margin=0)
+        self._bar.on_msg(self._take)
+        session.param.watch(
+            self._draw,
+            ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
+             "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire", "spec",
+             "dataset", "problems"],
+        )  # fmt: skip
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        s = self.session
+        wire = next(
+            (w for w in s.spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
+        )
+        self._bar.param.update(
+            state=s.run_state,
+            words=_STATE_WORDS.get(s.run_state, s.run_state.capitalize()),
+            message=s.run_message,
+            step=s.run_step,
+            total=s.run_total,
+            eta=s.run_eta,
+            undo=s.undo_label,
+            redo=s.redo_label,
+            wire={"stopped": wire.stop_gradient} if wire else {},
+            ready=self._hindrance(),
+        )
+
+    def _hindrance(self) -> str:
+        s = self.session
+        if not s.spec.blocks:
+            return "Put a block on the canvas first."
+        if s.dataset is None:
+            return "Choose a data set first."
+        if s.problems:
+            return str(s.problems[0])
+        return ""
+
+    def _take(self, message: dict[str, Any]) -> None:
+        session, do = self.session, message.get("do")
+        if do == "run" and self._hindrance():
+            session.say(self._hindrance(), "warning")
+            if session.dataset is None and session.spec.blocks:
+                session.showing = "data"
+        elif do == "run":
+            session.resume() if session.run_state == "paused" else session.start()
+        elif do == "fit":
+            self._fit()
+        elif do == "scissors" and session.selected_wire:
+            source, target = session.selected_wire.split(">", 1)
+            session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
+        elif do in ("pause", "resume", "step", "stop", "undo", "redo", "tidy"):
+            getattr(session, do)()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._bar

@@ -1,0 +1,68 @@
+"""The page: where each view sits."""
+
+import importlib
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from app import looks
+from app.session import Session
+from app.views.canvas import Canvas
+from app.views.header import Header
+from app.views.palette import Palette
+from app.views.run_bar import RunBar
+
+
+class Workbench(pn.viewable.Viewer):
+    """One tab of the workbench."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        canvas = Canvas(session)
+        below = pn.Row(
+            _view("live_map", "LiveMap", session),
+            _view("losses", "Losses", session),
+            sizing_mode="stretch_width",
+            height=360,
+            margin=0,
+        )
+        self.page = pmui.Page(
+            title="DiffBio Workbench",
+            logo={"light": looks.ASSETS / "logo.svg", "dark": looks.ASSETS / "logo-dark.svg"},
+            favicon=looks.ASSETS / "favicon.svg",
+            theme_config=looks.THEME_CONFIG,
+            theme_toggle=False,
+            busy_indicator=None,
+            header=[Header(session)],
+            sidebar=[Palette(session)],
+            sidebar_width=264,
+            contextbar=[_view("inspector", "Inspector", session)],
+            contextbar_width=324,
+            contextbar_open=True,
+            contextbar_resizable=True,
+            contextbar_variant="persistent",
+            main=[pn.Column(RunBar(session, canvas.fit), canvas, below, sizing_mode="stretch_both", margin=0)],
+            dark_theme=session.theme == "dark",
+        )
+        self.page.config.css_files = [looks.FONTS_CSS]
+        self.page.config.raw_css = [looks.PAGE_CSS]
+        session.param.watch(self._themed, ["theme"])
+
+    def _themed(self, *_: Any) -> None:
+        self.page.dark_theme = self.session.theme == "dark"
+
+    def servable(self) -> None:
+        """Shows the page in the current document."""
+        self.page.servable(title="DiffBio Workbench")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.page
+
+
+def _view(module: str, name: str, session: Session) -> pn.viewable.Viewable:
+    try:
+        return getattr(importlib.import_module(f"app.views.{module}"), name)(session)
+    except ImportError:
+        return pn.pane.Str(f"{name} comes here.", sizing_mode="stretch_both")
