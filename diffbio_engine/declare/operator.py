@@ -36,6 +36,8 @@ class Operator(nnx.Module):
         learns_from_neighbours: Training batches hold, for each cell, a neighbour drawn from the
             graph that ``neighbour_graph`` returns.
         needs_training: Its output means little before its weights were trained or prepared.
+        dials_of_prepared: Dials that act only once ``prepare`` has looked at the data.
+        example: Settings with which it runs on a few cells, for the promises that all are tested on.
     """
 
     Config: ClassVar[type[Config]]
@@ -45,9 +47,11 @@ class Operator(nnx.Module):
     prepare_cells: ClassVar[int | None] = None
     learns_from_neighbours: ClassVar[bool] = False
     needs_training: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Any]] = {}
+    dials_of_prepared: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, config: Config, *, rngs: nnx.Rngs | None = None, name: str | None = None
+        self, config: Any, *, rngs: nnx.Rngs | None = None, name: str | None = None
     ) -> None:
         self.config = config
         self.name = name

@@ -86,6 +86,7 @@ class SoftKMeansClustering(Operator):
     )
     needs_training = True
     prepare_cells = 50_000
+    example = {"n_clusters": 3}
 
     def __init__(
         self,

@@ -1,0 +1,69 @@
+"""Small data for any operator, made from its declaration alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from diffbio_engine.declare import Declaration, Kind, Operator, Port
+
+SIZES = {"cells": 8, "genes": 5, "features": 4, "batches": 2, "classes": 3, "clusters": 3}
+
+
+def example_operator(declared: Declaration, **settings: Any) -> Operator:
+    """The operator with sizes of the example and its own example settings."""
+    sizes = {s.name: SIZES.get(s.axis, 3) for s in declared.settings if s.role == "size"}
+    values = {**sizes, **declared.make.example, **settings}
+    return declared.make(declared.make.Config.from_dict(values), rngs=nnx.Rngs(0))
+
+
+def example_inputs(declared: Declaration, *, optional: bool = False) -> dict[str, jax.Array]:
+    """An array for every input that is wired."""
+    rng = np.random.default_rng(7)
+    settings = {s.axis: s for s in declared.settings if s.axis}
+    inputs = {}
+    for port in declared.inputs:
+        if port.drawn or (port.optional and not optional):
+            continue
+        shape = tuple(_length(name, declared, settings) for name in port.axis_names)
+        inputs[port.name] = jnp.asarray(_values(port, shape, rng))
+    return inputs
+
+
+def _length(axis: str, declared: Declaration, settings: Mapping[str, Any]) -> int:
+    if axis.isdigit():
+        return int(axis)
+    if axis in settings and settings[axis].name in declared.make.example:
+        return int(declared.make.example[settings[axis].name])
+    return SIZES.get(axis, 3)
+
+
+def _values(port: Port, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    if port.kind == Kind.LABELS:
+        n_classes = SIZES.get(port.classes, 2)
+        return (np.arange(int(np.prod(shape))) % n_classes).reshape(shape).astype(np.int32)
+    if port.kind == Kind.COUNTS:
+        return rng.poisson(4.0, shape).astype(float)
+    if port.kind in (Kind.PROFILE, Kind.SHARES):
+        values = rng.uniform(0.2, 1.0, shape)
+        return values / values.sum(axis=-1, keepdims=True)
+    if port.kind == Kind.PARAMETER:
+        return rng.uniform(0.5, 2.0, shape)
+    return rng.normal(size=shape)
+
+
+def differentiable(declared: Declaration, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """The inputs that a gradient can be taken of."""
+    fixed = {p.name for p in declared.inputs if p.kind in (Kind.LABELS, Kind.INDEX)}
+    return {name: value for name, value in inputs.items() if name not in fixed}
+
+
+def total(outputs: Mapping[str, jax.Array]) -> jax.Array:
+    """One number whose gradient feels every output; a plain sum of shares would be constant."""
+    leaves = [x for x in outputs.values() if jnp.issubdtype(x.dtype, jnp.floating)]
+    return sum(
+        jnp.sum(x * jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)) for x in leaves
+    )

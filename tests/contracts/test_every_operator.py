@@ -1,0 +1,164 @@
+"""Promises of every operator. None is listed here: the registry finds them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax.test_util import check_grads
+
+from diffbio_engine.declare import DATA_PORTS, Kind, Loss, find_operator, operators
+from tests.contracts.examples_of_operators import (
+    differentiable,
+    example_inputs,
+    example_operator,
+    total,
+)
+
+each_operator = pytest.mark.parametrize("declared", operators().values(), ids=operators())
+
+
+def run(block, inputs):
+    outputs = block.run(inputs)
+    return {name: jnp.asarray(value) for name, value in outputs.items()}
+
+
+@each_operator
+def test_outputs_have_the_declared_names_and_axes(declared):
+    block, inputs = example_operator(declared), example_inputs(declared)
+    outputs = run(block, inputs)
+    declared_ports = {p.name: p for p in declared.outputs}
+    assert set(outputs) <= set(declared_ports)
+    assert {p.name for p in declared.outputs if not p.dense} - set(outputs) <= {
+        p.name for p in declared.outputs if p.optional
+    }
+    lengths = {}
+    ports = {p.name: p for p in declared.inputs} | declared_ports
+    for name, array in {**inputs, **outputs}.items():
+        names = ports[name].axis_names
+        assert len(names) == array.ndim, name
+        for axis, length in zip(names, array.shape, strict=True):
+            assert lengths.setdefault(axis, length) == length, (name, axis)
+
+
+@each_operator
+def test_numbers_are_finite_and_shares_add_up_to_one(declared):
+    outputs = run(example_operator(declared), example_inputs(declared))
+    kinds = {p.name: p.kind for p in declared.outputs}
+    for name, array in outputs.items():
+        assert np.isfinite(np.asarray(array, dtype=float)).all(), name
+        if kinds[name] == Kind.SHARES:
+            np.testing.assert_allclose(array.sum(axis=-1), 1.0, atol=1e-5)
+
+
+@each_operator
+def test_apply_keeps_every_key(declared):
+    if issubclass(declared.make, Loss):
+        pytest.skip("a loss is called, not applied")
+    block, inputs = example_operator(declared), example_inputs(declared)
+    result, state, metadata = block.apply({**inputs, "note": 3}, {"s": 1}, None)
+    assert result["note"] == 3 and state == {"s": 1} and metadata is None
+    for port in declared.outputs:
+        if port.name in result:
+            assert all(alias in result for alias in port.also)
+
+
+@each_operator
+def test_apply_runs_under_jit_without_a_key_and_draws_nothing(declared):
+    if issubclass(declared.make, Loss):
+        pytest.skip("a loss is called, not applied")
+    block, inputs = example_operator(declared), example_inputs(declared)
+    plain = block.apply(inputs, {}, None)[0]
+    jitted = jax.jit(lambda data: block.apply(data, {}, None)[0])(inputs)
+    for port in declared.outputs:
+        if port.name in plain:
+            np.testing.assert_allclose(plain[port.name], jitted[port.name], rtol=2e-3, atol=2e-4)
+
+
+@each_operator
+def test_gradients_agree_with_finite_differences(declared):
+    with jax.enable_x64(True):
+        block, inputs = example_operator(declared), example_inputs(declared)
+        varied = differentiable(declared, inputs)
+        fixed = {n: x for n, x in inputs.items() if n not in varied}
+        names = sorted(varied)
+
+        @jax.jit
+        def value(*arrays):
+            return total(run(block, {**dict(zip(names, arrays, strict=True)), **fixed}))
+
+        arrays = [varied[name] for name in names]
+        check_grads(value, arrays, order=1, modes=["rev"], eps=1e-6, rtol=2e-4, atol=1e-5)
+
+
+@each_operator
+def test_turning_a_dial_does_not_recompile_and_does_something(declared):
+    block, inputs, traces = example_operator(declared), example_inputs(declared), []
+    if not block.dials:
+        pytest.skip("it has no dial")
+
+    @nnx.jit
+    def compiled(block, inputs):
+        traces.append(1)
+        return block.run(inputs)
+
+    before = compiled(block, inputs)
+    settings = {s.name: s for s in declared.settings}
+    for name, dial in block.dials.items():
+        setting, old = settings[name], dial[...]
+        dial[...] = jnp.asarray(0.3 * setting.low + 0.7 * setting.high, old.dtype)
+        after = compiled(block, inputs)
+        moved = [n for n in before if not np.allclose(before[n], after[n], atol=1e-7)]
+        assert moved or name in declared.make.dials_of_prepared, f"{name} is wired to nothing"
+        dial[...] = old
+    assert len(traces) == 1
+
+
+@each_operator
+def test_a_learnable_temperature_stays_positive(declared):
+    names = {s.name for s in declared.settings}
+    if "learnable_temperature" not in names:
+        pytest.skip("its temperature cannot be learned")
+    block = example_operator(declared, learnable_temperature=True)
+    block.log_temperature[...] = block.log_temperature[...] - 10.0
+    assert float(block.dial("temperature")) > 0
+
+
+@each_operator
+def test_settings_go_through_json_and_back(declared):
+    config = example_operator(declared).config
+    assert type(config).from_dict(config.to_dict()) == config
+    assert hash(config) == hash(type(config).from_dict(config.to_dict()))
+
+
+@each_operator
+def test_help_says_formula_source_and_cost(declared):
+    assert declared.summary.endswith("."), "the first line is a sentence"
+    for word in ("Hard limit", "Gradients", "Cost", "References"):
+        assert word in declared.doc, f"the docstring does not speak of: {word}"
+    for setting in declared.settings:
+        assert setting.doc, setting.name
+    for port in (*declared.inputs, *declared.outputs):
+        assert port.doc, port.name
+
+
+@each_operator
+def test_it_is_found_under_its_former_names(declared):
+    for name in (declared.id, *declared.formerly):
+        assert find_operator(name) is declared
+
+
+@each_operator
+def test_a_wrong_value_is_refused_in_words(declared):
+    for setting in declared.settings:
+        if setting.shown and setting.type in ("int", "float") and setting.high is not None:
+            with pytest.raises(ValueError, match=setting.name):
+                example_operator(declared, **{setting.name: setting.high * 2 + 1})
+
+
+def test_a_data_port_means_the_same_wherever_it_stands():
+    for declared in operators().values():
+        for port in declared.inputs:
+            shared = DATA_PORTS.get(port.name)
+            if shared is not None and not issubclass(declared.make, Loss):
+                assert port.kind == shared.kind, f"{declared.id}.{port.name}"

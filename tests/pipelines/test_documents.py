@@ -1,0 +1,74 @@
+"""Pipeline documents: what opens, what does not, and the sentence for each."""
+
+import json
+
+import pytest
+
+from diffbio_engine.errors import PipelineError
+from diffbio_engine.pipelines import Block, PipelineSpec, Wire, load_pipeline, save_pipeline
+
+
+def clusters(**changes):
+    spec = PipelineSpec(
+        name="Clusters",
+        blocks=(Block("cluster", "singlecell.soft_kmeans", {"n_clusters": 4}),),
+        wires=(Wire("data.embeddings", "cluster.embeddings", stop_gradient=True),),
+        outputs={"clusters": "cluster.cluster_assignments"},
+        weights={"cluster.clustering_loss": 0.5},
+        layout={"cluster": (10.0, 20.0)},
+    )
+    return {**spec.to_json(), **changes}
+
+
+def test_a_document_goes_through_json_and_back():
+    spec = PipelineSpec.from_json(clusters())
+    again = PipelineSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert again.layout == {"cluster": (10.0, 20.0)}
+
+
+def test_every_setting_is_written_so_that_new_defaults_change_nothing():
+    assert clusters()["blocks"][0]["config"]["temperature"] == 1.0
+
+
+def test_a_document_opens_under_the_former_name_of_an_operator():
+    document = clusters()
+    document["blocks"][0]["operator"] = "singlecell.soft_clustering"
+    assert PipelineSpec.from_json(document).blocks[0].operator == "singlecell.soft_kmeans"
+
+
+def test_places_on_the_canvas_are_no_difference_between_pipelines():
+    assert PipelineSpec.from_json(clusters()) == PipelineSpec.from_json(clusters(layout={}))
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"schema": 2}, "has schema 2; this workbench reads up to 1. Open it with a newer"),
+        ({"schema": "1"}, "no valid schema number"),
+        ({"format": "other"}, "not a pipeline file of the workbench"),
+        ({"blocks": [{"id": "x", "operator": "nothing.here"}]}, "There is no operator"),
+        ({"blocks": [{"id": "data", "operator": "singlecell.soft_kmeans"}]}, "cannot name a block"),
+        (
+            {"blocks": [{"id": "a", "operator": "singlecell.soft_kmeans", "version": 99}]},
+            "has version 99 in the file",
+        ),
+        ({"wires": [{"source": "data.counts"}]}, "is not complete"),
+    ],
+)
+def test_a_wrong_document_is_refused_in_words(changes, sentence):
+    with pytest.raises(PipelineError, match=sentence):
+        PipelineSpec.from_json(clusters(**changes))
+
+
+def test_a_file_that_is_not_json_is_refused_in_words(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_bytes(b"\x89PNG")
+    with pytest.raises(PipelineError, match=r"p.json cannot be read as JSON"):
+        load_pipeline(path)
+
+
+def test_a_saved_file_opens(tmp_path):
+    spec = PipelineSpec.from_json(clusters())
+    save_pipeline(spec, tmp_path / "p.json")
+    assert load_pipeline(tmp_path / "p.json") == spec

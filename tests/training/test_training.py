@@ -1,0 +1,122 @@
+"""Training: the loss falls, dials turn without recompiling, and a restart changes nothing."""
+
+import numpy as np
+import pytest
+
+from diffbio_engine.data import CellSource
+from diffbio_engine.errors import SettingError, TrainingError
+from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
+from diffbio_engine.training import Stage, Training, TrainingState, schedule_from, train, warm_up
+
+
+@pytest.fixture
+def cells():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(scale=4.0, size=(3, 5))
+    points = centres[rng.integers(3, size=300)] + rng.normal(size=(300, 5))
+    return CellSource(per_cell={"embeddings": points.astype(np.float32)})
+
+
+def training(cells, steps=30, **options):
+    spec = PipelineSpec(
+        name="Clusters",
+        blocks=(Block("cluster", "singlecell.soft_kmeans", {"n_clusters": 3}),),
+        wires=(Wire("data.embeddings", "cluster.embeddings"),),
+    )
+    pipeline = Pipeline(plan(spec, ports_of(cells, {})), seed=0)
+    stages = options.pop("stages", (Stage(steps=steps),))
+    return Training(pipeline, cells, stages, batch_size=64, learning_rate=0.05, **options)
+
+
+def test_training_lowers_the_loss_from_a_bad_start(cells):
+    run = training(cells, steps=150)
+    run.prepared = True  # without k-means as a start
+    run._take_pipeline()
+    totals = [report.total for report in run]
+    assert np.mean(totals[-10:]) < 0.5 * np.mean(totals[:10])
+
+
+def test_turning_a_dial_acts_at_the_next_step_and_does_not_recompile(cells):
+    run = training(cells)
+    before = [run.one_step().total for _ in range(5)]
+    run.turn("cluster.temperature", 10.0)
+    run.turn("learning_rate", 0.0)
+    run.turn("weight:cluster.clustering_loss", 3.0)
+    after = run.one_step()
+    assert abs(after.total - 3.0 * after.losses["cluster.clustering_loss"]) < 1e-5
+    assert abs(after.losses["cluster.clustering_loss"] - before[-1] / 0.1) > 0.05
+    assert run.compilations == 1
+
+
+def test_a_restored_training_goes_on_bit_for_bit(cells, tmp_path):
+    whole = training(cells, steps=40)
+    totals = [report.total for report in whole]
+    first = training(cells, steps=40)
+    for _ in range(17):
+        first.one_step()
+    first.state().save(tmp_path / "17.safetensors")
+    second = training(cells, steps=40)
+    second.restore(TrainingState.load(tmp_path / "17.safetensors"))
+    assert [report.total for report in second] == totals[17:]
+
+
+def test_a_turned_dial_overrides_its_schedule_until_it_is_given_back(cells):
+    cooling = schedule_from({"kind": "exponential", "initial": 10, "final": 0.1, "steps": 10})
+    run = training(cells, schedules={"cluster.temperature": cooling})
+    assert run.dials_at(0)["cluster.temperature"] == 10
+    assert run.dials_at(5)["cluster.temperature"] == pytest.approx(1.0)
+    run.turn("cluster.temperature", 0.5)
+    assert run.dials_at(5)["cluster.temperature"] == 0.5
+    run.turn("cluster.temperature", None)
+    assert run.dials_at(50)["cluster.temperature"] == pytest.approx(0.1)
+
+
+def test_warm_up_is_the_formula_of_the_seeds():
+    schedule = warm_up(100)
+    assert [schedule(epoch) for epoch in (0, 50, 100, 200)] == [0.0, 0.5, 1.0, 1.0]
+
+
+def test_a_block_that_does_not_learn_keeps_its_weights(cells):
+    run = training(cells, stages=(Stage(steps=5, learns=()),))
+    run.prepare()
+    before = np.array(run.pipeline.blocks["cluster"].centroids[...])
+    list(run)
+    np.testing.assert_array_equal(run.sync().blocks["cluster"].centroids[...], before)
+
+
+def test_a_value_that_is_not_finite_stops_with_its_place_and_keeps_the_last_weights(cells):
+    run = training(cells)
+    run.one_step()
+    good = np.array(run.sync().blocks["cluster"].centroids[...])
+    run.cells.per_cell["embeddings"][:] = np.nan
+    run._take_pipeline()
+    with pytest.raises(TrainingError, match=r"^cluster\.\w+: became infinite or undefined at step"):
+        run.one_step()
+    np.testing.assert_array_equal(run.sync().blocks["cluster"].centroids[...], good)
+
+
+@pytest.mark.parametrize(
+    "name, value, sentence",
+    [
+        ("cluster.temperatur", 1.0, "Did you mean 'cluster.temperature'?"),
+        ("cluster.temperature", 100.0, "outside 0.01 to 10"),
+        ("learning_rate", -1.0, "Use 0 or more"),
+    ],
+)
+def test_a_dial_that_cannot_be_is_refused_in_words(cells, name, value, sentence):
+    with pytest.raises(SettingError, match=sentence):
+        training(cells).turn(name, value)
+
+
+def test_train_is_a_generator_that_leaves_the_weights_in_the_pipeline(cells):
+    run = training(cells)
+    start = np.array(run.pipeline.blocks["cluster"].centroids[...])
+    reports = list(train(run.pipeline, cells, [Stage(steps=3)]))
+    assert [r.step for r in reports] == [1, 2, 3]
+    assert not np.allclose(run.pipeline.blocks["cluster"].centroids[...], start)
+
+
+def test_a_pipeline_without_a_loss_is_refused(cells):
+    spec = PipelineSpec(name="Nothing")
+    with pytest.raises(Exception, match="no blocks"):
+        plan(spec, ports_of(cells, {}))
