@@ -123,7 +123,8 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _walk(file: h5py.File) -> None:
-    seen: set[tuple[int, int]] = set()
+    root = h5py.h5o.get_info(file.id)
+    seen: set[tuple[int, int]] = {(root.fileno, root.addr)}
     waiting: list[tuple[h5py.Group, str, int]] = [(file["/"], "", 0)]
     # Following a soft link could pass through an external one, so they are followed last.
     soft: list[tuple[h5py.Group, str, str]] = []
@@ -140,6 +141,7 @@ def _walk(file: h5py.File) -> None:
             item = group[name]
             info = h5py.h5o.get_info(item.id)
             if (info.fileno, info.addr) in seen:
+                _refuse_second_name(item, where)
                 continue
             seen.add((info.fileno, info.addr))
             if len(seen) > MOST_OBJECTS:
@@ -158,13 +160,23 @@ def _walk(file: h5py.File) -> None:
 
 def _check_soft_link(group: h5py.Group, name: str, where: str) -> None:
     try:
-        there = group.get(name) is not None
+        item = group.get(name)
     except (KeyError, OSError, RuntimeError):
-        there = False
-    if not there:
+        item = None
+    if item is not None:
+        _refuse_second_name(item, where)
+    else:
         target = group.get(name, getlink=True).path
         raise DataError(
             f"{where} is a soft link to {target}, which is not in this file.", fix=_SAVE_AGAIN
+        )
+
+
+def _refuse_second_name(item: h5py.HLObject, where: str) -> None:
+    """Groups within themselves have no end, and twenty pairs of names make a million groups."""
+    if isinstance(item, h5py.Group):
+        raise DataError(
+            f"{where} is another name of a group that is elsewhere in the file.", fix=_SAVE_AGAIN
         )
 
 

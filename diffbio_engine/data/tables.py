@@ -40,7 +40,10 @@ class TableSketch:
 
 def _open(path: Path) -> IO[str]:
     with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+        start = file.read(4096)
+    zipped = start.startswith(b"\x1f\x8b")
+    if b"\x00" in start and not zipped:
+        raise DataError(f"{path.name} is not a table of text.", fix="Choose a csv or tsv.")
     if zipped:
         return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
     return path.open("rt", encoding="utf-8-sig", errors="replace", newline="")

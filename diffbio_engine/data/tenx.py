@@ -198,7 +198,7 @@ def open_mtx(folder: Path, features: str | None = GENES, name: str = "") -> Data
     obs, var, n_entries = mtx_tables(files)
     try:
         with _open(files.matrix) as file:
-            matrix = scipy.io.mmread(file)
+            matrix = scipy.io.mmread(file, spmatrix=True)
     except (ValueError, EOFError, OSError, OverflowError, gzip.BadGzipFile) as error:
         raise DataError(
             f"{files.matrix.name} promises {n_entries:,} values but cannot be read to its end "

@@ -1,0 +1,5 @@
+import sys
+from pathlib import Path
+
+# zoo.py lies beside the tests and is no package.
+sys.path.insert(0, str(Path(__file__).parent))
