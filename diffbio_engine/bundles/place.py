@@ -150,15 +150,16 @@ def _counts_place(dataset: Dataset, place: str, notes: list[str]) -> str:
 def _codes(
     dataset: Dataset, name: str, place: str, known: list[str], notes: list[str]
 ) -> np.ndarray:
-    """Class numbers in the training's order; what is not known is stated and gets the first."""
+    """Class numbers in the training's order; what is not known is -1, and stated."""
     try:
         labels = resolve(dataset, Fields({name: place}), (name,))[name]
     except UserError:
         notes.append(
-            f"The new file has no {place}: all cells were placed as '{known[0]}'. Name the column"
-            f" with --field {name}=obs/COLUMN if they come from known batches."
+            f"The new file has no {place}: its cells count as of no known"
+            f" {name.removesuffix('_labels')} and are not corrected. Name the column with"
+            f" --field {name}=obs/COLUMN if they come from known ones ({', '.join(known[:5])})."
         )
-        return np.zeros(dataset.n_cells, np.int32)
+        return np.full(dataset.n_cells, -1, np.int32)
     if not isinstance(labels, Labels):
         raise DataError(f"{place} does not hold classes.", fix="Choose a column of obs.")
     number = {value: i for i, value in enumerate(known)}
@@ -168,7 +169,7 @@ def _codes(
         n_new = int(np.isin(labels.codes, [labels.names.index(v) for v in new]).sum())
         notes.append(
             f"{n_new} of {dataset.n_cells} cells are of {name.replace('_', ' ')} that training did"
-            f" not see ({', '.join(map(repr, new[:5]))}): they were placed as '{known[0]}'. {hint}"
+            f" not see ({', '.join(map(repr, new[:5]))}): they are not corrected. {hint}".strip()
         )
-    table = np.array([number.get(value, 0) for value in labels.names], np.int32)
+    table = np.array([number.get(value, -1) for value in labels.names], np.int32)
     return table[labels.codes]

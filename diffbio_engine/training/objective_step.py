@@ -13,9 +13,9 @@ from flax import nnx
 from diffbio_engine.declare import Dial
 from diffbio_engine.pipelines import Pipeline
 
-# A block's gradient may not be longer than this; Adam does not care about the scale of ordinary
-# gradients, so only spikes are cut.
-_CLIP = 100.0
+# A block's gradient may not be longer than this. Adam does not care about the scale of ordinary
+# gradients (losses of counts are hundreds of nats a cell), so only spikes are cut.
+_CLIP = 1e4
 
 
 @dataclass(frozen=True)
