@@ -37,7 +37,7 @@ class Operator(nnx.Module):
             graph that ``neighbour_graph`` returns.
         needs_training: Its output means little before its weights were trained or prepared.
         dials_of_prepared: Dials that act only once ``prepare`` has looked at the data.
-        example: Settings with which it runs on a few cells, for the promises that all are tested on.
+        example: Settings with which it runs on a few cells, for the promises tested on all.
     """
 
     Config: ClassVar[type[Config]]

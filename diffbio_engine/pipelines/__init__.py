@@ -1,7 +1,7 @@
 """Pipelines: the document, the checked plan, the live module, and ready presets."""
 
 from diffbio_engine.pipelines.pipeline import Pipeline, build, set_temperature
-from diffbio_engine.pipelines.plan import DataPort, Plan, PlannedBlock, check_wire, plan
+from diffbio_engine.pipelines.plan import Plan, PlannedBlock, plan
 from diffbio_engine.pipelines.population import ports_of, prepare, values_of_cells
 from diffbio_engine.pipelines.presets import Preset, find_preset, presets
 from diffbio_engine.pipelines.presets.single_cell import (
@@ -17,6 +17,7 @@ from diffbio_engine.pipelines.spec import (
     load_pipeline,
     save_pipeline,
 )
+from diffbio_engine.pipelines.wiring import DataPort, check_wire
 
 __all__ = [
     "Block",

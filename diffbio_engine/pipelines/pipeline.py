@@ -10,8 +10,9 @@ from flax import nnx
 
 from diffbio_engine.declare import Dial
 from diffbio_engine.errors import DataError
-from diffbio_engine.pipelines.plan import DataPort, Plan, plan
+from diffbio_engine.pipelines.plan import Plan, plan
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
+from diffbio_engine.pipelines.wiring import DataPort
 
 
 def _fold(key: jax.Array, name: str) -> jax.Array:

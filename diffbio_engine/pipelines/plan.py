@@ -3,49 +3,24 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.declare import (
-    DATA_PORTS,
-    Config,
-    Declaration,
-    Kind,
-    Port,
-    check_axes,
-    find_operator,
-)
+from diffbio_engine.declare import Config, Declaration, Kind, Port, check_axes, find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+from diffbio_engine.pipelines.wiring import (
+    DataPort,
+    declarations_of,
+    running_order,
+    wires_by_input,
+)
 
 # Shapes are inferred for so many cells; the number of cells never enters a setting.
 _NOMINAL_CELLS = 64
-
-
-@dataclass(frozen=True)
-class DataPort:
-    """A field of the data: its shape without the cells axis, its kind, its number of classes.
-
-    ``shape`` is what one cell has for a per-cell field, and the whole shape for a field of the
-    data set as a whole (``ambient_profile``).
-    """
-
-    port: Port
-    shape: tuple[int, ...]
-    n_classes: int = 0
-
-    @classmethod
-    def named(cls, name: str, *shape: int, n_classes: int = 0) -> "DataPort":
-        """The field of this name, as the data set's block offers it."""
-        if name not in DATA_PORTS:
-            raise PipelineError(
-                f"The data has no field '{name}'.", fix=did_you_mean(name, DATA_PORTS), where=DATA
-            )
-        return cls(DATA_PORTS[name], shape, n_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +105,10 @@ def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
         PipelineError: The first problem; ``all`` holds every one, each with its block and port.
     """
     problems: list[UserError] = []
-    declared = _declarations(spec, problems)
-    sources = _sources(spec, declared, dict(data), problems)
+    declared = declarations_of(spec, problems)
+    sources = wires_by_input(spec, declared, dict(data), problems)
     blocks: dict[str, PlannedBlock] = {}
-    for block_id in _order(spec, declared, sources, problems):
+    for block_id in running_order(declared, sources, problems):
         try:
             blocks[block_id] = _planned(
                 spec.block(block_id), declared[block_id], sources[block_id], data, blocks
@@ -153,129 +128,6 @@ def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
 
 class _UpstreamBroken(Exception):
     """A block that feeds this one could not be planned; it has been reported there."""
-
-
-def _declarations(spec: PipelineSpec, problems: list[UserError]) -> dict[str, Declaration]:
-    found: dict[str, Declaration] = {}
-    for block in spec.blocks:
-        try:
-            declared = find_operator(block.operator)
-        except UserError as error:
-            problems.append(PipelineError(error.what, fix=error.fix, where=block.id))
-            continue
-        if block.id in found:
-            problems.append(
-                PipelineError(
-                    f"Two blocks are called '{block.id}'.", fix="Rename one.", where=block.id
-                )
-            )
-        found[block.id] = declared
-    if not spec.blocks:
-        problems.append(
-            PipelineError("The pipeline has no blocks.", fix="Drag one from the palette.")
-        )
-    return found
-
-
-def _sources(
-    spec: PipelineSpec,
-    declared: dict[str, Declaration],
-    data: dict[str, DataPort],
-    problems: list[UserError],
-) -> dict[str, dict[str, Wire]]:
-    sources: dict[str, dict[str, Wire]] = {b: {} for b in declared}
-    for wire in spec.wires:
-        try:
-            check_wire(wire, declared, data)
-            block_id, port = wire.target.split(".", 1)
-            if port in sources[block_id]:
-                raise PipelineError(
-                    f"has two wires, from {sources[block_id][port].source} and {wire.source}.",
-                    fix="Remove one.",
-                    where=wire.target,
-                )
-            sources[block_id][port] = wire
-        except UserError as error:
-            problems.append(error)
-    return sources
-
-
-def check_wire(
-    wire: Wire, declared: Mapping[str, Declaration], data: Mapping[str, DataPort]
-) -> None:
-    """Whether this wire can be, looked at alone; a ``PipelineError`` says why not."""
-    target_block, _, target_name = wire.target.partition(".")
-    source_block, _, source_name = wire.source.partition(".")
-    if target_block not in declared:
-        raise PipelineError(
-            f"A wire ends at '{wire.target}', where there is no block.",
-            fix=did_you_mean(target_block, declared) or "Remove the wire.",
-            where=target_block,
-        )
-    inputs = {p.name: p for p in declared[target_block].inputs if not p.drawn}
-    if target_name not in inputs:
-        raise PipelineError(
-            f"has no input '{target_name}'.",
-            fix=did_you_mean(target_name, inputs) or f"Its inputs are {', '.join(inputs)}.",
-            where=target_block,
-        )
-    if source_block == DATA:
-        if source_name not in data:
-            raise PipelineError(
-                f"needs '{source_name}', which the data does not offer.",
-                fix=f"Choose a field for {source_name} where the data set is opened."
-                if source_name in DATA_PORTS
-                else did_you_mean(source_name, data),
-                where=wire.target,
-            )
-        source = data[source_name].port
-    elif source_block in declared:
-        outputs = {p.name: p for p in declared[source_block].outputs}
-        if source_name not in outputs:
-            raise PipelineError(
-                f"has no output '{source_name}'.",
-                fix=did_you_mean(source_name, outputs) or f"It has {', '.join(outputs)}.",
-                where=source_block,
-            )
-        source = outputs[source_name]
-    else:
-        raise PipelineError(
-            f"is wired to '{wire.source}', where there is no block.",
-            fix=did_you_mean(source_block, declared) or "Remove the wire.",
-            where=wire.target,
-        )
-    target = inputs[target_name]
-    if not target.accepts(source):
-        raise PipelineError(
-            f"needs {target.kind} ({target.axes}); {wire.source} is {source.kind}"
-            f" ({source.axes or 'one number'}).",
-            fix=f"Wire an output of kind {' or '.join(target.accepted_kinds)} into it.",
-            where=wire.target,
-        )
-
-
-def _order(
-    spec: PipelineSpec,
-    declared: dict[str, Declaration],
-    sources: dict[str, dict[str, Wire]],
-    problems: list[UserError],
-) -> Iterator[str]:
-    graph: dict[str, list[str]] = {b: [] for b in declared}
-    for block_id, wires in sources.items():
-        graph[block_id] = [
-            w.source.split(".")[0] for w in wires.values() if w.source.split(".")[0] != DATA
-        ]
-    try:
-        yield from TopologicalSorter(graph).static_order()
-    except CycleError as error:
-        circle = " -> ".join(reversed(error.args[1]))
-        problems.append(
-            PipelineError(
-                f"The wires run in a circle: {circle}.",
-                fix="Remove one of these wires.",
-                where=error.args[1][0],
-            )
-        )
 
 
 def _planned(

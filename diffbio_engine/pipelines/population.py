@@ -9,8 +9,8 @@ import numpy as np
 from flax import nnx
 
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
-from diffbio_engine.pipelines.plan import DataPort
 from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.pipelines.wiring import DataPort
 
 CHUNK = 1024
 

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from diffbio_engine.data import BatchSampler, CellSource, NeighbourSampler, SamplerState
+from diffbio_engine.data import CellSource, SamplerState
 from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
 from diffbio_engine.errors import SettingError, TrainingError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, prepare
+from diffbio_engine.training.drawn_batches import DrawnBatches
 from diffbio_engine.training.objective_step import ObjectiveStep
 from diffbio_engine.training.schedules import Schedule
 from diffbio_engine.training.stages import Stage
@@ -78,9 +79,8 @@ class Training:
             self._known(name)
         self.step = 0
         self.prepared = False
-        self._sampler: BatchSampler | NeighbourSampler | None = None
-        self._sampler_state = SamplerState(seed, 0, 0)
-        self.steps_per_epoch = max(1, cells.n_cells // self._anchors())
+        self._drawn = DrawnBatches(pipeline.plan, cells, self.batch_size, seed)
+        self.steps_per_epoch = self._drawn.steps_per_epoch
         self._refreshed_epoch = 0
         self._step_function = ObjectiveStep(pipeline)
 
@@ -167,17 +167,13 @@ class Training:
         self.prepare()
         stage, first = self.stage_at(self.step)
         refreshed = self._refresh_if_due(stage, first)
-        batch = next(self._batches())
-        data = {k: v for k, v in batch.items() if k != "cell_index"}
-        if isinstance(self._sampler, NeighbourSampler):
-            data["neighbour"] = self._partners
-        data |= self._fixed_data
+        data = self._drawn.draw()
         dials = self.dials_at(self.step)
         learns = self._learning(stage)
         outcome = self._step_function(data, dials, learns, self.seed, self.step)
         if not outcome.finite:
             raise self._not_finite(data, dials, outcome.terms)
-        self._sampler_state = self._sampler.state
+        self._drawn.taken()
         self.step += 1
         return StepReport(
             step=self.step,
@@ -220,47 +216,10 @@ class Training:
             return True
         return False
 
-    # -- batches ---------------------------------------------------------------------------
-
-    def _neighbour_block(self) -> str | None:
-        for block in self.pipeline.plan.blocks.values():
-            if block.declared.learns_from_neighbours:
-                return block.id
-        return None
-
-    def _anchors(self) -> int:
-        return self.batch_size // 2 if self._neighbour_block() else self.batch_size
-
     def _take_pipeline(self) -> None:
         """New prepared state: the compiled step and the batches go on with it."""
         self._step_function.read_from(self.pipeline)
-        if self._sampler is not None:
-            self._sampler.close()
-        self._sampler = None
-
-    def _batches(self) -> BatchSampler | NeighbourSampler:
-        if self._sampler is None:
-            needed = self.pipeline.plan.needed_fields
-            self._fixed_data = {
-                name: jnp.asarray(value)
-                for name, value in self.cells.per_dataset.items()
-                if name in needed
-            }
-            block_id = self._neighbour_block()
-            graph = self.pipeline.blocks[block_id].neighbour_graph() if block_id else None
-            state = self._sampler_state
-            if graph is not None:
-                size = 2 * (self.batch_size // 2)
-                self._sampler = NeighbourSampler(
-                    self.cells, size, graph=graph, seed=self.seed, state=state
-                )
-                half = np.arange(size // 2, dtype=np.int32)
-                self._partners = np.concatenate([half + size // 2, half])
-            else:
-                self._sampler = BatchSampler(
-                    self.cells, self.batch_size, seed=self.seed, state=state
-                )
-        return self._sampler
+        self._drawn.take_graph(self.pipeline)
 
     # -- going on later --------------------------------------------------------------------
 
@@ -274,7 +233,7 @@ class Training:
             "step": self.step,
             "turned": self.turned,
             "refreshed_epoch": self._refreshed_epoch,
-            "sampler": self._sampler_state.as_dict(),
+            "sampler": self._drawn.state.as_dict(),
             "fitted": {block_id: bool(block.fitted) for block_id, block in blocks},
         }
         return TrainingState(arrays, facts)
@@ -289,7 +248,7 @@ class Training:
         self.step = int(facts["step"])
         self.turned = dict(facts["turned"])
         self._refreshed_epoch = int(facts["refreshed_epoch"])
-        self._sampler_state = SamplerState(**facts["sampler"])
+        self._drawn.state = SamplerState(**facts["sampler"])
         self.prepared = True
         self._take_pipeline()
         self._step_function.put_moments(moments)

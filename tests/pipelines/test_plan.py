@@ -95,9 +95,7 @@ def test_an_output_that_does_not_exist_is_refused():
 
 def test_adding_a_block_leaves_the_first_weights_of_the_others_alone():
     both = build(two_clusterings(), DATA, seed=3)
-    alone = two_clusterings(
-        blocks=two_clusterings().blocks[:1], wires=two_clusterings().wires[:1]
-    )
+    alone = two_clusterings(blocks=two_clusterings().blocks[:1], wires=two_clusterings().wires[:1])
     np.testing.assert_array_equal(
         both.blocks["one"].centroids[...], build(alone, DATA, seed=3).blocks["one"].centroids[...]
     )

@@ -11,9 +11,10 @@ from flax import nnx
 from diffbio_engine.declare import Config, Operator, dial, setting, size
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.pipelines.pipeline import Pipeline
-from diffbio_engine.pipelines.plan import DataPort, plan
+from diffbio_engine.pipelines.plan import plan
 from diffbio_engine.pipelines.presets.preset import Preset
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
+from diffbio_engine.pipelines.wiring import DataPort
 
 
 @dataclass(frozen=True, kw_only=True)

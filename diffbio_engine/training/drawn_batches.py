@@ -1,0 +1,65 @@
+"""Batches as the pipeline wants them: plain, or anchors with a drawn neighbour each."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from diffbio_engine.data import BatchSampler, CellSource, NeighbourSampler, SamplerState
+from diffbio_engine.pipelines import Pipeline, Plan
+
+
+class DrawnBatches:
+    """Draws batches; where a block learns from neighbours, from its graph.
+
+    ``state`` is where the next batch is drawn; it moves on only when a batch was ``taken``.
+    """
+
+    def __init__(self, plan: Plan, cells: CellSource, batch_size: int, seed: int) -> None:
+        self.cells, self.seed = cells, seed
+        self.state = SamplerState(seed, 0, 0)
+        self._block = next(
+            (b.id for b in plan.blocks.values() if b.declared.learns_from_neighbours), None
+        )
+        self._size = 2 * (batch_size // 2) if self._block else batch_size
+        n_new = self._size // 2 if self._block else self._size
+        self.steps_per_epoch = max(1, cells.n_cells // n_new)
+        # Fields of the data set as a whole go to the device once.
+        self._fixed = {
+            name: jnp.asarray(value)
+            for name, value in cells.per_dataset.items()
+            if name in plan.needed_fields
+        }
+        self._sampler: BatchSampler | NeighbourSampler | None = None
+        self._graph: tuple[np.ndarray, np.ndarray] | None = None
+
+    def take_graph(self, pipeline: Pipeline) -> None:
+        """From now on neighbours come from the graph that the pipeline holds now."""
+        self._graph = pipeline.blocks[self._block].neighbour_graph() if self._block else None
+        if self._sampler is not None:
+            self._sampler.close()
+        self._sampler = None
+
+    def draw(self) -> dict[str, Any]:
+        """The arrays of the next batch, by field name."""
+        if self._sampler is None:
+            self._sampler = self._new_sampler()
+        batch = next(self._sampler)
+        data: dict[str, Any] = {k: v for k, v in batch.items() if k != "cell_index"}
+        if isinstance(self._sampler, NeighbourSampler):
+            half = np.arange(self._size // 2, dtype=np.int32)
+            # An edge has two ends: each cell is its partner's neighbour.
+            data["neighbour"] = np.concatenate([half + self._size // 2, half])
+        return data | self._fixed
+
+    def taken(self) -> None:
+        """The last batch has been learned from."""
+        assert self._sampler is not None
+        self.state = self._sampler.state
+
+    def _new_sampler(self) -> BatchSampler | NeighbourSampler:
+        if self._graph is None:
+            return BatchSampler(self.cells, self._size, seed=self.seed, state=self.state)
+        return NeighbourSampler(
+            self.cells, self._size, graph=self._graph, seed=self.seed, state=self.state
+        )

@@ -1,0 +1,125 @@
+"""A bundle gives the same results elsewhere, refuses what was changed, and never runs its code."""
+
+import json
+
+import anndata as ad
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
+from diffbio_engine.data import Dataset, Fields, open_source
+from diffbio_engine.errors import DataError
+from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
+from diffbio_engine.training import Stage, Training
+
+FIELDS = {"counts": "X", "batch_labels": "obs/donor"}
+
+
+def cells_of(seed, n_cells=60, donors=("a", "b")):
+    rng = np.random.default_rng(seed)
+    rates = rng.gamma(2.0, 2.0, (3, 12))[rng.integers(3, size=n_cells)]
+    adata = ad.AnnData(sp.csr_matrix(rng.poisson(rates).astype(np.float32)))
+    adata.var_names = [f"GENE{i}" for i in range(12)]
+    adata.obs["donor"] = [donors[i % len(donors)] for i in range(n_cells)]
+    return adata
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    spec = PipelineSpec(
+        name="Small",
+        blocks=(
+            Block("normalize", "normalization.vae_normalizer", {"latent_dim": 4, "hidden_dim": 16}),
+            Block("harmony", "singlecell.harmony", {"n_clusters": 3, "n_iterations": 2}),
+            Block("cluster", "singlecell.soft_kmeans", {"n_clusters": 3}),
+        ),
+        wires=(
+            Wire("data.counts", "normalize.counts"),
+            Wire("normalize.latent", "harmony.embeddings"),
+            Wire("data.batch_labels", "harmony.batch_labels"),
+            Wire("harmony.corrected_embeddings", "cluster.embeddings"),
+        ),
+    )
+    source = open_source(Dataset.from_anndata(cells_of(0)), Fields(FIELDS), tuple(FIELDS))
+    pipeline = Pipeline(plan(spec, ports_of(source, {"batch_labels": 2})), seed=1)
+    training = Training(pipeline, source, (Stage(steps=10),), batch_size=32)
+    list(training)
+    folder = tmp_path_factory.mktemp("bundles") / "bundle"
+    save_bundle(folder, training.sync(), source, FIELDS, {"steps": 10})
+    return folder, training.sync(), source
+
+
+def test_the_loaded_pipeline_gives_the_same_numbers(trained):
+    folder, pipeline, source = trained
+    here = result_arrays(pipeline, source).arrays
+    there = place_cells(load_bundle(folder), Dataset.from_anndata(cells_of(0))).arrays
+    assert set(here) == set(there) and "obsm/X_latent" in here
+    for place in here:
+        np.testing.assert_array_equal(here[place], there[place])
+
+
+def test_genes_in_another_order_make_no_difference(trained):
+    folder, _, _ = trained
+    new = cells_of(3)
+    order = np.random.default_rng(0).permutation(new.n_vars)
+    one = place_cells(load_bundle(folder), Dataset.from_anndata(new)).arrays
+    two = place_cells(load_bundle(folder), Dataset.from_anndata(new[:, order].copy())).arrays
+    np.testing.assert_allclose(one["obsm/X_latent"], two["obsm/X_latent"], atol=1e-6)
+
+
+def test_missing_genes_are_stated_and_no_shared_genes_is_an_error(trained):
+    folder, _, _ = trained
+    new = cells_of(3)[:, :9].copy()
+    placed = place_cells(load_bundle(folder), Dataset.from_anndata(new))
+    assert "3" in placed.sentence and "9" in placed.sentence
+    other = cells_of(3)
+    other.var_names = [f"other{i}" for i in range(12)]
+    with pytest.raises(DataError, match="GENE0"):
+        place_cells(load_bundle(folder), Dataset.from_anndata(other))
+
+
+def test_batches_are_matched_by_name_and_unknown_ones_are_stated(trained):
+    folder, _, _ = trained
+    swapped = cells_of(3, donors=("b", "a"))
+    renamed = swapped.copy()
+    renamed.obs["donor"] = renamed.obs["donor"].replace("a", "c")
+    known = place_cells(load_bundle(folder), Dataset.from_anndata(swapped))
+    unknown = place_cells(load_bundle(folder), Dataset.from_anndata(renamed))
+    assert "did not see" not in known.sentence
+    assert "30 of 60 cells are of batch labels that training did not see ('c')" in unknown.sentence
+    same = (swapped.obs["donor"] == "b").to_numpy()
+    place = "obsm/X_corrected_diffbio"
+    np.testing.assert_allclose(known.arrays[place][same], unknown.arrays[place][same], atol=1e-6)
+    np.testing.assert_allclose(
+        unknown.arrays[place][~same], unknown.arrays["obsm/X_latent"][~same], atol=1e-6
+    )
+
+
+def test_a_file_without_the_batch_column_is_placed_uncorrected_and_says_so(trained):
+    new = cells_of(3)
+    del new.obs["donor"]
+    placed = place_cells(load_bundle(trained[0]), Dataset.from_anndata(new))
+    assert "--field batch_labels=obs/COLUMN" in placed.sentence
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "pipeline.json", "genes.tsv"])
+def test_a_changed_file_is_refused(trained, tmp_path, name):
+    import shutil
+
+    copy = shutil.copytree(trained[0], tmp_path / "bundle")
+    (copy / name).write_bytes((copy / name).read_bytes() + b" ")
+    with pytest.raises(DataError, match=f"{name} of the bundle is missing or was changed"):
+        load_bundle(copy)
+
+
+def test_what_is_no_bundle_or_a_newer_one_is_refused_in_words(trained, tmp_path):
+    import shutil
+
+    with pytest.raises(DataError, match="is not a bundle"):
+        load_bundle(tmp_path)
+    copy = shutil.copytree(trained[0], tmp_path / "bundle")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"schema": 2}))
+    with pytest.raises(DataError, match="has schema 2; this workbench reads up to 1"):
+        load_bundle(copy)
