@@ -11,6 +11,7 @@ from diffbio_engine.data.matrix_look import LOGGED, RAW, SCALED, look
 from diffbio_engine.errors import DataError
 
 _ROWS_AT_ONCE = 4096
+_VALUES_AT_ONCE = 2**20
 # The share of cells that is taken for nearly empty where no empty droplets are in the file.
 _LOW_SHARE = 0.1
 
@@ -37,37 +38,60 @@ def require_counts(matrix: Any, place: str, others: Mapping[str, Matrix] | None 
         others: Other matrices of the same data, to name the one that does hold counts.
     """
     matrix = as_matrix(matrix)
+    seen = _Seen()
     if isinstance(matrix, InMemory):
-        values, whole = matrix.load().data, f"of {matrix.load().data.size:,} values"
+        values = matrix.load().data
+        for start in range(0, values.size, _VALUES_AT_ONCE):
+            seen.look(values[start : start + _VALUES_AT_ONCE])
+        whole = f"of {values.size:,} values"
     else:
-        starts = np.linspace(0, max(matrix.shape[0] - 128, 0), 16).astype(int)
-        sample = [matrix.block(int(s), min(int(s) + 128, matrix.shape[0])).data for s in starts]
-        values = np.concatenate(sample)
-        whole = f"of {values.size:,} values looked at"
-    if n := int(np.isnan(values).sum()):
+        for start in np.linspace(0, max(matrix.shape[0] - 128, 0), 16).astype(int):
+            seen.look(matrix.block(int(start), min(int(start) + 128, matrix.shape[0])).data)
+        whole = f"of {seen.n:,} values looked at"
+    if seen.not_numbers:
         raise DataError(
-            f"{place} holds {n:,} values that are not numbers (NaN), {whole}.",
+            f"{place} holds {seen.not_numbers:,} values that are not numbers (NaN), {whole}.",
             fix="Set missing counts to 0, or remove these cells or genes.",
             where="counts",
         )
-    if n := int(np.isinf(values).sum()):
+    if seen.infinite:
         raise DataError(
-            f"{place} holds {n:,} infinite values.", fix="Remove these cells.", where="counts"
+            f"{place} holds {seen.infinite:,} infinite values.",
+            fix="Remove these cells.",
+            where="counts",
         )
-    whole_numbers = bool(np.all(values == np.round(values)))
-    if n := int((values < 0).sum()):
-        if whole_numbers:
-            raise DataError(
-                f"{place} holds {n:,} negative numbers {whole} (lowest {values.min():,.0f}); "
-                "counts cannot be negative.",
-                fix="Choose the matrix of raw counts, or mend the file.",
-                where="counts",
-            )
+    if seen.negative and seen.fractions:
         raise _not_counts(matrix, place, SCALED, others)
-    if not whole_numbers:
+    if seen.negative:
+        raise DataError(
+            f"{place} holds {seen.negative:,} negative numbers {whole} (lowest "
+            f"{seen.lowest:,.0f}); counts cannot be negative.",
+            fix="Choose the matrix of raw counts, or mend the file.",
+            where="counts",
+        )
+    if seen.fractions:
         raise _not_counts(matrix, place, look(place, matrix).holds, others)
-    if values.size == 0 or not values.any():
+    if not seen.nonzero:
         raise DataError(f"{place} holds only zeros.", fix="Choose another.", where="counts")
+
+
+class _Seen:
+    """What was seen in the values of a matrix so far."""
+
+    def __init__(self) -> None:
+        self.n = self.not_numbers = self.infinite = self.negative = 0
+        self.fractions = self.nonzero = False
+        self.lowest = 0.0
+
+    def look(self, values: np.ndarray) -> None:
+        self.n += values.size
+        self.not_numbers += int(np.isnan(values).sum())
+        self.infinite += int(np.isinf(values).sum())
+        self.negative += int((values < 0).sum())
+        self.lowest = min(self.lowest, float(values.min(initial=0.0)))
+        finite = values[np.isfinite(values)]
+        self.fractions |= bool((finite != np.round(finite)).any())
+        self.nonzero |= bool(finite.any())
 
 
 def _not_counts(matrix: Matrix, place: str, holds: str, others: Any) -> DataError:

@@ -143,7 +143,10 @@ class OnDisk:
         pointers = self._indptr[start : stop + 1] - first
         shape = (stop - start, width) if make is sp.csr_matrix else (width, stop - start)
         check_sparse(indices, pointers, min(len(data), len(indices)), shape, make, self.place)
-        return make((data.astype(np.float32), indices.astype(np.int32), pointers), shape=shape)
+        return make(
+            (data.astype(np.float32, copy=False), indices.astype(np.int32, copy=False), pointers),
+            shape=shape,
+        )
 
     def _some_genes(self, block: sp.csr_matrix) -> sp.csr_matrix:
         return block if self._columns is None else block[:, self._columns]

@@ -1,3 +1,5 @@
+"""Lets the tests of this folder share their small files."""
+
 import sys
 from pathlib import Path
 

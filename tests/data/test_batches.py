@@ -135,7 +135,9 @@ def test_features_without_counts_can_be_drawn():
 def test_an_even_sample_has_no_repeats_and_no_gaps(n, m):
     cells = sample_cells(n, m, seed=1)
     assert len(cells) == min(n, m) == len(set(cells.tolist()))
-    assert np.all(np.diff(cells) > 0) and np.diff(cells, prepend=-1, append=n).max() <= 2 * n / m + 2
+    assert (
+        np.all(np.diff(cells) > 0) and np.diff(cells, prepend=-1, append=n).max() <= 2 * n / m + 2
+    )
 
 
 def test_csc_on_disk_is_taken_into_memory_or_refused_above_the_limit(tmp_path, monkeypatch):
