@@ -120,7 +120,7 @@ def place_cells(
     source = open_source(dataset, Fields(chosen), plain)
     if "counts" in needed:
         alignment = align_genes(
-            source.var_names, source.var_ids, bundle.genes["names"], bundle.genes["ids"]
+            source.var_names or (), source.var_ids, bundle.genes["names"], bundle.genes["ids"]
         )
         notes.append(alignment.sentence)
         source = source.aligned(alignment)

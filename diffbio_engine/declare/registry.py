@@ -34,7 +34,7 @@ class Declaration:
     follows: tuple[str, ...]
     version: int
     formerly: tuple[str, ...]
-    make: Callable[..., Operator]
+    make: type[Operator]
 
     @property
     def domain(self) -> str:
@@ -124,7 +124,9 @@ def operators() -> dict[str, Declaration]:
         for info in pkgutil.walk_packages(package.__path__, folder + "."):
             module = importlib.import_module(info.name)
             for cls in vars(module).values():
-                if inspect.isclass(cls) and cls.__module__ == info.name and _MARK in cls.__dict__:
+                if not inspect.isclass(cls) or not issubclass(cls, Operator):
+                    continue
+                if cls.__module__ == info.name and _MARK in cls.__dict__:
                     found.append(_declaration(info.name, cls))
     found.sort(key=lambda d: (d.domain, d.title))
     by_id: dict[str, Declaration] = {}

@@ -218,9 +218,14 @@ class Config:
         return cls(**values)
 
 
-@cache
 def settings_of(config: type[Config]) -> tuple[Setting, ...]:
     """The settings that a configuration class declares, in order; contract fields last."""
+    hashable: Any = config  # every class is; mypy sees the hash of its instances instead
+    return _settings_of(hashable)
+
+
+@cache
+def _settings_of(config: Any) -> tuple[Setting, ...]:
     hints = typing.get_type_hints(config)
     found = []
     for f in dataclasses.fields(config):

@@ -19,8 +19,8 @@ class Cells(Protocol):
     """What is needed of a data set: any rows of its per-cell fields, and the other fields."""
 
     n_cells: int
-    per_cell: Mapping[str, np.ndarray]
-    per_dataset: Mapping[str, np.ndarray]
+    per_cell: dict[str, np.ndarray]
+    per_dataset: dict[str, np.ndarray]
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
         """The counts of these cells, dense float32 (cells, genes)."""

@@ -47,7 +47,8 @@ class ObjectiveStep:
 
     def read_from(self, pipeline: Pipeline) -> None:
         """Takes weights and prepared state from the module; keeps the moments."""
-        self._graph, params, dials, rest = nnx.split(pipeline, nnx.Param, Dial, ...)
+        self._graph, *states = nnx.split(pipeline, nnx.Param, Dial, ...)
+        params, dials, rest = states
         self._dial_paths = [path for path, _ in nnx.to_flat_state(dials)]
         self._dial_names = [f"{path[1]}.{path[3]}" for path in self._dial_paths]
         # Committed copies: restored and fresh arrays then run the same compiled program.
@@ -142,7 +143,7 @@ class ObjectiveStep:
         directions, new_moments = self._adam.update(gradients, moments)
         flat = nnx.to_flat_state(directions)
         moved = nnx.from_flat_state(
-            {path: v.replace(-rate * learns[path[1]] * v.get_value()) for path, v in flat}
+            {path: v.replace(-rate * learns[str(path[1])] * v.get_value()) for path, v in flat}
         )
         new_params = optax.apply_updates(params, moved)
         finite = jnp.isfinite(total) & jnp.all(jnp.isfinite(jnp.stack(lengths)))
@@ -167,5 +168,5 @@ def _clipped_by_block(gradients: Any, learns: Mapping[str, jax.Array]) -> tuple[
         for block in learns
     }
     scale = {b: learns[b] * jnp.minimum(1.0, _CLIP / (n + 1e-12)) for b, n in lengths.items()}
-    clipped = {path: v.replace(v.get_value() * scale[path[1]]) for path, v in flat}
+    clipped = {path: v.replace(v.get_value() * scale[str(path[1])]) for path, v in flat}
     return nnx.from_flat_state(clipped), list(lengths.values())
