@@ -14,6 +14,7 @@ from diffbio_engine.runs.writer import (
     EXIT_START_AGAIN,
     EXIT_TAKEN,
     RunWriter,
+    TakenError,
 )
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "RunWriter",
     "Snapshot",
     "Store",
+    "TakenError",
     "wait_for_run",
 ]

@@ -262,7 +262,7 @@ class _Line:
             created=self._created,
             state=state,
             step=int(status.get("step") or 0),
-            total_steps=status.get("total_steps") or self._steps,
+            total_steps=status.get("total_steps") or self._steps or None,
             position=positions.get(self.folder.path.name),
             message=status.get("message") or "",
             error=error,

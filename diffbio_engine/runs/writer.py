@@ -28,6 +28,10 @@ _SECONDS_TO_GET_THE_LOCK = 1.0
 _RESERVE_BYTES = 16_384
 
 
+class TakenError(RunError):
+    """Another worker is at work in the folder: end with `EXIT_TAKEN`, and leave it alone."""
+
+
 class RunWriter:
     """Takes a run folder for this process, and writes into it what happens.
 
@@ -36,7 +40,7 @@ class RunWriter:
         keep_snapshots: How many of the last snapshots are kept besides the thin history.
 
     Raises:
-        RunError: Another worker has the folder.
+        TakenError: Another worker has the folder.
     """
 
     def __init__(self, path: str | os.PathLike, *, keep_snapshots: int = 3):
@@ -221,7 +225,7 @@ def _lock(path: Path) -> int:
             # A reader that looks whether anyone lives here holds it for microseconds.
             if time.monotonic() > give_up:
                 os.close(handle)
-                raise RunError(
+                raise TakenError(
                     f"Another worker is at work in {path.parent}.",
                     fix="Wait for it, or stop it first.",
                 ) from None

@@ -15,7 +15,13 @@ import numpy as np
 from diffbio_engine.errors import RunError, TrainingError
 from diffbio_engine.runs.durable_files import write_json
 from diffbio_engine.runs.spare import wait_for_run
-from diffbio_engine.runs.writer import EXIT_ERROR, EXIT_START_AGAIN, EXIT_TAKEN, RunWriter
+from diffbio_engine.runs.writer import (
+    EXIT_ERROR,
+    EXIT_START_AGAIN,
+    EXIT_TAKEN,
+    RunWriter,
+    TakenError,
+)
 
 
 def main() -> int:
@@ -29,10 +35,11 @@ def main() -> int:
             return code
         with writer:
             return work(writer)
-    except RunError as error:
+    except TakenError as error:
         print(error)
-        return EXIT_TAKEN if "Another worker" in str(error) else EXIT_ERROR
-    except TrainingError:
+        return EXIT_TAKEN
+    except (RunError, TrainingError) as error:
+        print(error)
         return EXIT_ERROR
 
 
