@@ -196,7 +196,8 @@ class Dataset:
 
 
 def _made_unique(names: pd.Index) -> pd.Index:
-    taken_names, counters, out = set(names), {}, []
+    taken_names, out = set(names), []
+    counters: dict[str, int] = {}
     seen: set[str] = set()
     for name in names:
         new = name

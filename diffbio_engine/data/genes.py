@@ -88,8 +88,8 @@ def align_genes(
             fix="Use data of the same species with the same kind of gene names.",
             where="genes",
         )
-    missing = tuple(str(var_names[i]) for i in np.flatnonzero(columns < 0))
-    return GeneAlignment(columns, *n_by, missing, len(new_names), var_names, var_ids)
+    missing = tuple(str(var_names[i]) for i in np.flatnonzero(columns < 0).tolist())
+    return GeneAlignment(columns, n_by[0], n_by[1], missing, len(new_names), var_names, var_ids)
 
 
 def _plain(gene: str) -> str:

@@ -44,7 +44,8 @@ def open_h5ad(path: Path, *, with_uns: bool = True) -> Dataset:
                 f"({error}).",
                 fix="Save it again with a newer anndata.",
             ) from None
-        warnings, uns = [], {}
+        warnings: list[str] = []
+        uns: dict[str, Any] = {}
         if with_uns and uns_item is not None:
             uns, left_out = read_what_can_be_read(uns_item)
             if left_out:

@@ -34,7 +34,8 @@ def open_checked(path: str | Path) -> h5py.File:
     except DataError:
         file.close()
         raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        # h5py answers broken names and types with any of these.
         file.close()
         raise _damaged(path, error) from None
     return file
@@ -50,6 +51,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             # h5py reports bytes that are missing or damaged in these two.
             if isinstance(error, UserError) or not _from_hdf5(error):
                 raise
+            raise _damaged(Path(path), error) from None
+        except UnicodeDecodeError as error:
             raise _damaged(Path(path), error) from None
 
 
@@ -181,7 +184,7 @@ def _refuse_second_name(item: h5py.HLObject, where: str) -> None:
 
 
 def _is_soft(group: h5py.Group, name: str, where: str) -> bool:
-    kind = group.id.links.get_info(name.encode()).type
+    kind = group.id.links.get_info(name if isinstance(name, bytes) else name.encode()).type
     if kind in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
         return kind == h5py.h5l.TYPE_SOFT
     if kind == h5py.h5l.TYPE_EXTERNAL:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.errors import DataError
 
-Item = h5py.Group | h5py.Dataset
+type Item = h5py.Group | h5py.Dataset
 
 
 def memory_of_this_machine() -> int:

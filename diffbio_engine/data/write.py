@@ -21,7 +21,7 @@ from diffbio_engine.data.read import read
 from diffbio_engine.errors import DataError, RunError
 
 PROBABILITIES = "obsm/cluster_diffbio_prob"
-Layer = np.ndarray | sp.spmatrix | Callable[[], Iterator[np.ndarray]]
+type Layer = np.ndarray | sp.spmatrix | Callable[[], Iterator[np.ndarray]]
 
 
 @dataclass(frozen=True)
