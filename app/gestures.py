@@ -9,7 +9,7 @@ from typing import Any
 from app.places import free_place
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
-from diffbio_engine.pipelines.plan import DataPort, check_wire
+from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 _BEFORE_A_DATASET = ("counts", "batch_labels")
@@ -228,8 +228,34 @@ def without(
         ),
         outputs={n: p for n, p in spec.outputs.items() if not gone(p)},
         weights={p: w for p, w in spec.weights.items() if not gone(p)},
+        training=_training_without(spec.training, set(blocks)),
         layout={b: p for b, p in spec.layout.items() if b not in blocks},
     )
+
+
+def _training_without(training: dict[str, Any], blocks: set[str]) -> dict[str, Any]:
+    """Stages and schedules that name these blocks no more."""
+    if not blocks:
+        return training
+    stages = []
+    for stage in training.get("stages", ()):
+        kept = dict(stage)
+        for name in ("learns", "prepare"):
+            if kept.get(name) is not None:
+                kept[name] = [b for b in kept[name] if b not in blocks]
+        weights = kept.get("weights") or {}
+        if weights:
+            kept["weights"] = {p: w for p, w in weights.items() if p.split(".")[0] not in blocks}
+        stages.append(kept)
+    changed = dict(training)
+    if stages:
+        changed["stages"] = stages
+    if training.get("schedules"):
+        schedules = training["schedules"].items()
+        changed["schedules"] = {
+            d: s for d, s in schedules if d.removeprefix("weight:").split(".")[0] not in blocks
+        }
+    return changed
 
 
 def with_copies(spec: PipelineSpec, blocks: Iterable[str]) -> tuple[PipelineSpec, list[str]]:

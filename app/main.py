@@ -8,7 +8,6 @@ import panel as pn
 
 pn.extension(reconnect=True)
 
-from app.session import Session
-from app.workbench import Workbench
+from app.opening import open_tab
 
-Workbench(Session()).servable()
+open_tab().servable()

@@ -14,6 +14,24 @@ from app.views.palette import Palette
 from app.views.run_bar import RunBar
 
 
+# The header in the colour of the paper, so that what is on it can be read in both themes.
+_BAR = {
+    "& .MuiAppBar-root.header": {
+        "backgroundColor": "var(--db-surface)",
+        "color": "var(--db-dim)",
+        "backgroundImage": "none",
+        "boxShadow": "none",
+        "borderBottom": "1px solid var(--db-line)",
+    },
+    "& .header .MuiToolbar-root": {"minHeight": "52px !important", "px": "14px"},
+    "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {"minHeight": "52px !important"},
+    "& .header .title": {"color": "var(--db-text)", "fontSize": "15px", "fontWeight": 650, "whiteSpace": "nowrap"},
+    "& .header .logo": {"height": "30px !important"},
+    "& .MuiDrawer-paper": {"backgroundColor": "var(--db-surface)", "borderColor": "var(--db-line)"},
+    "& .main": {"backgroundColor": "var(--db-bg)"},
+}
+
+
 class Workbench(pn.viewable.Viewer):
     """One tab of the workbench."""
 
@@ -45,6 +63,7 @@ class Workbench(pn.viewable.Viewer):
             contextbar_variant="persistent",
             main=[pn.Column(RunBar(session, canvas.fit), canvas, below, sizing_mode="stretch_both", margin=0)],
             dark_theme=session.theme == "dark",
+            sx=_BAR,
         )
         self.page.config.css_files = [looks.FONTS_CSS]
         self.page.config.raw_css = [looks.PAGE_CSS]

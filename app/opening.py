@@ -1,0 +1,51 @@
+"""A tab opens: its session, joined to the server's engine; and closes."""
+
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+
+from app import runs
+from app.session import Session
+from app.workbench import Workbench
+
+
+def server() -> runs.Server:
+    """What all tabs share; made at the first call."""
+
+    def make() -> runs.Server:
+        # The page itself keeps off the GPU; its workers may take it.
+        wanted = os.environ.get("WORKER_JAX_PLATFORMS")
+        spare = os.environ.get("SPARE_WORKER", "1") != "0"
+        return runs.Server(
+            os.environ.get("DATA_DIR", "workspace"),
+            worker_env={"JAX_PLATFORMS": wanted},
+            spare=spare,
+        )
+
+    return pn.state.as_cached("diffbio-server", make)
+
+
+def open_tab() -> Workbench:
+    """The page of a new tab, with what it showed last time."""
+    theme = "dark" if pn.config.theme == "dark" else "default"
+    session = Session(owner=pn.state.user or "local", theme=theme)
+    document = pn.state.curdoc
+    if document is not None and document.session_context is not None:
+        session.schedule = _scheduler(weakref.ref(document))
+    runs.attach(session, server())
+    pn.state.on_session_destroyed(lambda context: session.close())
+    return Workbench(session)
+
+
+def _scheduler(document: "weakref.ref[Any]") -> Callable[[Callable[[], None]], None]:
+    """How another thread gets into this tab's event loop."""
+
+    def schedule(function: Callable[[], None]) -> None:
+        alive = document()
+        if alive is not None and alive.session_context is not None:
+            alive.add_next_tick_callback(function)
+
+    return schedule

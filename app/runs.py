@@ -1,0 +1,304 @@
+"""The shared engine of the server, and what brings news of a run into a tab."""
+
+import logging
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.messages import error_from
+from app.run_news import News, gathered, seconds_left, values_by_block
+from app.session import Session
+from app.tab_memory import TabMemory
+from diffbio_engine.errors import RunError, UserError
+from diffbio_engine.pipelines import plan
+from diffbio_engine.runs import Engine, RunReader, Snapshot, Store
+from diffbio_engine.runs.spec import RunSpec
+
+_LOG = logging.getLogger("diffbio.app")
+_POLL_SECONDS = 0.12
+_POLL_ENDED_SECONDS = 1.0
+_SNAPSHOTS_KEPT = 6
+
+
+class Server:
+    """What all tabs of this server process share. It holds tabs weakly."""
+
+    def __init__(self, data_dir: str | Path, **engine_options: Any):
+        self.data_dir = Path(data_dir).resolve()
+        self.engine = Engine(self.data_dir, **engine_options)
+        self.store = Store(self.data_dir)
+        self.pool = ThreadPoolExecutor(4, thread_name_prefix="diffbio-page")
+        self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
+        self._snapshots: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+        self._guard = threading.Lock()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=_look, args=(weakref.ref(self), self._end), daemon=True)
+        self._thread.start()
+
+    def snapshot(self, reader: RunReader, step: int) -> Snapshot | None:
+        """The map of a step, read once for all tabs."""
+        key = (str(reader.folder.path), step)
+        with self._guard:
+            if key in self._snapshots:
+                return self._snapshots[key]
+        found = reader.snapshot(step)
+        if found is not None:
+            with self._guard:
+                self._snapshots[key] = found
+                while len(self._snapshots) > _SNAPSHOTS_KEPT:
+                    self._snapshots.popitem(last=False)
+        return found
+
+    def close(self) -> None:
+        """Looks no more; runs go on."""
+        self._end.set()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.engine.close()
+
+
+def _look(server: "weakref.ref[Server]", end: threading.Event) -> None:
+    """One thread for all tabs: what is new in their runs, and what of theirs is due."""
+    while not end.wait(_POLL_SECONDS):
+        alive = server()
+        if alive is None:
+            return
+        for driver in list(alive.drivers):
+            try:
+                driver.look()
+            except Exception:
+                _LOG.exception("While looking at a run")
+        del alive
+
+
+@dataclass(eq=False)
+class RunDriver:
+    """The run of one tab: starts it, steers it, and hands its news to the session."""
+
+    session: Session
+    server: Server
+    memory: TabMemory
+    _reader: RunReader | None = None
+    _next_look: float = 0.0
+    _inbox: list[News] = field(default_factory=list)
+    _turns: dict[str, float] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _check_due: float | None = None
+    _checking: int = 0
+
+    # -- what the person asks ----------------------------------------------------------------
+
+    def start(self, **options: Any) -> None:
+        """Starts a run of the tab's document on its data."""
+        session, card = self.session, self.session.dataset
+        if card is None:
+            session.refuse(RunError("There is no data set yet.", fix="Choose one, then press Run."))
+            session.showing = "data"
+            return
+        training = session.spec.training
+        try:
+            run = RunSpec(
+                pipeline=session.spec.to_json(),
+                dataset={"path": card.path, "name": card.name, "fields": dict(card.fields)},
+                title=f"{session.spec.name} on {card.name}",
+                steps=int(options.get("steps", training.get("steps", 0)) or 0),
+                seed=int(options.get("seed", training.get("seed", 0)) or 0),
+            ).to_json()
+        except UserError as error:
+            session.refuse(error)
+            return
+        self.forget()
+        session.param.update(run_state="queued", run_message="Starting a worker", dials={})
+        session.work(lambda: self.server.engine.start(run, session.owner), self.watch)
+
+    def ask(self, what: str) -> None:
+        """pause, resume, step or stop."""
+        session = self.session
+        if not session.run_id:
+            return
+        shown = {"pause": "pausing", "stop": "stopping"}.get(what)
+        if shown:
+            session.run_state = shown
+        act = getattr(self.server.engine, what)
+        run_id, owner = session.run_id, session.owner
+        session.work(lambda: act(run_id, owner))
+        self._next_look = 0.0
+
+    def turn(self, dial: str, value: float) -> None:
+        """Turns a dial of the run; of many turns in a moment only the last is written."""
+        with self._guard:
+            first = not self._turns
+            self._turns[dial] = value
+        if first:
+            self.session.work(self._write_turns)
+
+    def _write_turns(self) -> None:
+        with self._guard:
+            turns, self._turns = dict(self._turns), {}
+        if self.session.run_id:
+            folder = self.server.engine.folder(self.session.run_id, self.session.owner)
+            folder.request(dials=turns)
+
+    # -- which run is shown ------------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Shows no run."""
+        with self._guard:
+            self._reader, self._inbox = None, []
+        self.session.param.update(
+            run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
+            run_device="", run_snapshot=None, run_errors=[], run_records={}, run_events=[],
+            block_values={}, dials={},
+        )  # fmt: skip
+
+    def watch(self, run_id: str) -> None:
+        """Shows this run from now on; its history comes in the first batch."""
+        try:
+            folder = self.server.engine.folder(run_id, self.session.owner)
+        except UserError as error:
+            self.session.refuse(error)
+            return
+        self.forget()
+        turned = folder.control().get("dials") or {}
+        self.session.param.update(run_id=run_id, run_state="starting", dials=dict(turned))
+        with self._guard:
+            self._reader, self._next_look = RunReader(folder.path), 0.0
+
+    def folder(self) -> Path:
+        """Folder of the shown run."""
+        return self.server.engine.folder(self.session.run_id, self.session.owner).path
+
+    def records(self) -> dict[str, Any]:
+        """All loss rows of the shown run."""
+        return RunReader(self.folder()).metrics()
+
+    # -- news, from the looking thread into the tab --------------------------------------------
+
+    def check_soon(self) -> None:
+        """The document is to be checked when the person's hand rests."""
+        self._check_due = time.monotonic() + 0.15
+
+    def look(self) -> None:
+        """Called in the looking thread."""
+        now = time.monotonic()
+        if self._check_due is not None and now >= self._check_due:
+            self._check_due = None
+            self._checking += 1
+            self.server.pool.submit(self._check, self._checking)
+        self.memory.look(now)
+        reader = self._reader
+        if reader is None or now < self._next_look:
+            return
+        changes = reader.poll()
+        news = gathered(reader, changes, self.server.snapshot)
+        ended = news.state in ("done", "stopped", "failed")
+        self._next_look = now + _POLL_ENDED_SECONDS if ended else 0.0
+        with self._guard:
+            if self._reader is not reader or news.is_empty(self.session.run_state):
+                return
+            self._inbox.append(news)
+            waits = len(self._inbox) > 1
+        if not waits:
+            self.session.later(self._deliver)
+
+    def _deliver(self) -> None:
+        with self._guard:
+            inbox, self._inbox = self._inbox, []
+        for news in inbox:
+            self._show(news)
+
+    def _show(self, news: News) -> None:
+        session, status = self.session, news.status
+        # What was asked a moment ago stays shown until the worker has answered.
+        asked = {"pausing": ("running", "starting"), "stopping": ("running", "paused", "starting")}
+        if news.state not in asked.get(session.run_state, ()):
+            session.run_state = news.state
+        changed: dict[str, Any] = {}
+        if status:
+            left = seconds_left(status)
+            changed |= {
+                "run_step": int(status.get("step") or 0),
+                "run_total": int(status.get("total_steps") or 0),
+                "run_eta": left,
+                "run_message": str(status.get("message") or ""),
+                "run_device": str(status.get("device") or ""),
+                "run_errors": [error_from(status["error"])] if status.get("error") else [],
+            }
+        turned = {e["name"]: e["value"] for e in news.events if e.get("kind") == "dial"}
+        if turned and not self._turns:
+            changed["dials"] = {**session.dials, **turned}
+        if news.events:
+            changed["run_events"] = news.events
+        if news.snapshot is not None:
+            changed["run_snapshot"] = news.snapshot
+        session.param.update(**changed)
+        for records in news.records:
+            session.run_records = records
+        if news.records:
+            session.block_values = values_by_block(news.records[-1], session.block_values)
+
+    # -- the check of the document -------------------------------------------------------------
+
+    def _check(self, number: int) -> None:
+        session = self.session
+        spec, ports = session.spec, session.data_ports
+        problems: list[UserError] = []
+        if spec.blocks:
+            try:
+                plan(spec, ports)
+            except UserError as error:
+                problems = list(getattr(error, "all", (error,)))
+            except Exception as error:
+                _LOG.exception("While checking a pipeline")
+                problems = [UserError(f"The pipeline cannot be checked: {error}")]
+
+        def show() -> None:
+            if number == self._checking:
+                session.problems = problems
+
+        session.later(show)
+
+
+def attach(session: Session, server: Server) -> None:
+    """Gives a session the shared engine; undone when the session closes."""
+    session.engine, session.store, session.data_dir = server.engine, server.store, server.data_dir
+    memory = TabMemory(session, server.store, server.data_dir)
+    driver = RunDriver(session, server, memory)
+    session.driver = driver
+    session.work = _worker(session, server)
+    server.drivers.add(driver)
+    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
+    session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
+    session.on_close(lambda: server.drivers.discard(driver))
+    session.on_close(memory.save_now)
+    last_run = memory.bring_back()
+    driver.check_soon()
+    if last_run:
+        driver.watch(last_run)
+
+
+def _worker(session: Session, server: Server) -> Callable[..., None]:
+    """``work(function, then)``: the function in the pool, then its result into the tab."""
+    tab = weakref.ref(session)
+
+    def work(function: Callable[[], Any], then: Callable[[Any], None] | None = None) -> None:
+        def carried_out() -> None:
+            alive = tab()
+            if alive is None:
+                return
+            try:
+                result = function()
+            except Exception as error:
+                alive.later(lambda error=error: alive.refuse(error))
+            else:
+                if then is not None:
+                    alive.later(lambda: then(result))
+
+        server.pool.submit(carried_out)
+
+    return work

@@ -1,0 +1,88 @@
+"""What a tab finds again when it is opened anew: its document, its data, its run. Autosave."""
+
+import logging
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from app.session import DatasetCard, Session
+from diffbio_engine.errors import UserError
+from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.runs import Store
+from diffbio_engine.runs.durable_files import read_json, write_json
+from diffbio_engine.runs.store import folder_name
+
+_LOG = logging.getLogger("diffbio.app")
+_HAND_RESTS_SECONDS = 0.3
+_LIVE = ("queued", "starting", "running", "paused", "stopping")
+
+
+class TabMemory:
+    """Saves a session on the server, shortly after each change, and brings it back."""
+
+    def __init__(self, session: Session, store: Store, data_dir: Path):
+        self.session, self.store = session, store
+        self.file = data_dir / "tabs" / f"{folder_name(session.owner)}.json"
+        self._due: float | None = None
+        self._saved: PipelineSpec | None = None
+
+    def save_soon(self) -> None:
+        """Called at each change, in the tab."""
+        if self.session.spec.blocks or self._saved is not None:
+            self.session.saved = "saving"
+            self._due = time.monotonic() + _HAND_RESTS_SECONDS
+
+    def look(self, now: float) -> None:
+        """Called often, in the looking thread."""
+        if self._due is not None and now >= self._due:
+            self.save_now()
+
+    def save_now(self) -> None:
+        """Writes what is not yet written."""
+        if self._due is None:
+            return
+        self._due = None
+        session, spec, card = self.session, self.session.spec, self.session.dataset
+        try:
+            document = spec.to_json()
+            self.store.save_pipeline(session.owner, spec.name, document)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            kept = {
+                "pipeline": document,
+                "dataset": asdict(card) if card else None,
+                "run_id": session.run_id,
+            }
+            write_json(self.file, kept, durable=False)
+            self._saved, said = spec, "saved"
+        except UserError as error:
+            said = f"Not saved: {error}"
+        except Exception as error:
+            _LOG.exception("While saving a pipeline")
+            said = f"Not saved: {error}"
+
+        def tell() -> None:
+            if self._due is None:
+                session.saved = said
+
+        session.later(tell)
+
+    def bring_back(self) -> str:
+        """The last document and data into the session; gives the run to be shown, if any."""
+        kept = read_json(self.file)
+        try:
+            if kept.get("pipeline"):
+                spec = PipelineSpec.from_json(kept["pipeline"])
+                self._saved = spec
+                self.session.restore(spec)
+        except UserError as error:
+            self.session.refuse(error)
+        card = kept.get("dataset")
+        if isinstance(card, dict) and Path(str(card.get("path", ""))).exists():
+            self.session.dataset = DatasetCard(**card)
+        return self._run(str(kept.get("run_id") or ""))
+
+    def _run(self, shown_last: str) -> str:
+        runs = self.session.engine.runs(self.session.owner)
+        live = [run.id for run in runs if run.state in _LIVE]
+        known = {run.id for run in runs}
+        return shown_last if shown_last in known else (live[0] if live else "")

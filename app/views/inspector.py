@@ -1,0 +1,219 @@
+"""The inspector: the dials of the run on top, then the chosen block with its ports and help."""
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app import looks, messages
+from app.forms import Form, label, row, rows
+from app.session import Session
+from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
+from diffbio_engine.pipelines.spec import DATA
+
+_HERE = Path(__file__).parent
+
+LEARNING_RATE = Setting(
+    "learning_rate", "float", 1e-3, role="dial", low=1e-6, high=1.0, log=True,
+    doc="How far the weights move at each step. Lower it if the losses jump.",
+)  # fmt: skip
+STEPS = Setting(
+    "steps", "int", 0, low=0, high=1_000_000,
+    doc="How many steps to train. 0 takes as many as the pipeline proposes.",
+)  # fmt: skip
+SEED = Setting("seed", "int", 0, low=0, high=2**31 - 1, doc="The same seed gives the same run.")
+BATCH = Setting("batch_size", "int", 256, low=8, high=8192, doc="Cells in a training step.")
+
+
+def weight_setting(default: float) -> Setting:
+    """The weight of a loss term in the objective, as a dial."""
+    high = max(10.0, 10 * abs(default))
+    return Setting("weight", "float", default, role="dial", low=0.0, high=high,
+                   doc="How much this term counts in the objective; 0 switches it off.")  # fmt: skip
+
+
+class BlockCard(JSComponent):
+    """What the chosen block is: title, ports, help with its formula."""
+
+    card = param.Dict({})
+
+    _esm = (_HERE / "block_card.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "block_card.css").read_text(encoding="utf-8")]
+
+
+class Inspector(pn.viewable.Viewer):
+    """Edits the dials of the run and the settings of the chosen block."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self._dials = Form(title="Run dials", sizing_mode="stretch_width", margin=0)
+        self._dials.on_change = session.turn
+        self._plan = Form(sizing_mode="stretch_width", margin=0)
+        self._plan.on_change = session.set_training
+        self._card = BlockCard(sizing_mode="stretch_width", margin=0)
+        self._card.on_msg(self._take)
+        self._block = Form(sizing_mode="stretch_width", margin=0)
+        self._block.on_change = self._set
+        self._help = BlockCard(sizing_mode="stretch_width", margin=0)
+        watched = ["spec", "dataset", "selected_block", "problems", "run_state", "dials", "run_errors"]
+        session.param.watch(self._draw, watched)
+        self._draw()
+
+    def _set(self, name: str, value: Any) -> None:
+        block = self.session.selected_block
+        setting = self._block.settings[name]
+        if setting.live:
+            self.session.turn(f"{block}.{name}", value)
+        else:
+            self.session.set_setting(block, name, value)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        session, block = self.session, self.session.selected_block
+        if message.get("do") == "learns":
+            session.set_learns(block, bool(message.get("value")))
+        elif message.get("do") == "remove":
+            session.remove([block])
+        elif message.get("do") == "data":
+            session.showing = "data"
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _draw(self, *_: Any) -> None:
+        running = self.session.is_running
+        with pn.io.hold():
+            self._draw_dials()
+            self._plan.running = self._block.running = running
+            self._draw_block()
+
+    def _draw_dials(self) -> None:
+        session = self.session
+        settings: dict[str, Setting] = {"learning_rate": LEARNING_RATE}
+        training = session.spec.training
+        now = session.dials.get("learning_rate", training.get("learning_rate", 1e-3))
+        lines = [row(LEARNING_RATE, now)]
+        for block in session.spec.blocks:
+            declared = find_operator(block.operator)
+            for port in declared.losses:
+                name = f"weight:{block.id}.{port.name}"
+                weight = session.spec.weights.get(f"{block.id}.{port.name}", port.weight)
+                setting = weight_setting(port.weight)
+                line = row(setting, session.dials.get(name, weight), name=name)
+                said = f"{_title(declared.title, block.id, declared.id)}"
+                words = label(port.name) if port.name != "loss" else said
+                lines.append({**line, "label": words, "unit": said if port.name != "loss" else "",
+                              "heading": "Loss weights"})  # fmt: skip
+                settings[name] = setting
+        for block in session.spec.blocks:
+            declared = find_operator(block.operator)
+            for setting in declared.settings:
+                if not setting.live or "temperature" not in setting.name:
+                    continue
+                name = f"{block.id}.{setting.name}"
+                value = session.dials.get(name, block.config.get(setting.name, setting.default))
+                line = row(setting, value, name=name)
+                said = _title(declared.title, block.id, declared.id)
+                if setting.name != "temperature":
+                    said = f"{said}: {label(setting.name).lower()}"
+                lines.append({**line, "label": said, "heading": "Temperatures", "advanced": False})
+                settings[name] = setting
+        self._dials.show(lines, settings)
+        plan = {s.name: s for s in (STEPS, BATCH, SEED)}
+        self._plan.show([row(s, training.get(s.name)) for s in plan.values()], plan)
+
+    def _draw_block(self) -> None:
+        session, block_id = self.session, self.session.selected_block
+        if not block_id:
+            empty = "Choose a block on the canvas to see its settings and help."
+            self._card.card = {"kind": "none", "text": empty}
+            self._help.card, self._block.visible = {}, False
+            return
+        if block_id == DATA:
+            self._draw_data()
+            return
+        block = session.spec.block(block_id)
+        declared = find_operator(block.operator)
+        config = dict(block.config)
+        for s in declared.settings:
+            dial = f"{block_id}.{s.name}"
+            if s.live and dial in session.dials:
+                config[s.name] = session.dials[dial]
+        notes = messages.by_setting(session.problems, block_id)
+        errors = [e for e in session.run_errors if messages.block_of(e) == block_id]
+        self._card.card = {
+            "kind": "block",
+            "title": declared.title,
+            "id": block_id,
+            "icon": looks.icon(declared.domain),
+            "color": looks.color_of(declared),
+            "summary": declared.summary,
+            "learns": block.learns,
+            "errors": [messages.sentence(e) for e in errors],
+        }
+        self._block.show(rows(declared, config, notes), {s.name: s for s in declared.settings})
+        self._block.param.update(visible=True, empty="This block has no settings.")
+        sources = {w.target: w.source for w in session.spec.wires}
+        self._help.card = {
+            "kind": "help",
+            "inputs": [
+                _port(p, sources.get(f"{block_id}.{p.name}", "not wired"))
+                for p in declared.inputs
+                if not p.drawn
+            ],
+            "outputs": [_port(p) for p in declared.outputs],
+            "doc": declared.doc,
+            "operator": declared.id,
+            "sizes": [f"{label(s.name)}: read from {s.axis}" for s in declared.settings if s.axis],
+        }
+
+    def _draw_data(self) -> None:
+        card, ports = self.session.dataset, self.session.data_ports
+        size = f"{card.n_cells:,} cells × {card.n_genes:,} genes".replace(",", "\u202f") if card else ""
+        self._card.card = {
+            "kind": "data",
+            "title": card.name if card else "No data set yet",
+            "icon": looks.icon(DATA),
+            "color": "var(--db-accent)",
+            "summary": size or "Upload a file, pick one from the server or take a demo.",
+        }
+        self._block.visible = False
+        places = card.fields if card else {}
+        self._help.card = {
+            "kind": "help",
+            "inputs": [],
+            "outputs": [_port(DATA_PORTS[n], places.get(n, "")) for n in ports],
+            "doc": "",
+            "operator": "",
+            "sizes": [],
+        }
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        parts = (self._card, self._block, self._help)
+        return pn.Column(
+            self._dials,
+            self._plan,
+            *parts,
+            sizing_mode="stretch_both",
+            scroll="y",
+            margin=0,
+            styles={"background": "var(--db-surface)"},
+        )
+
+
+def _title(title: str, block_id: str, operator: str) -> str:
+    """The operator's title, with the block's id where that says more."""
+    plain = operator.rsplit(".", 1)[-1]
+    return f"{title} ({block_id})" if block_id.startswith(f"{plain}_") else title
+
+
+def _port(port: Port, wired: str = "") -> dict[str, str]:
+    return {
+        "name": port.name,
+        "kind": looks.KIND_WORDS[port.kind],
+        "color": looks.kind_variable(port.kind),
+        "axes": port.axes.replace(" ", " × ") or "one number",
+        "doc": port.doc + (" Optional." if port.optional else ""),
+        "wired": wired,
+    }
