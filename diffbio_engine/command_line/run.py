@@ -121,7 +121,7 @@ def _follow(folder: RunFolder, process: subprocess.Popen, *, quiet: bool) -> int
                 message = changes.status.get("message") or changes.status.get("stage") or ""
                 bar.set_description(message or "Training", refresh=False)
                 bar.update(max(0, changes.status.get("step", 0) - bar.n))
-            for batch in changes.metrics[-1:]:
+            for batch in [b for b in changes.metrics if len(b.rows)][-1:]:
                 row = dict(zip(batch.columns, batch.rows[-1], strict=True))
                 bar.set_postfix(loss=f"{row['total']:.4g}", refresh=False)
             for event in changes.events:

@@ -108,8 +108,10 @@ class VAENormalizer(Operator):
         replace(BATCH_LABELS, optional=True),
     )
     outputs = (
-        Port("normalized", "cells genes", Kind.EXPRESSION, "Share of each gene, depth removed."),
-        Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",)),
+        Port("normalized", "cells genes", Kind.EXPRESSION, "Share of each gene, depth removed.",
+            result="layers/normalized_diffbio"),
+        Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",),
+            result="obsm/X_latent"),
         Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
         Port(
             "latent_logvar", "cells latent", Kind.PARAMETER, "Their log variance.", also=("log_var",)
