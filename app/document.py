@@ -9,7 +9,7 @@ from typing import Any
 import param
 
 from app import gestures
-from app.places import tidied
+from app.places import COLUMN, tidied
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
@@ -97,6 +97,9 @@ class Document(param.Parameterized):
         """Puts a whole document on the canvas; undo brings the old one back."""
         if not spec.layout:
             spec = tidied(spec)
+        if DATA not in spec.layout:
+            left = min(spec.layout.values(), default=(COLUMN, 0.0))
+            spec = replace(spec, layout={**spec.layout, DATA: (left[0] - COLUMN, left[1])})
         self.param.update(selected_block="", selected_wire="")
         self.edit(what or f"Open {spec.name}", spec)
 

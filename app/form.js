@@ -3,7 +3,7 @@ const clean = (x) => x === 0 ? "0" : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? 
 
 export function render({ model }) {
   const root = document.createElement("div");
-  root.className = "form";
+  root.className = "lines";
   const lines = new Map();
   let shape = "";
 
@@ -21,12 +21,15 @@ export function render({ model }) {
   const slider = (row, line) => {
     const whole = row.kind === "whole", send = sender(row.name);
     const low = row.low ?? 0;
-    const high = row.high ?? Math.max(10 * Math.abs(row.default || 1), low + 1);
+    const high = row.high ?? 1;
     const bounded = row.high != null && row.low != null;
-    const to = row.log ? (v) => Math.log(v / low) / Math.log(high / low) : (v) => (v - low) / (high - low);
-    const from = row.log ? (t) => low * (high / low) ** t : (t) => low + t * (high - low);
+    // In equal ratios where declared; finer near zero where the default is small beside the range.
+    const power = low === 0 && !whole && row.default < 0.1 * high ? 3 : 1;
+    const to = row.log ? (v) => Math.log(v / low) / Math.log(high / low) : (v) => ((v - low) / (high - low)) ** (1 / power);
+    const from = row.log ? (t) => low * (high / low) ** t : (t) => low + t ** power * (high - low);
+    if (!bounded) line.classList.add("beside");
     line.insertAdjacentHTML("beforeend", `<div class="slide">
-      ${bounded ? '<input type="range" min="0" max="1" step="any">' : '<span class="grow"></span>'}
+      ${bounded ? '<input type="range" min="0" max="1" step="any">' : ""}
       <input class="number" type="text" inputmode="decimal" spellcheck="false"></div>`);
     const range = line.querySelector("[type=range]"), number = line.querySelector(".number");
     number.setAttribute("aria-label", row.label);

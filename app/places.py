@@ -6,7 +6,7 @@ from dataclasses import replace
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 
-COLUMN, ROW_GAP = 330.0, 36.0
+COLUMN, ROW_GAP = 336.0, 36.0
 
 
 def height(declared: Declaration) -> float:

@@ -1,6 +1,7 @@
 """The page: where each view sits."""
 
 import importlib
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -9,9 +10,12 @@ import panel_material_ui as pmui
 from app import looks
 from app.session import Session
 from app.views.canvas import Canvas
+from app.views.dialogs import Dialogs
 from app.views.header import Header
 from app.views.palette import Palette
 from app.views.run_bar import RunBar
+from app.views.shortcuts import Shortcuts
+from app.views.welcome import Welcome
 
 
 # The header in the colour of the paper, so that what is on it can be read in both themes.
@@ -31,6 +35,9 @@ _BAR = {
     "& .main": {"backgroundColor": "var(--db-bg)"},
 }
 
+_UNDER = {"position": "relative"}
+_OVER = {"position": "absolute", "left": "0", "right": "0", "bottom": "8%", "pointer-events": "none"}
+
 
 class Workbench(pn.viewable.Viewer):
     """One tab of the workbench."""
@@ -39,6 +46,17 @@ class Workbench(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         canvas = Canvas(session)
+        over = pn.Row(Welcome(session), styles=_OVER, sizing_mode="stretch_width", margin=0)
+        dialogs = Dialogs(
+            session,
+            {
+                "data": ("Data", "lg", partial(_view, "data_panel", "DataPanel", session)),
+                "runs": ("Runs", "lg", partial(_view, "run_list", "RunList", session)),
+                "exports": ("Export", "md", partial(_view, "exports", "Exports", session)),
+                "presets": ("Ready pipelines", "sm", partial(Welcome, session, pipelines_only=True)),
+                "shortcuts": ("Keyboard shortcuts", "sm", Shortcuts),
+            },
+        )
         below = pn.Row(
             _view("live_map", "LiveMap", session),
             _view("losses", "Losses", session),
@@ -61,7 +79,16 @@ class Workbench(pn.viewable.Viewer):
             contextbar_open=True,
             contextbar_resizable=True,
             contextbar_variant="persistent",
-            main=[pn.Column(RunBar(session, canvas.fit), canvas, below, sizing_mode="stretch_both", margin=0)],
+            main=[
+                pn.Column(
+                    RunBar(session, canvas.fit),
+                    pn.Column(canvas, over, sizing_mode="stretch_both", margin=0, styles=_UNDER),
+                    below,
+                    dialogs,
+                    sizing_mode="stretch_both",
+                    margin=0,
+                )
+            ],
             dark_theme=session.theme == "dark",
             sx=_BAR,
         )

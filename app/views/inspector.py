@@ -20,11 +20,11 @@ LEARNING_RATE = Setting(
     doc="How far the weights move at each step. Lower it if the losses jump.",
 )  # fmt: skip
 STEPS = Setting(
-    "steps", "int", 0, low=0, high=1_000_000,
+    "steps", "int", 0, low=0,
     doc="How many steps to train. 0 takes as many as the pipeline proposes.",
 )  # fmt: skip
-SEED = Setting("seed", "int", 0, low=0, high=2**31 - 1, doc="The same seed gives the same run.")
-BATCH = Setting("batch_size", "int", 256, low=8, high=8192, doc="Cells in a training step.")
+SEED = Setting("seed", "int", 0, low=0, doc="The same seed gives the same run.")
+BATCH = Setting("batch_size", "int", 256, low=8, doc="Cells in a training step.")
 
 
 def weight_setting(default: float) -> Setting:
@@ -51,7 +51,7 @@ class Inspector(pn.viewable.Viewer):
         self.session = session
         self._dials = Form(title="Run dials", sizing_mode="stretch_width", margin=0)
         self._dials.on_change = session.turn
-        self._plan = Form(sizing_mode="stretch_width", margin=0)
+        self._plan = Form(title="Next run", sizing_mode="stretch_width", margin=0)
         self._plan.on_change = session.set_training
         self._card = BlockCard(sizing_mode="stretch_width", margin=0)
         self._card.on_msg(self._take)

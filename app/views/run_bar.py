@@ -8,6 +8,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app import messages
 from app.session import Session
 
 _HERE = Path(__file__).parent
@@ -64,17 +65,21 @@ class RunBar(pn.viewable.Viewer):
         wire = next(
             (w for w in s.spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
         )
+        hindrance = self._hindrance()
+        words = _STATE_WORDS.get(s.run_state, s.run_state.capitalize())
+        if hindrance and not s.run_state:
+            words = "Not ready"
         self._bar.param.update(
             state=s.run_state,
-            words=_STATE_WORDS.get(s.run_state, s.run_state.capitalize()),
-            message=s.run_message,
+            words=words,
+            message=hindrance if not s.run_state else s.run_message,
             step=s.run_step,
             total=s.run_total,
             eta=s.run_eta,
             undo=s.undo_label,
             redo=s.redo_label,
             wire={"stopped": wire.stop_gradient} if wire else {},
-            ready=self._hindrance(),
+            ready=hindrance,
         )
 
     def _hindrance(self) -> str:
@@ -84,7 +89,8 @@ class RunBar(pn.viewable.Viewer):
         if s.dataset is None:
             return "Choose a data set first."
         if s.problems:
-            return str(s.problems[0])
+            first = s.problems[0]
+            return f"{first.where} {messages.sentence(first)}".strip()
         return ""
 
     def _take(self, message: dict[str, Any]) -> None:

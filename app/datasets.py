@@ -1,0 +1,64 @@
+"""From a file to the card of a data set, and the demo data; work for the pool, never a callback."""
+
+from pathlib import Path
+from typing import Any
+
+from app.session import DatasetCard, Session
+from diffbio_engine.data import examples, inspect, suggest_fields
+from diffbio_engine.errors import UnknownNameError
+from diffbio_engine.pipelines import Preset, presets
+from diffbio_engine.runs import Dataset
+
+
+def card_of(dataset: Dataset) -> DatasetCard:
+    """Looks at the headers of a file that the store knows; a mistake in it is a ``DataError``."""
+    preview = inspect(dataset.path)
+    return DatasetCard(
+        id=dataset.id,
+        name=dataset.name,
+        path=str(dataset.path),
+        n_cells=preview.n_cells,
+        n_genes=preview.n_genes,
+        fields=dict(suggest_fields(preview)),
+        preview=preview.as_dict(),
+    )
+
+
+def demo_card(session: Session, demo: str) -> DatasetCard:
+    """Makes a demo data set once, in the data folder, and gives its card."""
+    example = next((e for e in examples() if e.id == demo), None)
+    if example is None:
+        raise UnknownNameError(f"There is no demo '{demo}'.", fix="Choose another one.")
+    folder = session.data_dir / "demos"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = Path(example.make(folder))
+    known = (d for d in session.store.datasets(session.owner) if d.path == path)
+    dataset = next(known, None) or session.store.register(session.owner, path, example.title)
+    card = card_of(dataset)
+    return DatasetCard(**{**_plain(card), "fields": {**card.fields, **dict(example.fields)}})
+
+
+def open_demo(session: Session, demo: str) -> None:
+    """One click: a demo data set, and the pipeline that suits it if the canvas is empty."""
+
+    def opened(card: DatasetCard) -> None:
+        session.use_dataset(card)
+        if not session.spec.blocks:
+            fitting = [p for p in presets().values() if p.demo == demo] or list(presets().values())
+            if fitting:
+                open_preset(session, fitting[0])
+        session.say(f"{card.name} is ready. Press Run.", "success")
+
+    session.say("Getting the demo data ready…")
+    session.work(lambda: demo_card(session, demo), opened)
+
+
+def open_preset(session: Session, preset: Preset) -> None:
+    """Puts a ready pipeline on the canvas, made for the fields that the data set offers."""
+    fields = list(session.dataset.fields) if session.dataset else None
+    session.open_pipeline(preset.make(fields), f"Open {preset.title}")
+    session.showing = ""
+
+
+def _plain(card: DatasetCard) -> dict[str, Any]:
+    return {name: getattr(card, name) for name in card.__dataclass_fields__}

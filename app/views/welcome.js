@@ -1,0 +1,39 @@
+// Cards to begin with.
+const ICON = {
+  demo: "M8 4v16l12-8z", upload: "M12 16V4M7 9l5-5 5 5M4 16v4h16v-4", pipeline: "M3 5h6v5H3zM15 3h6v5h-6zM15 15h6v6h-6zM9 7h6M12 7v11h3",
+};
+export function render({ model }) {
+  const root = document.createElement("div");
+  const card = (icon, title, text, message) => {
+    const b = document.createElement("button");
+    b.type = "button"; b.className = "start";
+    b.innerHTML = `<span><svg viewBox="0 0 24 24"><path d="${ICON[icon]}"/></svg></span><b></b><i></i>`;
+    b.querySelector("b").textContent = title;
+    b.querySelector("i").textContent = text;
+    if (message) b.addEventListener("click", () => model.send_msg(message)); 
+    return b;
+  };
+  const draw = () => {
+    root.className = `welcome ${model.mode}`;
+    root.replaceChildren();
+    if (model.mode === "hidden") return;
+    if (model.mode === "hint") {
+      root.innerHTML = "<p>Drag a block from the left onto the canvas, or press <kbd>Space</kbd> to search.<br>Or begin with a ready pipeline:</p>";
+    }
+    if (model.mode === "welcome") {
+      root.innerHTML = `<h2>Train a pipeline on your cells, and watch it learn</h2>
+        <p>Choose data, put blocks on the canvas, press Run.</p>`;
+    }
+    const cards = document.createElement("div");
+    cards.className = "cards";
+    if (model.mode === "welcome") {
+      for (const d of model.demos) cards.append(card("demo", `Demo: ${d.title}`, d.text, { do: "demo", id: d.id }));
+      cards.append(card("upload", "Your data", "Upload a file, or pick one from a folder of the server.", { do: "data" }));
+    }
+    for (const p of model.pipelines) cards.append(card("pipeline", model.mode === "welcome" ? `Ready pipeline: ${p.title}` : p.title, p.text, { do: "preset", id: p.id }));
+    root.append(cards);
+  };
+  for (const p of ["mode", "demos", "pipelines"]) model.on(p, draw);
+  draw();
+  return root;
+}

@@ -1,0 +1,65 @@
+"""Where one begins: demo, upload, ready pipeline; shown while the canvas is empty."""
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app import datasets
+from app.session import Session
+from diffbio_engine.data import examples
+from diffbio_engine.pipelines import presets
+
+_HERE = Path(__file__).parent
+
+
+class StartCards(JSComponent):
+    """Cards to begin with; as a list of ready pipelines it also fills a dialog."""
+
+    demos = param.List()
+    pipelines = param.List()
+    mode = param.Selector(default="hidden", objects=["hidden", "welcome", "hint", "pipelines"])
+
+    _esm = (_HERE / "welcome.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "welcome.css").read_text(encoding="utf-8")]
+
+
+class Welcome(pn.viewable.Viewer):
+    """The empty canvas says how to begin."""
+
+    def __init__(self, session: Session, *, pipelines_only: bool = False):
+        super().__init__()
+        self.session, self._pipelines_only = session, pipelines_only
+        self._cards = StartCards(
+            demos=[{"id": e.id, "title": e.title, "text": e.sentence} for e in examples()],
+            pipelines=[
+                {"id": p.id, "title": p.title, "text": p.summary} for p in presets().values()
+            ],
+            mode="pipelines" if pipelines_only else "hidden",
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._cards.on_msg(self._take)
+        if not pipelines_only:
+            session.param.watch(self._draw, ["spec", "dataset"])
+            self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        if self.session.spec.blocks:
+            self._cards.mode = "hidden"
+        else:
+            self._cards.mode = "welcome" if self.session.dataset is None else "hint"
+
+    def _take(self, message: dict[str, Any]) -> None:
+        session, do = self.session, message.get("do")
+        if do == "demo":
+            datasets.open_demo(session, str(message.get("id")))
+        elif do == "data":
+            session.showing = "data"
+        elif do == "preset" and message.get("id") in presets():
+            datasets.open_preset(session, presets()[message["id"]])
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._cards
