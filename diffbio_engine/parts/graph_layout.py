@@ -14,6 +14,7 @@ def lay_out(
     a: float,
     b: float,
     n_epochs: int = 200,
+    first_step: float = 1.0,
     negative_sample_rate: int = 5,
     seed: int = 0,
 ) -> np.ndarray:
@@ -21,7 +22,8 @@ def lay_out(
 
     In every epoch an edge is visited in proportion to its weight: its ends attract each other
     by the gradient of ``-log q``, and each end is pushed off ``negative_sample_rate`` random cells
-    by the gradient of ``-log(1 - q)``, ``q = 1 / (1 + a d^(2 b))``. The step falls linearly to 0.
+    by the gradient of ``-log(1 - q)``, ``q = 1 / (1 + a d^(2 b))``. The step falls linearly from
+    ``first_step`` to 0.
 
     Cost: O(edges * epochs * negative_sample_rate) time, O(edges) memory.
 
@@ -36,13 +38,13 @@ def lay_out(
     places = np.ascontiguousarray(start, np.float32).copy()
     _descend(
         places, heads[kept], graph.indices[kept].astype(np.int32), chance[kept],
-        np.float32(a), np.float32(b), n_epochs, negative_sample_rate, seed,
+        np.float32(a), np.float32(b), n_epochs, np.float32(first_step), negative_sample_rate, seed,
     )  # fmt: skip
     return places
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _descend(places, heads, tails, chance, a, b, n_epochs, n_negatives, seed):
+def _descend(places, heads, tails, chance, a, b, n_epochs, first_step, n_negatives, seed):
     n, n_components = places.shape
     # A small generator of our own (xorshift): numba's costs more than the arithmetic here.
     state = np.uint64(seed * 2654435761 + 88172645463325252)
@@ -54,7 +56,7 @@ def _descend(places, heads, tails, chance, a, b, n_epochs, n_negatives, seed):
         state ^= state << np.uint64(17)
         owed[e] = np.float32(state >> np.uint64(40)) / np.float32(16777216)
     for epoch in range(n_epochs):
-        step = np.float32(1.0 - epoch / n_epochs)
+        step = first_step * np.float32(1.0 - epoch / n_epochs)
         for e in range(len(heads)):
             owed[e] += chance[e]
             if owed[e] < 1:

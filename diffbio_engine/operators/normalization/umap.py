@@ -25,6 +25,7 @@ from diffbio_engine.declare import (
 from diffbio_engine.errors import SettingError
 from diffbio_engine.parts.fuzzy_graph import FuzzyGraph, dense_fuzzy_graph, find_ab, fuzzy_graph
 from diffbio_engine.parts.graph_layout import lay_out, smoothed_start
+from diffbio_engine.parts.map_anchors import place_among_anchors
 from diffbio_engine.parts.map_objective import (
     cross_entropy,
     nearness,
@@ -38,6 +39,7 @@ from diffbio_engine.parts.projection_training import train_on_graph
 
 _UNITS_PER_WIDTH = 32
 _SMALLEST_CURVE = 1e-2
+_PLACED_AT_ONCE = 1024
 # Cells that are laid out one by one for the start; the network places the others.
 _CELLS_LAID_OUT = 12_000
 
@@ -142,12 +144,16 @@ class DifferentiableUMAP(Operator):
     the batch; without, computed from all pairs, of every m-th cell above ``dense_limit``.
 
     Start: the fuzzy graph of the data is laid out cell by cell, as UMAP does (above 12 000 cells,
-    of a sample), and the network is solved for these coordinates by least squares.
+    of a sample), and the network is solved for these coordinates by least squares. As long as
+    the network is the one that was solved, these cells are anchors: what it leaves over at them is
+    added, and around them by inverse distance. The first training step ends that, and the map is
+    the network's; a refresh relaxes the layout from there and makes anchors anew.
 
     Hard limit: the neighbour graph itself is hard: as ``sigma`` goes to 0, ``p`` joins a cell to
     its nearest only. With ``n_neighbors`` of at least the number of cells all pairs are joined.
     Gradients: reach the features through the network, and through ``p`` where it is computed from
-    all pairs; the network; and the curve, if it is learnable. Finite where cells coincide.
+    all pairs; the network; and the curve, if it is learnable. What anchors add counts as constant.
+    Finite where cells coincide.
     Cost: O(cells * hidden_dim * features) to place cells; O(dense_limit^2) for the similarities.
     Preparing: O(cells * n_neighbors) memory.
 
@@ -192,6 +198,10 @@ class DifferentiableUMAP(Operator):
         self.embedding_head = EmbeddingHead(config, rngs=rngs or nnx.Rngs(0))
         self.feature_mean = Buffer(jnp.zeros(config.input_features))
         self.feature_scale = Buffer(jnp.ones(()))
+        self.anchor_features = Buffer(jnp.zeros((0, config.input_features)))
+        self.anchor_sq_spacing = Buffer(jnp.zeros(0))
+        self.anchor_places = Buffer(jnp.zeros((0, config.n_components)))
+        self.anchored_weights = Buffer(jnp.zeros((0, config.n_components)))
         none = (0, max(config.n_neighbors - 1, 1))
         self.graph_indices = TrainingBuffer(jnp.zeros(none, jnp.int32))
         self.graph_weights = TrainingBuffer(jnp.zeros(none, jnp.float32))
@@ -201,12 +211,13 @@ class DifferentiableUMAP(Operator):
     def __call__(
         self, features: jax.Array, neighbour: jax.Array | None = None
     ) -> dict[str, jax.Array]:
-        places = self.place(features)
         a, b = self.embedding_head.curve()
         negatives = self.config.negative_sample_rate
         if neighbour is not None:
+            places = self._by_network(features)
             loss = objective_of_batch(places, neighbour, a, b, negatives)
             return {"embedding": places, "umap_loss": loss}
+        places = self.place(features)
         every = -(-len(features) // self.config.dense_limit)
         squares = sq_distances(places[::every])
         p = self.fuzzy_similarities(features[::every])
@@ -221,7 +232,29 @@ class DifferentiableUMAP(Operator):
 
     def place(self, features: jax.Array) -> jax.Array:
         """The map of cells, old or new: (cells, features) to (cells, components)."""
+        places = self._by_network(features)
+        if not self.anchor_places.shape[0]:
+            return places
+        return places + jax.lax.stop_gradient(self._beyond_network(features, places))
+
+    def _by_network(self, features: jax.Array) -> jax.Array:
         return self.embedding_head.projection_backbone(self._standardised(features))
+
+    def _beyond_network(self, features: jax.Array, places: jax.Array) -> jax.Array:
+        """What the anchors add to the network's places; nothing once it has learned on."""
+
+        def added() -> jax.Array:
+            found, certain = place_among_anchors(
+                self._standardised(features),
+                self.anchor_features[...],
+                self.anchor_sq_spacing[...],
+                self.anchor_places[...],
+            )
+            return (certain * (found - places)).astype(places.dtype)
+
+        output = self.embedding_head.projection_backbone.output.kernel[...]
+        unchanged = jnp.all(output == self.anchored_weights[...])
+        return jax.lax.cond(unchanged, added, lambda: jnp.zeros_like(places))
 
     def fuzzy_similarities(self, features: jax.Array) -> jax.Array:
         """The fuzzy graph of these cells, (cells, cells), differentiable."""
@@ -253,8 +286,12 @@ class DifferentiableUMAP(Operator):
         graph = self._graph(features, seed)
         self.graph_indices = TrainingBuffer(jnp.asarray(graph.indices))
         self.graph_weights = TrainingBuffer(jnp.asarray(graph.shares))
-        if first:
-            self._start(features, graph, seed)
+        if len(features) > _CELLS_LAID_OUT:
+            random = np.random.default_rng(seed)
+            chosen = random.choice(len(features), _CELLS_LAID_OUT, replace=False)
+            features = features[np.sort(chosen)]
+            graph = self._graph(features, seed)
+        self._lay_out(features, graph, seed, first)
         self.fitted = True
 
     def neighbour_graph(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -265,52 +302,67 @@ class DifferentiableUMAP(Operator):
         return np.asarray(self.graph_indices[...]), np.asarray(self.graph_weights[...])
 
     def fit(
-        self, features: Any, *, epochs: int = 20, batch_size: int = 512, seed: int = 0
+        self, features: Any, *, epochs: int = 0, batch_size: int = 512, seed: int = 0
     ) -> "DifferentiableUMAP":
-        """Prepares, then trains the network on edges of the graph; for use without a pipeline.
+        """Prepares, and trains the network further on edges; for use without a pipeline.
 
         Args:
             features: (cells, features).
-            epochs: In each, as many cells are drawn as there are.
+            epochs: In each, as many cells are drawn as there are. Without any, the network is as
+                the layout made it, which is the quickest; some make it better far from the data.
             batch_size: Cells in a step, half of them drawn as neighbours of the others.
             seed: Of the layout and of the drawing.
         """
-        features = np.asarray(features, np.float32)
-        self.prepare({"features": features}, jax.random.key(seed))
+        arrays = {"features": np.asarray(features, np.float32)}
+        self.prepare(arrays, jax.random.key(seed))
         graph = self.neighbour_graph()
         if graph is not None and epochs:
-            train_on_graph(self, features, graph, epochs=epochs, batch_size=batch_size, seed=seed)
+            train_on_graph(
+                self, arrays["features"], graph, epochs=epochs, batch_size=batch_size, seed=seed
+            )
+            self.prepare(arrays, jax.random.key(seed), first=False)
         return self
 
     def transform(self, features: Any) -> np.ndarray:
         """The map of cells, old or new, as numpy: (cells, components)."""
-        return np.asarray(_place(self, jnp.asarray(features)))
+        features = np.asarray(features, np.float32)
+        n_whole = -(-len(features) // _PLACED_AT_ONCE) * _PLACED_AT_ONCE
+        padded = np.zeros((n_whole, features.shape[1]), np.float32)
+        padded[: len(features)] = features
+        # Always the same shape, so that it is compiled once for any number of cells.
+        chunks = np.split(padded, range(_PLACED_AT_ONCE, n_whole, _PLACED_AT_ONCE))
+        return np.concatenate([_place(self, chunk) for chunk in chunks])[: len(features)]
 
-    def _start(self, features: np.ndarray, graph: FuzzyGraph, seed: int) -> None:
-        if len(features) > _CELLS_LAID_OUT:
-            random = np.random.default_rng(seed)
-            chosen = random.choice(len(features), _CELLS_LAID_OUT, replace=False)
-            features = features[np.sort(chosen)]
-            graph = self._graph(features, seed)
-        seen = np.asarray(_unit(features) if self.config.metric == "cosine" else features)
-        mean = seen.mean(axis=0)
-        # One scale for all features: the network sees the distances that the graph was made of.
-        scale = np.sqrt(np.mean((seen - mean) ** 2)) or 1.0
-        self.feature_mean[...] = jnp.asarray(mean, self.feature_mean.dtype)
-        self.feature_scale[...] = jnp.asarray(scale, self.feature_scale.dtype)
+    def _lay_out(self, features: np.ndarray, graph: FuzzyGraph, seed: int, first: bool) -> None:
+        config, network = self.config, self.embedding_head.projection_backbone
+        seen = np.asarray(_unit(features)) if config.metric == "cosine" else features
+        if first:
+            # One scale for all: the network sees the distances that the graph was made of.
+            mean = seen.mean(axis=0)
+            scale = np.sqrt(np.mean((seen - mean) ** 2)) or 1.0
+            self.feature_mean[...] = jnp.asarray(mean, self.feature_mean.dtype)
+            self.feature_scale[...] = jnp.asarray(scale, self.feature_scale.dtype)
+        seen = (seen - np.asarray(self.feature_mean[...])) / float(self.feature_scale[...])
         edges = graph.matrix()
-        a, b = find_ab(self.config.min_dist, self.config.spread)
-        places = lay_out(
-            edges,
-            smoothed_start(edges, seen, self.config.n_components),
-            a=a,
-            b=b,
-            n_epochs=self.config.n_epochs,
-            negative_sample_rate=self.config.negative_sample_rate,
-            seed=seed,
-        )
-        places -= places.mean(axis=0)
-        self.embedding_head.projection_backbone.start_from((seen - mean) / scale, places, seed=seed)
+        curve = dict(zip("ab", find_ab(config.min_dist, config.spread), strict=True))
+        settings = {"negative_sample_rate": config.negative_sample_rate, "seed": seed}
+        if first:
+            start = smoothed_start(edges, seen, config.n_components)
+            places = lay_out(edges, start, n_epochs=config.n_epochs, **curve, **settings)
+            places -= places.mean(axis=0)
+            network.start_from(seen, places, seed=seed)
+        else:
+            start = np.asarray(network(jnp.asarray(seen)))
+            n_epochs = max(config.n_epochs // 4, 10)
+            places = lay_out(edges, start, n_epochs=n_epochs, first_step=0.25, **curve, **settings)
+        nearest = seen[graph.indices[:, 0]]
+        sq_spacing = np.sum((seen - nearest) ** 2, axis=1)
+        # Twins have no spacing; a small one keeps them from speaking for nobody but themselves.
+        sq_spacing = np.maximum(sq_spacing, 0.1 * np.median(sq_spacing))
+        self.anchor_features = Buffer(jnp.asarray(seen))
+        self.anchor_sq_spacing = Buffer(jnp.asarray(sq_spacing))
+        self.anchor_places = Buffer(jnp.asarray(places))
+        self.anchored_weights = Buffer(jnp.array(network.output.kernel[...]))
 
     def _graph(self, features: np.ndarray, seed: int) -> FuzzyGraph:
         k = self._n_others(len(features))
@@ -328,7 +380,7 @@ class DifferentiableUMAP(Operator):
 
 @nnx.jit
 def _place(block: DifferentiableUMAP, features: jax.Array) -> jax.Array:
-    return block.place(features)
+    return block.place(jnp.asarray(features))
 
 
 def _unit(features: Any) -> jax.Array:
