@@ -52,7 +52,11 @@ class SpareWorker:
         """Lets a waiting spare go."""
         if self._child is not None and self._child.stdin is not None:
             self._child.stdin.close()
-            self._child.wait(timeout=10)
+            try:
+                self._child.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                self._child.kill()  # in the midst of its imports; it has nothing to lose
+                self._child.wait()
             self._child = None
 
 

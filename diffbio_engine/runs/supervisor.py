@@ -84,6 +84,7 @@ class Supervisor:
         self._command, self._env, self._spare, self._seconds = command, env, spare, seconds
         self._known: dict[str, tuple[RunFolder, JsonFile, JsonFile]] = {}
         self._lock: int | None = None
+        self._one_starts = False
         self._woken, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._work, name="run supervisor", daemon=True)
 
@@ -139,6 +140,7 @@ class Supervisor:
         names = os.listdir(self.active_dir)
         self._known = {name: files for name, files in self._known.items() if name in names}
         launches, running = {}, 0
+        self._one_starts = False
         for name in names:
             try:
                 launches[name], computes = self._look_after(name)
@@ -149,7 +151,8 @@ class Supervisor:
         if queued and running < self.max_running:
             for next_one in waiting_runs(self.data_dir, launches)[: self.max_running - running]:
                 self._launch(next_one)
-        elif self._spare is not None and not queued and not self._closed:
+        elif self._spare is not None and not (queued or self._one_starts or self._closed):
+            # Not while a run starts: it would only take the processor from it.
             self._spare.prepare()
 
     def _look_after(self, name: str) -> tuple[dict[str, Any], bool]:
@@ -166,7 +169,9 @@ class Supervisor:
             if code is None:
                 self._kill_if_due(launch)
                 status = status_file.content
-                return launch, not (_is_of(status, launch) and status["state"] == "paused")
+                state = status.get("state") if _is_of(status, launch) else "starting"
+                self._one_starts |= state == "starting"
+                return launch, state != "paused"
             self._conclude(folder, launch, status_file.content, code)
             launch_file.has_news()
             launch = launch_file.content

@@ -237,3 +237,7 @@ def test_a_spare_worker_takes_the_run(make_engine, wait_until):
     run_id = engine.start({"steps": 20}, "ada")
     wait_until(state_is(engine, run_id, "done"))
     assert engine.folder(run_id, "ada").status()["pid"] == waiting
+    wait_until(lambda: engine._supervisor._spare._child is not None)
+    next_one = engine._supervisor._spare._child
+    engine.close()
+    assert next_one.poll() is not None
