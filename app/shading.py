@@ -47,7 +47,7 @@ class Colouring:
 
 
 def opacity_of(certainty: np.ndarray, n_clusters: int) -> np.ndarray:
-    """How opaque a cell is drawn: `FAINTEST` where all clusters share it evenly, 1 where one has it.
+    """How opaque a cell is drawn: `FAINTEST` if clusters share it evenly, 1 if one has it.
 
     ``(certainty - 1/k) / (1 - 1/k)`` is 0 for an even share among k clusters and 1 for a whole one.
     """
@@ -123,7 +123,7 @@ def shade(
 
 @njit(nogil=True, cache=True)
 def _bin(x, y, code, weight, rgb, view, width, height, by_value):
-    """Adds each cell to its pixel: red, green, blue and opacity, weighted; and how many there are."""
+    """Adds each cell to its pixel: its colour, weighted, its opacity, and that it is there."""
     planes = np.zeros((height, width, 5), np.float32)
     back = np.zeros((height, width), np.float32)
     to_column, to_row = width / (view[1] - view[0]), height / (view[3] - view[2])

@@ -1,0 +1,229 @@
+"""From a snapshot to what the browser is sent: dots for few cells, a picture for many."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from app.cell_colours import by_certainty, by_cluster, by_column, by_gene
+from app.map_frames import MapFrame, frame_of, map_names
+from app.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
+from app.shading import (
+    RENDERED,
+    Colouring,
+    View,
+    inside,
+    opacity_of,
+    shade,
+    spread_of,
+    to_png,
+    to_url,
+)
+
+# Up to here each cell is a glyph of its own, so that it can be pointed at.
+MOST_GLYPHS = 5000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a tab wants to see.
+
+    Attributes:
+        colour: ``"cluster"``, ``"certainty"``, ``"obs/<column>"`` or ``"gene/<name>"``.
+        path, counts: The data set's file, and where its counts lie.
+        view: The axes after a zoom; None follows the map.
+        only: Categories that are meant; None for all.
+        chosen: Which cells of the frame are selected; None for no selection.
+        fade: Whether undecided cells are drawn fainter.
+    """
+
+    run: str = ""
+    map: str = "map"
+    colour: str = "cluster"
+    path: str = ""
+    counts: str = "X"
+    theme: str = "default"
+    size: tuple[int, int] = (640, 440)
+    pixel_ratio: float = 1.0
+    view: View | None = None
+    only: frozenset[int] | None = None
+    chosen: np.ndarray | None = None
+    fade: bool = True
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the browser is sent.
+
+    Attributes:
+        dots: Columns of the glyphs, in the order in which they are drawn; or None.
+        url: The picture that takes their place; or empty.
+        counts: Cells by category.
+    """
+
+    frame: MapFrame
+    colouring: Colouring
+    view: View
+    maps: tuple[str, ...]
+    palette: tuple[str, ...]
+    dots: dict[str, np.ndarray] | None
+    url: str
+    counts: tuple[int, ...]
+
+
+def draw(snapshot: Any, wish: Wish) -> Drawn:
+    """Draws a snapshot as wished. Runs in a thread; costs milliseconds (see tests/app/README)."""
+    maps = tuple(map_names(snapshot))
+    frame = frame_of(wish.run, snapshot, wish.map if wish.map in maps else "map")
+    colouring = colouring_of(frame, wish)
+    view = wish.view or frame.view
+    palette = tuple(
+        value_ramp(wish.theme)
+        if colouring.values is not None
+        else for_theme(colouring.colors or category_colors(1), wish.theme)
+    )
+    counts: tuple[int, ...] = ()
+    if colouring.codes is not None:
+        codes = colouring.codes
+        counts = tuple(np.bincount(codes[codes >= 0], minlength=len(colouring.names)).tolist())
+    common = (frame, colouring, view, maps, palette)
+    if len(frame.xy) <= MOST_GLYPHS:
+        return Drawn(*common, _dots(frame, colouring, wish), "", counts)
+    return Drawn(*common, None, _url(frame, colouring, palette, view, wish), counts)
+
+
+def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
+    """The colouring that is wished, for the cells of this frame."""
+    kind, _, name = wish.colour.partition("/")
+    if kind in ("obs", "gene") and wish.path:
+        of_all = (
+            by_column(wish.path, name) if kind == "obs" else by_gene(wish.path, name, wish.counts)
+        )
+        return _of_cells(of_all, frame.cells, len(frame.xy))
+    if kind == "certainty" and frame.certainty is not None:
+        return by_certainty(frame.certainty)
+    if frame.labels is not None:
+        return by_cluster(frame.labels)
+    return Colouring("none", "Cells", np.zeros(len(frame.xy), np.int32), ("cells",), ("#1f77b4",))
+
+
+def meant(colouring: Colouring, wish: Wish) -> np.ndarray | None:
+    """Which cells are meant: of the categories picked in the legend, and selected; None for all."""
+    mask = None
+    if wish.only is not None and colouring.codes is not None:
+        mask = np.isin(colouring.codes, list(wish.only))
+    if wish.chosen is not None:
+        mask = wish.chosen if mask is None else mask & wish.chosen
+    return mask
+
+
+def opacities(frame: MapFrame, wish: Wish) -> np.ndarray | None:
+    """Opacity by cell where the run says how certain each is."""
+    if not wish.fade or frame.certainty is None:
+        return None
+    return opacity_of(frame.certainty, max(frame.n_clusters, 2))
+
+
+def _of_cells(colouring: Colouring, cells: np.ndarray | None, n: int) -> Colouring:
+    """The same colouring, of some cells of the data set."""
+    if cells is None:
+        cells = np.arange(n)
+    codes, values = colouring.codes, colouring.values
+    size = len(codes if codes is not None else values if values is not None else ())
+    if size == n and (cells == np.arange(n)).all():
+        return colouring
+    return replace(
+        colouring,
+        codes=None if codes is None else codes[cells],
+        values=None if values is None else values[cells],
+    )
+
+
+def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.ndarray]:
+    n = len(frame.xy)
+    opacity = opacities(frame, wish)
+    alpha = np.full(n, 0.9, np.float32) if opacity is None else 0.92 * opacity
+    if colouring.values is not None:
+        value = colouring.values.astype(np.float32)
+        gone = np.isnan(value)
+        # What lies beyond the ends of the colour bar has their colours; it is not set aside.
+        value = np.clip(value, colouring.low, colouring.high)
+    else:
+        value = colouring.codes.astype(np.float32)
+        gone = value < 0
+    mask = meant(colouring, wish)
+    if mask is not None:
+        gone = gone | ~mask
+    # -1e9 lies below every palette: drawn in the colour of what is set aside, and first.
+    value = np.where(gone, np.float32(-1e9), value)
+    alpha = np.where(gone, np.float32(0.35), alpha)
+    # High values on top; categories in the order of the file, so that none covers all others.
+    order = np.argsort(value if colouring.values is not None else ~gone, kind="stable")
+    certainty = frame.certainty if frame.certainty is not None else np.full(n, np.nan)
+    rows = frame.cells if frame.cells is not None else np.arange(n)
+    labels = frame.labels if frame.labels is not None else np.full(n, -1)
+    columns = {
+        "x": frame.xy[:, 0], "y": frame.xy[:, 1], "value": value, "alpha": alpha,
+        "certainty": certainty, "cluster": labels, "row": rows,
+    }  # fmt: skip
+    kinds = {"cluster": np.int16, "row": np.int32}
+    return {k: np.ascontiguousarray(v[order], kinds.get(k, np.float32)) for k, v in columns.items()}
+
+
+def _url(
+    frame: MapFrame, colouring: Colouring, palette: tuple[str, ...], view: View, wish: Wish
+) -> str:
+    size = tuple(max(round(s * wish.pixel_ratio), 16) for s in wish.size)
+    chosen = None if wish.chosen is None else hash(np.packbits(wish.chosen).tobytes())
+    key = (
+        wish.run, frame.step, frame.name, id(frame.raw), tuple(round(v, 5) for v in view), size,
+        colouring.key, wish.path, wish.theme, wish.only, chosen, wish.fade,
+    )  # fmt: skip
+
+    def make() -> str:
+        aside = tuple(int(c) for c in rgb([SET_ASIDE[wish.theme]])[0])
+        image = shade(
+            frame.xy, rgb(palette), view, (size[0], size[1]),
+            codes=colouring.codes, values=colouring.values,
+            limits=(colouring.low, colouring.high), opacity=opacities(frame, wish),
+            shown=meant(colouring, wish), aside=aside,
+            radius=spread_of(len(frame.xy), wish.pixel_ratio),
+        )  # fmt: skip
+        return to_url(to_png(image))
+
+    return RENDERED.get(key, make)
+
+
+def selection_card(frame: MapFrame, colouring: Colouring, chosen: np.ndarray) -> dict[str, Any]:
+    """Who the selected cells are: how many, of which categories, how certain."""
+    n = int(chosen.sum())
+    card: dict[str, Any] = {"n": n, "of": len(chosen), "rows": [], "title": colouring.title}
+    codes, names, colors = colouring.codes, colouring.names, colouring.colors
+    if codes is None and frame.labels is not None:
+        clusters = by_cluster(frame.labels)
+        codes, names, colors = clusters.codes, clusters.names, clusters.colors
+        card["title"] = clusters.title
+    if codes is not None and n:
+        picked = codes[chosen]
+        found = np.bincount(picked[picked >= 0], minlength=len(names))
+        whole = np.bincount(codes[codes >= 0], minlength=len(names))
+        for i in np.argsort(-found)[:8]:
+            if found[i]:
+                card["rows"].append(
+                    {"name": names[i], "color": colors[i], "n": int(found[i]),
+                     "share": float(found[i] / n), "covered": float(found[i] / whole[i])}
+                )  # fmt: skip
+    if frame.certainty is not None and n:
+        card["certainty"] = float(frame.certainty[chosen].mean())
+    if colouring.values is not None and n:
+        card["mean"] = float(np.nanmean(colouring.values[chosen]))
+        card["mean_of"] = colouring.title
+    return card
+
+
+def lassoed(frame: MapFrame, xs: Any, ys: Any) -> np.ndarray:
+    """Which cells of the frame lie inside a drawn outline."""
+    corners = np.column_stack([xs, ys]).astype(np.float32)
+    if len(corners) < 3:
+        return np.zeros(len(frame.xy), bool)
+    return inside(frame.xy, corners)

@@ -1,0 +1,124 @@
+"""The present view of a map as a figure for a paper, and its numbers as a table."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.map_drawing import Drawn, Wish, meant, opacities
+from app.palettes import BACKGROUND, SET_ASIDE, rgb
+
+# Beyond this the dots of an SVG are one picture inside it; its words and axes stay text.
+MOST_VECTOR_DOTS = 20_000
+
+
+def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
+    """PNG (300 dpi) or SVG of what the screen shows: same axes, colours and legend.
+
+    Args:
+        drawn, wish: What is on the screen.
+        title: What the map is called; it names the axes.
+        kind: ``"png"`` or ``"svg"``.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    frame, colouring = drawn.frame, drawn.colouring
+    dark = wish.theme == "dark"
+    ink = "#e6ebf2" if dark else "#16202c"
+    fig = Figure(figsize=(6.4, 4.6), facecolor=BACKGROUND[wish.theme], layout="constrained")
+    axes = fig.add_subplot(facecolor="none")
+    mask = meant(colouring, wish)
+    opacity = opacities(frame, wish)
+    colors = np.ones((len(frame.xy), 4))
+    aside = np.zeros(len(frame.xy), bool) if mask is None else ~mask
+    if colouring.values is not None:
+        ramp = rgb(drawn.palette) / 255
+        place = (colouring.values - colouring.low) / max(colouring.high - colouring.low, 1e-12)
+        aside = aside | np.isnan(place)
+        at = np.where(np.isnan(place), 0, np.clip(place, 0, 1) * (len(ramp) - 1)).astype(int)
+        colors[:, :3], order = ramp[at], np.argsort(np.where(aside, -1, at), kind="stable")
+    else:
+        codes = colouring.codes if colouring.codes is not None else np.zeros(len(frame.xy), int)
+        aside = aside | (codes < 0)
+        colors[:, :3] = (rgb(drawn.palette) / 255)[np.where(codes < 0, 0, codes)]
+        order = np.argsort(~aside, kind="stable")
+    colors[:, 3] = 1.0 if opacity is None else opacity
+    colors[aside] = (*(rgb([SET_ASIDE[wish.theme]])[0] / 255), 0.4)
+    size = float(
+        np.interp(np.log10(max(len(frame.xy), 1)), (2, 3, 4, 5, 6), (24, 10, 3, 0.8, 0.15))
+    )
+    axes.scatter(
+        *frame.xy[order].T, c=colors[order], s=size, linewidths=0,
+        rasterized=len(frame.xy) > MOST_VECTOR_DOTS,
+    )  # fmt: skip
+    x0, x1, y0, y1 = wish.view or drawn.view
+    axes.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[])
+    axes.set_xlabel(f"{title} 1", color=ink, loc="left")
+    axes.set_ylabel(f"{title} 2", color=ink, loc="bottom")
+    axes.set_title(f"{colouring.title} · step {frame.step:,}", color=ink, loc="left", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(ink)
+    _legend(fig, axes, drawn, ink)
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "map"}):
+        about = {"Title": f"{title}, {colouring.title}"} | ({"Date": None} if kind == "svg" else {})
+        fig.savefig(out, format=kind, dpi=300, facecolor=fig.get_facecolor(), metadata=about)
+    return out.getvalue()
+
+
+def _legend(fig: Any, axes: Any, drawn: Drawn, ink: str) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+    from matplotlib.lines import Line2D
+
+    colouring = drawn.colouring
+    if colouring.values is not None:
+        scale = ScalarMappable(
+            Normalize(colouring.low, colouring.high), ListedColormap(drawn.palette)
+        )
+        bar = fig.colorbar(scale, ax=axes, shrink=0.5, aspect=14)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(colors=ink, labelsize=8)
+        return
+    shown = [
+        (name, color)
+        for name, color, n in zip(colouring.names, drawn.palette, drawn.counts, strict=False)
+        if n
+    ]
+    marks = [Line2D([], [], marker="o", linestyle="", markersize=5, color=c) for _, c in shown]
+    axes.legend(
+        marks, [name for name, _ in shown], loc="center left", bbox_to_anchor=(1.0, 0.5),
+        frameon=False, labelcolor=ink, fontsize=8, ncols=1 + len(shown) // 22, handletextpad=0.2,
+    )  # fmt: skip
+
+
+def as_csv(drawn: Drawn, wish: Wish) -> bytes:
+    """Every cell of the map: its name, its place as the pipeline gave it, cluster and colour.
+
+    The places are those of the result file; on the screen the map may be turned.
+    """
+    frame, colouring = drawn.frame, drawn.colouring
+    rows = frame.cells if frame.cells is not None else np.arange(len(frame.raw))
+    names: Any = rows
+    if wish.path:
+        from app.cell_colours import opened
+
+        index = opened(wish.path).obs.index
+        if len(index) > int(rows.max(initial=0)):
+            names = index[rows]
+    table = pd.DataFrame({"cell": names, "map_1": frame.raw[:, 0], "map_2": frame.raw[:, 1]})
+    if frame.labels is not None:
+        table["cluster"] = frame.labels
+    if frame.certainty is not None:
+        table["certainty"] = frame.certainty
+    if colouring.key not in ("cluster", "certainty", "none"):
+        values = colouring.values
+        if values is None and colouring.codes is not None:
+            padded = np.array([*colouring.names, ""], dtype=object)
+            values = padded[colouring.codes]
+        table[colouring.title] = values
+    if wish.chosen is not None:
+        table["selected"] = wish.chosen
+    return table.to_csv(index=False, float_format="%.6g").encode()

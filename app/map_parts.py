@@ -1,0 +1,119 @@
+"""What surrounds the map: the line above it, legend, timeline, and words where no map is."""
+
+from pathlib import Path
+
+import param
+from panel.custom import JSComponent
+
+from app.session import Session
+
+_HERE = Path(__file__).parent / "views"
+_CSS = (_HERE / "live_map.css").read_text(encoding="utf-8")
+
+
+def _esm(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+class MapBar(JSComponent):
+    """Which map, what colours it, what can be done with it."""
+
+    maps = param.List()
+    map = param.String("map")
+    colours = param.List()
+    colour = param.String("cluster")
+    genes = param.Boolean(False)
+    suggestions = param.List()
+    fade = param.Boolean(True)
+    zoomed = param.Boolean(False)
+
+    _esm = _esm("map_bar.js")
+    _stylesheets = [_CSS]
+
+
+# Not named "...Legend": the theme of the page takes that for a legend of Bokeh and fails.
+class MapKey(JSComponent):
+    """Categories with their counts or the colour bar; who is selected."""
+
+    title = param.String()
+    items = param.List()
+    ramp = param.List()
+    low = param.String()
+    high = param.String()
+    card = param.Dict({})
+
+    _esm = _esm("map_legend.js")
+    _stylesheets = [_CSS]
+
+
+class MapTimeline(JSComponent):
+    """How many cells, which step, and the way back."""
+
+    cells = param.String()
+    steps = param.List()
+    step = param.Integer(-1)
+    live = param.Boolean(True)
+
+    _esm = _esm("map_timeline.js")
+    _stylesheets = [_CSS]
+
+
+class MapStage(JSComponent):
+    """Words where there is no map yet."""
+
+    title = param.String()
+    sentence = param.String()
+    badge = param.String()
+
+    _esm = """
+    export function render({ model }) {
+      const stage = document.createElement("div")
+      stage.className = "stage"
+      const draw = () => {
+        stage.innerHTML = `<div class="words"><b></b><span></span></div><div class="badge"></div>`
+        stage.querySelector("b").textContent = model.title
+        stage.querySelector("span").textContent = model.sentence
+        stage.querySelector(".words").hidden = !model.title
+        stage.querySelector(".badge").textContent = model.badge
+        stage.querySelector(".badge").hidden = !model.badge
+      }
+      for (const name of ["title", "sentence", "badge"]) model.on(name, draw)
+      draw()
+      return stage
+    }
+    """
+    _stylesheets = [_CSS]
+
+
+def words_without_map(session: Session) -> tuple[str, str]:
+    """What is said where there is no map yet."""
+    if session.run_state == "failed":
+        return "The run ended before its first map", session.run_message
+    if session.run_id and session.is_running:
+        return "The map comes with the first step", session.run_message or "Getting ready"
+    if session.run_id:
+        return (
+            "This run has no map",
+            "A pipeline needs a block that gives a map, such as UMAP or PHATE.",
+        )
+    if session.dataset is None:
+        return (
+            "No run yet",
+            "Choose data, drop blocks and wire them, then press Run: the map appears here.",
+        )
+    return (
+        "No run yet",
+        f"Press Run: the {session.dataset.n_cells:,} cells appear here and move while they train.",
+    )
+
+
+def map_title(name: str, session: Session) -> str:
+    """What a map is called: after the block that gives it."""
+    text = name
+    if name == "map":
+        ids = " ".join(f"{b.id} {b.operator}" for b in session.spec.blocks)
+        text = next((word for word in ("umap", "phate", "tsne") if word in ids.lower()), "map")
+    for word, title in (("umap", "UMAP"), ("phate", "PHATE"), ("tsne", "t-SNE")):
+        if word in text.lower():
+            return title
+    return text.replace(".", " ").replace("_", " ").capitalize()

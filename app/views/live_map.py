@@ -1,0 +1,307 @@
+"""The live map: the cells of the shown run, moving while it trains."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import panel as pn
+
+from app.cell_colours import genes_like
+from app.downloads import OFFERS, Fetch, safe_name
+from app.map_drawing import Drawn, Wish, draw, lassoed, selection_card
+from app.map_figure import as_csv, as_figure
+from app.map_parts import (
+    MapBar,
+    MapKey,
+    MapStage,
+    MapTimeline,
+    map_title,
+    words_without_map,
+)
+from app.map_plot import MapPlot
+from app.session import Session
+from app.shading import View
+from diffbio_engine.runs import RunReader
+
+
+class LiveMap(pn.viewable.Viewer):
+    """The map of the shown run; what is on it is worked out in ``app/map_drawing.py``."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.drawn: Drawn | None = None
+        self.wish = Wish()
+        self._snapshot: Any = None
+        self._busy = self._again = False
+        self._steps_read = 0.0
+        self._bar = MapBar(sizing_mode="stretch_width", margin=0)
+        self._legend = MapKey(width=188, sizing_mode="stretch_height", margin=0)
+        self._timeline = MapTimeline(sizing_mode="stretch_width", margin=0)
+        self._stage = MapStage(
+            styles={"position": "absolute", "inset": "0", "pointer-events": "none"}, margin=0
+        )
+        self._fetch = Fetch()
+        self._plot = MapPlot(
+            zoomed=self._zoomed, outlined=self._outlined, fitted=self._fit, resized=self._resized
+        )
+        for part in (self._bar, self._legend, self._timeline):
+            part.on_msg(self._asked)
+        session.param.watch(self._new_run, ["run_id"])
+        session.param.watch(self._new_snapshot, ["run_snapshot"])
+        session.param.watch(self._new_words, ["run_state", "run_message", "dataset"])
+        session.param.watch(self._new_theme, ["theme"])
+        self._new_run()
+
+    # -- what the session tells --------------------------------------------------------------
+
+    def _new_run(self, *_: Any) -> None:
+        self.drawn, self._snapshot = None, self.session.run_snapshot
+        self.wish = replace(
+            self.wish, run=self.session.run_id, map="map", view=None, only=None, chosen=None
+        )
+        self._timeline.param.update(steps=[], step=-1, live=True, cells="")
+        self._legend.param.update(title="", items=[], ramp=[], card={})
+        self._steps_read = 0.0
+        self._plot.clear()
+        self._new_words()
+        self._redraw()
+
+    def _new_snapshot(self, *_: Any) -> None:
+        if self._timeline.live and self.session.run_snapshot is not None:
+            self._snapshot = self.session.run_snapshot
+            self._redraw()
+
+    def _new_theme(self, *_: Any) -> None:
+        self.wish = replace(self.wish, theme=self.session.theme)
+        self._redraw()
+
+    def _new_words(self, *_: Any) -> None:
+        session, dataset = self.session, self.session.dataset
+        path = dataset.path if dataset else ""
+        counts = dataset.fields.get("counts", "X") if dataset else "X"
+        self.wish = replace(self.wish, path=path, counts=counts, theme=session.theme)
+        columns = [
+            c for c in (dataset.preview if dataset else {}).get("obs", []) if c["kind"] != "text"
+        ]
+        ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
+        groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
+        if columns:
+            items = [{"key": f"obs/{c['name']}", "title": c["name"]} for c in columns]
+            groups.append({"title": "Columns of the data", "items": items})
+        self._bar.param.update(colours=groups, genes=bool(path), colour=self.wish.colour)
+        title, sentence = "", ""
+        if self.drawn is None:
+            title, sentence = words_without_map(session)
+        self._stage.param.update(title=title, sentence=sentence)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _redraw(self) -> None:
+        """Draws the present snapshot in a thread; of several wishes meanwhile only the last."""
+        if self._snapshot is None:
+            return
+        if self._busy:
+            self._again = True
+            return
+        self._busy, self._again = True, False
+        wish = self.wish = replace(self.wish, size=self._plot.size)
+        snapshot, folder = self._snapshot, self.session.run_folder()
+        look_at_steps = folder is not None and time.monotonic() - self._steps_read > 1.0
+        if look_at_steps:
+            self._steps_read = time.monotonic()
+
+        def work() -> Any:
+            try:
+                steps = RunReader(folder).snapshot_steps() if look_at_steps else None
+                return draw(snapshot, wish), steps
+            except Exception as error:
+                return error, None
+
+        self.session.work(work, lambda result: self._put(wish, *result))
+
+    def _put(self, wish: Wish, drawn: Any, steps: list[int] | None) -> None:
+        self._busy = False
+        if wish.run != self.wish.run:
+            return self._redraw()
+        if isinstance(drawn, Exception):
+            if wish.colour == self.wish.colour and wish.colour != "cluster":
+                self._recolour("cluster")
+            return self.session.refuse(drawn)
+        with pn.io.hold():
+            self._show(drawn, steps)
+        if self._again:
+            self._redraw()
+
+    def _show(self, drawn: Drawn, steps: list[int] | None) -> None:
+        frame, before = drawn.frame, self.drawn
+        self.drawn = drawn
+        self._plot.show(drawn, self.wish.theme, follow=self.wish.view is None)
+        self._bar.param.update(
+            maps=[{"name": name, "title": map_title(name, self.session)} for name in drawn.maps],
+            map=frame.name,
+            colour=self.wish.colour,
+            fade=self.wish.fade,
+            zoomed=self.wish.view is not None,
+        )
+        self._show_legend(drawn)
+        total = max(self.session.dataset.n_cells if self.session.dataset else 0, len(frame.xy))
+        shown = f"{len(frame.xy):,} of {total:,} cells shown"
+        if frame.cells is not None and len(frame.xy) < total:
+            shown += ", an even sample"
+        self._timeline.param.update(cells=shown, step=frame.step)
+        if steps is not None:
+            self._timeline.steps = steps
+        badge = "Starting point: not trained yet" if frame.step == 0 else ""
+        self._stage.param.update(title="", sentence="", badge=badge)
+        if (
+            before is not None
+            and self.wish.chosen is not None
+            and len(before.frame.xy) != len(frame.xy)
+        ):
+            self._select(None)
+
+    def _show_legend(self, drawn: Drawn) -> None:
+        colouring, only = drawn.colouring, self.wish.only
+        items, ramp = [], []
+        if colouring.values is not None:
+            ramp = list(drawn.palette[::16])
+        else:
+            items = [
+                {"index": i, "name": name, "color": color, "n": n, "on": only is None or i in only}
+                for i, (name, color, n) in enumerate(
+                    zip(colouring.names, drawn.palette, drawn.counts, strict=False))
+                if n or colouring.key != "cluster"
+            ]  # fmt: skip
+        card = {}
+        if self.wish.chosen is not None and len(self.wish.chosen) == len(drawn.frame.xy):
+            card = selection_card(drawn.frame, colouring, self.wish.chosen)
+        self._legend.param.update(
+            title=colouring.title, items=items, ramp=ramp, card=card,
+            low=f"{colouring.low:.3g}", high=f"{colouring.high:.3g}",
+        )  # fmt: skip
+
+    # -- what the person asks ----------------------------------------------------------------
+
+    def _asked(self, message: dict) -> None:
+        do = message.get("do")
+        if do == "colour":
+            self._recolour(str(message["key"]))
+        elif do == "gene":
+            self._recolour(f"gene/{message['name']}")
+        elif do == "suggest":
+            path, place, text = self.wish.path, self.wish.counts, str(message.get("text", ""))[:60]
+            self.session.work(
+                lambda: genes_like(path, text, place),
+                lambda names: self._bar.param.update(suggestions=names),
+            )
+        elif do == "map":
+            self.wish = replace(self.wish, map=str(message["name"]), view=None)
+            self._plot.refit()
+            self._redraw()
+        elif do in ("isolate", "toggle"):
+            self._pick(int(message["index"]), alone=do == "isolate")
+        elif do == "fade":
+            self.wish = replace(self.wish, fade=not self.wish.fade)
+            self._redraw()
+        elif do == "fit":
+            self._fit()
+        elif do == "clear":
+            self._select(None)
+        elif do == "live":
+            self._timeline.live = True
+            self._new_snapshot()
+        elif do == "scrub":
+            self._go_to(int(message["step"]))
+        elif do in ("png", "svg", "csv"):
+            self._save(do)
+
+    def _recolour(self, colour: str) -> None:
+        self.wish = replace(self.wish, colour=colour, only=None)
+        self._bar.param.update(colour=colour, suggestions=[])
+        self._redraw()
+
+    def _pick(self, index: int, alone: bool) -> None:
+        if self.drawn is None:
+            return
+        every = frozenset(range(len(self.drawn.colouring.names)))
+        only = self.wish.only if self.wish.only is not None else every
+        if alone:
+            only = every if only == {index} else frozenset({index})
+        else:
+            only = only ^ {index}
+        self.wish = replace(self.wish, only=None if only == every or not only else only)
+        self._redraw()
+
+    def _go_to(self, step: int) -> None:
+        folder = self.session.run_folder()
+        if folder is None:
+            return
+        self._timeline.live = False
+
+        def found(snapshot: Any) -> None:
+            if snapshot is not None and not self._timeline.live:
+                self._snapshot = snapshot
+                self._redraw()
+
+        self.session.work(lambda: RunReader(folder).snapshot(step), found)
+
+    def _select(self, chosen: np.ndarray | None) -> None:
+        self.wish = replace(self.wish, chosen=chosen)
+        self._redraw()
+
+    def _save(self, kind: str) -> None:
+        drawn, wish, owner = self.drawn, self.wish, self.session.owner
+        if drawn is None:
+            return self.session.say("There is no map yet to save. Press Run first.", "warning")
+        title = map_title(drawn.frame.name, self.session)
+        name = safe_name(
+            f"{title} {drawn.colouring.title} step {drawn.frame.step}.{kind}".replace("/", "-")
+        )
+
+        def make() -> str:
+            content = as_csv(drawn, wish) if kind == "csv" else as_figure(drawn, wish, title, kind)
+            return OFFERS.add(owner, name, content)
+
+        self.session.work(make, self._fetch.get)
+
+    def _zoomed(self, view: View) -> None:
+        if self.drawn is None:
+            return
+        self.wish = replace(self.wish, view=view)
+        self._bar.zoomed = True
+        if self.drawn.dots is None:
+            self._redraw()
+
+    def _fit(self) -> None:
+        self._plot.refit()
+        self.wish = replace(self.wish, view=None)
+        self._redraw()
+
+    def _resized(self) -> None:
+        if self.drawn is not None and self.drawn.dots is None:
+            self._redraw()
+
+    def _outlined(self, xs: Any, ys: Any, mode: str) -> None:
+        if self.drawn is None:
+            return
+        frame, before = self.drawn.frame, self.wish.chosen
+
+        def found(chosen: np.ndarray) -> None:
+            if before is not None and len(before) == len(chosen) and mode:
+                chosen = before | chosen if mode == "add" else before & ~chosen
+            self._select(chosen if chosen.any() else None)
+
+        self.session.work(lambda: lassoed(frame, xs, ys), found)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        plot = pn.Column(
+            pn.pane.Bokeh(self._plot.figure, sizing_mode="stretch_both", margin=0), self._stage,
+            sizing_mode="stretch_both", margin=0, styles={"position": "relative"},
+        )  # fmt: skip
+        return pn.Column(
+            self._bar, pn.Row(plot, self._legend, sizing_mode="stretch_both", margin=0),
+            self._timeline, self._fetch, sizing_mode="stretch_both", margin=0,
+            styles={"background": "var(--db-surface)"},
+        )  # fmt: skip

@@ -1,0 +1,99 @@
+// The line above the map: which map, what colours it, and what can be done with it.
+const svg = (d) => `<svg viewBox="0 0 24 24"><path d="${d}"/></svg>`
+const ICONS = {
+  fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+  fade: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
+  save: "M12 4v11M7.500 11 12 15.500 16.500 11M5 20h14",
+  drop: "M12 3.500c4 5 6 7.500 6 10.500a6 6 0 0 1-12 0c0-3 2-5.500 6-10.500z",
+}
+
+export function render({ model, el }) {
+  const bar = document.createElement("div")
+  bar.className = "bar"
+  bar.innerHTML = `
+    <span class="pick"><select class="map" aria-label="Which map"></select></span>
+    <label class="by" title="What colours the cells">${svg(ICONS.drop)}
+      <span class="pick"><select class="colour" aria-label="Colour cells by"></select></span></label>
+    <span class="gene"><input placeholder="Colour by a gene" aria-label="Colour by a gene"
+      spellcheck="false" autocomplete="off"><div class="found" hidden></div></span>
+    <span class="space"></span>
+    <button class="fade" title="Draw undecided cells fainter">${svg(ICONS.fade)}</button>
+    <button class="fit" title="Show the whole map and follow it">${svg(ICONS.fit)}</button>
+    <span class="menu"><button class="save" title="Save this view">${svg(ICONS.save)}</button>
+      <div class="found right" hidden>
+        <a data-do="png">Figure as PNG</a><a data-do="svg">Figure as SVG</a>
+        <a data-do="csv">Coordinates and clusters as CSV</a></div></span>`
+  const find = (s) => bar.querySelector(s)
+  const send = (message) => model.send_msg(message)
+  const [map, colour, gene] = [find(".map"), find(".colour"), find(".gene input")]
+  const found = find(".gene .found")
+  const menu = find(".menu .found")
+
+  const fill = () => {
+    map.replaceChildren(...model.maps.map((m) => new Option(m.title, m.name)))
+    map.value = model.map
+    map.parentElement.hidden = !model.maps.length
+    map.disabled = model.maps.length < 2
+    colour.replaceChildren()
+    for (const group of model.colours) {
+      const options = group.items.map((i) => new Option(i.title, i.key))
+      if (!group.title) colour.append(...options)
+      else {
+        const part = document.createElement("optgroup")
+        part.label = group.title
+        part.append(...options)
+        colour.append(part)
+      }
+    }
+    const known = [...colour.options].some((o) => o.value === model.colour)
+    if (!known && model.colour.startsWith("gene/")) {
+      colour.prepend(new Option(model.colour.split("/").slice(1).join("/"), model.colour))
+    }
+    colour.value = model.colour
+    find(".gene").hidden = !model.genes
+    find(".fade").classList.toggle("on", model.fade)
+    find(".fit").classList.toggle("on", model.zoomed)
+  }
+  const show = () => {
+    const names = model.suggestions
+    found.hidden = !names.length || gene !== el.getRootNode().activeElement && gene !== document.activeElement && !gene.matches(":focus")
+    found.replaceChildren(...names.map((name) => {
+      const a = document.createElement("a")
+      a.textContent = name
+      a.onmousedown = (event) => { event.preventDefault(); pick(name) }
+      return a
+    }))
+  }
+  const pick = (name) => {
+    gene.value = ""
+    found.hidden = true
+    gene.blur()
+    send({ do: "gene", name })
+  }
+  let wait
+  gene.oninput = () => {
+    clearTimeout(wait)
+    wait = setTimeout(() => send({ do: "suggest", text: gene.value }), 80)
+  }
+  gene.onkeydown = (event) => {
+    event.stopPropagation()
+    if (event.key === "Enter" && gene.value.trim()) pick(gene.value.trim())
+    if (event.key === "Escape") { gene.value = ""; found.hidden = true; gene.blur() }
+  }
+  gene.onblur = () => { found.hidden = true }
+  map.onchange = () => send({ do: "map", name: map.value })
+  colour.onchange = () => send({ do: "colour", key: colour.value })
+  find(".fade").onclick = () => send({ do: "fade" })
+  find(".fit").onclick = () => send({ do: "fit" })
+  find(".save").onclick = () => { menu.hidden = !menu.hidden }
+  bar.querySelector(".menu").addEventListener("focusout", (event) => {
+    if (!event.currentTarget.contains(event.relatedTarget)) menu.hidden = true
+  })
+  for (const a of menu.querySelectorAll("a")) {
+    a.onmousedown = (event) => { event.preventDefault(); menu.hidden = true; send({ do: a.dataset.do }) }
+  }
+  for (const name of ["maps", "map", "colours", "colour", "genes", "fade", "zoomed"]) model.on(name, fill)
+  model.on("suggestions", show)
+  fill()
+  return bar
+}
