@@ -77,7 +77,7 @@ class Form(JSComponent):
         super().__init__(**params)
         self.settings: dict[str, Setting] = {}
         self.on_change = lambda name, value: None
-        self.on_msg(self._take)
+        self.on_msg(lambda event: self._take(event.data))
 
     def show(self, rows: list[dict[str, Any]], settings: Mapping[str, Setting]) -> None:
         """Shows these lines; ``settings`` check what comes back."""

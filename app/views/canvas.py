@@ -78,7 +78,7 @@ class Canvas(pn.viewable.Viewer):
         }.items():
             self.flow.on(event, function)
         self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
-        self._hands.on_msg(self._key)
+        self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = False
         session.param.watch(self._draw, ["spec", "dataset", "problems", "run_errors", "run_state"])
         session.param.watch(self._draw_values, ["block_values"])
@@ -108,7 +108,9 @@ class Canvas(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         spec = self.session.spec
-        nodes = [self._data_node(spec), *(self._node(spec, b) for b in spec.blocks)]
+        nodes = [self._node(spec, b) for b in spec.blocks]
+        if nodes or self.session.dataset is not None:
+            nodes.insert(0, self._data_node(spec))
         edges = [self._edge(spec, w) for w in spec.wires]
         types = self._types()
         self._drawing = True

@@ -37,7 +37,7 @@ class Header(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._header.on_msg(self._take)
+        self._header.on_msg(lambda event: self._take(event.data))
         watched = ["spec", "dataset", "saved", "theme", "run_device", "notice"]
         session.param.watch(self._draw, watched)
         self._draw()

@@ -54,7 +54,7 @@ class Inspector(pn.viewable.Viewer):
         self._plan = Form(title="Next run", sizing_mode="stretch_width", margin=0)
         self._plan.on_change = session.set_training
         self._card = BlockCard(sizing_mode="stretch_width", margin=0)
-        self._card.on_msg(self._take)
+        self._card.on_msg(lambda event: self._take(event.data))
         self._block = Form(sizing_mode="stretch_width", margin=0)
         self._block.on_change = self._set
         self._help = BlockCard(sizing_mode="stretch_width", margin=0)

@@ -44,7 +44,7 @@ class Palette(pn.viewable.Viewer):
             ],
             sizing_mode="stretch_both",
         )
-        self._list.on_msg(self._take)
+        self._list.on_msg(lambda event: self._take(event.data))
 
     def _take(self, message: dict) -> None:
         if message.get("do") == "add":

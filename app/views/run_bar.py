@@ -51,7 +51,7 @@ class RunBar(pn.viewable.Viewer):
         super().__init__()
         self.session, self._fit = session, fit
         self._bar = RunStrip(height=48, sizing_mode="stretch_width", margin=0)
-        self._bar.on_msg(self._take)
+        self._bar.on_msg(lambda event: self._take(event.data))
         session.param.watch(
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",

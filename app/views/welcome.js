@@ -9,7 +9,7 @@ export function render({ model }) {
     b.type = "button"; b.className = "start";
     b.innerHTML = `<span><svg viewBox="0 0 24 24"><path d="${ICON[icon]}"/></svg></span><b></b><i></i>`;
     b.querySelector("b").textContent = title;
-    b.querySelector("i").textContent = text;
+    b.querySelector("i").textContent = text; b.title = text;
     if (message) b.addEventListener("click", () => model.send_msg(message)); 
     return b;
   };

@@ -41,7 +41,7 @@ class Welcome(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._cards.on_msg(self._take)
+        self._cards.on_msg(lambda event: self._take(event.data))
         if not pipelines_only:
             session.param.watch(self._draw, ["spec", "dataset"])
             self._draw()
