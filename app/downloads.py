@@ -7,6 +7,7 @@ import time
 import unicodedata
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
 import param
 from panel.custom import JSComponent
@@ -17,12 +18,14 @@ _MOST_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Offer:
-    """A file in memory, for one person, for ten minutes."""
+    """A file for one person, for ten minutes: in memory, or where it lies."""
 
     owner: str
     name: str
     content: bytes
     made: float
+    path: Path | None = None
+    passing: bool = False
 
 
 class Offers:
@@ -31,16 +34,28 @@ class Offers:
     def __init__(self) -> None:
         self._lock, self._offers = threading.Lock(), OrderedDict[str, Offer]()
 
-    def add(self, owner: str, name: str, content: bytes) -> str:
-        """Offers a file; returns where to fetch it, relative to the page."""
+    def add(
+        self, owner: str, name: str, content: bytes = b"", path: Path | None = None,
+        *, passing: bool = False,
+    ) -> str:  # fmt: skip
+        """Offers a file; returns where to fetch it, relative to the page.
+
+        Args:
+            owner: Who may fetch it.
+            name: What it is called there.
+            content, path: What is in it, or where it lies.
+            passing: Whether the file at `path` was only made to be fetched, and is then removed.
+        """
         token, now = secrets.token_urlsafe(24), time.monotonic()
         with self._lock:
-            self._offers[token] = Offer(owner, safe_name(name), content, now)
+            self._offers[token] = Offer(owner, safe_name(name), content, now, path, passing)
             while len(self._offers) > 1 and (
                 now - next(iter(self._offers.values())).made > _LIFETIME
                 or sum(len(o.content) for o in self._offers.values()) > _MOST_BYTES
             ):
-                self._offers.popitem(last=False)
+                gone = self._offers.popitem(last=False)[1]
+                if gone.passing and gone.path is not None:
+                    gone.path.unlink(missing_ok=True)
         return f"transfer/offer/{token}"
 
     def get(self, token: str) -> Offer | None:

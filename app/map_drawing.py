@@ -74,7 +74,7 @@ class Drawn:
 def draw(snapshot: Any, wish: Wish) -> Drawn:
     """Draws a snapshot as wished. Runs in a thread; costs milliseconds (see tests/app/README)."""
     maps = tuple(map_names(snapshot))
-    frame = frame_of(wish.run, snapshot, wish.map if wish.map in maps else "map")
+    frame = frame_of(wish.run, snapshot, wish.map if wish.map in maps else maps[0])
     colouring = colouring_of(frame, wish)
     view = wish.view or frame.view
     palette = tuple(

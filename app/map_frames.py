@@ -50,12 +50,14 @@ class MapFrame:
 def map_names(snapshot: Any) -> list[str]:
     """The maps that a snapshot holds, the main one first."""
     n = len(snapshot.map)
-    others = [
+    named = sorted(
         name
         for name, array in snapshot.arrays.items()
         if array.ndim == 2 and array.shape == (n, 2) and array.dtype.kind == "f"
-    ]
-    return ["map", *sorted(others)]
+    )
+    # The main map is also there under the name of its port.
+    main = [name for name in named if np.array_equal(snapshot.arrays[name], snapshot.map)][:1]
+    return [*(main or ["map"]), *(name for name in named if name not in main)]
 
 
 def frame_of(run: str, snapshot: Any, name: str = "map") -> MapFrame:

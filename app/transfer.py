@@ -1,0 +1,349 @@
+"""Files in and out: slices of an upload are streamed to disk, and what is offered is fetched.
+
+``panel serve app --plugins app.transfer`` takes ``ROUTES`` from here. Panel's login does not cover
+such routes, so each request is checked here: a token that only a tab of this server gives out, the
+signed cookie where there is a login, and that both mean the same person.
+"""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler, decode_signed_value, stream_request_body
+
+from app.downloads import OFFERS, safe_name
+from diffbio_engine.errors import DataError, UserError
+from diffbio_engine.runs import Store
+
+SLICE = 16 << 20
+# What the disk keeps free for runs and the system.
+_RESERVE = 256 << 20
+_MOST_TABS = 10_000
+
+
+@dataclass
+class Upload:
+    """A file on its way, or several that belong together (``parts``: name and size of each)."""
+
+    id: str
+    name: str
+    size: int
+    parts: list[tuple[str, int]]
+    partial: Path
+    busy: bool = False
+
+
+class Desk:
+    """What one tab may upload, and for whom."""
+
+    def __init__(self, owner: str, store: Store):
+        self.owner, self.store = owner, store
+        self.uploads: dict[str, Upload] = {}
+
+    def begin(self, name: str, size: int, parts: list[tuple[str, int]]) -> Upload:
+        """A place for an upload; an unfinished one of the same name and size is carried on."""
+        name = safe_name(name, "data")
+        if size <= 0:
+            raise DataError(f"{name} is empty.", fix="Choose a file that holds data.")
+        if len(parts) > 1:
+            if sum(n for _, n in parts) != size or len(parts) > 20:
+                raise DataError("These files do not add up.", fix="Drop them once more.")
+            parts = [(safe_name(part), n) for part, n in parts]
+            name = safe_name(f"{Path(name).stem}.zip")
+        for upload in self.uploads.values():
+            if (upload.name, upload.size) == (name, size) and upload.partial.exists():
+                return upload
+        dataset = self.store.new_upload(self.owner, name)
+        folder = dataset.partial_path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        needed = size * (2 if len(parts) > 1 else 1)
+        free = shutil.disk_usage(folder).free - _RESERVE
+        if needed > free:
+            self.store.delete_dataset(self.owner, dataset.id)
+            raise DataError(
+                f"{name} needs {_in_words(needed)}, and the disk of the server has "
+                f"{_in_words(max(free, 0))} left.",
+                fix="Delete data sets or runs that are no longer needed, or choose a smaller file.",
+            )
+        dataset.partial_path.touch()
+        upload = Upload(dataset.id, name, size, parts, dataset.partial_path)
+        self.uploads[dataset.id] = upload
+        return upload
+
+    def give_up(self, upload: Upload) -> None:
+        """Removes what had arrived, so that nothing half-written stays."""
+        self.uploads.pop(upload.id, None)
+        self.store.delete_dataset(self.owner, upload.id)
+
+    def finish(self, upload: Upload) -> None:
+        """Makes what has arrived whole a data set."""
+        if len(upload.parts) > 1:
+            _zip_parts(upload)
+        self.store.finish_upload(self.owner, upload.id)
+        self.uploads.pop(upload.id, None)
+
+
+class Desks:
+    """The desk of each tab, by a token that cannot be guessed."""
+
+    def __init__(self) -> None:
+        self._lock, self._desks = threading.Lock(), OrderedDict[str, Desk]()
+
+    def open(self, owner: str, store: Store) -> str:
+        """A token for one tab; close it with the tab."""
+        token = secrets.token_urlsafe(24)
+        with self._lock:
+            self._desks[token] = Desk(owner, store)
+            while len(self._desks) > _MOST_TABS:
+                self._desks.popitem(last=False)
+        return token
+
+    def close(self, token: str) -> None:
+        """The tab is closed; what had arrived of an upload waits for the person's next tab."""
+        with self._lock:
+            self._desks.pop(token, None)
+
+    def get(self, token: str) -> Desk | None:
+        """The desk of a token."""
+        with self._lock:
+            return self._desks.get(token)
+
+    def inherit(self, token: str) -> None:
+        """Takes over unfinished uploads of the same person, so that a reload can carry them on."""
+        mine = self.get(token)
+        with self._lock:
+            for other in self._desks.values():
+                if mine is not None and other is not mine and other.owner == mine.owner:
+                    mine.uploads.update(other.uploads)
+
+
+DESKS = Desks()
+
+
+class _Guarded(RequestHandler):
+    """Who asks, and whether they may."""
+
+    def check_person(self, owner: str) -> None:
+        """Refuses with 403 unless the signed cookie, where there is a login, means the owner."""
+        user = self._user()
+        if user is None and self._login_is_on():
+            raise HTTPError(403, reason="Please log in")
+        if user is not None and user != owner:
+            raise HTTPError(403, reason="This belongs to somebody else")
+
+    def check_origin(self) -> None:
+        """Refuses a page of another site that sends requests with this person's cookies."""
+        origin = self.request.headers.get("Origin")
+        if origin and origin.split("://")[-1] != self.request.host:
+            raise HTTPError(403, reason="Wrong origin")
+
+    def _login_is_on(self) -> bool:
+        provider = getattr(self.application, "auth_provider", None)
+        return bool(provider and (provider.get_user or provider.get_user_async))
+
+    def _user(self) -> str | None:
+        from panel.config import config
+
+        cookie = self.get_cookie("user")
+        if not cookie or not config.cookie_secret:
+            return None
+        value = decode_signed_value(config.cookie_secret, "user", cookie)
+        return value.decode() if value else None
+
+    def say(self, status: int, **content: Any) -> None:
+        """Answers with JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(content))
+
+    def refuse(self, status: int, error: UserError) -> None:
+        """Answers with a sentence."""
+        self.say(status, sentence=str(error))
+
+
+class UploadHandler(_Guarded):
+    """``POST uploads`` with name, size and parts: where to send the slices, and from where on."""
+
+    def prepare(self) -> None:
+        """Checks who asks."""
+        self.check_origin()
+        self.desk = DESKS.get(self.request.headers.get("X-Desk", ""))
+        if self.desk is None:
+            raise HTTPError(403, reason="This page is out of date; reload it")
+        self.check_person(self.desk.owner)
+
+    def post(self) -> None:
+        """Begins an upload, or carries one on."""
+        try:
+            asked = json.loads(self.request.body)
+            parts = [(str(name), int(size)) for name, size in asked.get("parts", [])]
+            DESKS.inherit(self.request.headers.get("X-Desk", ""))
+            upload = self.desk.begin(str(asked["name"]), int(asked["size"]), parts)
+        except UserError as error:
+            return self.refuse(507 if "disk" in error.what else 400, error)
+        except (ValueError, KeyError, TypeError):
+            raise HTTPError(400, reason="Not a request for an upload") from None
+        self.say(200, id=upload.id, offset=upload.partial.stat().st_size, slice=SLICE)
+
+
+@stream_request_body
+class SliceHandler(_Guarded):
+    """``PUT uploads/<id>?offset=n``: appends a slice; 409 with the offset it has if that differs."""
+
+    def prepare(self) -> None:
+        """Checks who asks and where the slice belongs, before any of it is read."""
+        self.check_origin()
+        self.upload: Upload | None = None
+        self.mine, self.wrong, self.full, self.arrived, self.file = False, False, False, 0, None
+        desk = DESKS.get(self.request.headers.get("X-Desk", ""))
+        if desk is None:
+            raise HTTPError(403, reason="This page is out of date; reload it")
+        self.check_person(desk.owner)
+        self.desk, self.upload = desk, desk.uploads.get(self.path_args[0])
+        if self.upload is None:
+            raise HTTPError(404, reason="There is no such upload")
+        self.request.connection.set_max_body_size(2 * SLICE)
+        self.start = self.upload.partial.stat().st_size
+        offset = self.get_query_argument("offset", "")
+        self.wrong = self.upload.busy or offset != str(self.start)
+        if not self.wrong:
+            self.mine = self.upload.busy = True
+            self.file = self.upload.partial.open("ab")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Writes a piece of the slice."""
+        if self.file is None or self.full or self.wrong:
+            return
+        self.arrived += len(chunk)
+        try:
+            if self.start + self.arrived > self.upload.size:
+                self.wrong = True
+            else:
+                self.file.write(chunk)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self.full = True
+
+    def put(self, upload_id: str) -> None:
+        """All of the slice is here."""
+        upload = self.upload
+        self._close(keep=not self.wrong and not self.full)
+        if self.full:
+            self.desk.give_up(upload)
+            return self.refuse(
+                507,
+                DataError(
+                    f"The disk of the server was full before {upload.name} had arrived; nothing of "
+                    "it was kept.",
+                    fix="Delete data sets or runs that are no longer needed, then upload it again.",
+                ),
+            )
+        offset = upload.partial.stat().st_size
+        if self.wrong:
+            return self.say(409, offset=offset)
+        if offset < upload.size:
+            return self.say(200, offset=offset, done=False)
+        try:
+            self.desk.finish(upload)
+        except OSError as error:
+            self.desk.give_up(upload)
+            return self.refuse(507, DataError(f"{upload.name} could not be stored: {error}."))
+        self.say(200, offset=offset, done=True, id=upload.id)
+
+    def delete(self, upload_id: str) -> None:
+        """The person does not want it any more."""
+        self._close(keep=True)
+        self.desk.give_up(self.upload)
+        self.say(200)
+
+    def on_connection_close(self) -> None:
+        """The line broke: what arrived of the slice is kept, and the next one begins there."""
+        self._close(keep=True)
+
+    def on_finish(self) -> None:
+        """Whatever happened, the upload is free again."""
+        self._close(keep=True)
+
+    def _close(self, keep: bool) -> None:
+        if self.file is not None:
+            try:
+                self.file.close()
+            except OSError:  # what was buffered no longer fits on the disk
+                self.full = True
+            self.file = None
+            if not keep and self.upload.partial.exists():
+                os.truncate(self.upload.partial, self.start)
+        if self.mine and self.upload is not None:
+            self.mine = self.upload.busy = False
+
+
+class OfferHandler(_Guarded):
+    """``GET offer/<token>``: a file that was made for this person, or a folder as a zip."""
+
+    async def get(self, token: str) -> None:
+        """Sends the file piece by piece."""
+        offer = OFFERS.get(token)
+        if offer is None:
+            raise HTTPError(404, reason="This link has run out; ask for the file again")
+        self.check_person(offer.owner)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Content-Disposition", f'attachment; filename="{_ascii(offer.name)}"')
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+        if offer.path is None:
+            self.set_header("Content-Length", str(len(offer.content)))
+            self.finish(offer.content)
+        else:
+            self.set_header("Content-Length", str(offer.path.stat().st_size))
+            with offer.path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    self.write(piece)
+                    await self.flush()
+
+
+def _zip_parts(upload: Upload) -> None:
+    """Files that belong together (matrix, barcodes, features) lie end to end; makes a zip of them."""
+    packed = upload.partial.with_suffix(".packing")
+    try:
+        with upload.partial.open("rb") as file, zipfile.ZipFile(packed, "w") as archive:
+            for name, size in upload.parts:
+                now = time.localtime()[:6]
+                with archive.open(zipfile.ZipInfo(name, now), "w", force_zip64=True) as member:
+                    while size > 0:
+                        piece = file.read(min(size, 1 << 20))
+                        if not piece:
+                            raise OSError(errno.EIO, f"{name} is cut off")
+                        member.write(piece)
+                        size -= len(piece)
+        os.replace(packed, upload.partial)
+    finally:
+        packed.unlink(missing_ok=True)
+
+
+def _ascii(name: str) -> str:
+    return name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+
+
+def _in_words(n_bytes: int) -> str:
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"
+
+
+ROUTES = [
+    (r"/transfer/uploads", UploadHandler, {}),
+    (r"/transfer/uploads/([0-9a-f]+)", SliceHandler, {}),
+    (r"/transfer/offer/([\w-]+)", OfferHandler, {}),
+]
