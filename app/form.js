@@ -4,7 +4,9 @@ const clean = (x) => x === 0 ? "0" : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? 
 export function render({ model }) {
   const root = document.createElement("div");
   root.className = "lines";
+  root.classList.toggle("compact", model.compact);
   const lines = new Map();
+  const opened = new Map(), MORE = "More settings";
   let shape = "";
 
   const sender = (name) => {
@@ -111,14 +113,22 @@ export function render({ model }) {
     if (!model.rows.length && model.empty) {
       const p = document.createElement("p"); p.className = "empty"; p.textContent = model.empty; root.append(p);
     }
-    const more = document.createElement("details");
-    more.innerHTML = "<summary>More settings</summary>";
-    let heading = null;
-    for (const row of model.rows) {
-      if (row.heading && row.heading !== heading) {
-        heading = row.heading;
-        const h = document.createElement("h5"); h.textContent = heading; root.append(h);
+    // Groups fold; a long one begins folded. What the person opened stays open.
+    const groups = new Map();
+    const group = (title) => {
+      if (!title) return root;
+      if (!groups.has(title)) {
+        const fold = document.createElement("details");
+        fold.innerHTML = "<summary></summary>";
+        fold.querySelector("summary").textContent = title;
+        const many = model.rows.filter((r) => r.heading === title).length > 4;
+        fold.open = opened.get(title) ?? !(many || title === MORE || title === "Next run");
+        fold.addEventListener("toggle", () => opened.set(title, fold.open));
+        groups.set(title, fold);
       }
+      return groups.get(title);
+    };
+    for (const row of model.rows) {
       const line = document.createElement("div");
       line.className = "line"; line.dataset.setting = row.name;
       line.innerHTML = `<div class="head"><span class="label"></span><span class="unit"></span><span class="mark" title="This takes effect in a new run">restarts the run</span><span class="help" tabindex="0" role="note">?</span></div>`;
@@ -126,13 +136,14 @@ export function render({ model }) {
       line.querySelector(".unit").textContent = row.unit;
       const help = line.querySelector(".help");
       help.dataset.help = row.help; help.setAttribute("aria-label", row.help); help.hidden = !row.help;
+      line.querySelector(".label").title = model.compact ? `${row.label}${row.unit ? ` (${row.unit})` : ""}: ${row.help}` : "";
       const make = { whole: slider, number: slider, switch: toggle, choice, text, list: text }[row.kind];
       const set = make(row, line);
       line.insertAdjacentHTML("beforeend", '<div class="note" role="alert"></div>');
       lines.set(row.name, { line, set });
-      (row.advanced ? more : root).append(line);
+      group(row.advanced ? MORE : row.heading).append(line);
     }
-    if (more.children.length > 1) root.append(more);
+    root.append(...groups.values());
   };
 
   const draw = () => {

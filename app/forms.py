@@ -68,6 +68,7 @@ class Form(JSComponent):
     running = param.Boolean(False, doc="Marks what takes effect only in a new run.")
     messages = param.Dict({}, doc="For each setting, why its last value was refused.")
     title = param.String()
+    compact = param.Boolean(False, constant=True, doc="One line for each; set when it is made.")
     empty = param.String(doc="What is said where there is nothing to edit.")
 
     _esm = (_HERE / "form.js").read_text(encoding="utf-8")

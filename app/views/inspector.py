@@ -26,6 +26,8 @@ STEPS = Setting(
 SEED = Setting("seed", "int", 0, low=0, doc="The same seed gives the same run.")
 BATCH = Setting("batch_size", "int", 256, low=8, doc="Cells in a training step.")
 
+NEXT_RUN = (STEPS, BATCH, SEED)
+
 
 def weight_setting(default: float) -> Setting:
     """The weight of a loss term in the objective, as a dial."""
@@ -49,10 +51,8 @@ class Inspector(pn.viewable.Viewer):
     def __init__(self, session: Session):
         super().__init__()
         self.session = session
-        self._dials = Form(title="Run dials", sizing_mode="stretch_width", margin=0)
-        self._dials.on_change = session.turn
-        self._plan = Form(title="Next run", sizing_mode="stretch_width", margin=0)
-        self._plan.on_change = session.set_training
+        self._dials = Form(title="Run dials", compact=True, sizing_mode="stretch_width", margin=0)
+        self._dials.on_change = self._turned
         self._card = BlockCard(sizing_mode="stretch_width", margin=0)
         self._card.on_msg(lambda event: self._take(event.data))
         self._block = Form(sizing_mode="stretch_width", margin=0)
@@ -61,6 +61,12 @@ class Inspector(pn.viewable.Viewer):
         watched = ["spec", "dataset", "selected_block", "problems", "run_state", "dials", "run_errors"]
         session.param.watch(self._draw, watched)
         self._draw()
+
+    def _turned(self, name: str, value: Any) -> None:
+        if self._dials.settings[name].live:
+            self.session.turn(name, value)
+        else:
+            self.session.set_training(name, value)
 
     def _set(self, name: str, value: Any) -> None:
         block = self.session.selected_block
@@ -85,7 +91,7 @@ class Inspector(pn.viewable.Viewer):
         running = self.session.is_running
         with pn.io.hold():
             self._draw_dials()
-            self._plan.running = self._block.running = running
+            self._dials.running = self._block.running = running
             self._draw_block()
 
     def _draw_dials(self) -> None:
@@ -102,9 +108,10 @@ class Inspector(pn.viewable.Viewer):
                 setting = weight_setting(port.weight)
                 line = row(setting, session.dials.get(name, weight), name=name)
                 said = f"{_title(declared.title, block.id, declared.id)}"
-                words = label(port.name) if port.name != "loss" else said
-                lines.append({**line, "label": words, "unit": said if port.name != "loss" else "",
-                              "heading": "Loss weights"})  # fmt: skip
+                words = said if port.name == "loss" else f"{said}: {label(port.name).lower()}"
+                if port.name != "loss" and len(declared.losses) == 1:
+                    words = label(port.name)
+                lines.append({**line, "label": words, "heading": "Loss weights", "help": port.doc})
                 settings[name] = setting
         for block in session.spec.blocks:
             declared = find_operator(block.operator)
@@ -119,9 +126,10 @@ class Inspector(pn.viewable.Viewer):
                     said = f"{said}: {label(setting.name).lower()}"
                 lines.append({**line, "label": said, "heading": "Temperatures", "advanced": False})
                 settings[name] = setting
+        for setting in NEXT_RUN:
+            lines.append({**row(setting, training.get(setting.name)), "heading": "Next run"})
+            settings[setting.name] = setting
         self._dials.show(lines, settings)
-        plan = {s.name: s for s in (STEPS, BATCH, SEED)}
-        self._plan.show([row(s, training.get(s.name)) for s in plan.values()], plan)
 
     def _draw_block(self) -> None:
         session, block_id = self.session, self.session.selected_block
@@ -193,7 +201,6 @@ class Inspector(pn.viewable.Viewer):
         parts = (self._card, self._block, self._help)
         return pn.Column(
             self._dials,
-            self._plan,
             *parts,
             sizing_mode="stretch_both",
             scroll="y",
