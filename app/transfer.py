@@ -5,6 +5,7 @@ such routes, so each request is checked here: a token that only a tab of this se
 signed cookie where there is a login, and that both mean the same person.
 """
 
+import asyncio
 import errno
 import json
 import os
@@ -45,9 +46,8 @@ class Upload:
 class Desk:
     """What one tab may upload, and for whom."""
 
-    def __init__(self, owner: str, store: Store):
-        self.owner, self.store = owner, store
-        self.uploads: dict[str, Upload] = {}
+    def __init__(self, owner: str, store: Store, uploads: dict[str, Upload]):
+        self.owner, self.store, self.uploads = owner, store, uploads
 
     def begin(self, name: str, size: int, parts: list[tuple[str, int]]) -> Upload:
         """A place for an upload; an unfinished one of the same name and size is carried on."""
@@ -97,12 +97,14 @@ class Desks:
 
     def __init__(self) -> None:
         self._lock, self._desks = threading.Lock(), OrderedDict[str, Desk]()
+        # By person, not by tab, so that a reload can carry an upload on.
+        self._uploads: dict[str, dict[str, Upload]] = {}
 
     def open(self, owner: str, store: Store) -> str:
         """A token for one tab; close it with the tab."""
         token = secrets.token_urlsafe(24)
         with self._lock:
-            self._desks[token] = Desk(owner, store)
+            self._desks[token] = Desk(owner, store, self._uploads.setdefault(owner, {}))
             while len(self._desks) > _MOST_TABS:
                 self._desks.popitem(last=False)
         return token
@@ -116,14 +118,6 @@ class Desks:
         """The desk of a token."""
         with self._lock:
             return self._desks.get(token)
-
-    def inherit(self, token: str) -> None:
-        """Takes over unfinished uploads of the same person, so that a reload can carry them on."""
-        mine = self.get(token)
-        with self._lock:
-            for other in self._desks.values():
-                if mine is not None and other is not mine and other.owner == mine.owner:
-                    mine.uploads.update(other.uploads)
 
 
 DESKS = Desks()
@@ -187,7 +181,6 @@ class UploadHandler(_Guarded):
         try:
             asked = json.loads(self.request.body)
             parts = [(str(name), int(size)) for name, size in asked.get("parts", [])]
-            DESKS.inherit(self.request.headers.get("X-Desk", ""))
             upload = self.desk.begin(str(asked["name"]), int(asked["size"]), parts)
         except UserError as error:
             return self.refuse(507 if "disk" in error.what else 400, error)
@@ -198,7 +191,7 @@ class UploadHandler(_Guarded):
 
 @stream_request_body
 class SliceHandler(_Guarded):
-    """``PUT uploads/<id>?offset=n``: appends a slice; 409 with the offset it has if that differs."""
+    """``PUT uploads/<id>?offset=n``: appends a slice; 409 with the offset it has if it differs."""
 
     def prepare(self) -> None:
         """Checks who asks and where the slice belongs, before any of it is read."""
@@ -235,10 +228,11 @@ class SliceHandler(_Guarded):
                 raise
             self.full = True
 
-    def put(self, upload_id: str) -> None:
+    async def put(self, upload_id: str) -> None:
         """All of the slice is here."""
         upload = self.upload
-        self._close(keep=not self.wrong and not self.full)
+        arrived_whole = not self.wrong and not self.full
+        self._close(keep=arrived_whole)
         if self.full:
             self.desk.give_up(upload)
             return self.refuse(
@@ -255,7 +249,7 @@ class SliceHandler(_Guarded):
         if offset < upload.size:
             return self.say(200, offset=offset, done=False)
         try:
-            self.desk.finish(upload)
+            await asyncio.to_thread(self.desk.finish, upload)
         except OSError as error:
             self.desk.give_up(upload)
             return self.refuse(507, DataError(f"{upload.name} could not be stored: {error}."))
@@ -313,7 +307,7 @@ class OfferHandler(_Guarded):
 
 
 def _zip_parts(upload: Upload) -> None:
-    """Files that belong together (matrix, barcodes, features) lie end to end; makes a zip of them."""
+    """Files that belong together (matrix, barcodes, features) lie end to end; zips them."""
     packed = upload.partial.with_suffix(".packing")
     try:
         with upload.partial.open("rb") as file, zipfile.ZipFile(packed, "w") as archive:

@@ -1,0 +1,235 @@
+// Three ways to bring data; what a file holds before it is used; which port finds its array where.
+const svg = (d) => `<svg viewBox="0 0 24 24"><path d="${d}"/></svg>`
+const ICON = {
+  up: "M12 16V4.500M7.500 8.500 12 4l4.500 4.500M4 15.500V20h16v-4.500",
+  folder: "M3.500 6.500h6l2 2.500h9v10.500h-17z",
+  file: "M6 3.500h8l4.500 4.500v12.500H6zM14 3.500V8h4.500",
+  demo: "M12 3.500l2.600 5.300 5.900.9-4.200 4.100 1 5.800L12 16.900l-5.300 2.700 1-5.800L3.500 9.700l5.900-.9z",
+}
+const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
+const size = (n) => {
+  for (const [unit, of] of [["GB", 2 ** 30], ["MB", 2 ** 20], ["kB", 2 ** 10]]) if (n >= of) return `${(n / of).toFixed(1)} ${unit}`
+  return `${n} bytes`
+}
+const number = (n) => n.toLocaleString("en")
+const make = (tag, name, text) => {
+  const node = document.createElement(tag)
+  if (name) node.className = name
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+// Files that belong together (a 10x matrix with its barcodes and features) become one upload.
+function groups(files) {
+  const sets = new Map(), alone = []
+  for (const { file, path } of files) {
+    const name = file.name.match(TRIO)
+    if (!name) { if (!file.name.startsWith(".")) alone.push({ name: file.name, files: [file] }); continue }
+    const folder = path.split("/").slice(0, -1).join("/")
+    const key = `${folder}|${name[1]}`
+    if (!sets.has(key)) sets.set(key, { name: folder.split("/").pop() || name[1].replace(/[_.-]+$/, "") || "10x matrix", files: [] })
+    sets.get(key).files.push(file)
+  }
+  return [...sets.values(), ...alone]
+}
+
+async function dropped(transfer) {
+  const found = []
+  const walk = async (entry, path) => {
+    if (entry.isFile) found.push({ file: await new Promise((ok, no) => entry.file(ok, no)), path: path + entry.name })
+    else {
+      const reader = entry.createReader()
+      for (;;) {
+        const some = await new Promise((ok, no) => reader.readEntries(ok, no))
+        if (!some.length) break
+        for (const inner of some) await walk(inner, `${path}${entry.name}/`)
+      }
+    }
+  }
+  const entries = [...transfer.items].filter((i) => i.kind === "file").map((i) => i.webkitGetAsEntry?.() ?? i.getAsFile())
+  for (const entry of entries) {
+    if (entry instanceof File) found.push({ file: entry, path: entry.name })
+    else if (entry) await walk(entry, "")
+  }
+  return found
+}
+
+export function render({ model }) {
+  const box = make("div", "data")
+  box.innerHTML = `<div class="ways">
+      <label class="drop" tabindex="0"><input type="file" multiple hidden>${svg(ICON.up)}
+        <b>Drop files or a folder here</b><span>h5ad, 10x h5, 10x mtx (folder, three files or zip), csv, tsv. Any size.</span></label>
+      <div class="uploads"></div>
+      <h4>One-click demo</h4><div class="demos"></div>
+      <div class="mine"><h4>Your data sets</h4><div class="recent"></div></div>
+      <div class="server"><h4>On the server <span class="where"></span></h4><div class="listing"></div></div>
+    </div><div class="look"></div>`
+  const find = (s) => box.querySelector(s)
+  const address = (path) => new URL(`transfer/${path}`, document.baseURI)
+  const headers = { "X-Desk": model.desk }
+  const running = new Map()
+
+  const send = async (group) => {
+    const total = group.files.reduce((n, f) => n + f.size, 0)
+    const row = make("div", "upload")
+    row.innerHTML = `<b></b><span></span><button>Stop</button><i></i>`
+    row.querySelector("b").textContent = group.name
+    find(".uploads").append(row)
+    const say = (text) => { row.querySelector("span").textContent = text }
+    const fail = (text) => { row.classList.add("bad"); say(text); row.querySelector("button").textContent = "Close"; row.querySelector("button").onclick = () => row.remove() }
+    const whole = group.files.length > 1 ? new Blob(group.files) : group.files[0]
+    const control = new AbortController()
+    let id
+    row.querySelector("button").onclick = async () => {
+      control.abort()
+      if (id) await fetch(address(`uploads/${id}`), { method: "DELETE", headers })
+      row.remove()
+    }
+    const parts = group.files.length > 1 ? group.files.map((f) => [f.name, f.size]) : []
+    let answer
+    try {
+      answer = await fetch(address("uploads"), { method: "POST", headers, signal: control.signal,
+        body: JSON.stringify({ name: group.name, size: total, parts }) })
+      if (!answer.ok) return fail(await words(answer))
+    } catch (error) { return control.signal.aborted ? undefined : fail("The server did not answer. Try again.") }
+    const start = await answer.json()
+    id = start.id
+    let offset = start.offset, pauses = 0
+    const began = performance.now(), first = offset
+    while (offset < total) {
+      row.querySelector("i").style.setProperty("--share", offset / total)
+      const speed = (offset - first) / Math.max(performance.now() - began, 1) * 1000
+      say(`${size(offset)} of ${size(total)}${speed > 0 ? `, ${size(speed)}/s` : ""}`)
+      try {
+        const piece = await fetch(address(`uploads/${id}?offset=${offset}`), { method: "PUT", headers,
+          signal: control.signal, body: whole.slice(offset, offset + start.slice) })
+        if (piece.ok || piece.status === 409) {
+          const told = await piece.json()
+          if (piece.status === 409) await new Promise((ok) => setTimeout(ok, 300))
+          if (piece.status === 409 && ++pauses > 40) return fail("Another window sends the same file.")
+          if (piece.ok) pauses = 0
+          offset = told.offset
+          if (told.done) break
+        } else return fail(await words(piece))
+      } catch (error) {
+        if (control.signal.aborted) return
+        if (++pauses > 20) return fail("The connection was lost. Drop the file again: it goes on where it was.")
+        say("Connection lost, trying again")
+        await new Promise((ok) => setTimeout(ok, Math.min(500 * pauses, 5000)))
+        const again = await fetch(address("uploads"), { method: "POST", headers,
+          body: JSON.stringify({ name: group.name, size: total, parts }) }).catch(() => null)
+        if (again?.ok) offset = (await again.json()).offset
+      }
+    }
+    row.remove()
+    model.send_msg({ do: "uploaded", id })
+  }
+  const words = async (answer) => {
+    try { return (await answer.json()).sentence } catch { return answer.statusText || `The server answered ${answer.status}.` }
+  }
+  const take = async (files) => {
+    const made = groups(files)
+    for (const group of made) await send(group)
+  }
+
+  const drop = find(".drop")
+  drop.ondragover = (event) => { event.preventDefault(); event.stopPropagation(); drop.classList.add("over") }
+  drop.ondragleave = () => drop.classList.remove("over")
+  drop.ondrop = async (event) => {
+    event.preventDefault(); event.stopPropagation()
+    drop.classList.remove("over")
+    take(await dropped(event.dataTransfer))
+  }
+  drop.onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") drop.querySelector("input").click() }
+  drop.querySelector("input").onchange = (event) => {
+    take([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })))
+    event.target.value = ""
+  }
+  // Files that were dropped elsewhere on the page wait here.
+  const waiting = () => { const files = window.diffbioDropped; window.diffbioDropped = null; if (files) take(files) }
+  const listen = () => waiting()
+  window.addEventListener("diffbio-dropped", listen)
+  model.on("remove", () => window.removeEventListener("diffbio-dropped", listen))
+  waiting()
+
+  const row = (icon, name, more, act) => {
+    const item = make("button", "row")
+    item.innerHTML = svg(icon) + "<b></b><span></span>"
+    item.querySelector("b").textContent = name
+    item.querySelector("span").textContent = more
+    item.title = name
+    item.onclick = act
+    return item
+  }
+  const lists = () => {
+    find(".demos").replaceChildren(...model.demos.map((d) => {
+      const item = row(ICON.demo, d.title, d.sentence, () => model.send_msg({ do: "demo", id: d.id }))
+      item.title = d.sentence
+      return item
+    }))
+    find(".mine").hidden = !model.recent.length
+    find(".recent").replaceChildren(...model.recent.map((d) => {
+      const item = row(ICON.file, d.name, size(d.size), () => model.send_msg({ do: "look", id: d.id }))
+      item.classList.toggle("on", d.id === model.preview.id)
+      return item
+    }))
+    find(".where").textContent = model.folder
+    find(".server").hidden = !model.listing.length
+    find(".listing").replaceChildren(...model.listing.map((f) =>
+      row(f.folder ? ICON.folder : ICON.file, f.name, f.folder ? "" : size(f.size),
+        () => model.send_msg({ do: f.folder && !f.tenx ? "enter" : "server", path: f.path }))))
+  }
+
+  const chooser = (field) => {
+    const line = make("label", "field")
+    line.append(make("b", "", field.title), make("span", "", field.help))
+    const select = make("select")
+    for (const o of field.options) select.append(new Option(o.title, o.place))
+    select.value = field.place
+    select.setAttribute("aria-label", field.title)
+    select.onchange = () => model.send_msg({ do: "field", port: field.port, place: select.value })
+    line.append(select)
+    return line
+  }
+  const look = () => {
+    const pane = find(".look"), p = model.preview
+    pane.replaceChildren()
+    pane.classList.toggle("busy", !!model.busy)
+    if (model.busy) return pane.append(make("p", "hint", model.busy))
+    if (model.problem.what) {
+      const bad = make("div", "problem")
+      bad.append(make("b", "", model.problem.what), make("span", "", model.problem.fix || ""))
+      pane.append(bad)
+    }
+    if (!p.id) return model.problem.what ? undefined : pane.append(make("p", "hint", "Choose a file: what it holds is shown here before it is used."))
+    const head = make("header")
+    head.append(make("h3", "", p.name), make("p", "", `${p.kind} · ${size(p.bytes)}`))
+    pane.append(head)
+    const facts = make("div", "facts")
+    for (const [value, what] of [[number(p.n_cells), "cells"], [number(p.n_genes), "genes"], [p.genes, "gene names"]]) {
+      const fact = make("div"); fact.append(make("b", "", value), make("span", "", what)); facts.append(fact)
+    }
+    pane.append(facts)
+    for (const m of p.matrices) pane.append(make("p", "matrix", m))
+    for (const w of p.warnings) pane.append(make("p", "warning", w))
+    const fields = make("div", "fields")
+    for (const field of p.fields) fields.append(chooser(field))
+    if (p.fields.length) pane.append(make("h4", "", "Where the pipeline finds what it needs"), fields)
+    if (p.columns.length) {
+      pane.append(make("h4", "", "Columns of the cells"))
+      const table = make("div", "columns")
+      for (const c of p.columns) table.append(make("b", "", c.name), make("span", "", c.what), make("i", "", c.examples))
+      pane.append(table)
+    }
+    const foot = make("footer")
+    const use = make("button", "use", "Use this data set")
+    use.onclick = () => model.send_msg({ do: "use" })
+    foot.append(use)
+    pane.append(foot)
+  }
+  for (const name of ["demos", "recent", "listing", "folder", "preview"]) model.on(name, lists)
+  for (const name of ["preview", "problem", "busy"]) model.on(name, look)
+  lists()
+  look()
+  return box
+}

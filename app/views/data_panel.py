@@ -1,0 +1,275 @@
+"""Data: bring a file, look at it, say where things lie in it, and use it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.datasets import card_of, open_demo
+from app.session import DatasetCard, Session
+from app.transfer import DESKS
+from diffbio_engine.data import examples
+from diffbio_engine.errors import DataError, UserError
+
+_HERE = Path(__file__).parent
+_FILES = (".h5ad", ".h5", ".csv", ".tsv", ".txt", ".zip", ".gz", ".mtx")
+_OWN_FOLDERS = {"owners", "runs", "trash", "demos", "queue"}
+_MOST_LISTED = 400
+
+# Port: what a person calls it, and what it is for.
+_FIELDS = {
+    "counts": ("Counts from", "Raw molecule counts, which the count models need."),
+    "batch_labels": ("Batch column", "What is to be corrected for: donor, sample, chemistry."),
+    "labels": ("Known labels", "Only to compare with; the training does not see them."),
+    "embeddings": ("Embedding", "Coordinates that are there already, such as PCA."),
+}
+
+
+class DataDesk(JSComponent):
+    """The page's side of the panel."""
+
+    desk = param.String(doc="Who may upload; goes into a header of each request.")
+    demos = param.List()
+    recent = param.List()
+    folder = param.String()
+    listing = param.List()
+    preview = param.Dict({})
+    problem = param.Dict({})
+    busy = param.String()
+
+    _esm = (_HERE / "data_panel.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
+
+
+class PageDrop(JSComponent):
+    """Lets a file be dropped anywhere on the page: the data panel opens and takes it."""
+
+    _esm = """
+    export function render({ model }) {
+      const veil = document.createElement("div")
+      veil.style.cssText = `position: fixed; inset: 0; z-index: 3000; display: none; place-items: center;
+        font: 600 18px var(--db-font); color: var(--db-accent-text); pointer-events: none;
+        background: color-mix(in srgb, var(--db-surface) 86%, transparent);
+        outline: 3px dashed var(--db-accent); outline-offset: -18px`
+      veil.textContent = "Drop to bring this data in"
+      let depth = 0
+      const files = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files")
+      const show = (on) => { veil.style.display = on ? "grid" : "none" }
+      const hands = {
+        dragenter: (event) => { if (files(event)) { depth++; show(true) } },
+        dragleave: (event) => { if (files(event) && --depth <= 0) { depth = 0; show(false) } },
+        dragover: (event) => { if (files(event)) event.preventDefault() },
+        drop: (event) => {
+          depth = 0
+          show(false)
+          if (!files(event) || event.defaultPrevented) return
+          event.preventDefault()
+          window.diffbioDropped = [...event.dataTransfer.files].map((file) => ({ file, path: file.name }))
+          window.dispatchEvent(new Event("diffbio-dropped"))
+          model.send_msg({ do: "dropped" })
+        },
+      }
+      for (const [name, hand] of Object.entries(hands)) window.addEventListener(name, hand)
+      model.on("remove", () => {
+        for (const [name, hand] of Object.entries(hands)) window.removeEventListener(name, hand)
+      })
+      return veil
+    }
+    """
+
+    def __init__(self, session: Session, **params: Any):
+        super().__init__(width=0, height=0, margin=0, **params)
+        self.on_msg(lambda message: setattr(session, "showing", "data"))
+
+
+class DataPanel(pn.viewable.Viewer):
+    """Three ways in, a look before use, and where each port finds its array."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.card: DatasetCard | None = session.dataset
+        token = DESKS.open(session.owner, session.store)
+        session.on_close(lambda: DESKS.close(token))
+        self._desk = DataDesk(
+            desk=token,
+            demos=[{"id": e.id, "title": e.title, "sentence": e.sentence} for e in examples()],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._desk.on_msg(self._asked)
+        session.param.watch(self._opened, ["showing"])
+        self._list_all("")
+        self._show()
+
+    def _opened(self, *_: Any) -> None:
+        if self.session.showing == "data":
+            self._list_all(self._desk.folder)
+
+    def _list_all(self, folder: str) -> None:
+        session = self.session
+
+        def look() -> tuple[list[dict], list[dict]]:
+            mine = [
+                {"id": d.id, "name": d.name, "size": d.size}
+                for d in session.store.datasets(session.owner)
+            ]
+            return mine, server_files(session.data_dir, folder)
+
+        def show(found: tuple[list[dict], list[dict]]) -> None:
+            self._desk.param.update(recent=found[0][:60], listing=found[1], folder=folder)
+
+        session.work(look, show)
+
+    # -- what the person asks ----------------------------------------------------------------
+
+    def _asked(self, message: dict) -> None:
+        do, session = message.get("do"), self.session
+        if do in ("uploaded", "look"):
+            known = str(message["id"])
+            self._look(lambda: card_of(session.store.dataset(session.owner, known)))
+        elif do == "server":
+            path = str(message["path"])
+            self._look(lambda: self._registered(path))
+        elif do == "enter":
+            self._list_all(str(message["path"]))
+        elif do == "demo":
+            open_demo(session, str(message["id"]))
+            session.showing = ""
+        elif do == "field" and self.card is not None:
+            port, place = str(message["port"]), str(message["place"])
+            fields = {k: v for k, v in {**self.card.fields, port: place}.items() if v}
+            self.card = replace(self.card, fields=fields)
+            self._show()
+        elif do == "use" and self.card is not None:
+            session.use_dataset(self.card)
+            session.showing = ""
+            session.say(f"{self.card.name} is in use.", "success")
+
+    def _registered(self, path: str) -> DatasetCard:
+        file = inside_folder(self.session.data_dir, path)
+        return card_of(self.session.store.register(self.session.owner, file))
+
+    def _look(self, make: Any) -> None:
+        self._desk.param.update(busy="Looking at the file", problem={})
+
+        def work() -> Any:
+            try:
+                return make()
+            except Exception as error:
+                return error
+
+        def show(found: Any) -> None:
+            self._desk.busy = ""
+            if isinstance(found, UserError):
+                self.card = None
+                self._desk.problem = {"what": found.what, "fix": found.fix}
+            elif isinstance(found, Exception):
+                self.session.refuse(found)
+            else:
+                self.card = found
+            self._show()
+            self._list_all(self._desk.folder)
+
+        self.session.work(work, show)
+
+    def _show(self) -> None:
+        self._desk.preview = shown(self.card) if self.card is not None else {}
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._desk
+
+
+def shown(card: DatasetCard) -> dict[str, Any]:
+    """What the person sees of a data set before using it; plain data."""
+    p = card.preview
+    kinds = {"categorical": "{n} values", "number": "number", "text": "text, {n} values"}
+    columns = [
+        {
+            "name": c["name"],
+            "what": kinds[c["kind"]].format(n=f"{c['n_values']:,}")
+            + (f", {c['missing']:,} missing" if c["missing"] else ""),
+            "examples": ", ".join(c["examples"]),
+        }
+        for c in p.get("obs", ())
+    ]
+    return {
+        "id": card.id,
+        "name": card.name,
+        "kind": p.get("kind", ""),
+        "bytes": p.get("n_bytes", 0),
+        "n_cells": card.n_cells,
+        "n_genes": card.n_genes,
+        "genes": p.get("gene_names", ""),
+        "matrices": [m["sentence"] for m in p.get("matrices", ())],
+        "warnings": list(p.get("warnings", ())),
+        "columns": columns,
+        "fields": [f for f in map(lambda port: _choice(card, port), _FIELDS) if f is not None],
+    }
+
+
+def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
+    """Where one port may find its array, and where it does now; None if nowhere."""
+    p = card.preview
+    if port == "counts":
+        places = [(m["place"], f"{m['place']} ({m['holds']})") for m in p.get("matrices", ())]
+    elif port == "embeddings":
+        places = [(f"obsm/{k}", f"{k} ({s[-1]} columns)") for k, s in p.get("obsm", {}).items()]
+    else:
+        places = [
+            (f"obs/{c['name']}", f"{c['name']} ({c['n_values']:,} values)")
+            for c in p.get("obs", ())
+            if c["n_values"] <= 200 and c["kind"] != "text"
+        ]
+    if not places:
+        return None
+    title, sentence = _FIELDS[port]
+    options = [{"place": place, "title": text} for place, text in places]
+    return {
+        "port": port,
+        "title": title,
+        "help": sentence,
+        "place": card.fields.get(port, ""),
+        "options": [{"place": "", "title": "none"}, *options],
+    }
+
+
+def inside_folder(folder: Path, path: str) -> Path:
+    """A path of the server folder; anything that leads out of it, also by a link, is refused."""
+    root = Path(folder).resolve()
+    file = (root / path).resolve()
+    hidden = any(part.startswith(".") for part in Path(path).parts)
+    own = Path(path).parts[:1] and Path(path).parts[0] in _OWN_FOLDERS
+    if not file.is_relative_to(root) or hidden or own or not file.exists():
+        raise DataError(
+            f"There is no file '{path}' in the server folder.", fix="Choose one from the list."
+        )
+    return file
+
+
+def server_files(folder: Path, path: str) -> list[dict[str, Any]]:
+    """What lies in a folder of the server that can be read, folders first."""
+    root = Path(folder).resolve()
+    here = root if not path else inside_folder(folder, path)
+    found: list[dict[str, Any]] = []
+    if path:
+        above = here.relative_to(root).parent
+        name = "" if above == Path() else str(above)
+        found.append({"name": "..", "path": name, "folder": True, "size": 0})
+    for item in sorted(here.iterdir(), key=lambda i: (not i.is_dir(), i.name.lower())):
+        if item.name.startswith(".") or (here == root and item.name in _OWN_FOLDERS):
+            continue
+        if not item.resolve().is_relative_to(root):
+            continue
+        if item.is_dir() or item.name.lower().endswith(_FILES):
+            tenx = item.is_dir() and any(
+                (item / f"matrix.mtx{end}").exists() for end in ("", ".gz")
+            )
+            found.append(
+                {"name": item.name, "path": str(item.relative_to(root)), "folder": item.is_dir(),
+                 "size": 0 if item.is_dir() else item.stat().st_size, "tenx": tenx}
+            )  # fmt: skip
+    return found[:_MOST_LISTED]
