@@ -1,0 +1,115 @@
+"""The runs of a person: look at one again, or delete it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.session import Session
+from diffbio_engine.errors import UserError
+from diffbio_engine.runs import RunReader
+
+_HERE = Path(__file__).parent
+_PAGE = 40
+_POINTS = 48
+
+
+class RunTable(JSComponent):
+    """The page's side of the list."""
+
+    runs = param.List()
+    more = param.Integer(0)
+    shown = param.String()
+
+    _esm = (_HERE / "run_list.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "run_list.css").read_text(encoding="utf-8")]
+
+
+class RunList(pn.viewable.Viewer):
+    """Newest first; losses are read only for the rows that are shown."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session, self._most = session, _PAGE
+        self._curves: dict[tuple[str, int], list[float]] = {}
+        self._table = RunTable(shown=session.run_id, sizing_mode="stretch_width", margin=0)
+        self._table.on_msg(self._asked)
+        session.param.watch(self._renew, ["showing", "run_id", "run_state"])
+        self._renew()
+
+    def _renew(self, *_: Any) -> None:
+        session = self.session
+        self._table.shown = session.run_id
+        if session.showing != "runs" or session.engine is None:
+            return
+        session.work(
+            self._rows, lambda found: self._table.param.update(runs=found[0], more=found[1])
+        )
+
+    def _rows(self) -> tuple[list[dict[str, Any]], int]:
+        session = self.session
+        every = session.engine.runs(session.owner)
+        rows = [self._row(summary) for summary in every[: self._most]]
+        return rows, max(len(every) - self._most, 0)
+
+    def _row(self, run: Any) -> dict[str, Any]:
+        curve = self._curve(run)
+        return {
+            "id": run.id,
+            "title": run.title,
+            "state": run.state,
+            "step": run.step,
+            "total": run.total_steps or 0,
+            "position": run.position or 0,
+            "message": (run.error or {}).get("what", "") or run.message,
+            "dataset": run.dataset,
+            "age": max(time.time() - run.created, 0),
+            "losses": curve,
+            "loss": f"{curve[-1]:.4g}" if curve else "",
+        }
+
+    def _curve(self, run: Any) -> list[float]:
+        key = (run.id, run.step)
+        if key not in self._curves:
+            try:
+                path = self.session.engine.folder(run.id, self.session.owner).path
+                total = np.asarray(RunReader(path).metrics().get("total", ()), float)
+            except (OSError, UserError):
+                total = np.empty(0)
+            total = total[np.isfinite(total)]
+            at = np.unique(np.linspace(0, max(len(total) - 1, 0), _POINTS).astype(int))
+            self._curves[key] = [float(total[i]) for i in at] if len(total) else []
+        return self._curves[key]
+
+    def _asked(self, message: dict) -> None:
+        session, do, run = self.session, message.get("do"), str(message.get("id", ""))
+        if do == "open":
+            session.showing = ""
+            session.watch_run(run)
+        elif do == "more":
+            self._most += 200
+            self._renew()
+        elif do == "delete":
+
+            def delete() -> Exception | None:
+                try:
+                    session.engine.delete(run, session.owner)
+                except Exception as error:
+                    return error
+                return None
+
+            def done(error: Exception | None) -> None:
+                if error is not None:
+                    session.refuse(error)
+                else:
+                    session.say("The run lies in the trash of the server now.")
+                self._renew()
+
+            session.work(delete, done)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._table
