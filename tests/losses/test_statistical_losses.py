@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import gammaln
+
+from diffbio_engine.errors import DataError
+from diffbio_engine.losses import ClusteringCompactnessLoss
+from diffbio_engine.losses.statistical_losses import (
+    NegativeBinomialLoss,
+    VAELoss,
+    stable_nb_logprob,
+    zinb_negative_log_likelihood,
+)
+
+REFERENCE = Path(__file__).parents[1] / "references/losses/statistical_losses.npz"
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="module")
+def ref():
+    return np.load(REFERENCE)
+
+
+def test_the_negative_binomial_loss_is_scipys(ref):
+    loss = NegativeBinomialLoss()(ref["y"], ref["mu"], ref["theta"])
+    np.testing.assert_allclose(loss, -ref["log_nb"].mean(), rtol=1e-7)
+
+
+def test_the_negative_binomial_helper_takes_the_inverse_of_theta(ref):
+    ours = stable_nb_logprob(ref["y"], ref["mu"], 1 / ref["theta"])
+    np.testing.assert_allclose(ours, ref["log_nb"], rtol=1e-6, atol=1e-7)
+
+
+def test_the_zero_inflated_likelihood_is_the_sum_of_mixtures(ref):
+    ours = zinb_negative_log_likelihood(
+        ref["y"], np.log(ref["mu"]), np.log(ref["theta"]), ref["logits"]
+    )
+    np.testing.assert_allclose(ours, -ref["log_zinb"].sum(), rtol=1e-7)
+
+
+def test_a_mean_of_zero_is_finite_with_finite_gradients():
+    loss, grads = jax.value_and_grad(NegativeBinomialLoss(), argnums=(1, 2))(
+        jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.ones(3)
+    )
+    assert np.isfinite(loss) and all(np.all(np.isfinite(g)) for g in grads)
+
+
+def vae_arrays():
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=s) for s in ((6, 5), (6, 5), (6, 2), (6, 2))]
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce"])
+def test_the_vae_loss_is_its_closed_form(kind):
+    x, out, mean, logvar = vae_arrays()
+    x = (x > 0).astype(float) if kind == "bce" else x
+    p = 1 / (1 + np.exp(-out))
+    error = (x - out) ** 2 if kind == "mse" else -(x * np.log(p) + (1 - x) * np.log(1 - p))
+    kl = -0.5 * np.mean(1 + logvar - mean**2 - np.exp(logvar))
+    loss = VAELoss(kl_weight=0.3, reconstruction_type=kind)(x, out, mean, logvar)
+    np.testing.assert_allclose(loss, error.mean() + 0.3 * kl, rtol=1e-6)
+
+
+def test_the_poisson_limit_of_the_nb_reconstruction():
+    _, _, mean, logvar = vae_arrays()
+    y, mu = np.arange(30.0).reshape(6, 5), np.full((6, 5), 4.0)
+    loss = VAELoss(kl_weight=0.0, reconstruction_type="nb")
+    exact = -np.mean(y * np.log(mu) - mu - gammaln(y + 1))
+    np.testing.assert_allclose(
+        loss(y, mu, mean, logvar, dispersion=np.full(5, 1e7)), exact, rtol=1e-5
+    )
+    with pytest.raises(DataError, match="dispersion"):
+        loss(y, mu, mean, logvar)
+
+
+def test_a_traced_weight_is_used_and_compiles_once():
+    arrays, traces = vae_arrays(), []
+
+    @jax.jit
+    def loss(weight):
+        traces.append(1)
+        return VAELoss(kl_weight=weight)(*arrays)
+
+    losses = [loss(jnp.asarray(min(1.0, epoch / 100))) for epoch in (0, 50, 100)]
+    assert len(traces) == 1
+    np.testing.assert_allclose(losses[1] - losses[0], losses[2] - losses[1], rtol=1e-6)
+
+
+def test_compactness_is_the_inertia_of_k_means():
+    rng = np.random.default_rng(1)
+    x, labels = rng.normal(size=(20, 3)), np.arange(20) % 4
+    centres = np.stack([x[labels == k].mean(0) for k in range(4)])
+    loss = ClusteringCompactnessLoss(separation_weight=0.0)(x, np.eye(4)[labels])
+    np.testing.assert_allclose(loss, ((x - centres[labels]) ** 2).sum() / 20, rtol=1e-6)
+
+
+def test_close_centres_are_pushed_apart_by_the_formula():
+    x, shares = np.zeros((2, 2)), np.eye(2)
+    centres = np.array([[0.0, 0.0], [0.6, 0.0]])
+    loss = ClusteringCompactnessLoss(separation_weight=2.0)(x, shares, centres)
+    push = 0.1 * np.log1p(np.exp((1.0 - 0.6) / 0.1))
+    np.testing.assert_allclose(loss, 0.36 / 2 + 2 * push, rtol=1e-6)
+    grad = jax.grad(ClusteringCompactnessLoss(), argnums=2)(x, shares, jnp.zeros((2, 2)))
+    assert np.all(np.isfinite(grad))
