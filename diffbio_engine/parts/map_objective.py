@@ -18,6 +18,13 @@ def sq_distances(points: jax.Array) -> jax.Array:
     return jnp.where(jnp.eye(len(points), dtype=bool), 0.0, jnp.maximum(squares, 0.0))
 
 
+def unit_rows(points: jax.Array) -> jax.Array:
+    """Rows divided by their length; a row of zeros stays, with a finite gradient."""
+    points = jnp.asarray(points)
+    squares = jnp.sum(points**2, axis=1, keepdims=True)
+    return points * jax.lax.rsqrt(jnp.maximum(squares, jnp.finfo(points.dtype).tiny))
+
+
 def nearness(squares: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
     """``q = 1 / (1 + a d^(2 b))`` from squared distances; finite gradients at distance 0."""
     return 1 / (1 + _scaled(squares, a, b))
@@ -53,9 +60,9 @@ def objective_of_graph(
 ) -> jax.Array:
     """What the descent of UMAP makes small on average, per edge, from all pairs.
 
-    ``sum_ij p pull / sum_ij p + negatives * mean_ij (1 - p) push``: an edge is drawn by its
-    weight, with ``negatives`` cells drawn evenly, of which those that are neighbours are not
-    pushed. It is the cross-entropy with the weight of the second term that the sampling gives it.
+    ``sum_ij p pull / sum_ij p + negatives * mean_ij push``: an edge is drawn by its weight, with
+    ``negatives`` cells drawn evenly, neighbours or not. It is the cross-entropy with the weight of
+    the second term that the sampling gives it; the missing ``1 - p`` is published practice.
 
     References:
         Damrich, Hamprecht (2021), On UMAP's true loss function, NeurIPS.
@@ -63,7 +70,7 @@ def objective_of_graph(
     n = p.shape[0]
     pairs = ~jnp.eye(n, dtype=bool)
     pulls = jnp.sum(p * pull(squares, a, b)) / jnp.maximum(jnp.sum(p), 1e-12)
-    pushes = jnp.sum(jnp.where(pairs, (1 - p) * push(squares, a, b), 0.0)) / max(n * (n - 1), 1)
+    pushes = jnp.sum(jnp.where(pairs, push(squares, a, b), 0.0)) / max(n * (n - 1), 1)
     return pulls + negatives * pushes
 
 
@@ -73,9 +80,9 @@ def objective_of_batch(
     """An estimate of the same from cells and a drawn neighbour of each, (cells,) positions.
 
     If the pairs were drawn by their weight and the order of the batch is random, the expectation
-    is that of ``objective_of_graph``, up to neighbours that meet by chance (one in
-    ``cells / n_neighbors``). The strangers of a cell are those 1, 2, ... 16 places further on, so
-    that no random numbers are needed and memory grows with the cells.
+    is that of ``objective_of_graph``, but for the drawn pair itself, which is not pushed. The
+    strangers of a cell are those 1, 2, ... 16 places further on, so that no random numbers are
+    needed and memory grows with the cells.
     """
     n = places.shape[0]
     drawn = jnp.sum((places - places[neighbour]) ** 2, axis=1)

@@ -12,7 +12,6 @@ from flax import nnx
 from diffbio_engine.declare import (
     FEATURES,
     NEIGHBOUR,
-    Buffer,
     Config,
     Kind,
     Operator,
@@ -23,22 +22,20 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import SettingError
+from diffbio_engine.operators.normalization.embedding_head import EmbeddingHead
 from diffbio_engine.parts.fuzzy_graph import FuzzyGraph, dense_fuzzy_graph, find_ab, fuzzy_graph
-from diffbio_engine.parts.graph_layout import lay_out, smoothed_start
-from diffbio_engine.parts.map_anchors import place_among_anchors
 from diffbio_engine.parts.map_objective import (
     cross_entropy,
     nearness,
     objective_of_batch,
     objective_of_graph,
     sq_distances,
+    unit_rows,
 )
 from diffbio_engine.parts.neighbours import nearest_neighbours
-from diffbio_engine.parts.projection_network import ProjectionNetwork
 from diffbio_engine.parts.projection_training import train_on_graph
 
 _UNITS_PER_WIDTH = 32
-_SMALLEST_CURVE = 1e-2
 _PLACED_AT_ONCE = 1024
 # Cells that are laid out one by one for the start; the network places the others.
 _CELLS_LAID_OUT = 12_000
@@ -101,30 +98,6 @@ class UMAPConfig(Config):
             )
 
 
-class EmbeddingHead(nnx.Module):
-    """The network and the curve of a map.
-
-    Attributes:
-        projection_backbone: From standardised features to the map.
-        curve_params: ``[a, b]`` of ``q = 1 / (1 + a d^(2 b))``.
-    """
-
-    def __init__(self, config: UMAPConfig, *, rngs: nnx.Rngs):
-        self.projection_backbone = ProjectionNetwork(
-            config.input_features,
-            _UNITS_PER_WIDTH * config.hidden_dim,
-            config.n_components,
-            rngs=rngs,
-        )
-        self.curve_params = nnx.Param(jnp.asarray(find_ab(config.min_dist, config.spread), float))
-        self.learnable_curve = config.learnable_curve
-
-    def curve(self) -> tuple[jax.Array, jax.Array]:
-        """``a`` and ``b``, positive whatever training did to them."""
-        a, b = jnp.maximum(self.curve_params[...], _SMALLEST_CURVE)
-        return (a, b) if self.learnable_curve else jax.lax.stop_gradient((a, b))
-
-
 @operator(
     title="UMAP",
     follows=(
@@ -165,28 +138,10 @@ class DifferentiableUMAP(Operator):
     Config = UMAPConfig
     inputs = (FEATURES, NEIGHBOUR)
     outputs = (
-        Port(
-            "embedding",
-            "cells components",
-            Kind.MAP,
-            "Place of each cell in the map.",
-            result="obsm/X_umap_diffbio",
-        ),
-        Port(
-            "high_dim_similarities",
-            "cells cells",
-            Kind.SIMILARITY,
-            "How much two cells are neighbours in the features.",
-            dense=True,
-        ),
-        Port(
-            "low_dim_similarities",
-            "cells cells",
-            Kind.SIMILARITY,
-            "How near two cells are in the map.",
-            dense=True,
-        ),
-        Port("umap_loss", "", Kind.LOSS, "How much map and features disagree.", weight=1.0),
+        Port("embedding", "cells components", Kind.MAP, "The map.", result="obsm/X_umap_diffbio"),
+        Port("high_dim_similarities", "cells cells", Kind.SIMILARITY, "In features.", dense=True),
+        Port("low_dim_similarities", "cells cells", Kind.SIMILARITY, "In the map.", dense=True),
+        Port("umap_loss", "", Kind.LOSS, "How much map and features disagree."),
     )
     needs_training = True
     learns_from_neighbours = True
@@ -195,13 +150,14 @@ class DifferentiableUMAP(Operator):
         self, config: UMAPConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
     ) -> None:
         super().__init__(config, rngs=rngs, name=name)
-        self.embedding_head = EmbeddingHead(config, rngs=rngs or nnx.Rngs(0))
-        self.feature_mean = Buffer(jnp.zeros(config.input_features))
-        self.feature_scale = Buffer(jnp.ones(()))
-        self.anchor_features = Buffer(jnp.zeros((0, config.input_features)))
-        self.anchor_sq_spacing = Buffer(jnp.zeros(0))
-        self.anchor_places = Buffer(jnp.zeros((0, config.n_components)))
-        self.anchored_weights = Buffer(jnp.zeros((0, config.n_components)))
+        self.embedding_head = EmbeddingHead(
+            config.input_features,
+            _UNITS_PER_WIDTH * config.hidden_dim,
+            config.n_components,
+            curve=find_ab(config.min_dist, config.spread),
+            learnable_curve=config.learnable_curve,
+            rngs=rngs or nnx.Rngs(0),
+        )
         none = (0, max(config.n_neighbors - 1, 1))
         self.graph_indices = TrainingBuffer(jnp.zeros(none, jnp.int32))
         self.graph_weights = TrainingBuffer(jnp.zeros(none, jnp.float32))
@@ -214,7 +170,7 @@ class DifferentiableUMAP(Operator):
         a, b = self.embedding_head.curve()
         negatives = self.config.negative_sample_rate
         if neighbour is not None:
-            places = self._by_network(features)
+            places = self.embedding_head.by_network(self._seen(features))
             loss = objective_of_batch(places, neighbour, a, b, negatives)
             return {"embedding": places, "umap_loss": loss}
         places = self.place(features)
@@ -232,36 +188,14 @@ class DifferentiableUMAP(Operator):
 
     def place(self, features: jax.Array) -> jax.Array:
         """The map of cells, old or new: (cells, features) to (cells, components)."""
-        places = self._by_network(features)
-        if not self.anchor_places.shape[0]:
-            return places
-        return places + jax.lax.stop_gradient(self._beyond_network(features, places))
-
-    def _by_network(self, features: jax.Array) -> jax.Array:
-        return self.embedding_head.projection_backbone(self._standardised(features))
-
-    def _beyond_network(self, features: jax.Array, places: jax.Array) -> jax.Array:
-        """What the anchors add to the network's places; nothing once it has learned on."""
-
-        def added() -> jax.Array:
-            found, certain = place_among_anchors(
-                self._standardised(features),
-                self.anchor_features[...],
-                self.anchor_sq_spacing[...],
-                self.anchor_places[...],
-            )
-            return (certain * (found - places)).astype(places.dtype)
-
-        output = self.embedding_head.projection_backbone.output.kernel[...]
-        unchanged = jnp.all(output == self.anchored_weights[...])
-        return jax.lax.cond(unchanged, added, lambda: jnp.zeros_like(places))
+        return self.embedding_head.place(self._seen(features))
 
     def fuzzy_similarities(self, features: jax.Array) -> jax.Array:
         """The fuzzy graph of these cells, (cells, cells), differentiable."""
         if len(features) < 2:
             return jnp.zeros((len(features), len(features)), features.dtype)
         if self.config.metric == "cosine":
-            squares = sq_distances(_unit(features))
+            squares = sq_distances(unit_rows(features))
             # The graph is made of distances, and 1 - cos is half the square between unit vectors.
             squares = (squares / 2) ** 2
         else:
@@ -291,7 +225,15 @@ class DifferentiableUMAP(Operator):
             chosen = random.choice(len(features), _CELLS_LAID_OUT, replace=False)
             features = features[np.sort(chosen)]
             graph = self._graph(features, seed)
-        self._lay_out(features, graph, seed, first)
+        self.embedding_head.lay_out(
+            np.asarray(self._seen(features)),
+            graph,
+            curve=find_ab(self.config.min_dist, self.config.spread),
+            n_epochs=self.config.n_epochs,
+            negative_sample_rate=self.config.negative_sample_rate,
+            seed=seed,
+            first=first,
+        )
         self.fitted = True
 
     def neighbour_graph(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -321,6 +263,7 @@ class DifferentiableUMAP(Operator):
                 self, arrays["features"], graph, epochs=epochs, batch_size=batch_size, seed=seed
             )
             self.prepare(arrays, jax.random.key(seed), first=False)
+        self.transform(arrays["features"][:1])  # compiled now, so that placing cells is quick
         return self
 
     def transform(self, features: Any) -> np.ndarray:
@@ -333,37 +276,6 @@ class DifferentiableUMAP(Operator):
         chunks = np.split(padded, range(_PLACED_AT_ONCE, n_whole, _PLACED_AT_ONCE))
         return np.concatenate([_place(self, chunk) for chunk in chunks])[: len(features)]
 
-    def _lay_out(self, features: np.ndarray, graph: FuzzyGraph, seed: int, first: bool) -> None:
-        config, network = self.config, self.embedding_head.projection_backbone
-        seen = np.asarray(_unit(features)) if config.metric == "cosine" else features
-        if first:
-            # One scale for all: the network sees the distances that the graph was made of.
-            mean = seen.mean(axis=0)
-            scale = np.sqrt(np.mean((seen - mean) ** 2)) or 1.0
-            self.feature_mean[...] = jnp.asarray(mean, self.feature_mean.dtype)
-            self.feature_scale[...] = jnp.asarray(scale, self.feature_scale.dtype)
-        seen = (seen - np.asarray(self.feature_mean[...])) / float(self.feature_scale[...])
-        edges = graph.matrix()
-        curve = dict(zip("ab", find_ab(config.min_dist, config.spread), strict=True))
-        settings = {"negative_sample_rate": config.negative_sample_rate, "seed": seed}
-        if first:
-            start = smoothed_start(edges, seen, config.n_components)
-            places = lay_out(edges, start, n_epochs=config.n_epochs, **curve, **settings)
-            places -= places.mean(axis=0)
-            network.start_from(seen, places, seed=seed)
-        else:
-            start = np.asarray(network(jnp.asarray(seen)))
-            n_epochs = max(config.n_epochs // 4, 10)
-            places = lay_out(edges, start, n_epochs=n_epochs, first_step=0.25, **curve, **settings)
-        nearest = seen[graph.indices[:, 0]]
-        sq_spacing = np.sum((seen - nearest) ** 2, axis=1)
-        # Twins have no spacing; a small one keeps them from speaking for nobody but themselves.
-        sq_spacing = np.maximum(sq_spacing, 0.1 * np.median(sq_spacing))
-        self.anchor_features = Buffer(jnp.asarray(seen))
-        self.anchor_sq_spacing = Buffer(jnp.asarray(sq_spacing))
-        self.anchor_places = Buffer(jnp.asarray(places))
-        self.anchored_weights = Buffer(jnp.array(network.output.kernel[...]))
-
     def _graph(self, features: np.ndarray, seed: int) -> FuzzyGraph:
         k = self._n_others(len(features))
         return fuzzy_graph(*nearest_neighbours(features, k, metric=self.config.metric, seed=seed))
@@ -373,17 +285,11 @@ class DifferentiableUMAP(Operator):
         wanted = self.config.n_neighbors
         return n_cells - 1 if wanted >= n_cells - 1 else wanted - 1
 
-    def _standardised(self, features: jax.Array) -> jax.Array:
-        seen = _unit(features) if self.config.metric == "cosine" else features
-        return (seen - self.feature_mean[...]) / self.feature_scale[...]
+    def _seen(self, features: Any) -> Any:
+        """The features as the distance sees them."""
+        return unit_rows(features) if self.config.metric == "cosine" else features
 
 
 @nnx.jit
 def _place(block: DifferentiableUMAP, features: jax.Array) -> jax.Array:
     return block.place(jnp.asarray(features))
-
-
-def _unit(features: Any) -> jax.Array:
-    features = jnp.asarray(features)
-    squares = jnp.sum(features**2, axis=1, keepdims=True)
-    return features * jax.lax.rsqrt(jnp.maximum(squares, jnp.finfo(features.dtype).tiny))
