@@ -9,6 +9,8 @@ Kernel = Literal["exponential", "alpha_decay"]
 SMALLEST_AFFINITY = 1e-4
 """The alpha-decay kernel is 0 below this, so that far cells do not meet."""
 
+_PLACED_AT_ONCE = 4096  # cells, so that (cells, landmarks) stays near 32 MB
+
 
 def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
     """Squared Euclidean distances through the product of the matrices, (rows, columns).
@@ -124,3 +126,30 @@ def entropy_knee(steps: jax.Array, longest: int = 100) -> jax.Array:
     bends = jnp.arange(2, longest - 2)
     error = jax.vmap(lambda b: misfit(1.0 * (times <= b)) + misfit(1.0 * (times >= b)))(bends)
     return jnp.maximum(times[bends[jnp.argmin(error)]], 1.0)
+
+
+@jax.jit(static_argnames=("k", "kernel"))
+def place_between(
+    features: jax.Array,
+    landmarks: jax.Array,
+    places: jax.Array,
+    decay: jax.Array,
+    *,
+    k: int,
+    kernel: Kernel,
+) -> jax.Array:
+    """Mean of the landmarks' places, weighted by their affinity to each cell."""
+
+    def block(cells: jax.Array) -> jax.Array:
+        square = squared_distances(cells, landmarks)
+        # One more than k: a cell of the data is, or lies in, a landmark.
+        width = squared_bandwidth(square, k + 1, to_itself=False)
+        near = affinity(square, width, decay, kernel)
+        # A sharp kernel may reach no landmark: then the nearest counts.
+        nearest = jax.nn.one_hot(jnp.argmin(square, axis=1), len(landmarks), dtype=near.dtype)
+        near = near + 1e-6 * nearest
+        return (near / jnp.sum(near, axis=1, keepdims=True)) @ places
+
+    if len(features) <= _PLACED_AT_ONCE:
+        return block(features)
+    return jax.lax.map(lambda cell: block(cell[None])[0], features, batch_size=_PLACED_AT_ONCE)

@@ -28,18 +28,13 @@ from diffbio_engine.parts.classical_scaling import (
     metric,
 )
 from diffbio_engine.parts.diffusion import (
-    Kernel,
-    affinity,
     entropy_knee,
+    place_between,
     potential,
     random_walk,
-    squared_bandwidth,
-    squared_distances,
     walk,
 )
 from diffbio_engine.parts.diffusion_landmarks import find_landmarks
-
-_PLACED_AT_ONCE = 4096  # cells, so that (cells, landmarks) stays near 32 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +216,7 @@ class DifferentiablePHATE(Operator):
 
     def _placed(self, features: jax.Array) -> jax.Array:
         """Each cell between its nearest landmarks, by their affinity to it."""
-        return _place(
+        return place_between(
             features,
             self.landmarks[...],
             self._present_map(),
@@ -280,33 +275,6 @@ def _draw(
         "potential_distances": distances,
         "diffusion_operator": walked,
     }
-
-
-@jax.jit(static_argnames=("k", "kernel"))
-def _place(
-    features: jax.Array,
-    landmarks: jax.Array,
-    places: jax.Array,
-    decay: jax.Array,
-    *,
-    k: int,
-    kernel: Kernel,
-) -> jax.Array:
-    """Mean of the landmarks' places, weighted by their affinity to each cell."""
-
-    def block(cells: jax.Array) -> jax.Array:
-        square = squared_distances(cells, landmarks)
-        # One more than k: a cell of the data is, or lies in, a landmark.
-        width = squared_bandwidth(square, k + 1, to_itself=False)
-        near = affinity(square, width, decay, kernel)
-        # A sharp kernel may reach no landmark: then the nearest counts.
-        nearest = jax.nn.one_hot(jnp.argmin(square, axis=1), len(landmarks), dtype=near.dtype)
-        near = near + 1e-6 * nearest
-        return (near / jnp.sum(near, axis=1, keepdims=True)) @ places
-
-    if len(features) <= _PLACED_AT_ONCE:
-        return block(features)
-    return jax.lax.map(lambda cell: block(cell[None])[0], features, batch_size=_PLACED_AT_ONCE)
 
 
 def _same_sides(drawn: jax.Array, before: jax.Array) -> jax.Array:
