@@ -58,7 +58,8 @@ def ambient_fractions(
 def _least_ratio(x: np.ndarray, group: np.ndarray, profile: np.ndarray, prior: float) -> float:
     """Ambient fraction from the genes that clusters show least of, relative to the ambient.
 
-    One fraction for all clusters, as in SoupX: the cluster that lacks a gene tells it best.
+    One fraction for all clusters, as in SoupX: the median of what each cluster says (clusters
+    may differ by their fraction, so the least would be too low).
     Genes are picked on one half of the cells and counted on the other, so that genes picked
     because they happened to be low do not bias the count.
     """
@@ -68,10 +69,12 @@ def _least_ratio(x: np.ndarray, group: np.ndarray, profile: np.ndarray, prior: f
     count = np.stack([x[~half & (group == k)].sum(axis=0) for k in clusters])
     expected = profile * pick.sum(axis=1, keepdims=True)
     could_be = profile * count.sum(axis=1, keepdims=True)
-    ratio = np.where(expected > 20, pick / np.maximum(expected, 1e-9), np.inf).ravel()
-    order = np.argsort(ratio)
-    order = order[np.isfinite(ratio[order])]
-    low = order[: int(np.searchsorted(np.cumsum(could_be.ravel()[order]), _MOLECULES)) + 1]
-    # Ten expected molecules at the prior keep a sample with few counts near it.
-    seen, could = count.ravel()[low].sum(), could_be.ravel()[low].sum()
-    return float(np.clip((seen + 10 * prior) / (could + 10), 1e-4, 0.9))
+    ratio = np.where(expected > 20, pick / np.maximum(expected, 1e-9), np.inf)
+    bounds = []
+    for r, c, e in zip(ratio, count, could_be, strict=True):
+        order = np.argsort(r)
+        order = order[np.isfinite(r[order])]
+        low = order[: int(np.searchsorted(np.cumsum(e[order]), _MOLECULES)) + 1]
+        # Ten expected molecules at the prior keep a cluster with few counts near it.
+        bounds.append((c[low].sum() + 10 * prior) / (e[low].sum() + 10))
+    return float(np.clip(np.median(bounds), 1e-4, 0.9))

@@ -34,7 +34,9 @@ from diffbio_engine.parts.count_autoencoder import (
 )
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import CountStart, start_of_counts
-from diffbio_engine.parts.dense_networks import quiet_linear
+
+_ROUNDS = 6  # steps of expectation-maximisation for each cell's fraction
+_STRENGTH = 200.0  # molecules that the common level weighs as much as, in each cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,9 @@ class DifferentiableAmbientRemoval(Operator):
     """Finds how much of each cell's counts is ambient RNA, and takes it out.
 
     ``rate = library * ((1 - rho) softmax(decoder(z)) + rho profile)``; ``x ~ NB(rate, theta)``,
-    ``z ~ N(0, 1)``, ``logit rho ~ N(centre, 1)``, ``rho = sigmoid(head(x))`` for each cell.
+    ``z ~ N(0, 1)``, ``logit rho ~ N(centre, 1)``. Given ``z``, a cell's ``rho`` is the weight of a
+    mixture of two known profiles: six steps of expectation-maximisation from a learned level
+    common to all cells, which weighs as much as 200 molecules.
     Decontaminated counts are, by ``mode``: *generative* ``(1 - rho) library softmax(decoder(z))``;
     *posterior* ``x c / (c + a)`` with ``c`` and ``a`` the cell's and the ambient part of the rate;
     *subtract* ``max(x - rho library profile, 0)``. Losses are nats per cell.
@@ -136,9 +140,8 @@ class DifferentiableAmbientRemoval(Operator):
         n_genes, n_latent, widths = config.n_genes, config.latent_dim, config.hidden_dims
         self.encoder = CountEncoder(n_genes, n_latent, widths, rngs=rngs)
         self.decoder = CountDecoder(n_latent, n_genes, widths[::-1], rngs=rngs)
-        self.fraction_head = quiet_linear(widths[-1] + n_latent, 1, rngs=rngs)
         centre = np.log(config.ambient_prior / (1 - config.ambient_prior))
-        put(self.fraction_head.bias, np.full(1, centre))
+        self.level = nnx.Param(jnp.asarray(centre))
         self.log_dispersion = nnx.Param(jnp.ones(n_genes))
         self.typical_library = Buffer(jnp.asarray(1000.0))
         self.prior_centre = Buffer(jnp.asarray(centre))
@@ -171,22 +174,10 @@ class DifferentiableAmbientRemoval(Operator):
         self.encoder.begin(rough)
         put(self.log_dispersion, start.log_theta)
         put(self.typical_library, np.asarray(rough.typical_library))
-        self._begin_fractions(counts, fractions)
+        level = np.mean(fractions)
+        put(self.level, np.log(level / (1 - level)))
+        put(self.prior_centre, np.log(level / (1 - level)))
         self.fitted = True
-
-    def _begin_fractions(self, counts: np.ndarray, fractions: np.ndarray) -> None:
-        """Sets the head to the ridge regression of the logit fractions, and the prior to them."""
-        logits = np.log(fractions / (1 - fractions))
-        library = log_library(jnp.asarray(counts), None)
-        mean, _, hidden = self.encoder(jnp.asarray(counts), library, self.typical_library[...])
-        seen = np.concatenate([np.asarray(hidden), np.asarray(mean)], axis=1).astype(np.float64)
-        centre = seen.mean(axis=0)
-        gram = (seen - centre).T @ (seen - centre) / len(seen)
-        gram += 0.05 * np.trace(gram) / len(gram) * np.eye(len(gram))
-        slopes = np.linalg.solve(gram, (seen - centre).T @ (logits - logits.mean()) / len(seen))
-        put(self.fraction_head.kernel, slopes[:, None])
-        put(self.fraction_head.bias, np.atleast_1d(logits.mean() - centre @ slopes))
-        put(self.prior_centre, np.asarray(logits.mean()))
 
     def _profile(self, ambient_profile: jax.Array | None) -> jax.Array:
         """The ambient shares, made to add up to 1."""
@@ -202,10 +193,11 @@ class DifferentiableAmbientRemoval(Operator):
         counts = jnp.asarray(counts, float)
         profile = self._profile(ambient_profile)
         log_total = log_library(counts, None)
-        mean, log_var, hidden = self.encoder(counts, log_total, self.typical_library[...])
+        mean, log_var, _ = self.encoder(counts, log_total, self.typical_library[...])
         z = gaussian_draw(mean, log_var, key)
         log_share, _ = self.decoder(z)
-        logit = self.fraction_head(jnp.concatenate([hidden, mean], axis=-1))
+        fraction = self._fractions(counts, jnp.exp(log_share), profile)
+        logit = (jnp.log(fraction) - jnp.log1p(-fraction))[:, None]
 
         cell = jax.nn.log_sigmoid(-logit) + log_share + log_total
         log_profile = jnp.log(jnp.maximum(profile, 1e-12))
@@ -215,7 +207,7 @@ class DifferentiableAmbientRemoval(Operator):
         centre = self.prior_centre[...]
         return {
             "decontaminated_counts": self._decontaminated(counts, cell, ambient),
-            "contamination_fraction": jax.nn.sigmoid(logit[..., 0]),
+            "contamination_fraction": fraction,
             "latent": z,
             "latent_mean": mean,
             "latent_logvar": log_var,
@@ -224,6 +216,17 @@ class DifferentiableAmbientRemoval(Operator):
             "kl_loss": jnp.mean(gaussian_kl(mean, log_var)),
             "contamination_loss": 0.5 * jnp.mean((logit - centre) ** 2),
         }
+
+    def _fractions(self, counts: jax.Array, own: jax.Array, profile: jax.Array) -> jax.Array:
+        """Likeliest ambient share of each cell's counts between its own profile and the ambient."""
+        level = jax.nn.sigmoid(self.level[...])
+        total = jnp.sum(counts, axis=1, keepdims=True) + _STRENGTH
+        fraction = jnp.broadcast_to(level, total.shape)
+        for _ in range(_ROUNDS):
+            ambient = fraction * profile
+            owed = counts * (ambient / (ambient + (1 - fraction) * own + 1e-12))
+            fraction = (jnp.sum(owed, axis=1, keepdims=True) + _STRENGTH * level) / total
+        return jnp.clip(fraction[:, 0], 1e-6, 1 - 1e-6)
 
     def _decontaminated(self, counts: jax.Array, cell: jax.Array, ambient: jax.Array) -> jax.Array:
         """Counts of the cell itself: expected, or nearer to whole molecules by temperature."""
