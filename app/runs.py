@@ -152,7 +152,7 @@ class RunDriver:
             self._reader, self._inbox = None, []
         self.session.param.update(
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
-            run_device="", run_snapshot=None, run_errors=[], run_records={}, run_events=[],
+            run_device="", run_place="", run_snapshot=None, run_errors=[], run_records={}, run_events=[],
             block_values={}, dials={},
         )  # fmt: skip
 
@@ -226,6 +226,7 @@ class RunDriver:
                 "run_total": int(status.get("total_steps") or 0),
                 "run_eta": left,
                 "run_message": str(status.get("message") or ""),
+                "run_place": str(status.get("place") or ""),
                 "run_device": str(status.get("device") or ""),
                 "run_errors": [error_from(status["error"])] if status.get("error") else [],
             }

@@ -1,6 +1,7 @@
 """Everything that one browser tab works on: the document, the data, the run."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ class Session(Document):
     run_total = param.Integer(0)
     run_eta = param.Number(None, allow_None=True)
     run_message = param.String()
+    run_place = param.String(doc="The block that the run is busy with, where it says so.")
     run_device = param.String()
     run_records = param.Dict({}, doc="New rows of losses since the last poll.")
     run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
@@ -43,6 +45,7 @@ class Session(Document):
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):
         super().__init__(spec=spec, **params)
         self.owner = owner
+        self.opened = time.time()
         # Set by runs.attach: the server's engine and store, and the driver of this tab's run.
         self.engine: Any = None
         self.store: Any = None

@@ -10,10 +10,13 @@ import panel_material_ui as pmui
 from app import looks
 from app.session import Session
 from app.views.canvas import Canvas
+from app.views.data_panel import DataPanel, PageDrop
 from app.views.dialogs import Dialogs
+from app.views.exports import Exports
 from app.views.header import Header
 from app.views.palette import Palette
 from app.views.run_bar import RunBar
+from app.views.run_list import RunList
 from app.views.shortcuts import Shortcuts
 from app.views.welcome import Welcome
 
@@ -36,7 +39,8 @@ _BAR = {
 }
 
 _UNDER = {"position": "relative"}
-_OVER = {"position": "absolute", "left": "0", "right": "0", "bottom": "8%", "pointer-events": "none"}
+# Only the cards take the pointer; the canvas below them stays a place to drop a block.
+_OVER = ":host { position: absolute !important; left: 0; right: 0; bottom: 8%; pointer-events: none; }"
 
 
 class Workbench(pn.viewable.Viewer):
@@ -46,13 +50,15 @@ class Workbench(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         canvas = Canvas(session)
-        over = pn.Row(Welcome(session), styles=_OVER, sizing_mode="stretch_width", margin=0)
+        over = pn.Row(
+            Welcome(session), stylesheets=[_OVER], sizing_mode="stretch_width", margin=0
+        )
         dialogs = Dialogs(
             session,
             {
-                "data": ("Data", "lg", partial(_view, "data_panel", "DataPanel", session)),
-                "runs": ("Runs", "lg", partial(_view, "run_list", "RunList", session)),
-                "exports": ("Export", "md", partial(_view, "exports", "Exports", session)),
+                "data": ("Data", "lg", partial(DataPanel, session)),
+                "runs": ("Runs", "lg", partial(RunList, session)),
+                "exports": ("Export", "md", partial(Exports, session)),
                 "presets": ("Ready pipelines", "sm", partial(Welcome, session, pipelines_only=True)),
                 "shortcuts": ("Keyboard shortcuts", "sm", Shortcuts),
             },
@@ -85,6 +91,7 @@ class Workbench(pn.viewable.Viewer):
                     pn.Column(canvas, over, sizing_mode="stretch_both", margin=0, styles=_UNDER),
                     below,
                     dialogs,
+                    PageDrop(session),
                     sizing_mode="stretch_both",
                     margin=0,
                 )

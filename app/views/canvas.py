@@ -80,7 +80,7 @@ class Canvas(pn.viewable.Viewer):
         self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = False
-        session.param.watch(self._draw, ["spec", "dataset", "problems", "run_errors", "run_state"])
+        session.param.watch(self._draw, ["spec", "dataset", "problems", "run_errors", "run_state", "run_place"])
         session.param.watch(self._draw_values, ["block_values"])
         session.param.watch(self._themed, ["theme"])
         self._draw()
@@ -143,6 +143,8 @@ class Canvas(pn.viewable.Viewer):
         errors = messages.by_block(session.run_errors).get(block.id, [])
         notes = messages.by_block(session.problems).get(block.id, [])
         state = {"running": "running", "done": "done"}.get(session.run_state, "")
+        if session.run_place == block.id and session.is_running:
+            state = "running"
         if not block.learns:
             state = f"{state} frozen"
         if notes:

@@ -15,7 +15,7 @@ _HERE = Path(__file__).parent
 _STATE_WORDS = {
     "": "Ready",
     "queued": "Waiting in the queue",
-    "starting": "Starting",
+    "starting": "Preparing",
     "preparing": "Preparing",
     "running": "Training",
     "pausing": "Pausing",

@@ -1,0 +1,195 @@
+"""Blocks, wires, undo, settings and themes, by mouse and keys."""
+
+import json
+import re
+
+import pytest
+from diffbio_engine.declare import DATA_PORTS
+from playwright.sync_api import expect
+
+KMEANS = "singlecell.soft_kmeans"
+VAE = "normalization.vae_normalizer"
+
+
+def drop(tab, operator, x, y):
+    tab.drag_and_drop(
+        f"[data-operator='{operator}']",
+        ".react-flow__pane",
+        source_position={"x": 60, "y": 20},
+        target_position={"x": x, "y": y},
+    )
+
+
+def port(tab, block, name):
+    return tab.locator(f".react-flow__handle[data-nodeid='{block}'][data-handleid='{name}']")
+
+
+def pull_wire(tab, source, target, let_go=True):
+    a, b = source.bounding_box(), target.bounding_box()
+    tab.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(b["x"] - 30, b["y"] - 10, steps=6)
+    tab.mouse.move(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2, steps=6)
+    tab.wait_for_timeout(250)
+    if let_go:
+        tab.mouse.up()
+
+
+def block(tab, name):
+    return tab.locator(f".react-flow__node[data-id='{name}']")
+
+
+def test_a_block_lands_where_it_is_dropped(tab, served, eventually):
+    drop(tab, KMEANS, 520, 200)
+    node = block(tab, "soft_kmeans")
+    expect(node).to_be_visible()
+    pane = tab.locator(".react-flow__pane").bounding_box()
+    box = node.bounding_box()
+    assert abs(box["x"] - (pane["x"] + 520)) < 80 and abs(box["y"] - (pane["y"] + 200)) < 60
+    eventually(lambda: served.session.spec.blocks)
+    assert served.session.spec.blocks[0].operator == KMEANS
+    assert "soft_kmeans" in served.session.spec.layout
+
+
+def test_ports_are_wired_by_mouse_and_undone_by_keys(tab, served, eventually):
+    session = served.session
+    drop(tab, VAE, 420, 40)
+    expect(block(tab, "vae_normalizer")).to_be_visible()
+    session.later(lambda: session.remove(wires=[(w.source, w.target) for w in session.spec.wires]))
+    eventually(lambda: not session.spec.wires)
+    tab.locator("button[data-do=fit]").click()
+    tab.wait_for_timeout(400)
+    pull_wire(tab, port(tab, "data", "counts"), port(tab, "vae_normalizer", "counts"))
+    eventually(lambda: len(session.spec.wires) == 1)
+    assert session.spec.wires[0].source == "data.counts"
+    expect(tab.locator(".react-flow__edge")).to_have_count(1)
+    tab.keyboard.press("Control+z")
+    eventually(lambda: not session.spec.wires)
+    expect(tab.locator(".react-flow__edge")).to_have_count(0)
+    tab.keyboard.press("Control+Shift+z")
+    eventually(lambda: len(session.spec.wires) == 1)
+    expect(tab.locator(".react-flow__edge")).to_have_count(1)
+
+
+def test_a_refused_wire_says_why(tab, served):
+    drop(tab, KMEANS, 420, 60)
+    expect(block(tab, "soft_kmeans")).to_be_visible()
+    tab.locator("button[data-do=fit]").click()
+    tab.wait_for_timeout(400)
+    target = port(tab, "soft_kmeans", "embeddings")
+    pull_wire(tab, port(tab, "data", "counts"), target, let_go=False)
+    reason = re.compile(r"needs features.*data\.counts is counts", re.S)
+    expect(target).to_have_attribute("data-tooltip", reason)
+    tab.mouse.up()
+    expect(tab.locator(".toast").first).to_contain_text(reason)
+    assert not served.session.spec.wires
+
+
+def test_undo_and_redo_go_through_everything_and_leave_text_fields_alone(tab, served, eventually):
+    session = served.session
+    drop(tab, KMEANS, 300, 60)
+    drop(tab, VAE, 640, 220)
+    eventually(lambda: len(session.spec.blocks) == 2)
+    whole = session.export_json()
+    search = tab.locator(".search input")
+    search.fill("umap")
+    search.press("Control+z")
+    assert len(session.spec.blocks) == 2
+    search.fill("")
+    tab.locator(".react-flow__pane").click(position={"x": 12, "y": 12})
+    for left in (1, 0):
+        tab.keyboard.press("Control+z")
+        eventually(lambda left=left: len(session.spec.blocks) == left)
+    for present in (1, 2):
+        tab.keyboard.press("Control+y")
+        eventually(lambda present=present: len(session.spec.blocks) == present)
+    assert session.export_json() == whole
+
+
+def test_delete_removes_the_chosen_block_and_its_wires_in_one_step(tab, served, eventually):
+    session = served.session
+    drop(tab, VAE, 420, 40)
+    eventually(lambda: session.spec.wires)
+    n_wires = len(session.spec.wires)
+    block(tab, "vae_normalizer").click(position={"x": 120, "y": 15})
+    tab.keyboard.press("Delete")
+    eventually(lambda: not session.spec.blocks)
+    tab.keyboard.press("Control+z")
+    eventually(lambda: session.spec.blocks)
+    assert len(session.spec.wires) == n_wires
+
+
+def test_a_slider_changes_the_document_and_a_wrong_number_is_refused_in_words(
+    tab, served, eventually
+):
+    session = served.session
+    drop(tab, KMEANS, 420, 60)
+    line = tab.locator(".lines:not(.compact) .line[data-setting=n_clusters]")
+    expect(line).to_be_visible()
+    line.locator("[type=range]").focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowRight")
+    eventually(lambda: session.spec.block("soft_kmeans").config.get("n_clusters", 10) > 10)
+    line.locator(".number").fill("7")
+    line.locator(".number").press("Enter")
+    eventually(lambda: session.spec.block("soft_kmeans").config["n_clusters"] == 7)
+    line.locator(".number").fill("1")
+    line.locator(".number").press("Enter")
+    expect(line.locator(".note")).to_contain_text("1 is outside 2 to 200")
+    assert session.spec.block("soft_kmeans").config["n_clusters"] == 7
+
+
+def test_the_gradient_of_a_chosen_wire_can_be_stopped(tab, served, eventually):
+    session = served.session
+    drop(tab, VAE, 420, 40)
+    eventually(lambda: session.spec.wires)
+    edge = tab.locator(".react-flow__edge").first
+    edge.locator(".react-flow__edge-interaction").dispatch_event("click")
+    eventually(lambda: session.selected_wire)
+    tab.locator("button[data-do=scissors]").click()
+    eventually(lambda: any(w.stop_gradient for w in session.spec.wires))
+    expect(tab.locator(".react-flow__edge.stopped")).to_have_count(1)
+
+
+def test_the_theme_switches_and_is_kept(tab, served, eventually):
+    ground = "getComputedStyle(document.documentElement).getPropertyValue('--db-bg').trim()"
+    light = tab.evaluate(ground)
+    tab.locator("button.theme").click()
+    eventually(lambda: served.session.theme == "dark")
+    expect(tab.locator(".react-flow.dark")).to_be_visible()
+    assert tab.evaluate(ground) != light
+    tab.reload()
+    expect(tab.locator(".react-flow.dark")).to_be_visible()
+
+
+def test_a_pipeline_comes_back_when_the_tab_is_opened_again(tab, served, eventually):
+    drop(tab, VAE, 420, 40)
+    eventually(lambda: served.session.spec.blocks)
+    eventually(lambda: served.session.saved == "saved")
+    before = served.session.export_json()
+    tab.reload()
+    expect(block(tab, "vae_normalizer")).to_be_visible()
+    assert served.session.export_json() == before
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [("no json", "cannot be read as JSON"), ('{"format": "other"}', "not a pipeline file"),
+     (json.dumps({"format": "diffbio-pipeline", "schema": 99}), "schema 99")],
+)  # fmt: skip
+def test_a_bad_pipeline_file_is_refused_in_words_and_nothing_is_lost(
+    tab, served, eventually, text, reason
+):
+    drop(tab, KMEANS, 420, 60)
+    eventually(lambda: served.session.spec.blocks)
+    tab.locator("input.file").set_input_files(
+        {"name": "p.json", "mimeType": "application/json", "buffer": text.encode()}
+    )
+    expect(tab.locator(".toast").first).to_contain_text(reason)
+    assert len(served.session.spec.blocks) == 1
+
+
+def test_every_kind_of_field_has_a_colour():
+    from app.looks import KIND_COLOR
+
+    assert all(p.kind in KIND_COLOR for p in DATA_PORTS.values())
