@@ -92,7 +92,7 @@ class PHATEConfig(Config):
     title="PHATE map",
     follows=(
         "features<-singlecell.harmony:corrected_embeddings",
-        "features<-normalization.vae_normalizer:latent",
+        "features<-normalization.vae_normalizer:latent_mean",
     ),
 )
 class DifferentiablePHATE(Operator):
