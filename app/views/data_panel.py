@@ -16,7 +16,7 @@ from diffbio_engine.errors import DataError, UserError
 
 _HERE = Path(__file__).parent
 _FILES = (".h5ad", ".h5", ".csv", ".tsv", ".txt", ".zip", ".gz", ".mtx")
-_OWN_FOLDERS = {"owners", "runs", "trash", "demos", "queue"}
+_OWN_FOLDERS = {"owners", "runs", "active", "trash", "demos", "cache", "tabs"}
 _MOST_LISTED = 400
 
 # Port: what a person calls it, and what it is for.
@@ -69,7 +69,7 @@ class DataPanel(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._desk.on_msg(self._asked)
+        self._desk.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._opened, ["showing"])
         self._list_all("")
         self._show()

@@ -38,7 +38,7 @@ class Exports(pn.viewable.Viewer):
         super().__init__()
         self.session, self._fetch = session, Fetch()
         self._menu = ExportMenu(sizing_mode="stretch_width", margin=0)
-        self._menu.on_msg(self._asked)
+        self._menu.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._renew, ["showing", "run_id", "run_state", "spec", "dataset"])
         self._renew()
 
@@ -125,7 +125,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
         },
         {
             "title": "Figure of the map",
-            "sentence": "Newest map by cluster. The menu above the map saves the view as you see it.",
+            "sentence": "Newest map by cluster; the menu above the map saves your present view.",
             "why": figure,
             "acts": [["png", "PNG"], ["svg", "SVG"]],
         },

@@ -40,14 +40,16 @@ class LiveMap(pn.viewable.Viewer):
         self._legend = MapKey(width=188, sizing_mode="stretch_height", margin=0)
         self._timeline = MapTimeline(sizing_mode="stretch_width", margin=0)
         self._stage = MapStage(
-            styles={"position": "absolute", "inset": "0", "pointer-events": "none"}, margin=0
+            sizing_mode="stretch_both",
+            margin=0,
+            styles={"position": "absolute", "inset": "0", "pointer-events": "none"},
         )
         self._fetch = Fetch()
         self._plot = MapPlot(
             zoomed=self._zoomed, outlined=self._outlined, fitted=self._fit, resized=self._resized
         )
         for part in (self._bar, self._legend, self._timeline):
-            part.on_msg(self._asked)
+            part.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_snapshot, ["run_snapshot"])
         session.param.watch(self._new_words, ["run_state", "run_message", "dataset"])

@@ -41,12 +41,13 @@ class Losses(pn.viewable.Viewer):
         self._source = ColumnDataSource({"step": []})
         self._marks = ColumnDataSource({"step": [], "words": [], "color": []})
         self._bar = LossBar(sizing_mode="stretch_width", margin=0)
-        self._bar.on_msg(self._asked)
+        self._bar.on_msg(lambda event: self._asked(event.data))
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
         self._words = pn.pane.HTML(
             "<div class='words'><b>No losses yet</b>"
             "Each term is drawn here while a run trains.</div>",
             stylesheets=[_CSS],
+            sizing_mode="stretch_both",
             margin=0,
             styles={"position": "absolute", "inset": "0", "pointer-events": "none"},
         )

@@ -37,7 +37,7 @@ class RunList(pn.viewable.Viewer):
         self.session, self._most = session, _PAGE
         self._curves: dict[tuple[str, int], list[float]] = {}
         self._table = RunTable(shown=session.run_id, sizing_mode="stretch_width", margin=0)
-        self._table.on_msg(self._asked)
+        self._table.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._renew, ["showing", "run_id", "run_state"])
         self._renew()
 
