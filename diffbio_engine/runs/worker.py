@@ -13,7 +13,15 @@ from diffbio_engine.runs.folder import Control
 from diffbio_engine.runs.opening import Opened, open_run
 from diffbio_engine.runs.scene import Scene
 from diffbio_engine.runs.spec import RunSpec
-from diffbio_engine.runs.writer import EXIT_DONE, EXIT_ERROR, EXIT_NOT_FINITE, EXIT_TAKEN, RunWriter
+from diffbio_engine.runs.writer import (
+    EXIT_DONE,
+    EXIT_ERROR,
+    EXIT_NOT_FINITE,
+    EXIT_START_AGAIN,
+    EXIT_TAKEN,
+    RunWriter,
+    TakenError,
+)
 from diffbio_engine.training import StepReport, TrainingState
 
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -27,10 +35,9 @@ def work(path: Path) -> int:
             return Worker(writer).carry_out()
     except TrainingError:
         return EXIT_NOT_FINITE
-    except RunError as error:
+    except TakenError as error:
         print(error, flush=True)
-        taken = "another" in error.what.lower()
-        return EXIT_TAKEN if taken else EXIT_ERROR
+        return EXIT_TAKEN
     except UserError as error:
         print(error, flush=True)
         return EXIT_ERROR

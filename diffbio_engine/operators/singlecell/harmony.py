@@ -93,7 +93,7 @@ class BatchCorrectionConfig(Config):
 @operator(
     title="Harmony batch correction",
     formerly=("singlecell.batch_correction",),
-    follows=("embeddings<-normalization.vae_normalizer:latent",),
+    follows=("embeddings<-normalization.vae_normalizer:latent_mean",),
 )
 class DifferentiableHarmony(Operator):
     """Moves the batches onto each other, type of cell by type of cell.

@@ -47,7 +47,7 @@ class SoftClusteringConfig(Config):
     formerly=("singlecell.soft_clustering",),
     follows=(
         "embeddings<-singlecell.harmony:corrected_embeddings",
-        "embeddings<-normalization.vae_normalizer:latent",
+        "embeddings<-normalization.vae_normalizer:latent_mean",
     ),
 )
 class SoftKMeansClustering(Operator):

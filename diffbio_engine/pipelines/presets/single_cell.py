@@ -62,7 +62,8 @@ def single_cell_spec(config: SingleCellPipelineConfig) -> PipelineSpec:
     blocks.append(Block("normalize", "normalization.vae_normalizer", network))
     wires.append(Wire(counts, "normalize.counts"))
     outputs |= {"normalized": "normalize.normalized", "latent": "normalize.latent"}
-    cells = "normalize.latent"
+    # What follows learns from where a cell is, not from a draw around it.
+    cells = "normalize.latent_mean"
     if config.enable_batch_correction:
         rounds = {
             "n_clusters": config.batch_correction_clusters,
