@@ -16,6 +16,9 @@ from app.session import Session
 
 _HERE = Path(__file__).parent
 _CSS = (_HERE / "losses.css").read_text(encoding="utf-8")
+_NOTHING = (
+    "<div class='words'><b>No losses yet</b>Each term is drawn here while a run trains.</div>"
+)
 _INK = {"default": "#16202c", "dark": "#e6ebf2"}
 _DIM = {"default": "#5b6876", "dark": "#95a3b4"}
 _LINE = {"default": "#e2e6eb", "dark": "#2a323d"}
@@ -44,8 +47,7 @@ class Losses(pn.viewable.Viewer):
         self._bar.on_msg(lambda event: self._asked(event.data))
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
         self._words = pn.pane.HTML(
-            "<div class='words'><b>No losses yet</b>"
-            "Each term is drawn here while a run trains.</div>",
+            _NOTHING,
             stylesheets=[_CSS],
             sizing_mode="stretch_both",
             margin=0,
@@ -128,7 +130,7 @@ class Losses(pn.viewable.Viewer):
             }
             for name in terms
         ]
-        self._words.visible = not terms
+        self._words.object = "" if terms else _NOTHING
 
     def _build(self) -> None:
         """Makes the figure anew: for another axis, another theme or new terms."""

@@ -1,0 +1,141 @@
+"""Uploads and downloads over real HTTP: whole, carried on, refused, by the right person only."""
+
+import asyncio
+import json
+import zipfile
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application
+
+from app import transfer
+from app.downloads import OFFERS, safe_name
+from app.transfer import DESKS, ROUTES
+from diffbio_engine.runs import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def talk(work):
+    """Runs a conversation with a server of these routes."""
+
+    async def go():
+        socket, port = bind_unused_port()
+        server = HTTPServer(Application(ROUTES))
+        server.add_sockets([socket])
+        client = AsyncHTTPClient(force_instance=True)
+
+        async def ask(path, method="GET", desk="", **options):
+            url = f"http://127.0.0.1:{port}/transfer/{path}"
+            headers = {"X-Desk": desk, **options.pop("headers", {})}
+            return await client.fetch(
+                url, method=method, headers=headers, raise_error=False, **options
+            )
+
+        try:
+            return await work(ask)
+        finally:
+            server.stop()
+            client.close()
+
+    return asyncio.run(go())
+
+
+def begun(answer):
+    return json.loads(answer.body)
+
+
+def test_a_file_in_slices_arrives_whole_and_goes_on_where_it_stopped(store):
+    desk = DESKS.open("ada", store)
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body='{"name": "a.h5ad", "size": 10}'))
+        where = f"uploads/{start['id']}"
+        await ask(f"{where}?offset=0", "PUT", desk, body=b"01234")
+        wrong = await ask(f"{where}?offset=0", "PUT", desk, body=b"01234")
+        assert (wrong.code, begun(wrong)["offset"]) == (409, 5)
+        again = begun(await ask("uploads", "POST", desk, body='{"name": "a.h5ad", "size": 10}'))
+        assert (again["id"], again["offset"]) == (start["id"], 5)
+        last = begun(await ask(f"{where}?offset=5", "PUT", desk, body=b"56789"))
+        return last
+
+    last = talk(work)
+    assert last["done"] and store.dataset("ada", last["id"]).path.read_bytes() == b"0123456789"
+
+
+def test_three_files_that_belong_together_become_one_zip(store):
+    desk = DESKS.open("ada", store)
+    body = '{"name": "s1", "size": 5, "parts": [["matrix.mtx", 2], ["barcodes.tsv", 3]]}'
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body=body))
+        return begun(await ask(f"uploads/{start['id']}?offset=0", "PUT", desk, body=b"mmbbb"))
+
+    with zipfile.ZipFile(store.dataset("ada", talk(work)["id"]).path) as archive:
+        assert archive.read("matrix.mtx") == b"mm" and archive.read("barcodes.tsv") == b"bbb"
+
+
+def test_a_file_larger_than_the_disk_is_refused_with_a_sentence_before_it_is_sent(store):
+    desk = DESKS.open("ada", store)
+    body = f'{{"name": "a.h5ad", "size": {1 << 60}}}'
+    answer = talk(lambda ask: ask("uploads", "POST", desk, body=body))
+    assert answer.code == 507 and "the disk of the server has" in begun(answer)["sentence"]
+    assert store.datasets("ada") == []
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(store, monkeypatch, tmp_path):
+    desk = DESKS.open("ada", store)
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body='{"name": "a.h5ad", "size": 9}'))
+        upload = DESKS.get(desk).uploads[start["id"]]
+
+        class Full:
+            def write(self, chunk):
+                raise OSError(28, "No space left on device")
+
+            def close(self):
+                pass
+
+        path, whole = type(upload.partial), type(upload.partial).open
+
+        def opened(self, *a, **k):
+            return Full() if self == upload.partial else whole(self, *a, **k)
+
+        monkeypatch.setattr(path, "open", opened)
+        answer = await ask(f"uploads/{start['id']}?offset=0", "PUT", desk, body=b"abc")
+        monkeypatch.undo()
+        return answer, upload
+
+    answer, upload = talk(work)
+    assert answer.code == 507 and "nothing of it was kept" in begun(answer)["sentence"]
+    assert not upload.partial.exists()
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://elsewhere.example"}, {"X-Desk": "guess"}])
+def test_a_stranger_cannot_upload(store, headers):
+    desk = DESKS.open("ada", store)
+    body = '{"name": "a.h5ad", "size": 9}'
+    assert talk(lambda ask: ask("uploads", "POST", desk, body=body, headers=headers)).code == 403
+
+
+def test_an_offer_is_fetched_by_its_owner_only(monkeypatch):
+    url = OFFERS.add("ada", "map.svg", b"<svg/>").removeprefix("transfer/")
+    answer = talk(lambda ask: ask(url))
+    assert (
+        answer.body == b"<svg/>" and 'filename="map.svg"' in answer.headers["Content-Disposition"]
+    )
+    monkeypatch.setattr(transfer._Guarded, "_user", lambda self: "eve")
+    assert talk(lambda ask: ask(url)).code == 403
+    assert talk(lambda ask: ask("offer/" + "x" * 32)).code == 404
+
+
+def test_names_lead_nowhere():
+    assert safe_name("../../etc/pass\nwd") == "pass_wd"
+    assert safe_name("C:\\data\\my file (1).h5ad") == "my file (1).h5ad"
+    assert safe_name("...") == "file"
