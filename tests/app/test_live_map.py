@@ -1,0 +1,79 @@
+"""What a map is drawn as: dots for few cells, one shared picture for many."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
+from app.map_figure import as_csv, as_figure
+from app.shading import RENDERED
+from diffbio_engine.runs import Snapshot
+
+
+def snapshot(n, step=7, **more):
+    rng = np.random.default_rng(0)
+    labels = (np.arange(n) % 3).astype(np.int16)
+    xy = (labels[:, None] * 4 + rng.normal(size=(n, 2))).astype(np.float32)
+    certainty = np.linspace(1 / 3, 1, n, dtype=np.float32)
+    return Snapshot(step, xy, {"labels": labels, "certainty": certainty, **more})
+
+
+def test_few_cells_are_dots_and_undecided_ones_are_fainter():
+    drawn = draw(snapshot(300), Wish(run="few"))
+    assert drawn.url == "" and drawn.counts == (100, 100, 100)
+    by_row = np.argsort(drawn.dots["row"])
+    assert drawn.dots["alpha"][by_row][0] < 0.2 < 0.9 < drawn.dots["alpha"][by_row][-1]
+    whole = draw(snapshot(300), Wish(run="few", fade=False))
+    assert np.unique(whole.dots["alpha"]).size == 1
+
+
+def test_many_cells_are_one_small_picture_that_two_tabs_share():
+    many, made = snapshot(MOST_GLYPHS * 2), RENDERED.made
+    first, second = (draw(many, Wish(run="many")) for _ in range(2))
+    assert first.url == second.url and first.url.startswith("data:image/png")
+    assert RENDERED.made == made + 1 and len(first.url) < 200_000
+    assert draw(many, Wish(run="many", fade=False)).url != first.url
+
+
+def test_isolating_a_category_sets_the_others_aside_underneath():
+    drawn = draw(snapshot(300), Wish(run="few", only=frozenset({1})))
+    values = drawn.dots["value"]
+    assert (values[:200] < -1e8).all() and (values[200:] == 1).all()
+
+
+def test_a_gene_of_a_real_file_colours_the_map_with_high_values_on_top(shared_data):
+    path = str(shared_data / "pbmc3k_hvg2000_counts.h5ad")
+    drawn = draw(snapshot(2638), Wish(run="gene", path=path, colour="gene/LYZ"))
+    assert drawn.colouring.title == "LYZ, log(1 + counts per 10 000)"
+    assert (np.diff(drawn.dots["value"]) >= 0).all()
+
+
+def test_a_gene_that_is_not_there_is_refused_with_a_hint(shared_data):
+    path = str(shared_data / "pbmc3k_hvg2000_counts.h5ad")
+    with pytest.raises(ValueError, match="There is no gene 'LYZZ'.*LYZ"):
+        draw(snapshot(2638), Wish(run="gene", path=path, colour="gene/LYZZ"))
+
+
+def test_a_selection_is_counted_by_category():
+    drawn = draw(snapshot(300), Wish(run="few"))
+    chosen = lassoed(drawn.frame, [6, 14, 14, 6], [6, 6, 14, 14])
+    card = selection_card(drawn.frame, drawn.colouring, chosen)
+    assert card["rows"][0]["name"] == "2" and card["n"] == pytest.approx(97, abs=4)
+
+
+def test_the_main_map_is_named_after_its_port_and_another_can_be_chosen():
+    umap = snapshot(300).map
+    both = snapshot(300, **{"umap.embedding": umap, "phate.embedding": umap[:, ::-1] * 2})
+    drawn = draw(both, Wish(run="two"))
+    assert drawn.maps == ("umap.embedding", "phate.embedding")
+    assert draw(both, Wish(run="two", map="phate.embedding")).frame.name == "phate.embedding"
+
+
+def test_the_figure_is_vector_for_few_cells_and_the_table_has_every_cell():
+    wish = Wish(run="few")
+    drawn = draw(snapshot(300), wish)
+    svg = as_figure(drawn, wish, "UMAP", "svg").decode()
+    assert "<image" not in svg and "UMAP 1" in svg and "Cluster" in svg
+    table = as_csv(drawn, replace(wish, chosen=np.ones(300, bool))).decode().splitlines()
+    assert table[0] == "cell,map_1,map_2,cluster,certainty,selected" and len(table) == 301
