@@ -14,7 +14,9 @@ class ProjectionNetwork(nnx.Module):
 
     ``start_from`` gives all weights without a descent (sampled network): each unit is a step
     between two cells, chosen where the wanted coordinates change fast in the features, and ``V``
-    and ``c`` are found by ridge regression. Further training moves all of them.
+    and ``c`` are found by ridge regression. Further training moves all of them. They are stored
+    times ``sqrt(units)``: steps of a size common for Adam, coherent over a thousand units, would
+    otherwise tear the map apart before they improve it.
 
     Args:
         n_features, n_units, n_components: Widths of input, hidden layer and map.
@@ -26,10 +28,13 @@ class ProjectionNetwork(nnx.Module):
     def __init__(self, n_features: int, n_units: int, n_components: int, *, rngs: nnx.Rngs):
         self.units = nnx.Linear(n_features, n_units, rngs=rngs)
         self.output = nnx.Linear(n_units + n_features, n_components, rngs=rngs)
+        self.calm = float(n_units) ** 0.5
+        for layer in (self.units, self.output):
+            layer.kernel[...] = layer.kernel[...] * self.calm
 
     def __call__(self, features: jax.Array) -> jax.Array:
-        steps = jnp.tanh(self.units(features))
-        return self.output(jnp.concatenate([steps, features], axis=-1))
+        steps = jnp.tanh(self.units(features) / self.calm)
+        return self.output(jnp.concatenate([steps, features], axis=-1)) / self.calm
 
     def start_from(self, features: np.ndarray, wanted: np.ndarray, *, seed: int) -> None:
         """Weights for which the output is near ``wanted``; (cells, features) to (cells, map).
@@ -47,7 +52,7 @@ class ProjectionNetwork(nnx.Module):
             (self.output.kernel, weights),
             (self.output.bias, constant),
         ):
-            variable[...] = jnp.asarray(value, variable.dtype)
+            variable[...] = jnp.asarray(self.calm * value, variable.dtype)
 
 
 def _sampled_units(
