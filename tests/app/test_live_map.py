@@ -51,7 +51,7 @@ def test_a_gene_of_a_real_file_colours_the_map_with_high_values_on_top(shared_da
 
 def test_a_gene_that_is_not_there_is_refused_with_a_hint(shared_data):
     path = str(shared_data / "pbmc3k_hvg2000_counts.h5ad")
-    with pytest.raises(ValueError, match="There is no gene 'LYZZ'.*LYZ"):
+    with pytest.raises(ValueError, match=r"There is no gene 'LYZZ'.*LYZ"):
         draw(snapshot(2638), Wish(run="gene", path=path, colour="gene/LYZZ"))
 
 
