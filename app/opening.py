@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 
 from app import runs
+from app.attaching import attach
 from app.session import Session
 from app.workbench import Workbench
 
@@ -35,7 +36,7 @@ def open_tab() -> Workbench:
     document = pn.state.curdoc
     if document is not None and document.session_context is not None:
         session.schedule = _scheduler(weakref.ref(document))
-    runs.attach(session, server())
+    attach(session, server())
     pn.state.on_session_destroyed(lambda context: session.close())
     return Workbench(session)
 

@@ -5,7 +5,6 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -263,43 +262,3 @@ class RunDriver:
                 session.problems = problems
 
         session.later(show)
-
-
-def attach(session: Session, server: Server) -> None:
-    """Gives a session the shared engine; undone when the session closes."""
-    session.engine, session.store, session.data_dir = server.engine, server.store, server.data_dir
-    memory = TabMemory(session, server.store, server.data_dir)
-    driver = RunDriver(session, server, memory)
-    session.driver = driver
-    session.work = _worker(session, server)
-    server.drivers.add(driver)
-    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
-    session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
-    session.on_close(lambda: server.drivers.discard(driver))
-    session.on_close(memory.save_now)
-    last_run = memory.bring_back()
-    driver.check_soon()
-    if last_run:
-        driver.watch(last_run)
-
-
-def _worker(session: Session, server: Server) -> Callable[..., None]:
-    """``work(function, then)``: the function in the pool, then its result into the tab."""
-    tab = weakref.ref(session)
-
-    def work(function: Callable[[], Any], then: Callable[[Any], None] | None = None) -> None:
-        def carried_out() -> None:
-            alive = tab()
-            if alive is None:
-                return
-            try:
-                result = function()
-            except Exception as error:
-                alive.later(lambda error=error: alive.refuse(error))
-            else:
-                if then is not None:
-                    alive.later(lambda: then(result))
-
-        server.pool.submit(carried_out)
-
-    return work

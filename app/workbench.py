@@ -20,7 +20,6 @@ from app.views.run_list import RunList
 from app.views.shortcuts import Shortcuts
 from app.views.welcome import Welcome
 
-
 # The header in the colour of the paper, so that what is on it can be read in both themes.
 _BAR = {
     "& .MuiAppBar-root.header": {
@@ -31,16 +30,21 @@ _BAR = {
         "borderBottom": "1px solid var(--db-line)",
     },
     "& .header .MuiToolbar-root": {"minHeight": "52px !important", "px": "14px"},
-    "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {"minHeight": "52px !important"},
-    "& .header .title": {"color": "var(--db-text)", "fontSize": "15px", "fontWeight": 650, "whiteSpace": "nowrap"},
+    "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {
+        "minHeight": "52px !important"
+    },
+    "& .header .title": {
+        "color": "var(--db-text)",
+        "fontSize": "15px",
+        "fontWeight": 650,
+        "whiteSpace": "nowrap",
+    },
     "& .header .logo": {"height": "30px !important"},
     "& .MuiDrawer-paper": {"backgroundColor": "var(--db-surface)", "borderColor": "var(--db-line)"},
     "& .main": {"backgroundColor": "var(--db-bg)"},
 }
 
 _UNDER = {"position": "relative"}
-# Only the cards take the pointer; the canvas below them stays a place to drop a block.
-_OVER = ":host { position: absolute !important; left: 0; right: 0; bottom: 8%; pointer-events: none; }"
 
 
 class Workbench(pn.viewable.Viewer):
@@ -50,16 +54,17 @@ class Workbench(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         canvas = Canvas(session)
-        over = pn.Row(
-            Welcome(session), stylesheets=[_OVER], sizing_mode="stretch_width", margin=0
-        )
         dialogs = Dialogs(
             session,
             {
                 "data": ("Data", "lg", partial(DataPanel, session)),
                 "runs": ("Runs", "lg", partial(RunList, session)),
                 "exports": ("Export", "md", partial(Exports, session)),
-                "presets": ("Ready pipelines", "sm", partial(Welcome, session, pipelines_only=True)),
+                "presets": (
+                    "Ready pipelines",
+                    "sm",
+                    partial(Welcome, session, pipelines_only=True),
+                ),
                 "shortcuts": ("Keyboard shortcuts", "sm", Shortcuts),
             },
         )
@@ -88,7 +93,13 @@ class Workbench(pn.viewable.Viewer):
             main=[
                 pn.Column(
                     RunBar(session, canvas.fit),
-                    pn.Column(canvas, over, sizing_mode="stretch_both", margin=0, styles=_UNDER),
+                    pn.Column(
+                        canvas,
+                        Welcome(session),
+                        sizing_mode="stretch_both",
+                        margin=0,
+                        styles=_UNDER,
+                    ),
                     below,
                     dialogs,
                     PageDrop(session),

@@ -1,6 +1,5 @@
 """The canvas: blocks, typed ports and wires, drawn from the document and written back into it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,27 @@ from panel.custom import JSComponent
 from panel_reactflow import ReactFlow
 
 from app import looks, messages
+from app.drawn_blocks import block_node, block_type, css_text, ends, most_important, says, shown
 from app.gestures import missing_fields
 from app.session import Session
 from app.views.palette import BLOCK_MIME
-from diffbio_engine.declare import DATA_PORTS, Declaration, Kind, Port, find_operator
+from diffbio_engine.declare import DATA_PORTS, Kind, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 _HERE = Path(__file__).parent
 _ROWS = 24
-_ROW_CSS = "\n".join(
-    f".react-flow__handle.target:nth-child({i + 1}),"
-    f" .react-flow__handle.source:nth-last-child({i + 1})"
-    f" {{ --row-of: {i}; }}"
-    for i in range(_ROWS)
-) + """
+_ROW_CSS = (
+    "\n".join(
+        f".react-flow__handle.target:nth-child({i + 1}),"
+        f" .react-flow__handle.source:nth-last-child({i + 1})"
+        f" {{ --row-of: {i}; }}"
+        for i in range(_ROWS)
+    )
+    + """
 .react-flow__handle.target { top: calc(var(--head) + var(--row-of) * var(--row) + 13px) !important; }
 .react-flow__handle.source { top: calc(var(--head) + (var(--outs) - 1 - var(--row-of)) * var(--row) + 13px) !important; }
 """
+)
 # A port's colour is read from its tooltip, which ends with the kind in parentheses.
 _PORT_CSS = "\n".join(
     f'.react-flow__handle[data-tooltip$="({looks.KIND_WORDS[kind]})"]'
@@ -80,7 +83,9 @@ class Canvas(pn.viewable.Viewer):
         self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = False
-        session.param.watch(self._draw, ["spec", "dataset", "problems", "run_errors", "run_state", "run_place"])
+        session.param.watch(
+            self._draw, ["spec", "dataset", "problems", "run_errors", "run_state", "run_place"]
+        )
         session.param.watch(self._draw_values, ["block_values"])
         session.param.watch(self._themed, ["theme"])
         self._draw()
@@ -97,10 +102,10 @@ class Canvas(pn.viewable.Viewer):
         for operator in dict.fromkeys(b.operator for b in spec.blocks):
             declared = find_operator(operator)
             inputs = [p for p in declared.inputs if not p.drawn]
-            types[operator] = _type(operator, declared.title, inputs, declared.outputs)
+            types[operator] = block_type(operator, declared.title, inputs, declared.outputs)
         fields = [p.port for p in self.session.data_ports.values()]
         fields += [DATA_PORTS[n] for n in self._missing() if n in DATA_PORTS]
-        types[DATA] = _type(DATA, "Data", [], fields)
+        types[DATA] = block_type(DATA, "Data", [], fields)
         return types
 
     def _missing(self) -> list[str]:
@@ -118,7 +123,7 @@ class Canvas(pn.viewable.Viewer):
             with pn.io.hold():
                 if types != self.flow.node_types:
                     self.flow.node_types = types
-                if _shown(nodes) != _shown(self.flow.nodes):
+                if shown(nodes) != shown(self.flow.nodes):
                     self.flow.nodes = nodes
                 if edges != [{**e, "selected": False} for e in self.flow.edges]:
                     self.flow.edges = edges
@@ -127,14 +132,16 @@ class Canvas(pn.viewable.Viewer):
 
     def _data_node(self, spec: PipelineSpec) -> dict[str, Any]:
         card, missing = self.session.dataset, self._missing()
-        says = "Choose a data set" if card is None else card.name
+        words = "Choose a data set" if card is None else card.name
         if card is not None and card.n_cells:
-            says = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", " ")
-        notes = [f"{n} is not in this data set. Choose its column in the data panel." for n in missing]
+            words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", " ")
+        notes = [
+            f"{n} is not in this data set. Choose its column in the data panel." for n in missing
+        ]
         n_ports = len(self.session.data_ports) + len(missing)
         look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
-        node = _node(DATA, DATA, "Data", spec.layout.get(DATA, (0, 0)), look, 0, n_ports)
-        return _says(node, setting=says, note=" ".join(notes), classes="data only-out") | {
+        node = block_node(DATA, DATA, "Data", spec.layout.get(DATA, (0, 0)), look, 0, n_ports)
+        return says(node, setting=words, note=" ".join(notes), classes="data only-out") | {
             "deletable": False
         }
 
@@ -154,11 +161,11 @@ class Canvas(pn.viewable.Viewer):
         look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
         n_in = sum(not p.drawn for p in declared.inputs)
         place = spec.layout.get(block.id, (0.0, 0.0))
-        node = _node(
+        node = block_node(
             block.id, block.operator, declared.title, place, look, n_in, len(declared.outputs)
         )
         meter = session.block_values.get(block.id, "") if session.run_id else ""
-        return _says(node, _most_important(declared, block), meter, " ".join(notes[:2]), state)
+        return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
 
     def _edge(self, spec: PipelineSpec, wire: Wire) -> dict[str, Any]:
         (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
@@ -185,7 +192,7 @@ class Canvas(pn.viewable.Viewer):
 
     def _draw_values(self, *_: Any) -> None:
         for node in self.flow.nodes:
-            text = _css_text(self.session.block_values.get(node["id"], ""))
+            text = css_text(self.session.block_values.get(node["id"], ""))
             if node["id"] != DATA and node["style"].get("--meter") != text:
                 style = {**node["style"], "--meter": text}
                 node["style"] = style
@@ -198,8 +205,12 @@ class Canvas(pn.viewable.Viewer):
     # -- canvas -> document ----------------------------------------------------------------------
 
     def _reason(self, connection: dict[str, Any]) -> str | None:
-        problem = self.session.wire_problem(*_ends(connection))
-        return None if problem is None else f"{problem.where.split('.')[-1]} {problem.what} {problem.fix}"
+        problem = self.session.wire_problem(*ends(connection))
+        return (
+            None
+            if problem is None
+            else f"{problem.where.split('.')[-1]} {problem.what} {problem.fix}"
+        )
 
     def _dropped(self, event: dict[str, Any]) -> None:
         place = event["position"]
@@ -208,7 +219,7 @@ class Canvas(pn.viewable.Viewer):
 
     def _wired(self, event: dict[str, Any]) -> None:
         if not self._drawing:
-            self.session.add_wire(*_ends(event["edge"]))
+            self.session.add_wire(*ends(event["edge"]))
             self._draw()
 
     def _unwired(self, event: dict[str, Any]) -> None:
@@ -267,68 +278,3 @@ class Canvas(pn.viewable.Viewer):
 
 def _no_editor(*_: Any, **__: Any) -> None:
     """The inspector edits blocks; an editor for each would be slow."""
-
-
-def _type(name: str, title: str, inputs: Any, outputs: Any) -> dict[str, Any]:
-    def handle(port: Port) -> dict[str, Any]:
-        asks = f"{port.doc} {port.axes and '(' + port.axes.replace(' ', ' × ') + ')'}"
-        return {"id": port.name, "label": asks, "type": looks.KIND_WORDS[port.kind]}
-
-    return {
-        "type": name,
-        "label": title,
-        "schema": None,
-        "inputs": [handle(p) for p in inputs],
-        "outputs": [handle(p) for p in outputs],
-    }
-
-
-def _node(
-    block: str, operator: str, title: str, place: Any, look: dict[str, str], n_in: int, n_out: int
-) -> dict[str, Any]:
-    rows = max(n_in, n_out)
-    return {
-        "id": block,
-        "type": operator,
-        "label": title,
-        "position": {"x": float(place[0]), "y": float(place[1])},
-        "data": {},
-        "style": {**look, "--rows": str(rows), "--outs": str(n_out)},
-        "className": "only-in" if not n_out else "only-out" if not n_in else "",
-    }
-
-
-def _says(
-    node: dict[str, Any], setting: str = "", meter: str = "", note: str = "", classes: str = ""
-) -> dict[str, Any]:
-    texts = {"--setting": setting, "--meter": meter, "--note": note}
-    style = {**node["style"], **{name: _css_text(text) for name, text in texts.items()}}
-    if note and "failed" not in classes:
-        classes += " wrong"
-    words = dict.fromkeys(f"block {node['className']} {classes}".split())
-    return {**node, "style": style, "className": " ".join(words)}
-
-
-def _css_text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\\n", " ") if text else '""'
-
-
-def _shown(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    keys = ("id", "type", "label", "position", "style", "className")
-    return [{k: n.get(k) for k in keys} for n in nodes]
-
-
-def _most_important(declared: Declaration, block: Block) -> str:
-    """The first setting that a person edits, as the block's second line."""
-    shown = [s for s in declared.settings if s.shown and not s.advanced]
-    texts = []
-    for setting in shown[:2]:
-        value = block.config.get(setting.name, setting.default)
-        value = f"{value:g}" if isinstance(value, float) else str(value)
-        texts.append(f"{setting.name.replace('_', ' ')} {value}")
-    return "  ·  ".join(texts)
-
-
-def _ends(connection: dict[str, Any]) -> tuple[str, str]:
-    source = f"{connection['source']}.{connection.get('sourceHandle')}"
-    return source, f"{connection['target']}.{connection.get('targetHandle')}"

@@ -13,6 +13,8 @@ from diffbio_engine.data import examples
 from diffbio_engine.pipelines import presets
 
 _HERE = Path(__file__).parent
+# Over the canvas; only the cards take the pointer, beside them a block can be dropped.
+_OVER = {"position": "absolute", "left": "0", "right": "0", "bottom": "8%", "pointer-events": "none"}
 
 
 class StartCards(JSComponent):
@@ -40,6 +42,7 @@ class Welcome(pn.viewable.Viewer):
             mode="pipelines" if pipelines_only else "hidden",
             sizing_mode="stretch_width",
             margin=0,
+            styles={} if pipelines_only else _OVER,
         )
         self._cards.on_msg(lambda event: self._take(event.data))
         if not pipelines_only:

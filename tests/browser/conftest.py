@@ -99,9 +99,10 @@ def page(page: Any, served: Served) -> Iterator[Any]:
     page.on("request", asked)
     page.on("websocket", lambda socket: asked(type("Asked", (), {"url": socket.url})))
     page.set_default_timeout(20_000)
+    page.set_default_navigation_timeout(60_000)
     yield page
-    assert not errors, f"the page reported: {errors}"
     assert not outside, f"left the machine: {outside}"
+    assert not errors, f"the page reported: {errors}"
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import json
 import re
 
 import pytest
-from diffbio_engine.declare import DATA_PORTS
 from playwright.sync_api import expect
+
+from diffbio_engine.declare import DATA_PORTS
 
 KMEANS = "singlecell.soft_kmeans"
 VAE = "normalization.vae_normalizer"
