@@ -185,6 +185,16 @@ class Training:
             refreshed=refreshed,
         )
 
+    def settle(self) -> Pipeline:
+        """Makes what was prepared anew from the final weights: the pipeline to keep.
+
+        Corrections and maps then belong to the latent space as it ended, not as it was at the
+        last refresh. Call it after the last step; the training itself does not go on from here.
+        """
+        if any(stage.refresh_every for stage in self.stages) and self.step:
+            prepare(self.sync(), self.cells, first=False, seed=self.seed, say=self.say)
+        return self.sync()
+
     def sync(self, dials: Mapping[str, float] | None = None) -> Pipeline:
         """The pipeline with the present weights and dials in it."""
         self._step_function.write_to(self.pipeline)
@@ -287,4 +297,4 @@ def train(
     """
     training = Training(pipeline, cells, tuple(stages), **options)
     yield from training
-    training.sync()
+    training.settle()
