@@ -8,6 +8,10 @@ from diffbio_engine.declare import Declaration, Port
 from diffbio_engine.pipelines.spec import Block
 
 
+# What a block is while it is dragged from the palette onto the canvas.
+BLOCK_MIME = "application/x-diffbio-operator"
+
+
 def block_type(name: str, title: str, inputs: Any, outputs: Any) -> dict[str, Any]:
     def handle(port: Port) -> dict[str, Any]:
         asks = f"{port.doc} {port.axes and '(' + port.axes.replace(' ', ' × ') + ')'}"

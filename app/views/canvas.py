@@ -9,10 +9,18 @@ from panel.custom import JSComponent
 from panel_reactflow import ReactFlow
 
 from app import looks, messages
-from app.drawn_blocks import block_node, block_type, css_text, ends, most_important, says, shown
+from app.drawn_blocks import (
+    BLOCK_MIME,
+    block_node,
+    block_type,
+    css_text,
+    ends,
+    most_important,
+    says,
+    shown,
+)
 from app.gestures import missing_fields
 from app.session import Session
-from app.views.palette import BLOCK_MIME
 from diffbio_engine.declare import DATA_PORTS, Kind, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 

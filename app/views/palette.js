@@ -12,6 +12,7 @@ export function render({ model, el }) {
   const search = root.querySelector("input");
   const list = root.querySelector(".list");
 
+  const tell = (what) => document.dispatchEvent(new CustomEvent(what));
   const item = (block) => {
     const row = document.createElement("div");
     row.className = "item";
@@ -32,7 +33,10 @@ export function render({ model, el }) {
       event.dataTransfer.effectAllowed = "copy";
       row.classList.add("dragged");
     });
-    row.addEventListener("dragend", () => row.classList.remove("dragged"));
+    // From the press on, what lies over the canvas makes room.
+    row.addEventListener("pointerdown", () => tell("diffbio:lifted"));
+    row.addEventListener("pointerup", () => tell("diffbio:let-go"));
+    row.addEventListener("dragend", () => { row.classList.remove("dragged"); tell("diffbio:let-go"); });
     row.addEventListener("dblclick", add);
     row.addEventListener("keydown", (event) => {
       if (event.key === "Enter") add();

@@ -7,10 +7,10 @@ import param
 from panel.custom import JSComponent
 
 from app import looks
+from app.drawn_blocks import BLOCK_MIME
 from app.session import Session
 from diffbio_engine.declare import domains, operators
 
-BLOCK_MIME = "application/x-diffbio-operator"
 _HERE = Path(__file__).parent
 
 

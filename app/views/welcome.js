@@ -10,7 +10,7 @@ export function render({ model }) {
     b.innerHTML = `<span><svg viewBox="0 0 24 24"><path d="${ICON[icon]}"/></svg></span><b></b><i></i>`;
     b.querySelector("b").textContent = title;
     b.querySelector("i").textContent = text; b.title = text;
-    if (message) b.addEventListener("click", () => model.send_msg(message)); 
+    if (message) b.addEventListener("click", () => model.send_msg(message));
     return b;
   };
   const draw = () => {
@@ -34,6 +34,14 @@ export function render({ model }) {
     root.append(cards);
   };
   for (const p of ["mode", "demos", "pipelines"]) model.on(p, draw);
+  // While a block is carried, it can be dropped anywhere.
+  const aside = () => root.classList.add("aside"), back = () => root.classList.remove("aside");
+  document.addEventListener("diffbio:lifted", aside);
+  document.addEventListener("diffbio:let-go", back);
+  model.on("remove", () => {
+    document.removeEventListener("diffbio:lifted", aside);
+    document.removeEventListener("diffbio:let-go", back);
+  });
   draw();
   return root;
 }
