@@ -1,11 +1,13 @@
 """The command line: run, apply, operators, and the worker that the engine starts."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from diffbio_engine.errors import UserError
+from diffbio_engine.runs.device import set_up_device
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BLOCK.SETTING=VALUE",
         help="a setting of a block: cluster.n_clusters=12",
     )
-    run.add_argument("--steps", type=int, default=0, help="training steps in all")
-    run.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    run.add_argument("--steps", type=_whole, default=0, help="training steps in all")
+    run.add_argument("--seed", type=_whole, default=0, help="random seed (0)")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     apply = commands.add_parser("apply", help="apply a trained pipeline to new cells")
     apply.add_argument("bundle", type=Path, help="folder `bundle` of a finished run")
@@ -51,16 +53,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 to 2147483647.")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parses and carries out one command; mistakes are one sentence and exit code 1."""
     asked = _parser().parse_args(arguments)
     # Each command imports what it needs: `operators` and `--help` should not wait for a GPU.
     try:
         if asked.command == "run":
+            set_up_device()
+            worker_env = dict(os.environ)
+            # This process only looks on; the accelerator is for the worker.
+            os.environ["JAX_PLATFORMS"] = "cpu"
             from diffbio_engine.command_line.run import run
 
-            return run(asked)
+            return run(asked, worker_env)
         if asked.command == "apply":
+            set_up_device()
             from diffbio_engine.command_line.apply import apply
 
             return apply(asked)

@@ -2,32 +2,68 @@
 
 import argparse
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from diffbio_engine.data import Fields, inspect, suggest_fields
-from diffbio_engine.errors import RunError, SettingError
+from diffbio_engine.declare import DATA_PORTS
+from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
 from diffbio_engine.runs.folder import RunFolder
-from diffbio_engine.runs.opening import title_of
+from diffbio_engine.runs.opening import check_run, title_of
 from diffbio_engine.runs.reader import RunReader
 from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.runs.writer import EXIT_START_AGAIN
 
 _MOST_RESTARTS = 3
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Trains a pipeline; leaves `result.h5ad` and `bundle/` in the run's folder."""
+def run(asked: argparse.Namespace, worker_env: Mapping[str, str]) -> int:
+    """Trains a pipeline; leaves `result.h5ad` and `bundle/` in the run's folder.
+
+    Args:
+        asked: What stood on the command line.
+        worker_env: The environment of the worker.
+    """
+    _refuse_a_folder_in_use(asked.out)
     spec = _spec(asked)
+    check_run(spec)
     folder = RunFolder.create(asked.out, {**spec.to_json(), "title": title_of(spec)})
-    code = _watched(folder, quiet=asked.quiet)
+    code = _watched(folder, worker_env, quiet=asked.quiet)
     if code == 0:
         print(f"Result:  {folder.result}\nBundle:  {folder.bundle}")
+    else:
+        _say_what_is_left(folder)
     return code
+
+
+def _refuse_a_folder_in_use(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            f"{out} exists already.", fix="Choose a folder that does not exist.", where="--out"
+        )
+
+
+def _say_what_is_left(folder: RunFolder) -> None:
+    """A run that failed at its first step leaves nothing; any other can be carried on."""
+    error = folder.error() or {}
+    if error.get("kind", "Bug") != "Bug" and not folder.last_step():
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return
+    print(
+        f"The run lies in {folder.path}, up to step {folder.last_step()}. To carry it on:\n"
+        f"    python -m diffbio_engine work {folder.path}",
+        file=sys.stderr,
+    )
 
 
 def _spec(asked: argparse.Namespace) -> RunSpec:
@@ -36,9 +72,16 @@ def _spec(asked: argparse.Namespace) -> RunSpec:
         print(warning)
     fields = suggest_fields(preview).as_dict()
     for text in asked.field:
-        name, _, place = text.partition("=")
-        fields.pop(name, None)
-        if place:
+        name, equals, place = text.partition("=")
+        if equals and name not in DATA_PORTS:
+            raise DataError(
+                f"there is no field '{name}'.",
+                fix=did_you_mean(name, DATA_PORTS) or f"Fields are {', '.join(DATA_PORTS)}.",
+                where="--field",
+            )
+        if equals and not place:
+            fields.pop(name, None)
+        else:
             fields |= Fields.parse([text]).as_dict()
     if asked.pipeline:
         document = load_pipeline(asked.pipeline)
@@ -80,20 +123,26 @@ def _value(text: str) -> Any:
         return text
 
 
-def _watched(folder: RunFolder, *, quiet: bool) -> int:
+def _watched(folder: RunFolder, env: Mapping[str, str], *, quiet: bool) -> int:
     """Starts the worker and follows it; a worker that was killed is started again."""
     restarts, progress = 0, -1
+    if threading.current_thread() is threading.main_thread():
+        # Whoever ends this process ends the worker too, which saves before it goes.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_START_AGAIN))
     while True:
         with folder.log.open("ab") as log:
             command = [sys.executable, "-m", "diffbio_engine", "work", str(folder.path)]
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            # A session of its own: Ctrl+C is for this process, which then asks the worker to stop.
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=dict(env), start_new_session=True
+            )
         try:
-            code = _follow(folder, process, quiet=quiet)
-        except KeyboardInterrupt:
-            folder.request(want="stop")
-            print("\nStopping: the results so far are written.", file=sys.stderr)
-            code = process.wait()
-        if code >= 0 and code != 75:
+            code = _followed_or_stopped(folder, process, quiet=quiet)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        if code >= 0 and code != EXIT_START_AGAIN:
             break
         step = folder.last_step()
         restarts, progress = (0 if step > progress else restarts + 1), step
@@ -108,6 +157,15 @@ def _watched(folder: RunFolder, *, quiet: bool) -> int:
         place = f"{error['where']}: " if error.get("where") else ""
         print(f"error: {place}{error['what']} {error['fix']}".strip(), file=sys.stderr)
     return code
+
+
+def _followed_or_stopped(folder: RunFolder, process: subprocess.Popen, *, quiet: bool) -> int:
+    try:
+        return _follow(folder, process, quiet=quiet)
+    except KeyboardInterrupt:
+        folder.request(want="stop")
+        print("\nStopping: the results so far are written.", file=sys.stderr)
+        return process.wait()
 
 
 def _follow(folder: RunFolder, process: subprocess.Popen, *, quiet: bool) -> int:

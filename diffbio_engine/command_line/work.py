@@ -2,17 +2,24 @@
 
 from pathlib import Path
 
-from diffbio_engine.runs.worker import set_up_device, work
+from diffbio_engine.errors import RunError
+from diffbio_engine.runs.device import set_up_device
 
 
 def carry_out(folder: Path | None, *, spare: bool = False) -> int:
     """Works on a folder, or, as a spare, waits to be told which."""
     set_up_device()
+    # After the set-up, because this imports JAX.
+    from diffbio_engine.runs.worker import work
+
     if spare:
+        from diffbio_engine.declare import operators
         from diffbio_engine.runs.spare import wait_for_run
 
+        operators()  # their imports are the slow ones
         folder = wait_for_run()
         if folder is None:
             return 0
-    assert folder is not None
+    if folder is None:
+        raise RunError("No folder was given.", fix="Name the folder of a run.")
     return work(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.declare import find_operator
-from diffbio_engine.errors import PipelineError, UserError
+from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 
 FORMAT = "diffbio-pipeline"
 SCHEMA = 1
@@ -68,7 +68,12 @@ class PipelineSpec:
         for block in self.blocks:
             if block.id == block_id:
                 return block
-        raise PipelineError(f"There is no block '{block_id}' in the pipeline.", where=block_id)
+        names = [b.id for b in self.blocks]
+        raise PipelineError(
+            f"There is no block '{block_id}' in the pipeline.",
+            fix=did_you_mean(block_id, names) or f"Its blocks are {', '.join(names)}.",
+            where=block_id,
+        )
 
     def with_config(self, block_id: str, **changes: Any) -> "PipelineSpec":
         """The same pipeline with some settings of one block changed."""
@@ -90,7 +95,7 @@ class PipelineSpec:
                     "id": b.id,
                     "operator": b.operator,
                     "version": find_operator(b.operator).version,
-                    "config": find_operator(b.operator).make.Config.from_dict(b.config).to_dict(),
+                    "config": _all_settings(b),
                     "learns": b.learns,
                 }
                 for b in self.blocks
@@ -176,6 +181,13 @@ def _block(entry: dict[str, Any]) -> Block:
     return Block(
         block_id, declared.id, dict(entry.get("config", {})), bool(entry.get("learns", True))
     )
+
+
+def _all_settings(block: Block) -> dict[str, Any]:
+    try:
+        return find_operator(block.operator).make.Config.from_dict(block.config).to_dict()
+    except UserError as error:
+        raise error.at(block.id) from None
 
 
 def save_pipeline(spec: PipelineSpec, path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source, read
 from diffbio_engine.declare import Declaration, find_operator
-from diffbio_engine.errors import RunError
-from diffbio_engine.pipelines import Pipeline, PipelineSpec, plan, ports_of
+from diffbio_engine.errors import DataError, RunError, SettingError, UserError
+from diffbio_engine.pipelines import Pipeline, PipelineSpec, Plan, plan, ports_of
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
 
@@ -27,40 +27,71 @@ class Opened:
         return self.training.pipeline
 
 
-def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Opened:
-    """Reads the data and builds the pipeline; every mistake is named before anything is trained."""
+def check_run(spec: RunSpec) -> None:
+    """Finds the mistakes of a person without building or computing anything.
+
+    Cost: reads the data once (not the counts of a large file, which stay on disk).
+    """
+    _looked_at(spec)
+
+
+def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, CellSource, Plan, dict[str, Any]]:
     document = PipelineSpec.from_json(spec.pipeline)
     if not spec.dataset.get("path"):
         raise RunError("The run has no data set.", fix="Choose one, then press Run.", where="data")
-    if say:
-        say("data", "Reading the data")
+    needed = wired_fields(document)
+    if not needed:
+        plan(document, {})  # says what is missing
     dataset = read(spec.dataset["path"])
     fields = Fields(spec.dataset.get("fields") or {})
-    needed = wired_fields(document)
-    cells = open_source(
-        dataset,
-        fields,
-        needed,
-        counts_must_be_raw=_feeds(document, "counts"),
-        several_batches=_corrects_batches(document),
-    )
+    if "counts" in needed and "counts" not in fields and dataset.places:
+        # No matrix was taken for counts: what the first one holds instead is then said.
+        fields = fields.with_field("counts", dataset.places[0])
+    try:
+        cells = open_source(
+            dataset,
+            fields,
+            needed,
+            counts_must_be_raw="counts" in needed,
+            several_batches=_corrects_batches(document),
+        )
+    except DataError as error:
+        raise error.at("data") from None
     classes = {name: len(names) for name, names in cells.label_names.items()}
     planned = plan(document, ports_of(cells, classes))
-    suggested = document.training
-    stages = stages_from(spec.stages or suggested.get("stages", ()), planned)
+    return dataset, fields, cells, planned, _training_options(spec, planned)
+
+
+def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
+    """What the run says of its training, else what the pipeline suggests."""
+    suggested = planned.spec.training
     schedules = {**suggested.get("schedules", {}), **spec.schedules}
+    try:
+        return {
+            "stages": stages_from(spec.stages or suggested.get("stages", ()), planned),
+            "batch_size": int(suggested.get("batch_size", spec.batch_size)),
+            "learning_rate": float(suggested.get("learning_rate", spec.learning_rate)),
+            "schedules": {name: schedule_from(values) for name, values in schedules.items()},
+        }
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise error.at("training") from None
+        raise SettingError(
+            f"what the pipeline says of its training cannot be understood ({error}).",
+            fix="Correct stages, schedules, batch_size or learning_rate, or remove them.",
+            where="training",
+        ) from None
+
+
+def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Opened:
+    """Reads the data and builds the pipeline; every mistake is named before anything is trained."""
+    if say:
+        say("data", "Reading the data")
+    dataset, fields, cells, planned, options = _looked_at(spec)
     if say:
         say("", "Building the pipeline")
-    training = Training(
-        Pipeline(planned, seed=spec.seed),
-        cells,
-        stages,
-        batch_size=int(suggested.get("batch_size", spec.batch_size)),
-        seed=spec.seed,
-        learning_rate=float(suggested.get("learning_rate", spec.learning_rate)),
-        schedules={name: schedule_from(values) for name, values in schedules.items()},
-        say=say,
-    )
+    pipeline = Pipeline(planned, seed=spec.seed)
+    training = Training(pipeline, cells, seed=spec.seed, say=say, **options)
     if spec.steps:
         training.stages = shortened(training, spec.steps)
     for name, value in spec.dials.items():
@@ -85,10 +116,6 @@ def wired_fields(document: PipelineSpec) -> tuple[str, ...]:
     """The fields of the data that a wire starts from."""
     sources = (w.source for w in document.wires)
     return tuple(sorted({s.removeprefix("data.") for s in sources if s.startswith("data.")}))
-
-
-def _feeds(document: PipelineSpec, field: str) -> bool:
-    return field in wired_fields(document)
 
 
 def _corrects_batches(document: PipelineSpec) -> bool:

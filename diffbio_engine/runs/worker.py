@@ -1,6 +1,5 @@
 """Carries out one run: the only process that trains. Everything it says goes into the folder."""
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from diffbio_engine.bundles import result_arrays, save_bundle
 from diffbio_engine.data import write_result
 from diffbio_engine.errors import RunError, TrainingError, UserError
+from diffbio_engine.runs.departure import Departure
 from diffbio_engine.runs.folder import Control
 from diffbio_engine.runs.opening import Opened, open_run
 from diffbio_engine.runs.scene import Scene
@@ -31,8 +31,8 @@ _CHECKPOINTS_KEPT = 2
 def work(path: Path) -> int:
     """Carries out the run of a folder; the exit code says how it ended."""
     try:
-        with RunWriter(path) as writer:
-            return Worker(writer).carry_out()
+        with RunWriter(path) as writer, Departure() as departure:
+            return Worker(writer, departure).carry_out()
     except TrainingError:
         return EXIT_NOT_FINITE
     except TakenError as error:
@@ -46,8 +46,8 @@ def work(path: Path) -> int:
 class Worker:
     """The loop of one run: take a step, look what the person wants, show, save."""
 
-    def __init__(self, writer: RunWriter) -> None:
-        self.writer = writer
+    def __init__(self, writer: RunWriter, departure: Departure) -> None:
+        self.writer, self.departure = writer, departure
         self.folder = writer.folder
         self.spec = RunSpec.from_json(writer.run)
         self.want = "run"
@@ -59,6 +59,23 @@ class Worker:
 
     def carry_out(self) -> int:
         """Opens the run, trains to its end, and writes what it leaves."""
+        self._open()
+        began = time.perf_counter()
+        self.departure.can_wait = True
+        self._train()
+        if self.departure.asked:
+            self._checkpoint()
+            return EXIT_START_AGAIN
+        self.departure.can_wait = False
+        self._beat("stopping", message="Writing the results")
+        self._checkpoint()
+        self._show(self.scene.whole, self.training.settle())
+        self._leave_results(time.perf_counter() - began)
+        finished = self.training.step >= self.training.total_steps
+        self.writer.finish("done" if finished else "stopped", step=self.training.step)
+        return EXIT_DONE
+
+    def _open(self) -> None:
         say = self._say
         self.opened = open_run(self.spec, say)
         self.training = self.opened.training
@@ -70,8 +87,13 @@ class Worker:
         self._obey(self.writer.control())
         self._show(self.scene.whole, self.training.sync())
         self._say("", "Compiling the training step")
-        began = time.perf_counter()
-        while self.want != "stop" and self.training.step < self.training.total_steps:
+
+    def _train(self) -> None:
+        while (
+            self.want != "stop"
+            and not self.departure.asked
+            and self.training.step < self.training.total_steps
+        ):
             if self.want == "run" or self.steps_to_take > 0:
                 self._one_step()
                 self.steps_to_take = max(0, self.steps_to_take - 1)
@@ -81,13 +103,6 @@ class Worker:
                 self._beat("paused")
                 time.sleep(0.03)
             self._obey(self.writer.control())
-        self._beat("stopping", message="Writing the results")
-        self._checkpoint()
-        self._show(self.scene.whole, self.training.sync())
-        self._leave_results(time.perf_counter() - began)
-        finished = self.training.step >= self.training.total_steps
-        self.writer.finish("done" if finished else "stopped", step=self.training.step)
-        return EXIT_DONE
 
     # -- stepping --------------------------------------------------------------------------
 
@@ -244,8 +259,3 @@ def _device() -> str:
     import jax
 
     return jax.default_backend()
-
-
-def set_up_device() -> None:
-    """Before JAX is imported: no grabbing of all GPU memory; compiled programs are kept."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
