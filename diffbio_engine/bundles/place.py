@@ -120,7 +120,10 @@ def place_cells(
     source = open_source(dataset, Fields(chosen), plain)
     if "counts" in needed:
         alignment = align_genes(
-            source.var_names or (), source.var_ids, bundle.genes["names"], bundle.genes["ids"]
+            () if source.var_names is None else source.var_names,
+            source.var_ids,
+            bundle.genes["names"],
+            bundle.genes["ids"],
         )
         notes.append(alignment.sentence)
         source = source.aligned(alignment)

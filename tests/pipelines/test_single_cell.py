@@ -47,7 +47,8 @@ def pipeline():
 
 @pytest.fixture(scope="module")
 def result(pipeline, data):
-    return pipeline.apply(data, {}, None)[0]
+    # Compiled as a whole: one operation after the other, each would be compiled by itself.
+    return jax.jit(lambda data: pipeline.apply(data, {}, None)[0])(data)
 
 
 def test_quick_start_gives_every_result_with_its_shape(result, data):
@@ -112,7 +113,7 @@ def test_stages_can_be_switched_off_and_their_keys_stay(off, data):
         batch_correction_iterations=1,
         **{f"enable_{name}": False for name in off},
     )
-    result = small.apply(data, {}, None)[0]
+    result = jax.jit(lambda data: small.apply(data, {}, None)[0])(data)
     for name in FLAGS:
         assert (getattr(small, name) is None) == (name in off)
     assert ("decontaminated_counts" in result) == ("ambient_removal" not in off)
@@ -135,9 +136,9 @@ def test_gradients_reach_the_counts_and_every_stage(pipeline, data):
             + decontaminated
         )
 
-    gradient = jax.grad(lambda x: loss(pipeline, x))(data["counts"])
+    both = nnx.jit(nnx.grad(loss, argnums=(0, 1)))
+    gradients, gradient = both(pipeline, data["counts"])
     assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
-    gradients = nnx.grad(loss)(pipeline, data["counts"])
     reached = {
         path[1] for path, g in nnx.to_flat_state(gradients) if np.abs(np.asarray(g[...])).max() > 0
     }

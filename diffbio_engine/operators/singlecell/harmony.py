@@ -245,7 +245,7 @@ class DifferentiableHarmony(Operator):
         """How many batches to make room for: counted if the labels can be seen."""
         if isinstance(labels, jax.core.Tracer):
             return max(self.config.n_batches, _ROOM_FOR_BATCHES)
-        return max(self.config.n_batches, int(np.max(labels, initial=0)) + 1)
+        return max(self.config.n_batches, int(np.max(np.asarray(labels), initial=0)) + 1)
 
     def _mention_unknown(self, labels: jax.Array, n_batches: int) -> None:
         """Says which cells stay as they are because their batch is not known."""
