@@ -6,10 +6,11 @@ from typing import Any
 
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source, read
 from diffbio_engine.declare import Declaration, find_operator
-from diffbio_engine.errors import DataError, RunError, SettingError, UserError
+from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, PipelineSpec, Plan, plan, ports_of
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
+from diffbio_engine.training.train import LEARNING_RATE, WEIGHT
 
 
 @dataclass
@@ -66,6 +67,14 @@ def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
     """What the run says of its training, else what the pipeline suggests."""
     suggested = planned.spec.training
     schedules = {**suggested.get("schedules", {}), **spec.schedules}
+    known = _dials(planned)
+    for name in (*schedules, *spec.dials):
+        if name not in known:
+            raise SettingError(
+                f"there is no dial '{name}'.",
+                fix=did_you_mean(name, known) or f"Dials are {', '.join(known)}.",
+                where="training",
+            )
     try:
         return {
             "stages": stages_from(spec.stages or suggested.get("stages", ()), planned),
@@ -81,6 +90,12 @@ def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
             fix="Correct stages, schedules, batch_size or learning_rate, or remove them.",
             where="training",
         ) from None
+
+
+def _dials(planned: Plan) -> list[str]:
+    blocks = planned.blocks.values()
+    own = [f"{b.id}.{s.name}" for b in blocks for s in b.declared.settings if s.live]
+    return [LEARNING_RATE, *(WEIGHT + port for port in planned.losses), *own]
 
 
 def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Opened:
