@@ -102,9 +102,10 @@ class BatchSampler:
     def _make_order(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The order of an epoch, and where the windows end that are shuffled by themselves."""
         n = self.source.n_cells
-        if not self.source.backed:
+        counts = self.source.counts
+        if not self.source.backed or counts is None or counts.block_rows is None:
             return random.permutation(n), np.array([n])
-        size = self.source.counts.block_rows
+        size = counts.block_rows
         blocks = random.permutation(-(-n // size))
         windows = [
             random.permutation(
@@ -144,7 +145,9 @@ class _Windows:
 
     def _read(self, window: int) -> sp.csr_matrix:
         start, stop = self._edges[window], self._edges[window + 1]
-        return self._source.counts.rows(self._order[start:stop])
+        counts = self._source.counts
+        assert counts is not None, "only counts on disk are read ahead"
+        return counts.rows(self._order[start:stop])
 
     def _ask(self, window: int) -> None:
         if window not in self._coming and window + 1 < len(self._edges):

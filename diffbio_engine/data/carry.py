@@ -58,6 +58,7 @@ def _group(parent: h5py.Group, name: str, kind: str = "dict") -> h5py.Group:
 
 
 def _rest_of_file(dataset: Dataset, file: h5py.File, notes: list[str]) -> None:
+    assert dataset.path is not None, "called only for data that lie in a file"
     with open_hdf5(dataset.path) as source:
         for part in ("obsm", "obsp", "varm", "varp"):
             found = source.get(part)

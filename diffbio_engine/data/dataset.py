@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -151,7 +151,7 @@ class Dataset:
             self.matrix("X", backed=False) if "X" in self._matrices else None,
             obs=self.obs.copy(),
             var=self.var.copy(),
-            obsm=dict(self.obsm.items()),
+            obsm=cast(Any, dict(self.obsm)),
             uns=dict(self.uns),
             layers={p.removeprefix("layers/"): self.matrix(p, backed=False) for p in layers},
         )

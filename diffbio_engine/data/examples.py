@@ -82,7 +82,8 @@ def blood_cells() -> "anndata.AnnData":
     import anndata
 
     found = importlib.util.find_spec("scanpy")
-    folder = Path(found.submodule_search_locations[0]) if found else Path()
+    places = (found.submodule_search_locations if found else None) or [""]
+    folder = Path(places[0])
     path = folder / "datasets" / "10x_pbmc68k_reduced.h5ad"
     if not path.exists():
         raise DataError("This installation of scanpy has no demo data.", fix="Use another demo.")

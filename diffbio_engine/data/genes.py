@@ -57,8 +57,8 @@ class GeneAlignment:
 
 
 def align_genes(
-    new_names: Sequence[str],
-    new_ids: Sequence[str] | None,
+    new_names: Sequence[str] | np.ndarray,
+    new_ids: Sequence[str] | np.ndarray | None,
     var_names: Sequence[str],
     var_ids: Sequence[str] | None = None,
 ) -> GeneAlignment:
@@ -96,7 +96,7 @@ def _plain(gene: str) -> str:
     return _VERSION.sub(r"\1", str(gene))
 
 
-def _positions(names: Sequence[str] | None) -> dict[str, int]:
+def _positions(names: Sequence[str] | np.ndarray | None) -> dict[str, int]:
     """The first place of each name."""
     places: dict[str, int] = {}
     for i, name in enumerate(names if names is not None else ()):
@@ -105,5 +105,5 @@ def _positions(names: Sequence[str] | None) -> dict[str, int]:
     return places
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str] | np.ndarray) -> str:
     return ", ".join(str(n) for n in list(names)[:5])

@@ -89,7 +89,9 @@ def read_sparse(group: h5py.Group) -> sp.csr_matrix | sp.csc_matrix:
     return make(parts, shape=sparse_shape(group))
 
 
-def check_sparse(indices: Any, indptr: Any, n_values: int, shape: Any, make: Any, where: str):
+def check_sparse(
+    indices: Any, indptr: Any, n_values: int, shape: Any, make: Any, where: str
+) -> None:
     """Compiled code trusts these numbers; a wrong one would read beyond the array."""
     n_lines, n_places = shape if make is sp.csr_matrix else shape[::-1]
     fine = (

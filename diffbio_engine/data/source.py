@@ -33,8 +33,8 @@ class CellSource:
         per_dataset: Mapping[str, np.ndarray] | None = None,
         *,
         label_names: Mapping[str, list[str]] | None = None,
-        var_names: Sequence[str] | None = None,
-        var_ids: Sequence[str] | None = None,
+        var_names: Sequence[str] | np.ndarray | None = None,
+        var_ids: Sequence[str] | np.ndarray | None = None,
         alignment: GeneAlignment | None = None,
     ):
         self.counts: Matrix | None = None if counts is None else as_matrix(counts)

@@ -197,7 +197,9 @@ def _write_layer(group: h5py.Group, key: str, layer: Layer, shape: tuple[int, in
                 compression_opts=1, shuffle=True,
             )  # fmt: skip
             made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-        dense = block.toarray() if sp.issparse(block) else np.asarray(block)
+        dense = (
+            block.toarray() if isinstance(block, sp.spmatrix | sp.sparray) else np.asarray(block)
+        )
         made[start : start + len(dense)] = dense
         start += len(dense)
     if start != shape[0]:

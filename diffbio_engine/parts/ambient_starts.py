@@ -1,80 +1,179 @@
-"""How much of each cell's counts is ambient, in closed form from the ambient profile.
+"""How much of each cell's counts is ambient, before any training, from the ambient profile.
 
-Two facts are used, in NumPy on a sample of cells. A cluster that makes none of a gene shows it
-only as ambient, so the least ratio of its share to the ambient share bounds the fraction from
-above (SoupX). And given each cluster's own profile, a cell's fraction is the weight of a mixture
-of two known profiles, found by expectation-maximisation.
+In NumPy, on a sample of cells. First one level for all cells, from two signs of it (below); then,
+given the level and so each cluster's own profile, the share of each cell, which is the weight of a
+mixture of two known profiles, by expectation-maximisation.
+
+What can be known. Counts of a cluster give only an upper bound of the level: any smaller one is
+made up for by letting the cluster express a little of everything. Two signs decide, each under an
+assumption of its own.
+
+* Genes that are off. Where many genes are silent in many clusters, their ratios to the ambient
+  share pile up at the level, and nowhere else. The ratios are fitted by a mixture of log-normals
+  shifted by the level, with and without such a pile; the gain in likelihood is the evidence.
+* Cells that are clean. The level differs from cell to cell, and no cell has less than nothing: the
+  lower spread of the cells along the way from their cluster to the ambient, free of sampling
+  noise, is about half the level (0.45 of it for a gamma distribution of shape 2). Only a scale,
+  good to half its size; it decides where no gene is off.
+
+With neither (no gene off, all cells equally dirty) the level cannot be known from these data, and
+the prior stays.
 
 References:
     Young and Behjati (2020), SoupX removes ambient RNA contamination.
     Yang et al. (2020), Decontamination of ambient RNA with DecontX.
+    Stephens (2017), False discovery rates: a new deal (the mixture with a pile).
 """
 
 import numpy as np
+from scipy.special import gammaln
 from sklearn.cluster import KMeans
 
-_MOLECULES = 400  # expected ambient molecules, at fraction 1, that the bound is counted on
+from diffbio_engine.parts.count_starts import principal_scores
+
+_COMPONENTS = 20  # in which cells are clustered, each as far as it is signal
+_LEVELS = np.geomspace(0.003, 0.5, 36)
+_LOG_RATIOS = np.linspace(-6.0, 3.0, 73)
+_SPREADS = np.array([0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.3])  # of the log-normals, centred at -0.2
+_MOST = 60.0  # molecules a ratio may count as, since expression varies more than Poisson
+_PAIRS = 4000  # ratios (of a cluster and a gene) looked at
+_DOUBT = 35.0  # nats a pile must gain: without one, up to 35 were seen in simulations
+_TEMPER = 3.0  # nats beyond that count as one: the ratios of a gene are not independent
+_SPREAD_TO_LEVEL = 2.0
+_SPREAD_ERROR = 0.5  # of the logarithm of the level that the spread says
+_STRENGTH = 200.0  # molecules that the level weighs as much as, in each cell
 
 
-def ambient_fractions(
+def ambient_parts(
     counts: np.ndarray,
     profile: np.ndarray,
-    scores: np.ndarray,
     *,
     prior: float,
     seed: int = 0,
     n_rounds: int = 15,
-) -> np.ndarray:
-    """Estimated ambient share of each cell's counts, (cells,), between 1e-4 and 0.9.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ambient share of each cell's counts, (cells,), and the expected counts of its own.
+
+    The latter, (cells, genes), are the counts times the chance that a molecule is the cell's own;
+    counts less the expected ambient ones would leave half of the noise where a gene is off.
 
     Args:
         counts: Raw counts, (cells, genes).
         profile: Ambient share of each gene, adding up to 1.
-        scores: Coordinates in which cells of one kind lie together, (cells, any).
-        prior: Expected fraction; weighs as much as 200 molecules in each cell.
+        prior: Level where the data say nothing, and the least that their spread may say.
     """
     x = np.asarray(counts, np.float32)
     library = np.maximum(x.sum(axis=1), 1.0)
     n_clusters = int(np.clip(len(x) // 50, 1, 15))
-    group = KMeans(n_clusters, n_init=2, random_state=seed).fit_predict(scores)
-    level = _least_ratio(x, group, profile, prior)
-    fraction = np.full(len(x), level)
+    features = np.log1p(x * (np.median(library) / library)[:, None])
+    scores, _, signal = principal_scores(
+        features - features.mean(axis=0), np.zeros(len(x), int), _COMPONENTS, seed
+    )
+    group = KMeans(n_clusters, n_init=2, random_state=seed).fit_predict(scores * np.sqrt(signal))
+    level = ambient_level(x, profile, group, prior=prior, seed=seed)
+    fraction, cleaned = np.full(len(x), level), x.copy()
     for k in range(n_clusters):
         rows = np.flatnonzero(group == k)
         share = x[rows].sum(axis=0) / library[rows].sum()
         own = np.maximum(share - level * profile, 1e-3 * share + 1e-9)
         own /= own.sum()
         rho = np.full(len(rows), level)
-        strength = 200.0
         for _ in range(n_rounds):
             # Share of each molecule that is ambient, then the weight that this makes likely.
             ambient = rho[:, None] * profile
             owed = (x[rows] * ambient / (ambient + (1 - rho)[:, None] * own)).sum(axis=1)
-            rho = (owed + strength * level) / (library[rows] + strength)
-        fraction[rows] = rho
-    return np.clip(fraction, 1e-4, 0.9)
+            rho = (owed + _STRENGTH * level) / (library[rows] + _STRENGTH)
+        fraction[rows] = np.clip(rho, 1e-4, 0.9)
+        kept = (1 - fraction[rows, None]) * own
+        cleaned[rows] *= kept / (kept + fraction[rows, None] * profile)
+    return fraction, cleaned
 
 
-def _least_ratio(x: np.ndarray, group: np.ndarray, profile: np.ndarray, prior: float) -> float:
-    """Ambient fraction from the genes that clusters show least of, relative to the ambient.
+def ambient_level(
+    counts: np.ndarray, profile: np.ndarray, group: np.ndarray, *, prior: float, seed: int = 0
+) -> float:
+    """Ambient share common to all cells, whose clusters are ``group``, (cells,)."""
+    rng = np.random.default_rng(seed)
+    spread = _lower_spread(counts, profile, group, rng)
+    centre = np.log(max(_SPREAD_TO_LEVEL * spread, prior))
+    belief = -0.5 * ((np.log(_LEVELS) - centre) / _SPREAD_ERROR) ** 2
+    belief += np.maximum(_gain_of_a_pile(counts, profile, group, rng) - _DOUBT, 0.0) / _TEMPER
+    weight = np.exp(belief - belief.max())
+    return float(np.exp(np.sum(weight * np.log(_LEVELS)) / weight.sum()))
 
-    One fraction for all clusters, as in SoupX: the median of what each cluster says (clusters
-    may differ by their fraction, so the least would be too low).
-    Genes are picked on one half of the cells and counted on the other, so that genes picked
-    because they happened to be low do not bias the count.
+
+def _gain_of_a_pile(
+    x: np.ndarray, profile: np.ndarray, group: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Nats gained by a pile of ratios at each of the levels, over the best fit without a pile."""
+    seen = np.stack([x[group == k].sum(axis=0) for k in np.unique(group)]).astype(float)
+    expected = seen.sum(axis=1, keepdims=True) * profile
+    told = expected > 5
+    if not told.any():
+        return np.zeros(len(_LEVELS))
+    chosen = rng.permutation(int(told.sum()))[:_PAIRS]
+    count, mean = seen[told][chosen], expected[told][chosen]
+    scale = np.minimum(1.0, _MOST / mean)
+    count, mean = np.round(count * scale), mean * scale
+    with_pile, without = (
+        np.array([_fit_of_ratios(count, mean, level, pile) for level in _LEVELS])
+        for pile in (True, False)
+    )
+    return with_pile - without.max()
+
+
+def _fit_of_ratios(
+    count: np.ndarray, mean: np.ndarray, level: float, pile: bool, n_rounds: int = 15
+) -> float:
+    """Log-likelihood of Poisson counts, given the level, with the best mixture of ratios."""
+    shape = np.exp(-0.5 * ((_LOG_RATIOS[:, None] + 0.2) / _SPREADS) ** 2)
+    ratios = level + (1 - level) * np.append(np.exp(_LOG_RATIOS), 0.0)
+    rate = mean[:, None] * ratios
+    log_fit = count[:, None] * np.log(rate) - rate - gammaln(count + 1)[:, None]
+    best = log_fit.max(axis=1, keepdims=True)
+    fit = np.exp(log_fit - best)
+    parts = fit[:, :-1] @ (shape / shape.sum(axis=0))
+    if pile:
+        parts = np.column_stack([parts, fit[:, -1]])
+    weights = np.full(parts.shape[1], 1 / parts.shape[1])
+    for _ in range(n_rounds):
+        weights = weights * (parts / (parts @ weights)[:, None]).mean(axis=0)
+    return float(np.sum(np.log(parts @ weights) + best[:, 0]))
+
+
+def _lower_spread(
+    x: np.ndarray, profile: np.ndarray, group: np.ndarray, rng: np.random.Generator
+) -> float:
+    """Standard deviation of the cells' levels below their median, without sampling noise.
+
+    Each cell's place between its cluster and the ambient is measured twice, on two halves of the
+    genes; what the halves disagree by is noise. Only the lower side counts: doublets and cells
+    between two kinds also look more like the average cell, so they lie on the upper.
     """
-    clusters = np.unique(group)
-    half = np.arange(len(x)) % 2 == 0
-    pick = np.stack([x[half & (group == k)].sum(axis=0) for k in clusters])
-    count = np.stack([x[~half & (group == k)].sum(axis=0) for k in clusters])
-    expected = profile * pick.sum(axis=1, keepdims=True)
-    could_be = profile * count.sum(axis=1, keepdims=True)
-    ratio = np.where(expected > 20, pick / np.maximum(expected, 1e-9), np.inf)
-    bounds = []
-    for r, c, e in zip(ratio, count, could_be, strict=True):
-        order = np.argsort(r)
-        order = order[np.isfinite(r[order])]
-        low = order[: int(np.searchsorted(np.cumsum(e[order]), _MOLECULES)) + 1]
-        # Ten expected molecules at the prior keep a cluster with few counts near it.
-        bounds.append((c[low].sum() + 10 * prior) / (e[low].sum() + 10))
-    return float(np.clip(np.median(bounds), 1e-4, 0.9))
+    library = np.maximum(x.sum(axis=1), 1.0)
+    half = rng.random(x.shape[1]) < 0.5
+    places, differences = [np.zeros(1)], [np.zeros(1)]
+    for k in np.unique(group):
+        rows = np.flatnonzero(group == k)
+        if len(rows) < 25:
+            continue
+        share = x[rows] / library[rows, None]
+        own = x[rows].sum(axis=0) / library[rows].sum()
+        first = second = np.zeros(len(rows))
+        for _ in range(2):
+            way = profile - own
+            noise = (own + 0.05 * profile + 1e-9) * (1 + 0.3 * own * library[rows].mean())
+            first, second = (
+                (share - own)
+                @ (way / noise * genes)
+                / max(float(np.sum(way**2 / noise * genes)), 1e-9)
+                for genes in (half, ~half)
+            )
+            cleaner = first + second <= np.quantile(first + second, 0.6)
+            own = x[rows[cleaner]].sum(axis=0) / library[rows[cleaner]].sum()
+        place = (first + second) / 2
+        places.append(place - np.median(place))
+        differences.append((first - second) / 2)
+    noise_sd = np.median(np.abs(np.concatenate(differences))) / 0.6745
+    lower_sd = -np.quantile(np.concatenate(places), 0.1) / 1.2816
+    return float(np.sqrt(max(lower_sd**2 - noise_sd**2, 0.0)))

@@ -66,7 +66,7 @@ def start_of_counts(
 
     features = np.log1p(x * (typical / library)[:, None])
     centre = features.mean(axis=0)
-    scores, project, signal = _components(features - centre, known, n_latent, seed)
+    scores, project, signal = principal_scores(features - centre, known, n_latent, seed)
 
     design = np.concatenate([np.ones((len(x), 1), np.float32), scores], axis=1)
     fixed = np.log(library)[:, None] + (log_profile + batch_slopes[known])
@@ -106,7 +106,7 @@ def _profiles(x: np.ndarray, batch: np.ndarray, n_batches: int) -> tuple[np.ndar
     return log_profile.astype(np.float32), shifts
 
 
-def _components(
+def principal_scores(
     centred: np.ndarray, batch: np.ndarray, n_latent: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Principal scores with variance 1, the projection that makes them, and their signal's share.

@@ -1,5 +1,7 @@
 """Dense layers with layer normalisation: the small networks inside the count models."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -13,9 +15,7 @@ class DenseLayers(nnx.Module):
 
     def __init__(self, n_in: int, widths: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
         sizes = (n_in, *widths)
-        self.layers = nnx.List(
-            [nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
-        )
+        self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(sizes)])
         self.norms = nnx.List([nnx.LayerNorm(b, rngs=rngs) for b in widths])
         self.n_out = sizes[-1]
 

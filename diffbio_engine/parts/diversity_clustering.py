@@ -215,13 +215,13 @@ def harmonize(
 
     @jax.checkpoint
     def iteration(
-        carry: tuple[jax.Array, jax.Array, jax.Array], _: None
+        carry: tuple[jax.Array, jax.Array, jax.Array], _round: None
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], Replay]:
         corrected, start, belongs = carry
         unit = unit_rows(corrected)
 
         def kmeans(
-            state: tuple[jax.Array, jax.Array, jax.Array, jax.Array], _: None
+            state: tuple[jax.Array, jax.Array, jax.Array, jax.Array], _look: None
         ) -> tuple[tuple[jax.Array, jax.Array, jax.Array, jax.Array], None]:
             _, next_centroids, belongs, _ = state
             new, term = cluster(unit, next_centroids, belongs)

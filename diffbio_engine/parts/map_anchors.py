@@ -29,8 +29,9 @@ def place_among_anchors(
 
     Weights ``(d^2 / s^2 + 0.05)^-12``, ``d`` the distance to an anchor and ``s`` that anchor's
     spacing (see ``anchor_spacing``): an anchor gets its own place back, a cell among several
-    their mean (inverse-distance weighting; 8 and 16 place new cells of three data sets less well). The second
-    result falls from 1 to 0 as the nearest anchor is more than about twice ``s`` away.
+    their mean (inverse-distance weighting; 8 and 16 place new cells of three data sets less
+    well). The second result falls from 1 to 0 as the nearest anchor is more than about twice
+    ``s`` away.
 
     Cost: O(cells * anchors * features) time, O(anchors) memory beyond the results.
 

@@ -43,7 +43,7 @@ class ProjectionNetwork(nnx.Module):
         """
         features = np.asarray(features, np.float32)
         wanted = np.asarray(wanted, np.float32)
-        kernel, bias = _sampled_units(features, wanted, self.units.bias.shape[0], seed)
+        kernel, bias = _sampled_units(features, wanted, self.units.out_features, seed)
         inputs = np.hstack([np.tanh(features @ kernel + bias), features])
         weights, constant = _ridge_regression(inputs, wanted)
         for variable, value in (
@@ -52,6 +52,7 @@ class ProjectionNetwork(nnx.Module):
             (self.output.kernel, weights),
             (self.output.bias, constant),
         ):
+            assert variable is not None, "both layers have a bias"
             variable[...] = jnp.asarray(self.calm * value, variable.dtype)
 
 

@@ -38,7 +38,8 @@ def train_on_graph(
     )
     edges = np.minimum(edges, weights.size - 1)
     pairs = np.stack([edges // indices.shape[1], indices.ravel()[edges]], axis=1)
-    definition, weights_of_block, rest = nnx.split(block, nnx.Param, ...)
+    definition, *states = nnx.split(block, nnx.Param, ...)
+    weights_of_block, rest = states
     learned, losses = _descend(
         definition, learning_rate, weights_of_block, rest, jnp.asarray(features),
         jnp.asarray(pairs.astype(np.int32)),

@@ -147,8 +147,11 @@ class ObjectiveStep:
         )
         new_params = optax.apply_updates(params, moved)
         finite = jnp.isfinite(total) & jnp.all(jnp.isfinite(jnp.stack(lengths)))
+
         # A step that broke changes nothing: the last good weights stay.
-        keep = lambda new, old: jnp.where(finite, new, old)  # noqa: E731
+        def keep(new: jax.Array, old: jax.Array) -> jax.Array:
+            return jnp.where(finite, new, old)
+
         new_params = jax.tree.map(keep, new_params, params)
         new_moments = jax.tree.map(keep, new_moments, moments)
         told = jnp.stack([total, finite.astype(total.dtype), *(terms[p] for p in self._losses)])

@@ -274,7 +274,9 @@ class DifferentiableUMAP(Operator):
         padded[: len(features)] = features
         # Always the same shape, so that it is compiled once for any number of cells.
         chunks = np.split(padded, range(_PLACED_AT_ONCE, n_whole, _PLACED_AT_ONCE))
-        return np.concatenate([_place(self, chunk) for chunk in chunks])[: len(features)]
+        return np.concatenate([_place(self, jnp.asarray(chunk)) for chunk in chunks])[
+            : len(features)
+        ]
 
     def _graph(self, features: np.ndarray, seed: int) -> FuzzyGraph:
         k = self._n_others(len(features))

@@ -243,7 +243,10 @@ def _for_fields(fields: Collection[str] | None) -> PipelineSpec:
     The 64 of the configuration's default keep noise of their own: neighbours in them cannot be
     drawn in a plane (trustworthiness of umap-learn's map 0.81, with ten 0.97, pbmc3k).
     """
-    has = lambda name: fields is None or name in fields  # noqa: E731
+
+    def has(name: str) -> bool:
+        return fields is None or name in fields
+
     return single_cell_spec(
         SingleCellPipelineConfig(
             latent_dim=10,
