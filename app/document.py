@@ -35,7 +35,6 @@ class Document(param.Parameterized):
     selection = param.Dict({"blocks": [], "wires": []}, doc="All that is chosen on the canvas.")
     problems = param.List(doc="UserErrors of the present document.")
 
-
     def __init__(self, *, spec: PipelineSpec | None = None, **params: Any):
         super().__init__(spec=spec or PipelineSpec("Untitled pipeline"), **params)
         self._past: list[tuple[str, PipelineSpec]] = []
@@ -55,7 +54,9 @@ class Document(param.Parameterized):
             return
         now = time.monotonic()
         goes_on = gesture and gesture == self._gesture and self._past
-        if not (goes_on and now - self._gesture_time < _SAME_GESTURE_SECONDS):
+        if goes_on and now - self._gesture_time < _SAME_GESTURE_SECONDS:
+            self._past[-1] = (what, self._past[-1][1])
+        else:
             self._past = [*self._past, (what, self.spec)][-MOST_UNDO:]
         self._future = []
         self._gesture, self._gesture_time = gesture, now
@@ -148,12 +149,16 @@ class Document(param.Parameterized):
         return block
 
     def remove(
-        self, blocks: Collection[str] = (), wires: Collection[tuple[str, str]] = ()
+        self,
+        blocks: Collection[str] = (),
+        wires: Collection[tuple[str, str]] = (),
+        gesture: str = "",
     ) -> None:
         """Deletes blocks and wires, in one step."""
         blocks = [b for b in blocks if b != DATA]
         what = f"Delete {_title(self.spec, blocks[0])}" if len(blocks) == 1 else "Delete"
-        self.edit(what if blocks else "Delete a wire", gestures.without(self.spec, blocks, wires))
+        what = what if blocks else "Delete a wire"
+        self.edit(what, gestures.without(self.spec, blocks, wires), gesture)
 
     def wire_problem(self, source: str, target: str) -> UserError | None:
         """Why this wire cannot be drawn; None if it can."""

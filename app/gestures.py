@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.places import free_place
+from app.places import COLUMN, free_place
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines import DataPort, check_wire
@@ -141,7 +141,9 @@ def _declared(spec: PipelineSpec) -> dict[str, Declaration]:
 
 def new_id(spec: PipelineSpec, operator: str) -> str:
     """A free block id, from the operator's name: ``soft_kmeans``, ``soft_kmeans_2``."""
-    stem = re.sub(r"[^a-z0-9_]+", "_", operator.rsplit(".", 1)[-1].lower()).strip("_")[:36] or "block"
+    stem = (
+        re.sub(r"[^a-z0-9_]+", "_", operator.rsplit(".", 1)[-1].lower()).strip("_")[:36] or "block"
+    )
     taken = {b.id for b in spec.blocks} | {DATA}
     names = itertools.chain([stem], (f"{stem}_{n}" for n in itertools.count(2)))
     return next(name for name in names if name not in taken)
@@ -157,11 +159,8 @@ def with_block(
     declared = find_operator(operator)
     block_id = new_id(spec, declared.id)
     place = place or free_place(spec)
-    spec = replace(
-        spec,
-        blocks=(*spec.blocks, Block(block_id, declared.id)),
-        layout={**spec.layout, block_id: place},
-    )
+    layout = {DATA: (place[0] - COLUMN, place[1]), **spec.layout, block_id: place}
+    spec = replace(spec, blocks=(*spec.blocks, Block(block_id, declared.id)), layout=layout)
     return _wired(spec, block_id, data), block_id
 
 

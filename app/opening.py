@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from panel.io.resources import get_dist_path
 
 from app import runs
 from app.attaching import attach
@@ -36,6 +37,8 @@ def open_tab() -> Workbench:
     document = pn.state.curdoc
     if document is not None and document.session_context is not None:
         session.schedule = _scheduler(weakref.ref(document))
+        # What is drawn before the page is written must not ask Panel's styles from outside.
+        document.template_variables["dist_url"] = get_dist_path()
     attach(session, server())
     pn.state.on_session_destroyed(lambda context: session.close())
     return Workbench(session)

@@ -17,6 +17,7 @@ from app.tab_memory import TabMemory
 from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.pipelines import plan
 from diffbio_engine.runs import Engine, RunReader, Snapshot, Store
+from diffbio_engine.runs.snapshots import snapshot_path
 from diffbio_engine.runs.spec import RunSpec
 
 _LOG = logging.getLogger("diffbio.app")
@@ -34,15 +35,18 @@ class Server:
         self.store = Store(self.data_dir)
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="diffbio-page")
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
-        self._snapshots: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+        self._snapshots: OrderedDict[tuple[str, int, int], Snapshot] = OrderedDict()
         self._guard = threading.Lock()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=_look, args=(weakref.ref(self), self._end), daemon=True)
+        self._thread = threading.Thread(
+            target=_look, args=(weakref.ref(self), self._end), daemon=True
+        )
         self._thread.start()
 
     def snapshot(self, reader: RunReader, step: int) -> Snapshot | None:
         """The map of a step, read once for all tabs."""
-        key = (str(reader.folder.path), step)
+        # A dial that is turned in a pause draws the same step again.
+        key = (str(reader.folder.path), step, _written(reader, step))
         with self._guard:
             if key in self._snapshots:
                 return self._snapshots[key]
@@ -59,6 +63,13 @@ class Server:
         self._end.set()
         self.pool.shutdown(wait=False, cancel_futures=True)
         self.engine.close()
+
+
+def _written(reader: RunReader, step: int) -> int:
+    try:
+        return snapshot_path(reader.folder.snapshots, step).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _look(server: "weakref.ref[Server]", end: threading.Event) -> None:

@@ -52,7 +52,7 @@ export function render({ model }) {
   document.addEventListener("pointerdown", down, true);
   document.addEventListener("pointerup", up, true);
   model.on("msg:custom", (message) => {
-    if (message?.do === "fit") setTimeout(fit, 60);
+    if (message?.do === "fit") for (const wait of [80, 500]) setTimeout(fit, wait);
   });
   model.on("remove", () => {
     document.removeEventListener("keydown", key, true);

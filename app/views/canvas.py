@@ -91,6 +91,8 @@ class Canvas(pn.viewable.Viewer):
         self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = False
+        self._deletions = 0
+        self._shown_blocks: set[str] = set()
         session.param.watch(
             self._draw, ["spec", "dataset", "problems", "run_errors", "run_state", "run_place"]
         )
@@ -122,8 +124,11 @@ class Canvas(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         spec = self.session.spec
         nodes = [self._node(spec, b) for b in spec.blocks]
-        if nodes or self.session.dataset is not None:
-            nodes.insert(0, self._data_node(spec))
+        whole_new = len(nodes) > 1 and not {n["id"] for n in nodes} & self._shown_blocks
+        self._shown_blocks = {n["id"] for n in nodes}
+        # The library fits its view when the first block appears: the data block is there from the
+        # start, at first unseen, so that the first drop does not move the canvas under the hand.
+        nodes.insert(0, self._data_node(spec, seen=bool(nodes) or self.session.dataset is not None))
         edges = [self._edge(spec, w) for w in spec.wires]
         types = self._types()
         self._drawing = True
@@ -137,8 +142,10 @@ class Canvas(pn.viewable.Viewer):
                     self.flow.edges = edges
         finally:
             self._drawing = False
+        if whole_new:
+            self.fit()
 
-    def _data_node(self, spec: PipelineSpec) -> dict[str, Any]:
+    def _data_node(self, spec: PipelineSpec, seen: bool) -> dict[str, Any]:
         card, missing = self.session.dataset, self._missing()
         words = "Choose a data set" if card is None else card.name
         if card is not None and card.n_cells:
@@ -146,10 +153,11 @@ class Canvas(pn.viewable.Viewer):
         notes = [
             f"{n} is not in this data set. Choose its column in the data panel." for n in missing
         ]
+        classes = "data only-out" if seen else "data only-out unseen"
         n_ports = len(self.session.data_ports) + len(missing)
         look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
         node = block_node(DATA, DATA, "Data", spec.layout.get(DATA, (0, 0)), look, 0, n_ports)
-        return says(node, setting=words, note=" ".join(notes), classes="data only-out") | {
+        return says(node, setting=words, note=" ".join(notes), classes=classes) | {
             "deletable": False
         }
 
@@ -238,7 +246,8 @@ class Canvas(pn.viewable.Viewer):
         present = {(w.source, w.target) for w in self.session.spec.wires}
         gone = [w for w in wires if w in present]
         if gone:
-            self.session.remove(wires=gone)
+            self._deletions += 1
+            self.session.remove(wires=gone, gesture=f"deletion {self._deletions}")
 
     def _deleted(self, event: dict[str, Any]) -> None:
         if self._drawing:
@@ -247,14 +256,21 @@ class Canvas(pn.viewable.Viewer):
         blocks = {b.id for b in self.session.spec.blocks}
         gone = [i for i in ids if i in blocks]
         if gone:
-            self.session.remove(gone)
+            # Its wires were told of just before: one step of undo.
+            self.session.remove(gone, gesture=f"deletion {self._deletions}")
+            self._deletions += 1
 
     def _moved(self, event: dict[str, Any]) -> None:
         place = event["position"]
         self.session.move({event["node_id"]: (round(place["x"], 1), round(place["y"], 1))})
 
     def _selected(self, event: dict[str, Any]) -> None:
-        blocks, wires = list(event.get("nodes") or []), list(event.get("edges") or [])
+        # What the browser tells may be older than the document.
+        spec = self.session.spec
+        known = {DATA, *(b.id for b in spec.blocks)}
+        drawn = {f"{w.source}>{w.target}" for w in spec.wires}
+        blocks = [b for b in event.get("nodes") or [] if b in known]
+        wires = [w for w in event.get("edges") or [] if w in drawn]
         self.session.param.update(
             selection={"blocks": blocks, "wires": wires},
             selected_block=blocks[0] if len(blocks) == 1 else "",

@@ -14,7 +14,7 @@ from diffbio_engine.pipelines import presets
 
 _HERE = Path(__file__).parent
 # Over the canvas; only the cards take the pointer, beside them a block can be dropped.
-_OVER = {"position": "absolute", "left": "0", "right": "0", "bottom": "8%", "pointer-events": "none"}
+_OVER = {"position": "absolute", "left": "0", "right": "0", "pointer-events": "none"}
 
 
 class StartCards(JSComponent):
@@ -53,7 +53,10 @@ class Welcome(pn.viewable.Viewer):
         if self.session.spec.blocks:
             self._cards.mode = "hidden"
         else:
-            self._cards.mode = "welcome" if self.session.dataset is None else "hint"
+            begins = self.session.dataset is None
+            self._cards.mode = "welcome" if begins else "hint"
+            # The hint leaves the middle to the data block.
+            self._cards.styles = {**_OVER, "bottom": "8%" if begins else "10px"}
 
     def _take(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")

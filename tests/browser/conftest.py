@@ -1,4 +1,4 @@
-"""The page in real Chromium: the app served from a thread of the test, and a tab that may not fail.
+"""The page in real Chromium: the app served from a thread of the test, and tabs that may not fail.
 
 Every test fails on an error of the page and on any request that leaves the machine.
 """
@@ -8,13 +8,18 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+APP = Path(__file__).resolve().parents[2] / "app/main.py"
+expect.set_options(timeout=20_000)
+DESKTOP = {"width": 1600, "height": 950}
 
 
 @dataclass
@@ -26,13 +31,50 @@ class Served:
     server: Any
 
     @property
+    def sessions(self) -> list[Any]:
+        """The sessions of all tabs, the one that was opened last at the end."""
+        return sorted((d.session for d in list(self.server.drivers)), key=lambda s: s.opened)
+
+    @property
     def session(self) -> Any:
         """The session of the tab that was opened last."""
-        return max((d.session for d in self.server.drivers), key=lambda s: s.opened)
+        return self.sessions[-1]
 
     def forget_tabs(self) -> None:
         """The next tab opens empty."""
         shutil.rmtree(self.data_dir / "tabs", ignore_errors=True)
+
+
+@dataclass
+class Watch:
+    """What a page did that it should not."""
+
+    home: str
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def over(self, page: Any) -> None:
+        """Begins to watch a page."""
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._said)
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("websocket", lambda websocket: self._asked(websocket.url))
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        local = (self.home, self.home.replace("http", "ws", 1), "data:", "blob:", "about:")
+        if not url.startswith(local):
+            self.outside.append(url)
+
+    def judge(self) -> None:
+        """Fails if there was something; forgets it."""
+        errors, self.errors = self.errors, []
+        outside, self.outside = self.outside, []
+        assert not outside, f"left the machine: {outside}"
+        assert not errors, f"the page reported: {errors}"
 
 
 @pytest.fixture(scope="session")
@@ -43,27 +85,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data_dir = tmp_path_factory.mktemp("data")
     os.environ["DATA_DIR"] = str(data_dir)
     os.environ.setdefault("SPARE_WORKER", "0")
-    pn.extension(reconnect=True)
     from app import opening
+    from app.transfer import ROUTES
 
-    try:
-        from app.transfer import ROUTES
-    except ImportError:
-        ROUTES = []
     pn.state.cache.pop("diffbio-server", None)
     shared = opening.server()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # The file, as `panel serve` would run it: a function would be shown with scripts of a CDN.
     http = pn.serve(
-        {"app": lambda: opening.open_tab().page},
+        {"app": str(APP)},
         port=port,
         address="127.0.0.1",
         threaded=True,
         show=False,
         verbose=False,
         extra_patterns=list(ROUTES),
-        websocket_origin="*",
+        websocket_origin=[f"127.0.0.1:{port}"],
         unused_session_lifetime_milliseconds=1000,
         check_unused_sessions_milliseconds=500,
     )
@@ -74,45 +113,60 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         http.stop()
 
 
-@pytest.fixture
-def browser_context_args(browser_context_args: dict) -> dict:
+def new_page(browser: Any, watch: Watch) -> Any:
     """A desktop window, light unless a test says otherwise."""
-    return {**browser_context_args, "viewport": {"width": 1600, "height": 950}}
-
-
-@pytest.fixture
-def page(page: Any, served: Served) -> Iterator[Any]:
-    """Playwright's page, watched: see the first lines of this file."""
-    errors, outside = [], []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda said: errors.append(said.text) if said.type == "error" else None,
-    )
-
-    def asked(request: Any) -> None:
-        home = served.url.rsplit("/", 1)[0]
-        local = (home, home.replace("http", "ws", 1), "data:", "blob:", "about:")
-        if not request.url.startswith(local):
-            outside.append(request.url)
-
-    page.on("request", asked)
-    page.on("websocket", lambda socket: asked(type("Asked", (), {"url": socket.url})))
+    page = browser.new_context(viewport=DESKTOP, accept_downloads=True).new_page()
+    watch.over(page)
     page.set_default_timeout(20_000)
     page.set_default_navigation_timeout(60_000)
-    yield page
-    assert not outside, f"left the machine: {outside}"
-    assert not errors, f"the page reported: {errors}"
+    return page
 
 
 @pytest.fixture
-def tab(page: Any, served: Served) -> Any:
-    """A new, empty tab of the workbench."""
+def page(browser: Any, served: Served) -> Iterator[Any]:
+    """A window of its own, watched; for what the shared `tab` cannot show."""
+    watch = Watch(served.url.rsplit("/", 1)[0])
+    page = new_page(browser, watch)
+    yield page
+    page.context.close()
+    watch.judge()
+
+
+@pytest.fixture(scope="module")
+def _window(browser: Any, served: Served) -> Iterator[tuple[Any, Watch]]:
+    watch = Watch(served.url.rsplit("/", 1)[0])
     served.forget_tabs()
+    page = new_page(browser, watch)
+    open_app(page, served)
+    yield page, watch
+    page.context.close()
+
+
+def open_app(page: Any, served: Served) -> None:
+    """Goes to the workbench and waits until it can be used."""
     page.goto(served.url)
     page.wait_for_selector(".react-flow__pane")
     page.wait_for_selector(".palette .item")
-    return page
+
+
+@pytest.fixture
+def tab(_window: tuple[Any, Watch], served: Served) -> Iterator[Any]:
+    """A tab with an empty canvas. The tests of a file share the window and its session."""
+    page, watch = _window
+    session = served.session
+    session.later(lambda: emptied(session))
+    page.wait_for_selector(".welcome.welcome")
+    yield page
+    watch.judge()
+
+
+def emptied(session: Any) -> None:
+    """As new: no blocks, no data, no run, nothing to undo."""
+    from diffbio_engine.pipelines.spec import PipelineSpec
+
+    session.driver.forget()
+    session.param.update(dataset=None, theme="default", showing="", selected_block="")
+    session.restore(PipelineSpec("Untitled pipeline"))
 
 
 @pytest.fixture

@@ -161,6 +161,8 @@ def test_the_theme_switches_and_is_kept(tab, served, eventually):
     assert tab.evaluate(ground) != light
     tab.reload()
     expect(tab.locator(".react-flow.dark")).to_be_visible()
+    tab.locator("button.theme").click()
+    eventually(lambda: served.session.theme == "default")
 
 
 def test_a_pipeline_comes_back_when_the_tab_is_opened_again(tab, served, eventually):
