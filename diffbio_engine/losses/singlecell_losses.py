@@ -83,9 +83,7 @@ class ClusteringCompactnessLoss(Loss):
         # Deviations from the cells' mean, so that the expanded square loses no digits.
         middle = jax.lax.stop_gradient(jnp.mean(embeddings, axis=0))
         x, c = embeddings - middle, centroids - middle
-        sq_distances = (
-            jnp.sum(x**2, axis=1, keepdims=True) - 2 * x @ c.T + jnp.sum(c**2, axis=1)
-        )
+        sq_distances = jnp.sum(x**2, axis=1, keepdims=True) - 2 * x @ c.T + jnp.sum(c**2, axis=1)
         compactness = jnp.sum(shares * sq_distances) / embeddings.shape[0]
         return compactness + self.dial("separation_weight") * self._crowding(centroids)
 

@@ -179,9 +179,7 @@ class VAELoss(Loss):
         per_cell = scale * jnp.sum(error, -1) + self.dial("kl_weight") * jnp.sum(divergence, -1)
         return jnp.mean(per_cell)
 
-    def _error(
-        self, x: jax.Array, x_recon: jax.Array, dispersion: jax.Array | None
-    ) -> jax.Array:
+    def _error(self, x: jax.Array, x_recon: jax.Array, dispersion: jax.Array | None) -> jax.Array:
         kind = self.config.reconstruction_type
         if kind == "mse":
             return (x - x_recon) ** 2

@@ -83,10 +83,11 @@ def ambient_parts(
             ambient = rho[:, None] * profile
             owed = (x[rows] * ambient / (ambient + (1 - rho)[:, None] * own)).sum(axis=1)
             rho = (owed + _STRENGTH * level) / (library[rows] + _STRENGTH)
-        fraction[rows] = np.clip(rho, 1e-4, 0.9)
-        kept = (1 - fraction[rows, None]) * own
-        cleaned[rows] *= kept / (kept + fraction[rows, None] * profile)
-    return fraction, cleaned
+        fraction[rows] = rho
+        kept = (1 - rho[:, None]) * own
+        cleaned[rows] *= kept / (kept + rho[:, None] * profile)
+    # Doublets and the like pull their own fraction up; the level of all cells stays the level.
+    return np.clip(fraction * (level / fraction.mean()), 1e-4, 0.9), cleaned
 
 
 def ambient_level(

@@ -1,3 +1,5 @@
+"""Count likelihoods beside SciPy, their limits and extremes."""
+
 from pathlib import Path
 
 import jax
@@ -40,9 +42,7 @@ def test_equals_scipys_poisson(ref):
 
 
 def test_equals_the_mixture_of_zeros_and_negative_binomials(ref):
-    ours = zero_inflated_log_prob(
-        ref["y"], np.log(ref["mu"]), np.log(ref["theta"]), ref["logits"]
-    )
+    ours = zero_inflated_log_prob(ref["y"], np.log(ref["mu"]), np.log(ref["theta"]), ref["logits"])
     np.testing.assert_allclose(ours, ref["log_zinb"], rtol=1e-7, atol=2e-8)
 
 
@@ -88,8 +88,7 @@ def test_without_dropout_it_is_the_negative_binomial(ref):
 def test_gradients_agree_with_finite_differences(ref):
     y = ref["y"][:12]
     args = tuple(
-        jnp.asarray(a)
-        for a in (np.log(ref["mu"][:12]), np.log(ref["theta"]), ref["logits"][:12])
+        jnp.asarray(a) for a in (np.log(ref["mu"][:12]), np.log(ref["theta"]), ref["logits"][:12])
     )
     check_grads(
         lambda *a: zero_inflated_log_prob(y, *a), args, order=1, modes=["rev"], eps=1e-6, rtol=1e-4

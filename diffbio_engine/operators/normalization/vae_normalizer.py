@@ -69,9 +69,10 @@ class VAENormalizerConfig(Config):
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 
 
-@operator(title="Count autoencoder (scVI)", follows=(
-    "counts<-singlecell.ambient_removal:decontaminated_counts",
-))
+@operator(
+    title="Count autoencoder (scVI)",
+    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
+)
 class VAENormalizer(Operator):
     """Learns a latent space from raw counts, and expression freed of depth, batch and noise.
 
@@ -108,18 +109,45 @@ class VAENormalizer(Operator):
         replace(BATCH_LABELS, optional=True),
     )
     outputs = (
-        Port("normalized", "cells genes", Kind.EXPRESSION, "Share of each gene, depth removed.",
-            result="layers/normalized_diffbio"),
-        Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",),
-            result="obsm/X_latent"),
+        Port(
+            "normalized",
+            "cells genes",
+            Kind.EXPRESSION,
+            "Share of each gene, depth removed.",
+            result="layers/normalized_diffbio",
+        ),
+        Port(
+            "latent",
+            "cells latent",
+            Kind.FEATURES,
+            "Latent coordinates.",
+            also=("latent_z",),
+            result="obsm/X_latent",
+        ),
         Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
         Port(
-            "latent_logvar", "cells latent", Kind.PARAMETER, "Their log variance.", also=("log_var",)
+            "latent_logvar",
+            "cells latent",
+            Kind.PARAMETER,
+            "Their log variance.",
+            also=("log_var",),
         ),
         Port("reconstructed", "cells genes", Kind.EXPRESSION, "Expected counts."),
         Port("log_rate", "cells genes", Kind.PARAMETER, "Logarithm of the expected counts."),
-        Port("dispersion", "genes", Kind.PARAMETER, "Inverse dispersion theta (nb, zinb)."),
-        Port("dropout_logits", "cells genes", Kind.PARAMETER, "Logit of an extra zero (zinb)."),
+        Port(
+            "dispersion",
+            "genes",
+            Kind.PARAMETER,
+            "Inverse dispersion theta (nb, zinb).",
+            optional=True,
+        ),
+        Port(
+            "dropout_logits",
+            "cells genes",
+            Kind.PARAMETER,
+            "Logit of an extra zero (zinb).",
+            optional=True,
+        ),
         Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
         Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
     )

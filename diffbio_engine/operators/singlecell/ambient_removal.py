@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 from diffbio_engine.declare import (
     COUNTS,
@@ -23,7 +25,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import SettingError
-from diffbio_engine.parts.ambient_starts import ambient_fractions
+from diffbio_engine.parts.ambient_starts import ambient_parts
 from diffbio_engine.parts.count_autoencoder import (
     CountDecoder,
     CountEncoder,
@@ -33,10 +35,11 @@ from diffbio_engine.parts.count_autoencoder import (
     put,
 )
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
-from diffbio_engine.parts.count_starts import CountStart, start_of_counts
+from diffbio_engine.parts.count_starts import start_of_counts
 
 _ROUNDS = 6  # steps of expectation-maximisation for each cell's fraction
-_STRENGTH = 200.0  # molecules that the common level weighs as much as, in each cell
+_STRENGTH = 200.0  # molecules that the common level weighs as much as, in each prepared cell
+_UNPREPARED = 1e9  # before that, the level is all there is: a random decoder tells nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +82,17 @@ class DifferentiableAmbientRemoval(Operator):
     """Finds how much of each cell's counts is ambient RNA, and takes it out.
 
     ``rate = library * ((1 - rho) softmax(decoder(z)) + rho profile)``; ``x ~ NB(rate, theta)``,
-    ``z ~ N(0, 1)``, ``logit rho ~ N(centre, 1)``. Given ``z``, a cell's ``rho`` is the weight of a
-    mixture of two known profiles: six steps of expectation-maximisation from a learned level
-    common to all cells, which weighs as much as 200 molecules.
+    ``z ~ N(0, 1)``, ``logit rho ~ N(centre, 1)``. ``logit rho = level + m - usual``: a learned
+    level of all cells, and the cell's own ``m``, the weight of a mixture of two known profiles
+    given ``z`` (six steps of expectation-maximisation, the level weighing as much as 200
+    molecules), relative to what is usual. An unprepared block gives every cell ``ambient_prior``.
+
+    What can be known: counts alone bound the level only from above. It is found where many genes
+    are off in whole clusters (within 0.02 in simulations), and elsewhere guessed from how much the
+    cells differ (``ambient_starts`` says how); with neither sign it stays near ``ambient_prior``.
+    Doublets and cells between two kinds look like ambient ones, so without silent genes a single
+    cell's fraction says little.
+
     Decontaminated counts are, by ``mode``: *generative* ``(1 - rho) library softmax(decoder(z))``;
     *posterior* ``x c / (c + a)`` with ``c`` and ``a`` the cell's and the ambient part of the rate;
     *subtract* ``max(x - rho library profile, 0)``. Losses are nats per cell.
@@ -91,8 +102,8 @@ class DifferentiableAmbientRemoval(Operator):
     the expected counts above.
     Gradients: reach counts, profile, temperature and all weights.
     Cost: O(cells * genes * hidden width) time, O(cells * genes) memory.
-    Start: fractions in closed form (SoupX's bound, then a mixture fit), a linear factor model of
-    the decontaminated counts. The centre of the prior moves there from ``ambient_prior``.
+    Start: level and fractions without training, a linear factor model of the decontaminated
+    counts. The centre of the prior moves there from ``ambient_prior``.
     Without a profile the mean of the prepared cells stands in for it, as in DecontX.
 
     References:
@@ -118,7 +129,11 @@ class DifferentiableAmbientRemoval(Operator):
         Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",)),
         Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
         Port(
-            "latent_logvar", "cells latent", Kind.PARAMETER, "Their log variance.", also=("log_var",)
+            "latent_logvar",
+            "cells latent",
+            Kind.PARAMETER,
+            "Their log variance.",
+            also=("log_var",),
         ),
         Port("reconstructed", "cells genes", Kind.EXPRESSION, "Expected counts."),
         Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
@@ -145,6 +160,8 @@ class DifferentiableAmbientRemoval(Operator):
         self.log_dispersion = nnx.Param(jnp.ones(n_genes))
         self.typical_library = Buffer(jnp.asarray(1000.0))
         self.prior_centre = Buffer(jnp.asarray(centre))
+        self.strength = Buffer(jnp.asarray(_UNPREPARED))
+        self.usual = Buffer(jnp.asarray(centre))
         self.mean_profile = Buffer(jnp.full(n_genes, 1.0 / n_genes))
 
     def prepare(
@@ -163,21 +180,33 @@ class DifferentiableAmbientRemoval(Operator):
         profile = np.asarray(self._profile(None if given is None else jnp.asarray(given)))
 
         rough = start_of_counts(counts, self.config.latent_dim, seed=seed)
-        scores = (_features(counts, rough) - rough.centre) @ rough.project
-        fractions = ambient_fractions(
-            counts, profile, scores, prior=self.config.ambient_prior, seed=seed
+        fractions, cleaned = ambient_parts(
+            counts, profile, prior=self.config.ambient_prior, seed=seed
         )
-        ambient = fractions[:, None] * counts.sum(axis=1, keepdims=True) * profile
-        cleaned = np.maximum(counts - ambient, 0).astype(np.float32)
         start = start_of_counts(cleaned, self.config.latent_dim, seed=seed)
         self.decoder.begin(start)
         self.encoder.begin(rough)
         put(self.log_dispersion, start.log_theta)
         put(self.typical_library, np.asarray(rough.typical_library))
-        level = np.mean(fractions)
-        put(self.level, np.log(level / (1 - level)))
-        put(self.prior_centre, np.log(level / (1 - level)))
+        centre = float(logit(np.mean(fractions)))
+        put(self.level, np.asarray(centre))
+        put(self.prior_centre, np.asarray(centre))
+        put(self.strength, np.asarray(_STRENGTH))
+        put(self.usual, np.asarray(self._usual(counts, profile, centre)))
         self.fitted = True
+
+    def _usual(self, counts: np.ndarray, profile: np.ndarray, centre: float) -> float:
+        """The logit that stands for the level, so that the mean fraction of all is the level."""
+
+        @nnx.jit
+        def mixture_logit(block: "DifferentiableAmbientRemoval", x: jax.Array) -> jax.Array:
+            mean, _, _ = block.encoder(x, log_library(x, None), block.typical_library[...])
+            return block._mixture_logit(x, jnp.exp(block.decoder(mean)[0]), profile)
+
+        parts = np.array_split(counts, -(-len(counts) // 1024))
+        found = [np.asarray(mixture_logit(self, jnp.asarray(some))) for some in parts]
+        logits = np.concatenate(found)
+        return float(brentq(lambda u: expit(centre + logits - u).mean() - expit(centre), -40, 40))
 
     def _profile(self, ambient_profile: jax.Array | None) -> jax.Array:
         """The ambient shares, made to add up to 1."""
@@ -196,8 +225,8 @@ class DifferentiableAmbientRemoval(Operator):
         mean, log_var, _ = self.encoder(counts, log_total, self.typical_library[...])
         z = gaussian_draw(mean, log_var, key)
         log_share, _ = self.decoder(z)
-        fraction = self._fractions(counts, jnp.exp(log_share), profile)
-        logit = (jnp.log(fraction) - jnp.log1p(-fraction))[:, None]
+        own = self._mixture_logit(counts, jnp.exp(log_share), profile)
+        logit = (self.level[...] + own - self.usual[...])[:, None]
 
         cell = jax.nn.log_sigmoid(-logit) + log_share + log_total
         log_profile = jnp.log(jnp.maximum(profile, 1e-12))
@@ -207,7 +236,7 @@ class DifferentiableAmbientRemoval(Operator):
         centre = self.prior_centre[...]
         return {
             "decontaminated_counts": self._decontaminated(counts, cell, ambient),
-            "contamination_fraction": fraction,
+            "contamination_fraction": jax.nn.sigmoid(logit[:, 0]),
             "latent": z,
             "latent_mean": mean,
             "latent_logvar": log_var,
@@ -217,16 +246,23 @@ class DifferentiableAmbientRemoval(Operator):
             "contamination_loss": 0.5 * jnp.mean((logit - centre) ** 2),
         }
 
-    def _fractions(self, counts: jax.Array, own: jax.Array, profile: jax.Array) -> jax.Array:
-        """Likeliest ambient share of each cell's counts between its own profile and the ambient."""
-        level = jax.nn.sigmoid(self.level[...])
-        total = jnp.sum(counts, axis=1, keepdims=True) + _STRENGTH
+    def _mixture_logit(
+        self, counts: jax.Array, own: jax.Array, profile: jax.Array | np.ndarray
+    ) -> jax.Array:
+        """Logit of the likeliest ambient share, if a cell's own profile were ``own`` exactly.
+
+        It is not: what it says too much of the ambient, or misses, shifts the share of all cells.
+        So this is only read relative to ``usual``.
+        """
+        level, strength = jax.nn.sigmoid(self.prior_centre[...]), self.strength[...]
+        total = jnp.sum(counts, axis=1, keepdims=True) + strength
         fraction = jnp.broadcast_to(level, total.shape)
         for _ in range(_ROUNDS):
             ambient = fraction * profile
             owed = counts * (ambient / (ambient + (1 - fraction) * own + 1e-12))
-            fraction = (jnp.sum(owed, axis=1, keepdims=True) + _STRENGTH * level) / total
-        return jnp.clip(fraction[:, 0], 1e-6, 1 - 1e-6)
+            fraction = (jnp.sum(owed, axis=1, keepdims=True) + strength * level) / total
+        fraction = jnp.clip(fraction[:, 0], 1e-6, 1 - 1e-6)
+        return jnp.log(fraction) - jnp.log1p(-fraction)
 
     def _decontaminated(self, counts: jax.Array, cell: jax.Array, ambient: jax.Array) -> jax.Array:
         """Counts of the cell itself: expected, or nearer to whole molecules by temperature."""
@@ -251,8 +287,3 @@ def _towards_whole(expected: jax.Array, mode: jax.Array, temperature: jax.Array)
     steps = jax.nn.sigmoid((part - 1) / softness) - jax.nn.sigmoid(-part / softness)
     stepped = jax.nn.relu(whole + steps)
     return temperature * expected + (1 - temperature) * stepped
-
-
-def _features(counts: np.ndarray, start: CountStart) -> np.ndarray:
-    library = counts.sum(axis=1, keepdims=True)
-    return np.log1p(counts * (start.typical_library / library))

@@ -1,0 +1,150 @@
+"""The documentation's examples of losses, as written there."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from diffbio_engine.losses.statistical_losses import NegativeBinomialLoss, VAELoss
+from diffbio_engine.operators.normalization import VAENormalizer, VAENormalizerConfig
+
+
+@pytest.fixture(scope="module")
+def counts():
+    return jax.random.poisson(jax.random.key(0), 2.0, (8, 20)).astype(float)
+
+
+@pytest.fixture(scope="module")
+def vae():
+    config = VAENormalizerConfig(n_genes=20, latent_dim=4, hidden_dim=8, n_layers=1)
+    return VAENormalizer(config, rngs=nnx.Rngs(42))
+
+
+def has_slopes(loss, model, *arrays):
+    value, slopes = nnx.jit(nnx.value_and_grad(loss))(model, *arrays)
+    largest = max(float(jnp.abs(g).max()) for g in jax.tree.leaves(slopes))
+    return np.isfinite(value) and 0 < largest < np.inf
+
+
+def test_usage_of_the_negative_binomial_loss(counts):
+    nb_loss = NegativeBinomialLoss()
+    model_means, gene_dispersions = jnp.full(counts.shape, 2.0), jnp.ones(20)
+    loss = nb_loss(
+        counts,
+        model_means,
+        gene_dispersions,
+    )
+    assert loss.shape == () and loss > 0
+
+
+def test_training_example_of_the_negative_binomial_loss(counts):
+    class Glm(nnx.Module):
+        def __init__(self):
+            self.log_dispersion = nnx.Param(jnp.zeros(20))
+            self.slopes = nnx.Param(jnp.zeros((2, 20)))
+
+    class Model(nnx.Module):
+        def __init__(self):
+            self.nb_glm = Glm()
+
+        def apply(self, data, state, metadata):
+            mean = jnp.exp(data["design"] @ self.nb_glm.slopes[...])
+            return data | {"predicted_mean": mean}, state, metadata
+
+    nb_loss, design = NegativeBinomialLoss(), jnp.ones((8, 2))
+
+    def de_model_loss(model, counts, design):
+        data = {"counts": counts, "design": design}
+        result, _, _ = model.apply(data, {}, None)
+        dispersion = jnp.exp(model.nb_glm.log_dispersion[...])
+        return nb_loss(
+            counts,
+            result["predicted_mean"],
+            dispersion,
+        )
+
+    assert has_slopes(de_model_loss, Model(), counts, design)
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce"])
+def test_usage_of_the_vae_loss(kind):
+    original_input = jnp.ones((4, 6))
+    decoded_output, latent_mean = jnp.zeros((4, 6)), jnp.ones((4, 2))
+    latent_log_variance = jnp.zeros((4, 2))
+    vae_loss = VAELoss(
+        kl_weight=1.0,
+        reconstruction_type=kind,
+    )
+    loss = vae_loss(
+        original_input,
+        decoded_output,
+        latent_mean,
+        latent_log_variance,
+    )
+    # The divergence of N(1, 1) is 1/2 in each dimension; a logit of 0 costs log 2.
+    np.testing.assert_allclose(loss, 0.5 + {"mse": 1.0, "bce": np.log(2)}[kind], rtol=1e-6)
+
+
+def test_training_example_of_the_vae_loss(vae, counts):
+    vae_loss = VAELoss(kl_weight=1.0)
+
+    def vae_training_loss(vae, data):
+        result, _, _ = vae.apply({"counts": data}, {}, None)
+        return vae_loss(
+            data,
+            result["reconstructed"],
+            result["mu"],
+            result["log_var"],
+        )
+
+    assert has_slopes(vae_training_loss, vae, counts)
+
+
+def test_scheduling_of_the_weight(vae, counts):
+    def get_kl_weight(epoch, warmup_epochs=100):
+        return min(1.0, epoch / warmup_epochs)
+
+    arrays = counts, counts, jnp.ones((8, 4)), jnp.zeros((8, 4))
+    losses = []
+    for current_epoch in (0, 50, 100, 200):
+        vae_loss = VAELoss(kl_weight=get_kl_weight(current_epoch))
+        losses.append(vae_loss(*arrays))
+    np.testing.assert_allclose(losses, [0, 0.25, 0.5, 0.5], atol=1e-6)
+
+
+def test_the_vae_with_a_negative_binomial_reconstruction(vae, counts):
+    nb_loss = NegativeBinomialLoss()
+
+    def scvi_loss(vae, counts):
+        result, _, _ = vae.apply({"counts": counts}, {}, None)
+        recon_loss = nb_loss(
+            counts,
+            result["reconstructed"],
+            result["dispersion"],
+        )
+        kl_loss = -0.5 * jnp.mean(
+            1 + result["log_var"] - result["mu"] ** 2 - jnp.exp(result["log_var"])
+        )
+        return recon_loss + kl_loss
+
+    assert has_slopes(scvi_loss, vae, counts)
+
+
+def test_vae_and_clustering_losses_together(vae, counts):
+    from diffbio_engine.losses import ClusteringCompactnessLoss, VAELoss
+
+    vae_loss = VAELoss(kl_weight=0.1)
+    cluster_loss = ClusteringCompactnessLoss()
+    shares = jax.nn.one_hot(jnp.arange(8) % 3, 3)
+
+    def combined_loss(vae, data):
+        result, _, _ = vae.apply(data, {}, None)
+        vae_l = vae_loss(result["normalized"], data["counts"], result["mu"], result["log_var"])
+        cluster_l = cluster_loss(
+            result["latent"],
+            shares,
+        )
+        return vae_l + 0.1 * cluster_l
+
+    assert has_slopes(combined_loss, vae, {"counts": counts})
