@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Read by JAX when it is first imported, and by every worker process that a test starts.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache/jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Bokeh's scripts and styles from this machine, whatever the environment says.
 os.environ["BOKEH_RESOURCES"] = "server"
 

@@ -276,7 +276,7 @@ def _worker_environment(data_dir: Path) -> dict[str, str | None]:
     env: dict[str, str | None] = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     compiled = {
         "JAX_COMPILATION_CACHE_DIR": str(data_dir / "cache/jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     return env | {name: value for name, value in compiled.items() if name not in os.environ}
 
