@@ -40,6 +40,8 @@ class Document(param.Parameterized):
         self._past: list[tuple[str, PipelineSpec]] = []
         self._future: list[tuple[str, PipelineSpec]] = []
         self._gesture, self._gesture_time = "", 0.0
+        self._copied: PipelineSpec | None = None
+        self._pasted = 0
 
     def refuse(self, error: BaseException) -> None:
         """Shows a person's mistake in words."""
@@ -191,6 +193,20 @@ class Document(param.Parameterized):
         if blocks:
             spec, new = gestures.with_copies(self.spec, blocks)
             self.edit(f"Duplicate {len(new)} blocks" if len(new) > 1 else "Duplicate", spec)
+
+    def copy(self, blocks: Collection[str]) -> None:
+        """Keeps blocks and the wires among them, to be pasted; also into another pipeline."""
+        ids = {b for b in blocks if b != DATA}
+        if ids:
+            others = [b.id for b in self.spec.blocks if b.id not in ids]
+            self._copied, self._pasted = gestures.without(self.spec, others), 0
+
+    def paste(self) -> None:
+        """Puts what was copied on the canvas, in one step."""
+        if self._copied is not None:
+            self._pasted += 1
+            spec, new = gestures.with_pasted(self.spec, self._copied, 48.0 * self._pasted)
+            self.edit(f"Paste {len(new)} blocks" if len(new) > 1 else "Paste", spec)
 
     def set_setting(self, block: str, name: str, value: Any) -> None:
         """Changes one setting of one block; a slider's way is one step."""

@@ -4,12 +4,35 @@ import json
 from typing import Any
 
 from app import looks
-from diffbio_engine.declare import Declaration, Port
+from diffbio_engine.declare import Declaration, Kind, Port
 from diffbio_engine.pipelines.spec import Block
-
 
 # What a block is while it is dragged from the palette onto the canvas.
 BLOCK_MIME = "application/x-diffbio-operator"
+
+_ROWS = 24
+ROW_CSS = (
+    "\n".join(
+        f".react-flow__handle.target:nth-child({i + 1}),"
+        f" .react-flow__handle.source:nth-last-child({i + 1})"
+        f" {{ --row-of: {i}; }}"
+        for i in range(_ROWS)
+    )
+    + """
+.react-flow__handle.target {
+  top: calc(var(--head) + var(--row-of) * var(--row) + 13px) !important;
+}
+.react-flow__handle.source {
+  top: calc(var(--head) + (var(--outs) - 1 - var(--row-of)) * var(--row) + 13px) !important;
+}
+"""
+)
+# A port's colour is read from its tooltip, which ends with the kind in parentheses.
+PORT_CSS = "\n".join(
+    f'.react-flow__handle[data-tooltip$="({looks.KIND_WORDS[kind]})"]'
+    f" {{ --port: {looks.kind_variable(kind)}; }}"
+    for kind in Kind
+)
 
 
 def block_type(name: str, title: str, inputs: Any, outputs: Any) -> dict[str, Any]:

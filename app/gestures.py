@@ -158,8 +158,8 @@ def with_block(
     """The document with a new block, wired where its declaration leaves no doubt; and its id."""
     declared = find_operator(operator)
     block_id = new_id(spec, declared.id)
-    place = place or free_place(spec)
-    layout = {DATA: (place[0] - COLUMN, place[1]), **spec.layout, block_id: place}
+    x, y = place or free_place(spec)
+    layout = {DATA: (float(x - COLUMN), float(y)), **spec.layout, block_id: (float(x), float(y))}
     spec = replace(spec, blocks=(*spec.blocks, Block(block_id, declared.id)), layout=layout)
     return _wired(spec, block_id, data), block_id
 
@@ -259,19 +259,28 @@ def _training_without(training: dict[str, Any], blocks: set[str]) -> dict[str, A
 
 def with_copies(spec: PipelineSpec, blocks: Iterable[str]) -> tuple[PipelineSpec, list[str]]:
     """The document with copies of some blocks and of the wires among them; and the new ids."""
+    kept = set(blocks)
+    return with_pasted(spec, without(spec, [b.id for b in spec.blocks if b.id not in kept]), 48.0)
+
+
+def with_pasted(
+    spec: PipelineSpec, copied: PipelineSpec, shift: float
+) -> tuple[PipelineSpec, list[str]]:
+    """The document with the blocks and wires of another one; and the new ids."""
     names: dict[str, str] = {}
-    for old in blocks:
-        block = spec.block(old)
-        names[old] = new_id(spec, block.operator)
-        x, y = spec.layout.get(old, (0.0, 0.0))
+    for block in copied.blocks:
+        new = names[block.id] = new_id(spec, block.operator)
+        x, y = copied.layout.get(block.id, (0.0, 0.0))
         spec = replace(
             spec,
-            blocks=(*spec.blocks, replace(block, id=names[old])),
-            layout={**spec.layout, names[old]: (x + 48, y + 48)},
+            blocks=(*spec.blocks, replace(block, id=new)),
+            layout={**spec.layout, new: (x + shift, y + shift)},
         )
-    for wire in spec.wires:
+    for wire in copied.wires:
         (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
-        if b in names and (a in names or a == DATA):
-            copy = replace(wire, source=f"{names.get(a, a)}.{out}", target=f"{names[b]}.{into}")
-            spec = replace(spec, wires=(*spec.wires, copy))
-    return spec, list(names.values())
+        copy = replace(wire, source=f"{names.get(a, a)}.{out}", target=f"{names[b]}.{into}")
+        spec = replace(spec, wires=(*spec.wires, copy))
+    weights = {
+        f"{names[p.split('.')[0]]}.{p.split('.', 1)[1]}": w for p, w in copied.weights.items()
+    }
+    return replace(spec, weights={**spec.weights, **weights}), list(names.values())

@@ -1,6 +1,8 @@
 """Everything that one browser tab works on: the document, the data, the run."""
 
+import itertools
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,6 +57,20 @@ class Session(Document):
         self.work: Callable[..., None] = _at_once
         self._closing: list[Callable[[], None]] = []
 
+    # -- the document ------------------------------------------------------------------------
+
+    def open_pipeline(self, spec: PipelineSpec, what: str = "") -> None:
+        """Puts a new document on the canvas, under a name that no saved pipeline has."""
+        super().open_pipeline(replace(spec, name=self._free_name(spec.name)), what)
+
+    def _free_name(self, name: str) -> str:
+        taken = {self.spec.name} if self.spec.blocks else set()
+        if self.store is not None:
+            taken |= {entry.name for entry in self.store.pipelines(self.owner)}
+        stem = re.sub(r" \d+$", "", name)
+        names = itertools.chain([name], (f"{stem} {n}" for n in itertools.count(2)))
+        return next(n for n in names if n not in taken)
+
     # -- data --------------------------------------------------------------------------------
 
     def use_dataset(self, card: DatasetCard) -> None:
@@ -73,6 +89,28 @@ class Session(Document):
     def is_running(self) -> bool:
         """Whether the shown run is neither ended nor absent."""
         return self.run_state in RUNNING
+
+    @property
+    def hindrance(self) -> str:
+        """Why the pipeline cannot run now; empty if it can."""
+        if not self.spec.blocks:
+            return "Put a block on the canvas first."
+        if self.dataset is None:
+            return "Choose a data set first."
+        return str(self.problems[0]) if self.problems else ""
+
+    def run(self) -> None:
+        """What Run and Ctrl+Enter do: begins, lets a paused run go on, or says why it cannot."""
+        if self.run_state == "paused":
+            self.resume()
+        elif self.is_running:
+            return
+        elif self.hindrance:
+            self.say(self.hindrance, "warning")
+            if self.dataset is None and self.spec.blocks:
+                self.showing = "data"
+        else:
+            self.start()
 
     def start(self, **options: Any) -> None:
         """Starts a run of this document on this data; returns at once."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from app.session import DatasetCard, Session
@@ -43,6 +43,7 @@ class TabMemory:
             return
         self._due = None
         session, spec, card = self.session, self.session.spec, self.session.dataset
+        spec, odd = without_odd_settings(spec, self._saved)
         try:
             document = spec.to_json()
             self.store.save_pipeline(session.owner, spec.name, document)
@@ -53,7 +54,8 @@ class TabMemory:
                 "run_id": session.run_id,
             }
             write_json(self.file, kept, durable=False)
-            self._saved, said = spec, "saved"
+            self._saved = spec
+            said = f"Saved without one setting: {odd}" if odd else "saved"
         except UserError as error:
             said = f"Not saved: {error}"
         except Exception as error:
@@ -86,3 +88,22 @@ class TabMemory:
         live = [run.id for run in runs if run.state in _LIVE]
         known = {run.id for run in runs}
         return shown_last if shown_last in known else (live[0] if live else "")
+
+
+def without_odd_settings(
+    spec: PipelineSpec, before: PipelineSpec | None
+) -> tuple[PipelineSpec, UserError | None]:
+    """The document with blocks whose settings contradict each other as they were saved before.
+
+    A slider may pass through such values; the rest of the document is saved all the same.
+    """
+    earlier = {b.id: b for b in before.blocks} if before else {}
+    blocks, odd = [], None
+    for block in spec.blocks:
+        try:
+            PipelineSpec(spec.name, blocks=(block,)).to_json()
+        except UserError as error:
+            odd = error
+            block = replace(block, config=earlier[block.id].config if block.id in earlier else {})
+        blocks.append(block)
+    return (replace(spec, blocks=tuple(blocks)) if odd else spec), odd

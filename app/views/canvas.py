@@ -1,5 +1,6 @@
 """The canvas: blocks, typed ports and wires, drawn from the document and written back into it."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from panel_reactflow import ReactFlow
 from app import looks, messages
 from app.drawn_blocks import (
     BLOCK_MIME,
+    PORT_CSS,
+    ROW_CSS,
     block_node,
     block_type,
     css_text,
@@ -21,29 +24,11 @@ from app.drawn_blocks import (
 )
 from app.gestures import missing_fields
 from app.session import Session
-from diffbio_engine.declare import DATA_PORTS, Kind, Port, find_operator
+from diffbio_engine.declare import DATA_PORTS, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 _HERE = Path(__file__).parent
-_ROWS = 24
-_ROW_CSS = (
-    "\n".join(
-        f".react-flow__handle.target:nth-child({i + 1}),"
-        f" .react-flow__handle.source:nth-last-child({i + 1})"
-        f" {{ --row-of: {i}; }}"
-        for i in range(_ROWS)
-    )
-    + """
-.react-flow__handle.target { top: calc(var(--head) + var(--row-of) * var(--row) + 13px) !important; }
-.react-flow__handle.source { top: calc(var(--head) + (var(--outs) - 1 - var(--row-of)) * var(--row) + 13px) !important; }
-"""
-)
-# A port's colour is read from its tooltip, which ends with the kind in parentheses.
-_PORT_CSS = "\n".join(
-    f'.react-flow__handle[data-tooltip$="({looks.KIND_WORDS[kind]})"]'
-    f" {{ --port: {looks.kind_variable(kind)}; }}"
-    for kind in Kind
-)
+_ONE_PRESS_SECONDS = 0.5
 
 
 class CanvasKeys(JSComponent):
@@ -74,7 +59,7 @@ class Canvas(pn.viewable.Viewer):
             max_zoom=1.1,
             drop_types=[BLOCK_MIME],
             validate_on_add=False,
-            stylesheets=[(_HERE / "canvas.css").read_text(encoding="utf-8"), _ROW_CSS, _PORT_CSS],
+            stylesheets=[(_HERE / "canvas.css").read_text(encoding="utf-8"), ROW_CSS, PORT_CSS],
             color_mode="dark" if session.theme == "dark" else "light",
             sizing_mode="stretch_both",
         )
@@ -91,7 +76,7 @@ class Canvas(pn.viewable.Viewer):
         self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = False
-        self._deletions = 0
+        self._deletions, self._deleted_at = 0, 0.0
         self._shown_blocks: set[str] = set()
         session.param.watch(
             self._draw, ["spec", "dataset", "problems", "run_errors", "run_state", "run_place"]
@@ -246,8 +231,7 @@ class Canvas(pn.viewable.Viewer):
         present = {(w.source, w.target) for w in self.session.spec.wires}
         gone = [w for w in wires if w in present]
         if gone:
-            self._deletions += 1
-            self.session.remove(wires=gone, gesture=f"deletion {self._deletions}")
+            self.session.remove(wires=gone, gesture=self._deletion())
 
     def _deleted(self, event: dict[str, Any]) -> None:
         if self._drawing:
@@ -256,9 +240,15 @@ class Canvas(pn.viewable.Viewer):
         blocks = {b.id for b in self.session.spec.blocks}
         gone = [i for i in ids if i in blocks]
         if gone:
-            # Its wires were told of just before: one step of undo.
-            self.session.remove(gone, gesture=f"deletion {self._deletions}")
+            self.session.remove(gone, gesture=self._deletion())
+
+    def _deletion(self) -> str:
+        """One press of Delete is told in several messages: a block's wires, then the block."""
+        now = time.monotonic()
+        if now - self._deleted_at > _ONE_PRESS_SECONDS:
             self._deletions += 1
+        self._deleted_at = now
+        return f"deletion {self._deletions}"
 
     def _moved(self, event: dict[str, Any]) -> None:
         place = event["position"]
@@ -287,8 +277,12 @@ class Canvas(pn.viewable.Viewer):
             session.tidy()
         elif do == "duplicate":
             session.duplicate(session.selection["blocks"])
-        elif do == "run" and not session.is_running:
-            session.start()
+        elif do == "run":
+            session.run()
+        elif do == "copy":
+            session.copy(session.selection["blocks"])
+        elif do == "paste":
+            session.paste()
         elif do == "stop" and session.is_running:
             session.stop()
         elif do == "shortcuts":

@@ -8,6 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app.session import Session
+from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 _HERE = Path(__file__).parent
@@ -66,12 +67,19 @@ class Header(pn.viewable.Viewer):
         elif do == "import":
             session.import_json(str(message.get("text", "")))
         elif do == "export":
-            self._header._send_msg(
-                {"do": "download", "name": _file_name(session.spec.name), "text": session.export_json()}
-            )
+            self._export()
         elif do == "show":
             what = str(message.get("what", ""))
             session.showing = "" if session.showing == what else what
+
+    def _export(self) -> None:
+        try:
+            text = self.session.export_json()
+        except UserError as error:
+            self.session.refuse(error)
+        else:
+            name = _file_name(self.session.spec.name)
+            self._header._send_msg({"do": "download", "name": name, "text": text})
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._header

@@ -8,7 +8,6 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app import messages
 from app.session import Session
 
 _HERE = Path(__file__).parent
@@ -62,10 +61,8 @@ class RunBar(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         s = self.session
-        wire = next(
-            (w for w in s.spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
-        )
-        hindrance = self._hindrance()
+        wire = next((w for w in s.spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None)
+        hindrance = s.hindrance
         words = _STATE_WORDS.get(s.run_state, s.run_state.capitalize())
         if hindrance and not s.run_state:
             words = "Not ready"
@@ -82,31 +79,14 @@ class RunBar(pn.viewable.Viewer):
             ready=hindrance,
         )
 
-    def _hindrance(self) -> str:
-        s = self.session
-        if not s.spec.blocks:
-            return "Put a block on the canvas first."
-        if s.dataset is None:
-            return "Choose a data set first."
-        if s.problems:
-            first = s.problems[0]
-            return f"{first.where} {messages.sentence(first)}".strip()
-        return ""
-
     def _take(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")
-        if do == "run" and self._hindrance():
-            session.say(self._hindrance(), "warning")
-            if session.dataset is None and session.spec.blocks:
-                session.showing = "data"
-        elif do == "run":
-            session.resume() if session.run_state == "paused" else session.start()
-        elif do == "fit":
+        if do == "fit":
             self._fit()
         elif do == "scissors" and session.selected_wire:
             source, target = session.selected_wire.split(">", 1)
             session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
-        elif do in ("pause", "resume", "step", "stop", "undo", "redo", "tidy"):
+        elif do in ("run", "pause", "resume", "step", "stop", "undo", "redo", "tidy"):
             getattr(session, do)()
 
     def __panel__(self) -> pn.viewable.Viewable:
