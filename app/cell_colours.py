@@ -3,6 +3,7 @@
 Data sets are read off the event loop, once for all tabs, and the last few are kept.
 """
 
+import contextlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.palettes import category_colors, is_color
 from app.shading import Colouring
 from diffbio_engine.data import Dataset, read
 from diffbio_engine.data.matrix_look import RAW, look
-from diffbio_engine.errors import DataError, did_you_mean
+from diffbio_engine.errors import DataError, UserError, did_you_mean
 
 MOST_CATEGORIES = 200
 _KEPT_DATASETS = 3
@@ -77,7 +78,7 @@ def by_gene(path: str, gene: str, place: str = "X") -> Colouring:
                 fix=did_you_mean(gene, map(str, names)) or "Look at how its genes are named.",
             )
         gene = same[gene.lower()]
-    key = (path, place, gene)
+    key = (*_stamp(path), place, gene)
     with _LOCK:
         known = _GENES.get(key)
     if known is None:
@@ -101,18 +102,28 @@ def genes_like(path: str, text: str, place: str = "X", most: int = 8) -> list[st
     return begin[:most]
 
 
+def look_into(path: str) -> None:
+    """Reads a data set before anything of it is asked for; a broken file is told of elsewhere."""
+    with contextlib.suppress(OSError, UserError):
+        opened(path)
+
+
 def opened(path: str) -> Dataset:
     """The data set of a file, read at most once as long as the file does not change."""
-    file = Path(path)
-    key = (str(file), file.stat().st_mtime_ns if file.exists() else 0)
+    key = _stamp(path)
     with _OPENING:
         found = _DATASETS.get(key)
         if found is None:
-            found = _DATASETS[key] = read(file)
+            found = _DATASETS[key] = read(Path(path))
             while len(_DATASETS) > _KEPT_DATASETS:
                 _DATASETS.popitem(last=False)
         _DATASETS.move_to_end(key)
     return found
+
+
+def _stamp(path: str) -> tuple[str, int]:
+    file = Path(path)
+    return str(file), file.stat().st_mtime_ns if file.exists() else 0
 
 
 def _read_gene(dataset: Dataset, path: str, place: str, gene: str, column: int) -> Colouring:
@@ -163,4 +174,4 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 
 _LOCK, _OPENING, _READING = threading.Lock(), threading.Lock(), threading.Lock()
 _DATASETS: OrderedDict[tuple[str, int], Dataset] = OrderedDict()
-_GENES: OrderedDict[tuple[str, str, str], Colouring] = OrderedDict()
+_GENES: OrderedDict[tuple[str, int, str, str], Colouring] = OrderedDict()

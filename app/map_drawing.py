@@ -8,8 +8,8 @@ import numpy as np
 from app.cell_colours import by_certainty, by_cluster, by_column, by_gene
 from app.map_frames import MapFrame, frame_of, map_names
 from app.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
+from app.rendered import RENDERED
 from app.shading import (
-    RENDERED,
     Colouring,
     View,
     inside,
@@ -176,7 +176,7 @@ def _url(
     size = tuple(max(round(s * wish.pixel_ratio), 16) for s in wish.size)
     chosen = None if wish.chosen is None else hash(np.packbits(wish.chosen).tobytes())
     key = (
-        wish.run, frame.step, frame.name, id(frame.raw), tuple(round(v, 5) for v in view), size,
+        wish.run, frame.step, frame.name, frame.serial, tuple(round(v, 5) for v in view), size,
         colouring.key, wish.path, wish.theme, wish.only, chosen, wish.fade,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 What is worked out for a step of a run is kept for all tabs that show the run.
 """
 
+import itertools
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class MapFrame:
         certainty: Largest share by cell, or None.
         cells: Row of each cell in the data set, or None if all are there in order.
         view: The axes.
+        serial: Another one for each frame that was ever made; what pictures are kept by.
     """
 
     run: str
@@ -40,6 +42,7 @@ class MapFrame:
     certainty: np.ndarray | None
     cells: np.ndarray | None
     view: View
+    serial: int = -1
 
     @property
     def n_clusters(self) -> int:
@@ -130,8 +133,8 @@ class _History:
             if raw is None:
                 raw = snapshot.map
             known = self._frames.get(snapshot.step)
-            # A resumed run draws a step again.
-            if known is not None and known.raw.shape == raw.shape and (known.raw == raw).all():
+            # A resumed run draws a step again, and so does a dial that is turned in a pause.
+            if known is not None and _same(known, raw, snapshot.arrays):
                 self._frames.move_to_end(snapshot.step)
                 return known
             frame = self._place(snapshot, np.asarray(raw, np.float32))
@@ -160,9 +163,19 @@ class _History:
         labels, certainty = arrays.get("labels"), arrays.get("certainty")
         return MapFrame(
             self._run, snapshot.step, self._name, xy, raw, labels, certainty, cells,
-            self._views[snapshot.step],
+            self._views[snapshot.step], next(_SERIAL),
         )  # fmt: skip
 
 
+def _same(frame: MapFrame, raw: np.ndarray, arrays: Any) -> bool:
+    now = (raw, arrays.get("labels"), arrays.get("certainty"))
+    shown = (frame.raw, frame.labels, frame.certainty)
+    return all(
+        (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
+        for a, b in zip(shown, now, strict=True)
+    )
+
+
+_SERIAL = itertools.count()
 _LOCK = threading.Lock()
 _HISTORIES: OrderedDict[tuple[str, str], _History] = OrderedDict()

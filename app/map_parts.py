@@ -1,10 +1,12 @@
 """What surrounds the map: the line above it, legend, timeline, and words where no map is."""
 
 from pathlib import Path
+from typing import Any
 
 import param
 from panel.custom import JSComponent
 
+from app.map_drawing import Drawn, Wish, selection_card
 from app.session import Session
 
 _HERE = Path(__file__).parent / "views"
@@ -83,6 +85,38 @@ class MapStage(JSComponent):
     }
     """
     _stylesheets = [_CSS]
+
+
+def colour_groups(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What may colour the cells: what the run says of them, and the columns of the data."""
+    ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
+    groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
+    items = [
+        {"key": f"obs/{c['name']}", "title": c["name"]} for c in columns if c["kind"] != "text"
+    ]
+    return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
+
+
+def legend_of(drawn: Drawn, wish: Wish) -> dict[str, Any]:
+    """What stands beside a drawn map: categories or the colour bar, and who is selected."""
+    colouring, only = drawn.colouring, wish.only
+    items, ramp, card = [], [], {}
+    if colouring.values is not None:
+        ramp = list(drawn.palette[::16])
+    else:
+        for i, n in enumerate(drawn.counts):
+            if n or colouring.key != "cluster":
+                on = only is None or i in only
+                items.append(
+                    {"index": i, "name": colouring.names[i], "color": drawn.palette[i], "n": n,
+                     "on": on}
+                )  # fmt: skip
+    if wish.chosen is not None and len(wish.chosen) == len(drawn.frame.xy):
+        card = selection_card(drawn.frame, colouring, wish.chosen)
+    return {
+        "title": colouring.title, "items": items, "ramp": ramp, "card": card,
+        "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",
+    }  # fmt: skip
 
 
 def words_without_map(session: Session) -> tuple[str, str]:

@@ -149,9 +149,11 @@ class MapPlot:
         self._zoomed((x0, x1, y0, y1))
 
     def _began(self, event: PanStart) -> None:
+        # A plain dict from the browser, whatever the type that Bokeh declares.
         keys = event.modifiers
-        add = keys is not None and (keys.shift or keys.ctrl)
-        self._mode = "add" if add else "subtract" if keys is not None and keys.alt else ""
+        held = keys if isinstance(keys, dict) else vars(keys) if keys is not None else {}
+        add = held.get("shift") or held.get("ctrl")
+        self._mode = "add" if add else "subtract" if held.get("alt") else ""
 
     def _drew(self, event: SelectionGeometry) -> None:
         if event.final and event.geometry.get("type") == "poly":

@@ -10,7 +10,7 @@ from panel.custom import JSComponent
 
 from app.datasets import card_of, open_demo
 from app.session import DatasetCard, Session
-from app.transfer import DESKS
+from app.uploads import DESKS
 from diffbio_engine.data import examples
 from diffbio_engine.errors import DataError, UserError
 

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import panel as pn
 
-from app.cell_colours import genes_like
+from app.cell_colours import genes_like, look_into
 from app.downloads import OFFERS, Fetch, safe_name
-from app.map_drawing import Drawn, Wish, draw, lassoed, selection_card
+from app.map_drawing import Drawn, Wish, draw, lassoed
 from app.map_figure import as_csv, as_figure
 from app.map_parts import (
     MapBar,
     MapKey,
     MapStage,
     MapTimeline,
+    colour_groups,
+    legend_of,
     map_title,
     words_without_map,
 )
@@ -64,7 +66,7 @@ class LiveMap(pn.viewable.Viewer):
             self.wish, run=self.session.run_id, map="map", view=None, only=None, chosen=None
         )
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
-        self._legend.param.update(title="", items=[], ramp=[], card={})
+        self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
         self._steps_read = 0.0
         self._plot.clear()
         self._new_words()
@@ -83,15 +85,11 @@ class LiveMap(pn.viewable.Viewer):
         session, dataset = self.session, self.session.dataset
         path = dataset.path if dataset else ""
         counts = dataset.fields.get("counts", "X") if dataset else "X"
+        if path and path != self.wish.path:
+            # So that the first gene or column that is asked for need not wait for the file.
+            self.session.work(lambda: look_into(path))
         self.wish = replace(self.wish, path=path, counts=counts, theme=session.theme)
-        columns = [
-            c for c in (dataset.preview if dataset else {}).get("obs", []) if c["kind"] != "text"
-        ]
-        ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
-        groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
-        if columns:
-            items = [{"key": f"obs/{c['name']}", "title": c["name"]} for c in columns]
-            groups.append({"title": "Columns of the data", "items": items})
+        groups = colour_groups((dataset.preview if dataset else {}).get("obs", []))
         self._bar.param.update(colours=groups, genes=bool(path), colour=self.wish.colour)
         title, sentence = "", ""
         if self.drawn is None:
@@ -165,24 +163,7 @@ class LiveMap(pn.viewable.Viewer):
             self._select(None)
 
     def _show_legend(self, drawn: Drawn) -> None:
-        colouring, only = drawn.colouring, self.wish.only
-        items, ramp = [], []
-        if colouring.values is not None:
-            ramp = list(drawn.palette[::16])
-        else:
-            items = [
-                {"index": i, "name": name, "color": color, "n": n, "on": only is None or i in only}
-                for i, (name, color, n) in enumerate(
-                    zip(colouring.names, drawn.palette, drawn.counts, strict=False))
-                if n or colouring.key != "cluster"
-            ]  # fmt: skip
-        card = {}
-        if self.wish.chosen is not None and len(self.wish.chosen) == len(drawn.frame.xy):
-            card = selection_card(drawn.frame, colouring, self.wish.chosen)
-        self._legend.param.update(
-            title=colouring.title, items=items, ramp=ramp, card=card,
-            low=f"{colouring.low:.3g}", high=f"{colouring.high:.3g}",
-        )  # fmt: skip
+        self._legend.param.update(**legend_of(drawn, self.wish), visible=True)
 
     # -- what the person asks ----------------------------------------------------------------
 

@@ -1,9 +1,9 @@
-// Above the curves: each term with its present value (click hides it), and the kind of axis.
+// Above the curves: each term with its present value (click hides it), and the axes.
 export function render({ model }) {
   const bar = document.createElement("div")
   bar.className = "bar"
   bar.innerHTML = `<b class="name">Loss</b><div class="chips"></div>
-    <span class="axis"><button data-log="1">Log</button><button data-log="">Linear</button></span>`
+    <span class="axis"><button data-scale="each" title="Each term in its own lane">Each</button><button data-scale="log" title="All on one logarithmic axis; what is not above zero is not drawn">Log</button><button data-scale="linear" title="All on one axis">Linear</button></span>`
   const draw = () => {
     bar.querySelector(".chips").replaceChildren(...model.terms.map((term) => {
       const chip = document.createElement("button")
@@ -18,11 +18,11 @@ export function render({ model }) {
       return chip
     }))
     for (const b of bar.querySelectorAll(".axis button")) {
-      b.classList.toggle("on", !!b.dataset.log === model.log)
-      b.onclick = () => model.send_msg({ do: "axis", log: !!b.dataset.log })
+      b.classList.toggle("on", b.dataset.scale === model.scale)
+      b.onclick = () => model.send_msg({ do: "scale", scale: b.dataset.scale })
     }
   }
-  for (const name of ["terms", "log"]) model.on(name, draw)
+  for (const name of ["terms", "scale"]) model.on(name, draw)
   draw()
   return bar
 }

@@ -67,6 +67,13 @@ export function render({ model }) {
     return part
   }
 
+  const escape = (event) => {
+    const text = event.composedPath()[0]
+    if (event.key !== "Escape" || !model.card.n || ["INPUT", "SELECT", "TEXTAREA"].includes(text.tagName)) return
+    model.send_msg({ do: "clear" })
+  }
+  document.addEventListener("keydown", escape)
+  model.on("remove", () => document.removeEventListener("keydown", escape))
   for (const name of ["title", "items", "ramp", "low", "high", "card"]) model.on(name, draw)
   draw()
   return box

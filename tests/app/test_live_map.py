@@ -7,7 +7,7 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
-from app.shading import RENDERED
+from app.rendered import RENDERED
 from diffbio_engine.runs import Snapshot
 
 

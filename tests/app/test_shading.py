@@ -9,7 +9,8 @@ from PIL import Image
 
 from app.map_frames import eased, turn_onto
 from app.palettes import BACKGROUND, category_colors, contrast, for_theme, rgb, value_ramp
-from app.shading import FAINTEST, Rendered, inside, opacity_of, shade, to_png
+from app.rendered import Rendered
+from app.shading import FAINTEST, inside, opacity_of, shade, to_png
 
 UNIT = (0.0, 1.0, 0.0, 1.0)
 RED_AND_BLUE = rgb(["#ff0000", "#0000ff"])

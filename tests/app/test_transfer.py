@@ -12,7 +12,8 @@ from tornado.web import Application
 
 from app import transfer
 from app.downloads import OFFERS, safe_name
-from app.transfer import DESKS, ROUTES
+from app.transfer import ROUTES
+from app.uploads import DESKS
 from diffbio_engine.runs import Store
 
 
