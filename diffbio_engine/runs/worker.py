@@ -56,6 +56,7 @@ class Worker:
         self._turned_by_control: dict[str, float] = {}
         self._compilations = 0
         self._report: StepReport | None = None
+        self._phase = "starting"
 
     def carry_out(self) -> int:
         """Opens the run, trains to its end, and writes what it leaves."""
@@ -171,10 +172,12 @@ class Worker:
     # -- saying and showing ----------------------------------------------------------------
 
     def _say(self, place: str, message: str) -> None:
-        self.writer.heartbeat(state="starting", message=message, place=place)
+        # A refresh in the midst of training is no new start.
+        state = self._phase if self._report else "starting"
+        self.writer.heartbeat(state=state, message=message, place=place)
 
     def _beat(self, state: str, message: str = "") -> None:
-        report = self._report
+        report, self._phase = self._report, state
         self.writer.heartbeat(
             state=state,
             message=message,
