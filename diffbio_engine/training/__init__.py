@@ -1,5 +1,6 @@
 """Training: a generator of step reports, stages, schedules, and the state to go on from."""
 
+from diffbio_engine.training.fit import fit
 from diffbio_engine.training.schedules import (
     ConstantTemperature,
     CosineTemperature,
@@ -24,6 +25,7 @@ __all__ = [
     "StepReport",
     "Training",
     "TrainingState",
+    "fit",
     "schedule_from",
     "stages_from",
     "temperature_schedule",

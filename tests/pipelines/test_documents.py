@@ -1,6 +1,7 @@
 """Pipeline documents: what opens, what does not, and the sentence for each."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,11 @@ def test_a_saved_file_opens(tmp_path):
     spec = PipelineSpec.from_json(clusters())
     save_pipeline(spec, tmp_path / "p.json")
     assert load_pipeline(tmp_path / "p.json") == spec
+
+
+SAVED = sorted((Path(__file__).parents[1] / "references/pipelines").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SAVED, ids=[p.stem for p in SAVED])
+def test_every_file_ever_saved_still_opens(path):
+    assert load_pipeline(path).blocks

@@ -6,7 +6,15 @@ import pytest
 from diffbio_engine.data import CellSource
 from diffbio_engine.errors import SettingError, TrainingError
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
-from diffbio_engine.training import Stage, Training, TrainingState, schedule_from, train, warm_up
+from diffbio_engine.training import (
+    Stage,
+    Training,
+    TrainingState,
+    fit,
+    schedule_from,
+    train,
+    warm_up,
+)
 
 
 @pytest.fixture
@@ -120,3 +128,13 @@ def test_a_pipeline_without_a_loss_is_refused(cells):
     spec = PipelineSpec(name="Nothing")
     with pytest.raises(Exception, match="no blocks"):
         plan(spec, ports_of(cells, {}))
+
+
+def test_fit_trains_on_arrays_and_names_what_is_missing(cells):
+    run = training(cells)
+    before = np.array(run.pipeline.blocks["cluster"].centroids[...])
+    reports = fit(run.pipeline, {"embeddings": cells.per_cell["embeddings"]}, steps=4)
+    assert len(reports) == 4 and run.pipeline.blocks["cluster"].fitted
+    assert not np.allclose(run.pipeline.blocks["cluster"].centroids[...], before)
+    with pytest.raises(ValueError, match=r"data\.embeddings: is missing"):
+        fit(run.pipeline, {})

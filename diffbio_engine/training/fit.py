@@ -1,0 +1,48 @@
+"""Trains a pipeline on arrays, for a notebook: one call."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from diffbio_engine.data import CellSource
+from diffbio_engine.errors import DataError
+from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.training.stages import Stage, stages_from
+from diffbio_engine.training.train import StepReport, Training
+
+
+def fit(
+    pipeline: Pipeline, data: Mapping[str, Any], steps: int = 0, **options: Any
+) -> list[StepReport]:
+    """Prepares and trains a pipeline on arrays; it then holds the trained weights.
+
+    Args:
+        pipeline: Any pipeline, ``create_single_cell_pipeline(...)`` for instance.
+        data: Arrays by field name, as for ``pipeline.apply``.
+        steps: How many; 0 for as many as the pipeline suggests.
+        options: As of ``Training``: ``batch_size``, ``seed``, ``learning_rate``, ``schedules``.
+
+    Returns:
+        A report of each step.
+    """
+    plan = pipeline.plan
+    missing = [name for name in plan.needed_fields if name not in data]
+    if missing:
+        raise DataError(
+            f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
+            fix="Add it to the data.",
+            where=f"data.{missing[0]}",
+        )
+    used = {n: np.asarray(v) for n, v in data.items() if n in plan.needed_fields}
+    per_cell = {n: v for n, v in used.items() if plan.data[n].port.per_cell and n != "counts"}
+    per_dataset = {n: v for n, v in used.items() if not plan.data[n].port.per_cell}
+    cells = CellSource(used.get("counts"), per_cell, per_dataset)
+    stages = stages_from(plan.spec.training.get("stages", ()), plan)
+    if steps:
+        stages = (Stage(steps=steps, refresh_every=stages[0].refresh_every),)
+    training = Training(pipeline, cells, stages, **options)
+    reports = list(training)
+    training.settle()
+    pipeline.eval_mode()
+    return reports
