@@ -18,7 +18,7 @@ export BOKEH_RESOURCES=server
 # Panel's own pages (login, errors) would ask for a font from outside.
 export PANEL_PAGE_CONFIG=assets/pages.json
 
-options=(--address "$HOST" --port "$PORT" --liveness --warm)
+options=(--address "$HOST" --port "$PORT" --liveness)
 
 # The names under which browsers may reach the page; others are refused.
 origins=("localhost:$PORT" "127.0.0.1:$PORT")

@@ -4,20 +4,23 @@ import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import threading
+from pathlib import Path
 from typing import Any
 
 import panel as pn
+from bokeh.embed.bundle import extension_dirs
+
+from app import starting
+
+_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+# Panel's own pages (login, errors) come before the first tab: they, too, ask nothing from outside.
+extension_dirs["diffbio-workbench"] = _ASSETS
+pn.config.page_config = str(_ASSETS / "pages.json")
 
 
 def on_server_loaded(server_context: Any) -> None:
-    """Starts the engine, so that the first tab need not wait for it."""
-    from app.opening import server
-    from app.shading import warm_up
-
-    server()
-    # Compiling the kernels of the map takes seconds the first time; nobody is to wait for it.
-    threading.Thread(target=warm_up, name="diffbio-warm-up", daemon=True).start()
+    """Begins to import the page and starts the engine; the server answers meanwhile."""
+    starting.begin()
 
 
 def on_server_unloaded(server_context: Any) -> None:

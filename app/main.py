@@ -6,8 +6,15 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the page only draws; the runs c
 
 import panel as pn
 
+from app import starting
+
 pn.extension(reconnect=True)
 
-from app.opening import open_tab
+if starting.is_under_way():
+    waiting = pn.pane.HTML(starting.WAITING)
+    waiting.servable(title="DiffBio Workbench")
+    pn.pane.HTML(f"<script>{starting.LOOK_AGAIN}</script>").servable()
+else:
+    from app.opening import open_tab
 
-open_tab().servable()
+    open_tab().servable()
