@@ -1,0 +1,353 @@
+"""The main job: real cells in, a pipeline wired by hand, trained while one turns it, taken home.
+
+Nothing stands in for anything: Chromium, the server, a worker process, the command line.
+"""
+
+import io
+import json
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+DATA = Path(__file__).parents[2] / "../shared/data/pbmc3k_hvg2000_counts.h5ad"
+# A worker imports, prepares and compiles before its first step: about 40 s on two quiet cores.
+FIRST_STEP_SECONDS = 300
+BLOCKS = {
+    "normalization.vae_normalizer": ("vae_normalizer", 270, 40),
+    "normalization.umap": ("umap", 650, 15),
+    "singlecell.soft_kmeans": ("soft_kmeans", 650, 235),
+}
+WIRES = [
+    (("data", "counts"), ("vae_normalizer", "counts")),
+    (("vae_normalizer", "latent_mean"), ("umap", "features")),
+    (("vae_normalizer", "latent_mean"), ("soft_kmeans", "embeddings")),
+]
+
+pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"there is no {DATA.name} here")
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """The 2638 cells in two files: those that are uploaded, and 500 that are left out."""
+    import anndata
+
+    folder = tmp_path_factory.mktemp("cells")
+    every = anndata.read_h5ad(DATA)
+    left_out = np.zeros(every.n_obs, bool)
+    left_out[np.random.default_rng(0).permutation(every.n_obs)[:500]] = True
+    every[~left_out].copy().write_h5ad(folder / "pbmc3k.h5ad")
+    every[left_out].copy().write_h5ad(folder / "new_cells.h5ad")
+    return folder
+
+
+def test_cells_go_in_and_a_trained_pipeline_comes_out(page, served, eventually, cells, tmp_path):
+    served.forget_tabs()
+    page.goto(served.url)
+    page.wait_for_selector(".palette .item")
+    session = served.session
+
+    upload(page, cells / "pbmc3k.h5ad")
+    assert session.dataset.n_cells == 2138 and session.dataset.fields["counts"] == "X"
+    put_blocks_and_wires(page, session, eventually)
+
+    page.locator("button[data-do=run]").click()
+    eventually(lambda: session.run_step >= 3, FIRST_STEP_SECONDS)
+    state = page.locator(".status .chip b")
+    expect(state).to_have_text("Training")
+    first, seen_first = session.run_snapshot, picture(page)
+    eventually(lambda: session.run_step >= 80, FIRST_STEP_SECONDS)
+    later, seen_later = session.run_snapshot, picture(page)
+    assert later.step > first.step
+    moved = np.linalg.norm(later.map - first.map, axis=1) / np.std(first.map)
+    assert np.median(moved) > 0.01  # in units of the map's own spread
+    assert differing(seen_first, seen_later) > 0.01
+    folder = session.run_folder()
+    losses = session.records()
+    for term in ("total", "umap.umap_loss"):
+        assert losses[term][-20:].mean() < losses[term][:20].mean(), term
+    expect(page.locator(".bar .chips")).to_contain_text("umap")
+
+    turn_the_temperature(page, session, eventually, folder)
+    pause_step_resume(page, session, eventually, state)
+
+    # Closing the browser does not stop the run.
+    page.goto("about:blank")
+    left_at = status(folder)["step"]
+    eventually(lambda: status(folder)["step"] >= left_at + 5, 60)
+    page.goto(served.url)
+    expect(state).to_have_text("Training")
+    session = served.session
+    assert session.run_folder() == folder
+    expect(page.locator(".legend .entry").first).to_be_visible()
+
+    page.locator("button[data-do=stop]").click()
+    expect(state).to_have_text("Stopped", timeout=120_000)
+    files = take_home(page, tmp_path)
+    look_at_files(files, n_cells=2138)
+    apply_to_new_cells(files, cells / "new_cells.h5ad", tmp_path)
+
+
+def test_the_map_of_a_run_can_be_asked(page, served, eventually, cells):
+    page.goto(served.url)  # the tab that the job above has left
+    page.wait_for_selector(".legend .entry")
+    session = served.session
+    assert session.run_state == "stopped"
+
+    page.locator("select.colour").select_option("obs/cell_type")
+    legend = page.locator(".legend")
+    expect(legend).to_contain_text("CD14+ Mono")
+    before = picture(page)
+    legend.locator(".entry", has_text="CD14+ Mono").click()
+    expect(legend.locator(".entry.off")).to_have_count(8)
+    eventually(lambda: differing(before, picture(page)) > 0.01)
+    legend.locator(".entry", has_text="CD14+ Mono").click()
+    expect(legend.locator(".entry.off")).to_have_count(0)
+
+    lasso(page)
+    selected = legend.locator(".card header b")
+    expect(selected).to_contain_text("cells selected")
+    assert int(selected.inner_text().split()[0].replace(",", "")) > 1000
+    page.keyboard.press("Escape")
+    expect(legend.locator(".card")).to_have_count(0)
+
+    gene = page.locator(".gene input")
+    gene.press_sequentially("LY")
+    page.locator(".gene .found a", has_text="LYZ").dispatch_event("mousedown")
+    expect(legend).to_contain_text("LYZ, log(1 + counts per 10 000)")
+    gene.fill("NOSUCHGENE")
+    gene.press("Enter")
+    expect(page.locator(".toast").first).to_contain_text("There is no gene 'NOSUCHGENE'")
+    page.locator("select.colour").select_option("cluster")
+    expect(legend.locator("h4")).to_have_text("Cluster")
+
+    line = page.locator(".timeline")
+    last = line.locator(".step").inner_text()
+    line.locator("input").evaluate(
+        "e => { e.value = 0; e.dispatchEvent(new Event('input', { bubbles: true })) }"
+    )
+    expect(line.locator(".step")).to_have_text("step 0")
+    line.locator(".live").click()
+    expect(line.locator(".step")).to_have_text(last)
+
+    page.locator("button.save").click()
+    with page.expect_download() as caught:
+        page.locator(".menu .found a[data-do=csv]").dispatch_event("mousedown")
+    text = caught.value.path().read_text()
+    assert len(text.splitlines()) == 2138 + 1
+
+
+# -- what a hand does ------------------------------------------------------------------------
+
+
+def upload(page, file):
+    page.locator("button.data").click()
+    page.locator(".drop input[type=file]").set_input_files(file)
+    look = page.locator(".look")
+    expect(look.locator(".facts")).to_contain_text("2,138")
+    expect(look).to_contain_text("X holds raw counts")
+    expect(look.locator(".columns")).to_contain_text("cell_type")
+    look.locator("button.use").click()
+    expect(look).to_be_hidden()
+    expect(page.locator("button.data b")).to_have_text(file.name)
+
+
+def put_blocks_and_wires(page, session, eventually):
+    pane = page.locator(".react-flow__pane")
+    data = page.locator(".react-flow__node[data-id='data']")
+    expect(data).to_be_visible()
+    box, ground = data.bounding_box(), pane.bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 18)
+    page.mouse.down()
+    page.mouse.move(ground["x"] + 60, ground["y"] + 100, steps=8)
+    page.mouse.up()
+    for operator, (name, x, y) in BLOCKS.items():
+        page.drag_and_drop(
+            f"[data-operator='{operator}']",
+            ".react-flow__pane",
+            source_position={"x": 60, "y": 20},
+            target_position={"x": x, "y": y},
+        )
+        expect(page.locator(f".react-flow__node[data-id='{name}']")).to_be_visible()
+    eventually(lambda: len(session.spec.blocks) == 3)
+    # A dropped block wires itself where only one wire fits; here every wire is drawn by hand.
+    session.later(lambda: session.remove(wires=[(w.source, w.target) for w in session.spec.wires]))
+    eventually(lambda: not session.spec.wires)
+    expect(page.locator(".react-flow__edge")).to_have_count(0)
+    page.locator("button[data-do=fit]").click()
+    still(page, port(page, "soft_kmeans", "embeddings"))
+    for n, (source, target) in enumerate(WIRES, 1):
+        pull_wire(page, port(page, *source), port(page, *target))
+        eventually(lambda n=n: len(session.spec.wires) == n)
+    wired = {(w.source, w.target) for w in session.spec.wires}
+    assert wired == {(".".join(a), ".".join(b)) for a, b in WIRES}
+    eventually(lambda: not session.problems)
+
+
+def port(page, block, name):
+    return page.locator(f".react-flow__handle[data-nodeid='{block}'][data-handleid='{name}']")
+
+
+def still(page, thing):
+    """Waits until the canvas has come to rest."""
+    before = None
+    for _ in range(100):
+        now = thing.bounding_box()
+        if now == before:
+            return
+        before = now
+        page.wait_for_timeout(100)
+
+
+def pull_wire(page, source, target):
+    a, b = source.bounding_box(), target.bounding_box()
+    page.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(b["x"] - 30, b["y"] - 10, steps=6)
+    page.mouse.move(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2, steps=6)
+    page.wait_for_selector(".react-flow__handle.connectingto, .react-flow__handle.valid")
+    page.mouse.up()
+
+
+def turn_the_temperature(page, session, eventually, folder):
+    compiled = sum(e["kind"] == "compiled" for e in events(folder))
+    page.locator(".react-flow__node[data-id='soft_kmeans']").click(position={"x": 120, "y": 15})
+    number = page.locator(".lines:not(.compact) .line[data-setting=temperature] .number")
+    sharp = session.run_snapshot.arrays["certainty"].mean()
+    before = picture(page)
+    number.fill("8")
+    number.press("Enter")
+    turned = time.monotonic()
+    # Softer shares: the largest of each cell is smaller, and the map is drawn fainter.
+    eventually(lambda: session.run_snapshot.arrays["certainty"].mean() < 0.9 * sharp, 30)
+    print(f"the map showed the temperature after {time.monotonic() - turned:.2f} s")
+    eventually(lambda: differing(before, picture(page)) > 0.02, 30)
+    dials = [e for e in events(folder) if e["kind"] == "dial"]
+    assert [(d["name"], d["value"]) for d in dials] == [("soft_kmeans.temperature", 8.0)]
+    asked_at = session.run_step
+    eventually(lambda: session.run_step >= asked_at + 5, 60)
+    assert sum(e["kind"] == "compiled" for e in events(folder)) == compiled
+
+
+def pause_step_resume(page, session, eventually, state):
+    page.locator("button[data-do=pause]").click()
+    expect(state).to_have_text("Paused", timeout=30_000)
+    eventually(lambda: session.run_state == "paused")
+    at = session.run_step
+    page.locator("button[data-do=step]").click()
+    eventually(lambda: session.run_step == at + 1)
+    expect(state).to_have_text("Paused")
+    page.locator("button[data-do=run]").click()  # it says Resume now
+    expect(state).to_have_text("Training")
+    eventually(lambda: session.run_step >= at + 5, 60)
+
+
+def lasso(page):
+    """Draws an ellipse that nearly fills the map."""
+    box = page.locator(".stage").bounding_box()
+    half = np.array([box["width"], box["height"]]) / 2
+    turns = np.linspace(0, 2 * np.pi, 41)
+    circle = np.clip(1.4 * np.column_stack([np.cos(turns), np.sin(turns)]), -1, 1)
+    places = (np.array([box["x"], box["y"]]) + half + 0.98 * half * circle).tolist()
+    page.mouse.move(*(np.array([box["x"], box["y"]]) + half).tolist())
+    page.locator("[title='Lasso Select']").click()
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+
+
+# -- what comes home -------------------------------------------------------------------------
+
+
+def take_home(page, folder):
+    page.locator("button[data-show=exports]").click()
+    rows = page.locator(".exports .row")
+    files = {}
+    for row, label, name in [
+        ("Result", "Download", "result.h5ad"), ("Trained pipeline", "Download", "bundle.zip"),
+        ("Pipeline (JSON)", "Download", "pipeline.json"), ("Figure", "PNG", "map.png"),
+        ("Figure", "SVG", "map.svg"),
+    ]:  # fmt: skip
+        button = rows.filter(has_text=row).get_by_role("button", name=label, exact=True)
+        expect(button).to_be_enabled()
+        with page.expect_download() as caught:
+            button.click()
+        files[name] = folder / name
+        caught.value.save_as(files[name])
+        assert caught.value.suggested_filename.endswith(files[name].suffix)
+    page.keyboard.press("Escape")
+    return files
+
+
+def look_at_files(files, n_cells):
+    import anndata
+
+    result = anndata.read_h5ad(files["result.h5ad"])
+    assert result.n_obs == n_cells and result.obsm["X_umap_diffbio"].shape == (n_cells, 2)
+    assert np.isfinite(result.obsm["X_latent"]).all()
+    assert {"cell_type", "cluster_diffbio"} <= set(result.obs)
+    document = json.loads(files["pipeline.json"].read_text())
+    assert len(document["blocks"]) == 3 and len(document["wires"]) == 3
+    image = Image.open(files["map.png"])
+    image.load()
+    assert min(image.size) >= 400
+    assert ET.parse(files["map.svg"]).getroot().tag.endswith("svg")
+    assert zipfile.ZipFile(files["bundle.zip"]).testzip() is None
+
+
+def apply_to_new_cells(files, new_cells, folder):
+    import anndata
+
+    with zipfile.ZipFile(files["bundle.zip"]) as archive:
+        archive.extractall(folder)
+    out = folder / "placed.h5ad"
+    done = subprocess.run(
+        [sys.executable, "-m", "diffbio_engine", "apply", folder / "bundle", new_cells]
+        + ["--out", out],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    placed, seen = anndata.read_h5ad(out), anndata.read_h5ad(files["result.h5ad"])
+    assert placed.n_obs == 500 and np.isfinite(placed.obsm["X_umap_diffbio"]).all()
+    # What each cluster was called among the cells of the training is true of the new ones too.
+    names = {
+        cluster: Counter(part["cell_type"]).most_common(1)[0][0]
+        for cluster, part in seen.obs.groupby("cluster_diffbio", observed=True)
+    }
+    told = [names.get(cluster) for cluster in placed.obs["cluster_diffbio"]]
+    assert np.mean(np.array(told) == placed.obs["cell_type"].to_numpy(str)) > 0.7
+
+
+# -- looking ---------------------------------------------------------------------------------
+
+
+def picture(page):
+    """The map as a person sees it."""
+    shot = page.screenshot(clip=page.locator(".stage").bounding_box())
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.int16)
+
+
+def differing(one, other):
+    """The share of pixels that differ visibly; of two sizes, all."""
+    return 1.0 if one.shape != other.shape else float((abs(one - other).max(2) > 24).mean())
+
+
+def events(folder):
+    lines = (folder / "events.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def status(folder):
+    return json.loads((folder / "status.json").read_text())
