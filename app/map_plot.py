@@ -156,5 +156,6 @@ class MapPlot:
         self._mode = "add" if add else "subtract" if held.get("alt") else ""
 
     def _drew(self, event: SelectionGeometry) -> None:
-        if event.final and event.geometry.get("type") == "poly":
-            self._outlined(event.geometry["x"], event.geometry["y"], self._mode)
+        drawn: Any = event.geometry
+        if event.final and drawn and drawn.get("type") == "poly":
+            self._outlined(drawn["x"], drawn["y"], self._mode)

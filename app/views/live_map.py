@@ -114,7 +114,7 @@ class LiveMap(pn.viewable.Viewer):
 
         def work() -> Any:
             try:
-                steps = RunReader(folder).snapshot_steps() if look_at_steps else None
+                steps = RunReader(folder).snapshot_steps() if folder and look_at_steps else None
                 return draw(snapshot, wish), steps
             except Exception as error:
                 return error, None

@@ -27,7 +27,7 @@ class LossBar(JSComponent):
     """Terms with their present values; on which axes."""
 
     terms = param.List()
-    scale = param.Selector(default="each", objects=list(SCALES))
+    scale: Any = param.Selector(default="each", objects=list(SCALES))
 
     _esm = (_HERE / "losses.js").read_text(encoding="utf-8")
     _stylesheets = [_CSS]
@@ -88,7 +88,7 @@ class Losses(pn.viewable.Viewer):
         marks = [mark for e in self.session.run_events if (mark := mark_of(e)) is not None]
         if not marks:
             return
-        new = {
+        new: dict[str, list] = {
             "step": [m[1] for m in marks],
             "words": [m[2] for m in marks],
             "color": [_MARK_COLORS.get(m[0], "#8d99a6") for m in marks],

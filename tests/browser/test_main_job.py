@@ -3,7 +3,6 @@
 Nothing stands in for anything: Chromium, the server, a worker process, the command line.
 """
 
-import io
 import json
 import subprocess
 import sys
@@ -17,6 +16,18 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+
+from tests.browser.hands import (
+    differing,
+    events,
+    lasso,
+    picture,
+    port,
+    pull_wire,
+    status,
+    still,
+    upload,
+)
 
 DATA = Path(__file__).parents[2] / "../shared/data/pbmc3k_hvg2000_counts.h5ad"
 # A worker imports, prepares and compiles before its first step: about 40 s on two quiet cores.
@@ -148,18 +159,6 @@ def test_the_map_of_a_run_can_be_asked(page, served, eventually, cells):
 # -- what a hand does ------------------------------------------------------------------------
 
 
-def upload(page, file):
-    page.locator("button.data").click()
-    page.locator(".drop input[type=file]").set_input_files(file)
-    look = page.locator(".look")
-    expect(look.locator(".facts")).to_contain_text("2,138")
-    expect(look).to_contain_text("X holds raw counts")
-    expect(look.locator(".columns")).to_contain_text("cell_type")
-    look.locator("button.use").click()
-    expect(look).to_be_hidden()
-    expect(page.locator("button.data b")).to_have_text(file.name)
-
-
 def put_blocks_and_wires(page, session, eventually):
     pane = page.locator(".react-flow__pane")
     data = page.locator(".react-flow__node[data-id='data']")
@@ -190,31 +189,6 @@ def put_blocks_and_wires(page, session, eventually):
     wired = {(w.source, w.target) for w in session.spec.wires}
     assert wired == {(".".join(a), ".".join(b)) for a, b in WIRES}
     eventually(lambda: not session.problems)
-
-
-def port(page, block, name):
-    return page.locator(f".react-flow__handle[data-nodeid='{block}'][data-handleid='{name}']")
-
-
-def still(page, thing):
-    """Waits until the canvas has come to rest."""
-    before = None
-    for _ in range(100):
-        now = thing.bounding_box()
-        if now == before:
-            return
-        before = now
-        page.wait_for_timeout(100)
-
-
-def pull_wire(page, source, target):
-    a, b = source.bounding_box(), target.bounding_box()
-    page.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(b["x"] - 30, b["y"] - 10, steps=6)
-    page.mouse.move(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2, steps=6)
-    page.wait_for_selector(".react-flow__handle.connectingto, .react-flow__handle.valid")
-    page.mouse.up()
 
 
 def turn_the_temperature(page, session, eventually, folder):
@@ -248,22 +222,6 @@ def pause_step_resume(page, session, eventually, state):
     page.locator("button[data-do=run]").click()  # it says Resume now
     expect(state).to_have_text("Training")
     eventually(lambda: session.run_step >= at + 5, 60)
-
-
-def lasso(page):
-    """Draws an ellipse that nearly fills the map."""
-    box = page.locator(".stage").bounding_box()
-    half = np.array([box["width"], box["height"]]) / 2
-    turns = np.linspace(0, 2 * np.pi, 41)
-    circle = np.clip(1.4 * np.column_stack([np.cos(turns), np.sin(turns)]), -1, 1)
-    places = (np.array([box["x"], box["y"]]) + half + 0.98 * half * circle).tolist()
-    page.mouse.move(*(np.array([box["x"], box["y"]]) + half).tolist())
-    page.locator("[title='Lasso Select']").click()
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place)
-    page.mouse.up()
 
 
 # -- what comes home -------------------------------------------------------------------------
@@ -311,9 +269,9 @@ def apply_to_new_cells(files, new_cells, folder):
     with zipfile.ZipFile(files["bundle.zip"]) as archive:
         archive.extractall(folder)
     out = folder / "placed.h5ad"
+    files = [folder / "bundle", new_cells, "--out", out]
     done = subprocess.run(
-        [sys.executable, "-m", "diffbio_engine", "apply", folder / "bundle", new_cells]
-        + ["--out", out],
+        [sys.executable, "-m", "diffbio_engine", "apply", *files],
         capture_output=True,
         text=True,
         timeout=240,
@@ -328,26 +286,3 @@ def apply_to_new_cells(files, new_cells, folder):
     }
     told = [names.get(cluster) for cluster in placed.obs["cluster_diffbio"]]
     assert np.mean(np.array(told) == placed.obs["cell_type"].to_numpy(str)) > 0.7
-
-
-# -- looking ---------------------------------------------------------------------------------
-
-
-def picture(page):
-    """The map as a person sees it."""
-    shot = page.screenshot(clip=page.locator(".stage").bounding_box())
-    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.int16)
-
-
-def differing(one, other):
-    """The share of pixels that differ visibly; of two sizes, all."""
-    return 1.0 if one.shape != other.shape else float((abs(one - other).max(2) > 24).mean())
-
-
-def events(folder):
-    lines = (folder / "events.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
-def status(folder):
-    return json.loads((folder / "status.json").read_text())
