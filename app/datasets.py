@@ -1,5 +1,6 @@
 """From a file to the card of a data set, and the demo data; work for the pool, never a callback."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def open_demo(session: Session, demo: str) -> None:
 
 def open_preset(session: Session, preset: Preset) -> None:
     """Puts a ready pipeline on the canvas, made for the fields that the data set offers."""
-    fields = list(session.dataset.fields) if session.dataset else None
-    session.open_pipeline(preset.make(fields), f"Open {preset.title}")
+    fields = dict(session.dataset.fields) if session.dataset else None
+    spec = replace(preset.make(fields), layout={})  # laid out for this canvas
+    session.open_pipeline(spec, f"Open {preset.title}")
     session.showing = ""
 
 
