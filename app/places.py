@@ -7,6 +7,8 @@ from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 
 COLUMN, ROW_GAP = 336.0, 36.0
+# Longer pipelines go on in a further row, so that all of it can be read at once.
+MOST_IN_A_ROW, BETWEEN_ROWS = 4, 56.0
 
 
 def height(declared: Declaration) -> float:
@@ -24,7 +26,7 @@ def free_place(spec: PipelineSpec) -> tuple[float, float]:
 
 
 def tidied(spec: PipelineSpec) -> PipelineSpec:
-    """The document laid out in layers: every wire runs to the right, few of them cross."""
+    """The document laid out in layers from left to right, in rows as text is; few wires cross."""
     before: dict[str, set[str]] = defaultdict(set)
     for wire in spec.wires:
         before[wire.target.split(".")[0]].add(wire.source.split(".")[0])
@@ -40,19 +42,24 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
     for block in spec.blocks:
         columns[layer(block.id)].append(block.id)
     declared = {b.id: find_operator(b.operator) for b in spec.blocks}
+    n_columns = 1 + max(columns, default=0)
+    n_rows = -(-n_columns // MOST_IN_A_ROW)
+    in_a_row = -(-n_columns // n_rows)
     middle = {DATA: 0.0}
     layout = {DATA: (0.0, 0.0)}
+    top, bottom = 0.0, 150.0
     for depth_now in sorted(columns):
+        if depth_now % in_a_row == 0:
+            top, bottom = bottom + BETWEEN_ROWS, bottom + BETWEEN_ROWS
 
         def wish(block: str) -> float:
             above = [middle[b] for b in before[block] if b in middle]
             return sum(above) / len(above) if above else 0.0
 
-        column = sorted(columns[depth_now], key=wish)
-        total = sum(height(declared[b]) for b in column) + ROW_GAP * (len(column) - 1)
-        y = -total / 2 + 60
-        for block in column:
-            layout[block] = (COLUMN * depth_now, round(y, 1))
+        y = top
+        for block in sorted(columns[depth_now], key=wish):
+            layout[block] = (COLUMN * (depth_now % in_a_row), round(y, 1))
             middle[block] = y + height(declared[block]) / 2
             y += height(declared[block]) + ROW_GAP
+        bottom = max(bottom, y - ROW_GAP)
     return replace(spec, layout=layout)

@@ -1,0 +1,88 @@
+"""What one tab holds: gestures, undo, names, autosave. Without a browser."""
+
+from types import SimpleNamespace
+
+from app.session import DatasetCard, Session
+from app.tab_memory import TabMemory, without_odd_settings
+from diffbio_engine.pipelines.spec import Block, PipelineSpec
+from diffbio_engine.runs import Store
+
+KMEANS = "singlecell.soft_kmeans"
+VAE = "normalization.vae_normalizer"
+
+
+def wired():
+    session = Session()
+    session.add_block(VAE)
+    session.add_block(KMEANS)
+    session.add_wire("vae_normalizer.latent_mean", "soft_kmeans.embeddings")
+    return session
+
+
+def test_undo_takes_back_every_gesture_one_by_one_and_redo_gives_the_same_document():
+    session = wired()
+    session.set_setting("soft_kmeans", "n_clusters", 7)
+    session.move({"soft_kmeans": (900.0, 80.0)})
+    whole, steps = session.export_json(), 0
+    while session.can_undo:
+        session.undo()
+        steps += 1
+    assert steps >= 4 and not session.spec.blocks
+    while session.can_redo:
+        session.redo()
+    assert session.export_json() == whole
+
+
+def test_copied_blocks_are_pasted_with_the_wires_among_them_in_one_step():
+    session = wired()
+    session.copy(["vae_normalizer", "soft_kmeans"])
+    before = session.spec
+    session.paste()
+    assert [b.id for b in session.spec.blocks[2:]] == ["vae_normalizer_2", "soft_kmeans_2"]
+    among = [w for w in session.spec.wires if w.target == "soft_kmeans_2.embeddings"]
+    assert [w.source.split(".")[0] for w in among] == ["vae_normalizer_2"]
+    session.undo()
+    assert session.spec == before
+
+
+def test_a_new_pipeline_never_takes_the_name_of_a_saved_one(tmp_path):
+    session = wired()
+    session.store = Store(tmp_path)
+    session.store.save_pipeline("local", "Single cell", session.spec.to_json())
+    session.store.save_pipeline("local", "Single cell 2", session.spec.to_json())
+    session.open_pipeline(PipelineSpec("Single cell", blocks=(Block("k", KMEANS),)))
+    assert session.spec.name == "Single cell 3"
+
+
+def test_run_resumes_what_is_paused_and_says_why_it_cannot_begin():
+    asked = []
+    session = Session()
+    session.driver = SimpleNamespace(start=lambda: asked.append("start"), ask=asked.append)
+    session.run()
+    assert session.notice["text"] == "Put a block on the canvas first." and not asked
+    session.add_block(KMEANS)
+    session.run()
+    assert session.showing == "data" and not asked
+    session.use_dataset(DatasetCard("1", "cells", "/x.h5ad", 10, 5, {"embeddings": "obsm/X_pca"}))
+    session.run()
+    session.run_state = "paused"
+    session.run()
+    session.run_state = "running"
+    session.run()
+    assert asked == ["start", "resume"]
+
+
+def test_settings_that_cannot_be_are_saved_as_they_were_and_the_rest_is_kept(tmp_path):
+    good = PipelineSpec("P", blocks=(Block("k", KMEANS, {"n_clusters": 7}),))
+    bad = PipelineSpec(
+        "P", blocks=(Block("k", KMEANS, {"n_clusters": 1}), Block("v", VAE, {"latent_dim": 12}))
+    )
+    kept, odd = without_odd_settings(bad, good)
+    assert odd is not None and odd.where.startswith("k")
+    assert kept.block("k").config["n_clusters"] == 7
+    assert kept.block("v").config["latent_dim"] == 12
+    session = Session(spec=bad)
+    memory = TabMemory(session, Store(tmp_path), tmp_path)
+    memory.save_soon()
+    memory.save_now()
+    assert session.saved.startswith("Saved without one setting") and memory.file.exists()
