@@ -86,7 +86,7 @@ def _spec(asked: argparse.Namespace) -> RunSpec:
     if asked.pipeline:
         document = load_pipeline(asked.pipeline)
     else:
-        document = find_preset(asked.preset or "single_cell").make(set(fields))
+        document = find_preset(asked.preset or "single_cell").make(fields)
     document = _with_settings(document, asked.settings)
     print("Fields:  " + ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items())))
     print("Blocks:  " + " -> ".join(b.id for b in document.blocks))

@@ -221,5 +221,7 @@ def test_a_missing_field_and_an_unknown_setting_are_named(pipeline, data):
 
 def test_the_preset_leaves_out_what_the_data_cannot_feed():
     preset = presets()["single_cell"]
-    assert [b.id for b in preset.make({"counts"}).blocks] == ["normalize", "umap", "cluster"]
-    assert len(preset.make(None).blocks) == 5
+    guessed = {"counts": "X", "ambient_profile": "ambient:mean"}
+    assert [b.id for b in preset.make(guessed).blocks] == ["normalize", "umap", "cluster"]
+    found = {"counts": "X", "ambient_profile": "var/soup", "batch_labels": "obs/donor"}
+    assert len(preset.make(found).blocks) == len(preset.make(None).blocks) == 5

@@ -1,6 +1,6 @@
 """The single-cell pipeline: ambient removal, normalisation, batch correction, map, clusters."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -237,15 +237,18 @@ def create_single_cell_pipeline(
     return SingleCellPipeline(config, seed=seed)
 
 
-def _for_fields(fields: Collection[str] | None) -> PipelineSpec:
+def _for_fields(fields: Mapping[str, str] | None) -> PipelineSpec:
     """The pipeline as it is opened on the page, with ten latent dimensions.
 
     The 64 of the configuration's default keep noise of their own: neighbours in them cannot be
     drawn in a plane (trustworthiness of umap-learn's map 0.81, with ten 0.97, pbmc3k).
+
+    Ambient removal comes with it only where the file holds a profile. One that is guessed from
+    the cells themselves (``ambient:...``) says little in filtered data: the block can be added.
     """
 
     def has(name: str) -> bool:
-        return fields is None or name in fields
+        return fields is None or not fields.get(name, "ambient:").startswith("ambient:")
 
     return single_cell_spec(
         SingleCellPipelineConfig(
