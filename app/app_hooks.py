@@ -15,7 +15,7 @@ from app import starting
 _ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # Panel's own pages (login, errors) come before the first tab: they, too, ask nothing from outside.
 extension_dirs["diffbio-workbench"] = _ASSETS
-pn.config.page_config = str(_ASSETS / "pages.json")
+pn.config.page_config = str(_ASSETS / "pages.json")  # type: ignore[misc]
 
 
 def on_server_loaded(server_context: Any) -> None:

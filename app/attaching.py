@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from app.runs import RunDriver, Server
@@ -39,7 +40,7 @@ def _worker(session: Session, server: Server) -> Callable[..., None]:
             try:
                 result = function()
             except Exception as error:
-                alive.later(lambda error=error: alive.refuse(error))
+                alive.later(partial(alive.refuse, error))
             else:
                 if then is not None:
                     alive.later(lambda: then(result))

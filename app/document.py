@@ -63,6 +63,8 @@ class Document(param.Parameterized):
         self._future = []
         self._gesture, self._gesture_time = gesture, now
         self._show(spec, what)
+        # Counted from when it is drawn: a busy server does not cut a gesture in two.
+        self._gesture_time = time.monotonic()
 
     def undo(self) -> None:
         """Takes the last gesture back."""

@@ -34,7 +34,7 @@ class DatasetCard:
 
 
 def data_ports(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:
-    """The fields that the ``data`` block offers: the data set's, or usual ones before there is one."""
+    """The fields that the ``data`` block offers: the data set's, or usual ones before."""
     if dataset is not None:
         return {n: _measured(n, dataset) for n in dataset.fields if n in DATA_PORTS}
     used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]

@@ -94,15 +94,15 @@ THEME_CONFIG = {
 
 # Lines on a 24 x 24 ground, drawn with a round pen.
 ICONS = {
-    "singlecell": "M8 9.5a3.5 3.5 0 1 0 0-.01M16.5 7.5a2.5 2.5 0 1 0 0-.01M15 17a3.5 3.5 0 1 0 0-.01"
+    "singlecell": "M8 9.5a3.5 3.5 0 1 0 0-.01M16.5 7.5a2.5 2.5 0 1 0 0-.01M15 17a3.5 3.5 0 1 0 0-.01"  # noqa: E501
     "M7 18a1.6 1.6 0 1 0 0-.01",
     "normalization": "M3 19c4.500 0 5-13 9-13s4.500 13 9 13M12 6v13",
     "losses": "M4 4v16h16M7 6c2 8 5 10 12 11",
-    "data": "M4 6c0-1.700 3.600-3 8-3s8 1.300 8 3-3.600 3-8 3-8-1.300-8-3zM4 6v12c0 1.700 3.600 3 8 3s8-1.300 8-3V6"
+    "data": "M4 6c0-1.700 3.600-3 8-3s8 1.300 8 3-3.600 3-8 3-8-1.300-8-3zM4 6v12c0 1.700 3.600 3 8 3s8-1.300 8-3V6"  # noqa: E501
     "M4 12c0 1.700 3.600 3 8 3s8-1.300 8-3",
     "alignment": "M4 7h6M14 7h6M4 12h10M17 12h3M4 17h4M11 17h9",
-    "assembly": "M5 6a2 2 0 1 0 0-.01M19 6a2 2 0 1 0 0-.01M12 18a2 2 0 1 0 0-.01M6.500 7.500 11 16M17.500 7.500 13 16M7 6h10",
-    "epigenomics": "M7 3c0 6 10 6 10 12M17 3c0 6-10 6-10 12M7 15c0 3 2 4 3 6M17 15c0 3-2 4-3 6M8 6h8M9 12h6",
+    "assembly": "M5 6a2 2 0 1 0 0-.01M19 6a2 2 0 1 0 0-.01M12 18a2 2 0 1 0 0-.01M6.500 7.500 11 16M17.500 7.500 13 16M7 6h10",  # noqa: E501
+    "epigenomics": "M7 3c0 6 10 6 10 12M17 3c0 6-10 6-10 12M7 15c0 3 2 4 3 6M17 15c0 3-2 4-3 6M8 6h8M9 12h6",  # noqa: E501
     "multiomics": "M4 7l8-4 8 4-8 4zM4 12l8 4 8-4M4 17l8 4 8-4",
     "population": "M5 19V9M10 19V5M15 19v-7M20 19v-4",
     "preprocessing": "M4 5h16l-6 8v6l-4 2v-8z",
@@ -123,7 +123,7 @@ def icon_url(domain: str) -> str:
     """A domain's icon as an image for a CSS mask."""
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#000" '
-        f'stroke-width="2" stroke-linecap="round" stroke-linejoin="round"><path d="{icon(domain)}"/></svg>'
+        f'stroke-width="2" stroke-linecap="round" stroke-linejoin="round"><path d="{icon(domain)}"/></svg>'  # noqa: E501
     )
     return f'url("data:image/svg+xml,{quote(svg)}")'
 

@@ -57,9 +57,9 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
             return sum(above) / len(above) if above else 0.0
 
         y = top
-        for block in sorted(columns[depth_now], key=wish):
-            layout[block] = (COLUMN * (depth_now % in_a_row), round(y, 1))
-            middle[block] = y + height(declared[block]) / 2
-            y += height(declared[block]) + ROW_GAP
+        for name in sorted(columns[depth_now], key=wish):
+            layout[name] = (COLUMN * (depth_now % in_a_row), round(y, 1))
+            middle[name] = y + height(declared[name]) / 2
+            y += height(declared[name]) + ROW_GAP
         bottom = max(bottom, y - ROW_GAP)
     return replace(spec, layout=layout)

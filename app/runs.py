@@ -152,7 +152,7 @@ class RunDriver:
             turns, self._turns = dict(self._turns), {}
         if self.session.run_id:
             folder = self.server.engine.folder(self.session.run_id, self.session.owner)
-            folder.request(dials=turns)
+            folder.request(dials={**turns})
 
     # -- which run is shown ------------------------------------------------------------------
 
@@ -162,8 +162,8 @@ class RunDriver:
             self._reader, self._inbox = None, []
         self.session.param.update(
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
-            run_device="", run_place="", run_snapshot=None, run_errors=[], run_records={}, run_events=[],
-            block_values={}, dials={},
+            run_device="", run_place="", run_snapshot=None, run_errors=[], run_records={},
+            run_events=[], block_values={}, dials={},
         )  # fmt: skip
 
     def watch(self, run_id: str) -> None:

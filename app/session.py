@@ -40,7 +40,7 @@ class Session(Document):
     block_values = param.Dict({}, doc="For each block, what it shows of itself while it runs.")
     dials = param.Dict({}, doc="Present value of each dial of the shown run.")
 
-    theme = param.Selector(default="default", objects=["default", "dark"])
+    theme: Any = param.Selector(default="default", objects=["default", "dark"])
     showing = param.String(doc="Which dialog is open: data, presets, exports, runs, shortcuts.")
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
 
@@ -154,7 +154,8 @@ class Session(Document):
         elif "." not in dial:
             self.set_training(dial, value)
         else:
-            self.set_setting(*dial.split(".", 1), value)
+            block, name = dial.split(".", 1)
+            self.set_setting(block, name, value)
 
     # -- what is said, and how it ends -------------------------------------------------------
 

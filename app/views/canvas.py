@@ -1,6 +1,7 @@
 """The canvas: blocks, typed ports and wires, drawn from the document and written back into it."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ class Canvas(pn.viewable.Viewer):
         present = {(w.source, w.target) for w in self.session.spec.wires}
         gone = [w for w in wires if w in present]
         if gone:
-            self.session.remove(wires=gone, gesture=self._deletion())
+            self._delete((), gone)
 
     def _deleted(self, event: dict[str, Any]) -> None:
         if self._drawing:
@@ -240,15 +241,14 @@ class Canvas(pn.viewable.Viewer):
         blocks = {b.id for b in self.session.spec.blocks}
         gone = [i for i in ids if i in blocks]
         if gone:
-            self.session.remove(gone, gesture=self._deletion())
+            self._delete(gone, ())
 
-    def _deletion(self) -> str:
+    def _delete(self, blocks: Sequence[str], wires: Sequence[tuple[str, str]]) -> None:
         """One press of Delete is told in several messages: a block's wires, then the block."""
-        now = time.monotonic()
-        if now - self._deleted_at > _ONE_PRESS_SECONDS:
+        if time.monotonic() - self._deleted_at > _ONE_PRESS_SECONDS:
             self._deletions += 1
-        self._deleted_at = now
-        return f"deletion {self._deletions}"
+        self.session.remove(blocks, wires, f"deletion {self._deletions}")
+        self._deleted_at = time.monotonic()
 
     def _moved(self, event: dict[str, Any]) -> None:
         place = event["position"]

@@ -15,7 +15,7 @@ class Dialogs(pn.viewable.Viewer):
     def __init__(
         self,
         session: Session,
-        contents: dict[str, tuple[str, str, Callable[[], pn.viewable.Viewable]]],
+        contents: dict[str, tuple[str, str, Callable[[], Any]]],
     ):
         """``contents``: name -> title, width, what makes the view."""
         super().__init__()

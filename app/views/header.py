@@ -1,4 +1,4 @@
-"""The header: pipeline name, data set, whether it is saved; data, pipelines, runs, export; theme."""
+"""The header: pipeline, data set, whether it is saved; the doors to all else; the theme."""
 
 from pathlib import Path
 from typing import Any

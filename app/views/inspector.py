@@ -32,8 +32,10 @@ NEXT_RUN = (STEPS, BATCH, SEED)
 def weight_setting(default: float) -> Setting:
     """The weight of a loss term in the objective, as a dial."""
     high = max(10.0, 10 * abs(default))
-    return Setting("weight", "float", default, role="dial", low=0.0, high=high,
-                   doc="How much this term counts in the objective; 0 switches it off.")  # fmt: skip
+    return Setting(
+        "weight", "float", default, role="dial", low=0.0, high=high,
+        doc="How much this term counts in the objective; 0 switches it off.",
+    )  # fmt: skip
 
 
 class BlockCard(JSComponent):
@@ -58,7 +60,15 @@ class Inspector(pn.viewable.Viewer):
         self._block = Form(sizing_mode="stretch_width", margin=0)
         self._block.on_change = self._set
         self._help = BlockCard(sizing_mode="stretch_width", margin=0)
-        watched = ["spec", "dataset", "selected_block", "problems", "run_state", "dials", "run_errors"]
+        watched = [
+            "spec",
+            "dataset",
+            "selected_block",
+            "problems",
+            "run_state",
+            "dials",
+            "run_errors",
+        ]
         session.param.watch(self._draw, watched)
         self._draw()
 
@@ -178,7 +188,11 @@ class Inspector(pn.viewable.Viewer):
 
     def _draw_data(self) -> None:
         card, ports = self.session.dataset, self.session.data_ports
-        size = f"{card.n_cells:,} cells × {card.n_genes:,} genes".replace(",", "\u202f") if card else ""
+        size = (
+            f"{card.n_cells:,} cells × {card.n_genes:,} genes".replace(",", "\u202f")
+            if card
+            else ""
+        )
         self._card.card = {
             "kind": "data",
             "title": card.name if card else "No data set yet",

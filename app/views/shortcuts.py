@@ -21,11 +21,16 @@ _KEYS = {
     "Page": [("?", "This sheet"), ("Esc", "Close")],
 }
 _CSS = """
-table { border-collapse: collapse; width: 100%; font: 13px/1.5 var(--db-font); color: var(--db-text); }
-th { text-align: left; padding: 12px 0 4px; font-size: 11px; letter-spacing: .05em; text-transform: uppercase;
+table { border-collapse: collapse; width: 100%;
+        font: 13px/1.5 var(--db-font); color: var(--db-text); }
+th { text-align: left; padding: 12px 0 4px; font-size: 11px; letter-spacing: .05em;
+     text-transform: uppercase;
      color: var(--db-faint); }
-td { padding: 3px 0; vertical-align: baseline; } td:first-child { width: 150px; white-space: nowrap; }
-kbd { font: 11.5px var(--db-mono); padding: 2px 6px; border: 1px solid var(--db-line-strong); border-bottom-width: 2px;
+td { padding: 3px 0; vertical-align: baseline; }
+td:first-child { width: 150px; white-space: nowrap; }
+kbd { font: 11.5px var(--db-mono); padding: 2px 6px;
+      border: 1px solid var(--db-line-strong);
+      border-bottom-width: 2px;
       border-radius: 5px; background: var(--db-sunken); }
 """
 

@@ -22,7 +22,7 @@ class StartCards(JSComponent):
 
     demos = param.List()
     pipelines = param.List()
-    mode = param.Selector(default="hidden", objects=["hidden", "welcome", "hint", "pipelines"])
+    mode: Any = param.Selector(default="hidden", objects=["hidden", "welcome", "hint", "pipelines"])
 
     _esm = (_HERE / "welcome.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "welcome.css").read_text(encoding="utf-8")]
