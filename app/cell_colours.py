@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,7 +129,7 @@ def _stamp(path: str) -> tuple[str, int]:
 
 def _read_gene(dataset: Dataset, path: str, place: str, gene: str, column: int) -> Colouring:
     with _READING:  # a file on disk is read by one at a time
-        matrix = dataset.matrix(place)
+        matrix: Any = dataset.matrix(place)
         raw = look(place, dataset.stored(place)).holds == RAW
         values = np.zeros(dataset.n_cells, np.float32)
         totals = np.zeros(dataset.n_cells, np.float32)

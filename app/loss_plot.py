@@ -1,17 +1,17 @@
 """The curves of the losses: each term in a lane of its own, or all on one axis."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from bokeh.models import (
     ColumnDataSource,
     DataRange1d,
     HoverTool,
-    Label,
     NumeralTickFormatter,
     Range1d,
-    Span,
 )
+from bokeh.models.annotations import Label, Span
 from bokeh.plotting import figure
 
 SCALES = ("each", "log", "linear")
@@ -41,16 +41,17 @@ class LossPlot:
         self._titles, self._scale = titles, scale
         self._source = ColumnDataSource(dict(columns))
         self._marks = ColumnDataSource({name: list(marks[name]) for name in _COLUMNS})
-        self._lanes: dict[str, Range1d] = {}
+        self._lanes: dict[str, Any] = {}
         self._labels: dict[str, Label] = {}
         lanes = scale == "each"
-        fig = self.figure = figure(
+        fig: Any = figure(
             y_axis_type="log" if scale == "log" else "linear", sizing_mode="stretch_both",
             tools="xpan,xwheel_zoom,xbox_zoom,reset", toolbar_location="right", min_height=120,
             background_fill_alpha=0, border_fill_alpha=0, outline_line_color=None,
             x_range=DataRange1d(range_padding=0.01), min_border_left=10 if lanes else 5,
-            y_range=Range1d(0, max(len(titles), 1)) if lanes or not titles else DataRange1d(),
+            y_range=Range1d(start=0, end=len(titles)) if lanes and titles else DataRange1d(),
         )  # fmt: skip
+        self.figure = fig
         fig.toolbar.logo, fig.toolbar.autohide = None, True
         drawn = fig.vspan(
             x="step", source=self._marks, line_color="color", line_dash="4 3", line_width=1.5
@@ -92,10 +93,10 @@ class LossPlot:
 
     def mark(self, marks: dict[str, list]) -> None:
         """Adds marks on the axis of steps."""
-        self._marks.stream(marks, rollover=400)
+        self._marks.stream(dict[str, Any](marks), rollover=400)
 
     def _lay_lane(self, name: str, i: int, color: str, theme: str) -> None:
-        self._lanes[name] = self.figure.extra_y_ranges[name] = Range1d(0, 1)
+        self._lanes[name] = self.figure.extra_y_ranges[name] = Range1d(start=0, end=1)
         self._labels[name] = Label(
             x=6, y=i + 1, x_units="screen", y_offset=-5, text_baseline="top", text_color=color,
             text_font_size="11.5px", text_font="Inter, system-ui", text=self._titles[name],
@@ -136,4 +137,4 @@ class LossPlot:
             fig.yaxis.visible = fig.ygrid.visible = False
         if empty:  # words stand there instead
             fig.axis.visible = fig.grid.visible = False
-            fig.x_range, fig.y_range = Range1d(0, 1), Range1d(1, 2)
+            fig.x_range, fig.y_range = Range1d(start=0, end=1), Range1d(start=1, end=2)

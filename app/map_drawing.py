@@ -149,7 +149,8 @@ def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.nda
         # What lies beyond the ends of the colour bar has their colours; it is not set aside.
         value = np.clip(value, colouring.low, colouring.high)
     else:
-        value = colouring.codes.astype(np.float32)
+        codes = colouring.codes if colouring.codes is not None else np.zeros(n)
+        value = codes.astype(np.float32)
         gone = value < 0
     mask = meant(colouring, wish)
     if mask is not None:
@@ -181,12 +182,12 @@ def _url(
     )  # fmt: skip
 
     def make() -> str:
-        aside = tuple(int(c) for c in rgb([SET_ASIDE[wish.theme]])[0])
+        red, green, blue = (int(c) for c in rgb([SET_ASIDE[wish.theme]])[0])
         image = shade(
             frame.xy, rgb(palette), view, (size[0], size[1]),
             codes=colouring.codes, values=colouring.values,
             limits=(colouring.low, colouring.high), opacity=opacities(frame, wish),
-            shown=meant(colouring, wish), aside=aside,
+            shown=meant(colouring, wish), aside=(red, green, blue),
             radius=spread_of(len(frame.xy), wish.pixel_ratio),
         )  # fmt: skip
         return to_url(to_png(image))

@@ -50,7 +50,7 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
         np.interp(np.log10(max(len(frame.xy), 1)), (2, 3, 4, 5, 6), (24, 10, 3, 0.8, 0.15))
     )
     axes.scatter(
-        *frame.xy[order].T, c=colors[order], s=size, linewidths=0,
+        frame.xy[order, 0], frame.xy[order, 1], c=colors[order], s=size, linewidths=0,
         rasterized=len(frame.xy) > MOST_VECTOR_DOTS,
     )  # fmt: skip
     x0, x1, y0, y1 = wish.view or drawn.view

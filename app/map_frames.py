@@ -147,11 +147,13 @@ class _History:
         arrays, last = snapshot.arrays, self._last
         cells = arrays.get("cells", arrays.get("cell_index"))
         comparable = last is not None and last.xy.shape == raw.shape
-        if comparable and cells is not None and last.cells is not None:
+        if last is not None and comparable and cells is not None and last.cells is not None:
             comparable = bool((cells == last.cells).all())
         if snapshot.step not in self._turns:
             self._turns[snapshot.step] = (
-                turn_onto(raw, last.xy) if comparable else (np.eye(2), np.zeros(2), np.zeros(2))
+                turn_onto(raw, last.xy)
+                if last is not None and comparable
+                else (np.eye(2), np.zeros(2), np.zeros(2))
             )
         turn, here, there = self._turns[snapshot.step]
         xy = ((raw - here) @ turn + there).astype(np.float32)

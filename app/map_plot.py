@@ -47,11 +47,13 @@ class MapPlot:
         self._zoomed, self._outlined = zoomed, outlined
         self._axes: View | None = None
         self._mode = ""
-        fig = self.figure = figure(
-            x_range=Range1d(-1, 1), y_range=Range1d(-1, 1), tools="", sizing_mode="stretch_both",
-            toolbar_location="left", min_border=0, background_fill_alpha=0, border_fill_alpha=0,
+        fig: Any = figure(
+            x_range=Range1d(start=-1, end=1), y_range=Range1d(start=-1, end=1), tools="",
+            sizing_mode="stretch_both", toolbar_location="left", min_border=0,
+            background_fill_alpha=0, border_fill_alpha=0,
             outline_line_color=None, min_height=120,
         )  # fmt: skip
+        self.figure = fig
         fig.axis.visible = False
         fig.grid.visible = False
         fig.toolbar.logo, fig.toolbar.autohide = None, True
@@ -142,7 +144,7 @@ class MapPlot:
         self._dots.data = drawn.dots
 
     def _moved(self, event: RangesUpdate) -> None:
-        view = (event.x0, event.x1, event.y0, event.y1)
+        view: Any = (event.x0, event.x1, event.y0, event.y1)
         if None in view or (self._axes is not None and np.allclose(view, self._axes)):
             return
         x0, x1, y0, y1 = (float(v) for v in view)
@@ -150,7 +152,7 @@ class MapPlot:
 
     def _began(self, event: PanStart) -> None:
         # A plain dict from the browser, whatever the type that Bokeh declares.
-        keys = event.modifiers
+        keys: Any = event.modifiers
         held = keys if isinstance(keys, dict) else vars(keys) if keys is not None else {}
         add = held.get("shift") or held.get("ctrl")
         self._mode = "add" if add else "subtract" if held.get("alt") else ""

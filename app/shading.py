@@ -7,6 +7,7 @@ at each cell once, however many categories there are: a pixel adds up the colour
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -268,6 +269,7 @@ def warm_up() -> None:
     """Compiles the kernels (or loads them from disk), so that no tab waits for it."""
     xy = np.array([[0.2, 0.3], [0.7, 0.6]], np.float32)
     colors = np.zeros((2, 3), np.uint8)
-    for kind in ({"codes": np.array([0, 1])}, {"values": np.array([0.0, 1.0])}):
+    kinds: list[dict[str, Any]] = [{"codes": np.array([0, 1])}, {"values": np.array([0.0, 1.0])}]
+    for kind in kinds:
         to_png(shade(xy, colors, (0.0, 1.0, 0.0, 1.0), (16, 16), **kind))
     inside(xy, np.array([[0, 0], [1, 0], [0, 1]], np.float32))

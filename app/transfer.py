@@ -14,7 +14,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler, decode_signed_value, stream_request_body
 
 from app.downloads import OFFERS
-from app.uploads import DESKS, Upload
+from app.uploads import DESKS
 from diffbio_engine.errors import DataError, UserError
 
 SLICE = 16 << 20
@@ -68,7 +68,7 @@ class UploadHandler(_Guarded):
     def prepare(self) -> None:
         """Checks who asks."""
         self.check_origin()
-        self.desk = DESKS.get(self.request.headers.get("X-Desk", ""))
+        self.desk: Any = DESKS.get(self.request.headers.get("X-Desk", ""))
         if self.desk is None:
             raise HTTPError(403, reason="This page is out of date; reload it")
         self.check_person(self.desk.owner)
@@ -93,7 +93,8 @@ class SliceHandler(_Guarded):
     def prepare(self) -> None:
         """Checks who asks and where the slice belongs, before any of it is read."""
         self.check_origin()
-        self.upload: Upload | None = None
+        self.desk: Any = None
+        self.upload: Any = None
         self.mine, self.wrong, self.full, self.arrived, self.file = False, False, False, 0, None
         desk = DESKS.get(self.request.headers.get("X-Desk", ""))
         if desk is None:
@@ -102,7 +103,8 @@ class SliceHandler(_Guarded):
         self.desk, self.upload = desk, desk.uploads.get(self.path_args[0])
         if self.upload is None:
             raise HTTPError(404, reason="There is no such upload")
-        self.request.connection.set_max_body_size(2 * SLICE)
+        connection: Any = self.request.connection
+        connection.set_max_body_size(2 * SLICE)
         self.start = self.upload.partial.stat().st_size
         offset = self.get_query_argument("offset", "")
         self.wrong = self.upload.busy or offset != str(self.start)
@@ -207,7 +209,7 @@ def _ascii(name: str) -> str:
     return name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
 
 
-ROUTES = [
+ROUTES: list[tuple[str, Any, dict[str, Any]]] = [
     (r"/transfer/uploads", UploadHandler, {}),
     (r"/transfer/uploads/([0-9a-f]+)", SliceHandler, {}),
     (r"/transfer/offer/([\w-]+)", OfferHandler, {}),

@@ -146,10 +146,10 @@ class LiveMap(pn.viewable.Viewer):
             zoomed=self.wish.view is not None,
         )
         self._show_legend(drawn)
-        total = max(self.session.dataset.n_cells if self.session.dataset else 0, len(frame.xy))
-        shown = f"{len(frame.xy):,} of {total:,} cells shown"
+        shown = f"{len(frame.xy):,} cells shown"
+        total = self.session.dataset.n_cells if self.session.dataset else 0
         if frame.cells is not None and len(frame.xy) < total:
-            shown += ", an even sample"
+            shown = f"{len(frame.xy):,} of {total:,} cells shown, an even sample"
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
             self._timeline.steps = steps
