@@ -11,7 +11,7 @@ TABS = 20
 
 
 @pytest.mark.xfail(
-    reason="KNOWN DEFECT: closed tabs are not let go; who holds them is not yet found"
+    reason="known defect: closed tabs are not let go; holder not yet found"
 )
 def test_of_twenty_tabs_that_were_opened_and_closed_nothing_is_left(served):
     open_now = {id(s) for s in served.sessions}
