@@ -150,8 +150,9 @@ class Losses(pn.viewable.Viewer):
 
 
 def title_of(name: str) -> str:
-    """``vae.kl_loss`` as a person reads it: ``vae kl``."""
-    return name.replace(".", " ").replace("_loss", "").replace("_", " ")
+    """``vae.kl_loss`` as a person reads it: ``vae kl``; ``umap.umap_loss``: ``umap``."""
+    block, _, term = name.removesuffix("_loss").rpartition(".")
+    return (term if term == block else f"{block} {term}").strip().replace("_", " ")
 
 
 def mark_of(event: dict[str, Any]) -> tuple[str, int, str] | None:
