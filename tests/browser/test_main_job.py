@@ -269,9 +269,9 @@ def apply_to_new_cells(files, new_cells, folder):
     with zipfile.ZipFile(files["bundle.zip"]) as archive:
         archive.extractall(folder)
     out = folder / "placed.h5ad"
-    files = [folder / "bundle", new_cells, "--out", out]
+    words = [folder / "bundle", new_cells, "--out", out]
     done = subprocess.run(
-        [sys.executable, "-m", "diffbio_engine", "apply", *files],
+        [sys.executable, "-m", "diffbio_engine", "apply", *words],
         capture_output=True,
         text=True,
         timeout=240,
