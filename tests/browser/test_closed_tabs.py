@@ -10,9 +10,7 @@ import pytest
 TABS = 20
 
 
-@pytest.mark.xfail(
-    reason="known defect: closed tabs are not let go; holder not yet found"
-)
+@pytest.mark.xfail(reason="known defect: closed tabs are not let go; holder not yet found")
 def test_of_twenty_tabs_that_were_opened_and_closed_nothing_is_left(served):
     open_now = {id(s) for s in served.sessions}
     for _ in range(TABS):

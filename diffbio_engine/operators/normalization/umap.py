@@ -22,7 +22,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import SettingError
-from diffbio_engine.operators.normalization.embedding_head import EmbeddingHead
+from diffbio_engine.operators.normalization._embedding_head import EmbeddingHead
 from diffbio_engine.parts.fuzzy_graph import FuzzyGraph, dense_fuzzy_graph, find_ab, fuzzy_graph
 from diffbio_engine.parts.map_objective import (
     cross_entropy,
