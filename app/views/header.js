@@ -69,7 +69,14 @@ export function render({ model }) {
   });
   try {
     const kept = localStorage.getItem("diffbio-theme");
-    if (kept && kept !== model.theme) model.send_msg({ do: "theme", theme: kept });
+    // Said until it is heard: on a slow start the server's ear may open after the page is drawn.
+    const remind = (times) => {
+      if (!kept || kept === model.theme || !times) return;
+      if (localStorage.getItem("diffbio-theme") !== kept) return;
+      model.send_msg({ do: "theme", theme: kept });
+      setTimeout(() => remind(times - 1), 700);
+    };
+    remind(20);
   } catch { /* private window */ }
 
   let told = model.notice?.n ?? 0;

@@ -25,8 +25,21 @@ def port(tab, block, name):
     return tab.locator(f".react-flow__handle[data-nodeid='{block}'][data-handleid='{name}']")
 
 
+def at_rest(tab, thing):
+    """Where it is, once the view has stopped moving."""
+    before = None
+    for _ in range(50):
+        box = thing.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+        tab.wait_for_timeout(150)
+    raise AssertionError("the canvas does not come to rest")
+
+
 def pull_wire(tab, source, target, let_go=True):
-    a, b = source.bounding_box(), target.bounding_box()
+    at_rest(tab, target)
+    a, b = at_rest(tab, source), at_rest(tab, target)
     tab.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
     tab.mouse.down()
     tab.mouse.move(b["x"] - 30, b["y"] - 10, steps=6)
@@ -59,7 +72,6 @@ def test_ports_are_wired_by_mouse_and_undone_by_keys(tab, served, eventually):
     session.later(lambda: session.remove(wires=[(w.source, w.target) for w in session.spec.wires]))
     eventually(lambda: not session.spec.wires)
     tab.locator("button[data-do=fit]").click()
-    tab.wait_for_timeout(400)
     pull_wire(tab, port(tab, "data", "counts"), port(tab, "vae_normalizer", "counts"))
     eventually(lambda: len(session.spec.wires) == 1)
     assert session.spec.wires[0].source == "data.counts"

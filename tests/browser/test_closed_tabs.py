@@ -7,11 +7,11 @@ import weakref
 
 import pytest
 
-TABS = 20
+TABS = 5  # twenty once it is mended; each takes seconds
 
 
 @pytest.mark.xfail(reason="known defect: closed tabs are not let go; holder not yet found")
-def test_of_twenty_tabs_that_were_opened_and_closed_nothing_is_left(served):
+def test_of_tabs_that_were_opened_and_closed_nothing_is_left(served):
     open_now = {id(s) for s in served.sessions}
     for _ in range(TABS):
         with urllib.request.urlopen(served.url) as answer:
