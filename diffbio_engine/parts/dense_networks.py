@@ -26,8 +26,12 @@ class DenseLayers(nnx.Module):
 
 
 def quiet_linear(n_in: int, n_out: int, *, rngs: nnx.Rngs) -> nnx.Linear:
-    """A last layer that adds nothing yet: zero weights, so that the data-driven start holds."""
-    return nnx.Linear(n_in, n_out, kernel_init=nnx.initializers.zeros, rngs=rngs)
+    """A last layer that adds next to nothing yet, so that the data-driven start holds.
+
+    Not exactly nothing: where all-zero weights are constants of a compiled function (``jax.jit``
+    that closes over the module), jaxlib 0.12.0.1 on CPU now and then gave NaN for the whole layer.
+    """
+    return nnx.Linear(n_in, n_out, kernel_init=nnx.initializers.normal(1e-6), rngs=rngs)
 
 
 def spread(

@@ -255,12 +255,15 @@ class DifferentiableAmbientRemoval(Operator):
         So this is only read relative to ``usual``.
         """
         level, strength = jax.nn.sigmoid(self.prior_centre[...]), self.strength[...]
-        total = jnp.sum(counts, axis=1, keepdims=True) + strength
+        total = jnp.sum(counts, axis=1, keepdims=True)
+        # Of what is seen of a cell; the rest is the level. With endless strength: nothing.
+        heard = total / (total + strength)
         fraction = jnp.broadcast_to(level, total.shape)
         for _ in range(_ROUNDS):
             ambient = fraction * profile
             owed = counts * (ambient / (ambient + (1 - fraction) * own + 1e-12))
-            fraction = (jnp.sum(owed, axis=1, keepdims=True) + strength * level) / total
+            seen = jnp.sum(owed, axis=1, keepdims=True) / jnp.maximum(total, 1e-12)
+            fraction = heard * seen + (1 - heard) * level
         fraction = jnp.clip(fraction[:, 0], 1e-6, 1 - 1e-6)
         return jnp.log(fraction) - jnp.log1p(-fraction)
 
