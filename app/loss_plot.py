@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from bokeh.models import (
     ColumnDataSource,
-    DataRange1d,
     HoverTool,
     NumeralTickFormatter,
     Range1d,
@@ -27,6 +26,8 @@ class LossPlot:
     """One figure; made anew for other terms, another theme or scale, else only added to.
 
     Its sources are its own: one that two figures share is no longer fed once the first is gone.
+    Its ranges are set from here. One that fits itself in the browser sends what it found to the
+    server, and where that comes back late it counts as a person's wish: the curve stands still.
 
     Args:
         columns: Points by column, ``step`` and the terms.
@@ -48,8 +49,8 @@ class LossPlot:
             y_axis_type="log" if scale == "log" else "linear", sizing_mode="stretch_both",
             tools="xpan,xwheel_zoom,xbox_zoom,reset", toolbar_location="right", min_height=120,
             background_fill_alpha=0, border_fill_alpha=0, outline_line_color=None,
-            x_range=DataRange1d(range_padding=0.01), min_border_left=10 if lanes else 5,
-            y_range=Range1d(start=0, end=len(titles)) if lanes and titles else DataRange1d(),
+            x_range=Range1d(start=0, end=1), min_border_left=10 if lanes else 5,
+            y_range=Range1d(start=0.1, end=max(len(titles), 1)),
         )  # fmt: skip
         self.figure = fig
         fig.toolbar.logo, fig.toolbar.autohide = None, True
@@ -65,10 +66,13 @@ class LossPlot:
                 line_width=2.0 if name == "total" else 1.5,
                 **({"y_range_name": name} if lanes else {}),
             )  # fmt: skip
+        if lanes:
+            fig.y_range.start = 0
+        # What was last set of each axis; where another value stands, a person has zoomed.
+        self._set: dict[Any, tuple[float, float]] = {}
+        for axis in (fig.x_range, fig.y_range, *self._lanes.values()):
+            self._set[axis] = (axis.start, axis.end)
         if lines:
-            fig.x_range.renderers = list(lines.values())
-            if not lanes:
-                fig.y_range.renderers = list(lines.values())
             rows = [("step", "@step{0,0}")]
             rows += [(title, f"@{{{name}}}{{0.0000a}}") for name, title in titles.items()]
             fig.add_tools(
@@ -79,17 +83,17 @@ class LossPlot:
                 HoverTool(renderers=[drawn], tooltips=[("", "@words"), ("step", "@step{0,0}")]),
             )  # fmt: skip
         self._dress(theme, empty=not lines)
-        self._fit_lanes(columns)
+        self._fit(columns)
 
     def append(self, points: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> None:
         """Adds points at the end; `columns` are all there are now."""
         self._source.stream(dict(points))
-        self._fit_lanes(columns)
+        self._fit(columns)
 
     def draw_again(self, columns: Mapping[str, np.ndarray]) -> None:
         """Takes other points for the same terms."""
         self._source.data = dict(columns)
-        self._fit_lanes(columns)
+        self._fit(columns)
 
     def mark(self, marks: dict[str, list]) -> None:
         """Adds marks on the axis of steps."""
@@ -106,6 +110,33 @@ class LossPlot:
         if i:
             self.figure.add_layout(Span(location=i, dimension="width", line_color=_LINE[theme]))
 
+    def _fit(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Sets the axes so that every point is seen, except those that a person has zoomed."""
+        steps = columns["step"]
+        if not self._titles or not len(steps):
+            return
+        self._move(self.figure.x_range, 0.0, 1.01 * max(float(steps[-1]), 1.0))
+        if self._scale == "each":
+            self._fit_lanes(columns)
+            return
+        drawn = np.concatenate([columns[name] for name in self._titles if name in columns])
+        drawn = drawn[np.isfinite(drawn) & ((drawn > 0) | (self._scale == "linear"))]
+        if not len(drawn):
+            return
+        low, high = float(drawn.min()), float(drawn.max())
+        if self._scale == "log":
+            wide = max(high / low, 1.01) ** 0.05
+            self._move(self.figure.y_range, low / wide, high * wide)
+        else:
+            wide = 0.05 * max(high - low, 1e-3 * abs(high), 1e-9)
+            self._move(self.figure.y_range, low - wide, high + wide)
+
+    def _move(self, axis: Any, start: float, end: float) -> None:
+        if (axis.start, axis.end) != self._set[axis]:
+            return
+        self._set[axis] = start, end
+        axis.update(start=start, end=end, reset_start=start, reset_end=end)
+
     def _fit_lanes(self, columns: Mapping[str, np.ndarray]) -> None:
         """Sets the axis of each lane so that its curve fills it and no other."""
         n = len(self._lanes)
@@ -120,7 +151,7 @@ class LossPlot:
             whole = span * n / (1 - _ABOVE - _BELOW)
             start = low - whole * (i + _BELOW) / n
             if abs(start - lane.start) + abs(start + whole - lane.end) > 0.02 * whole:
-                lane.update(start=start, end=start + whole)
+                self._move(lane, start, start + whole)
             few = max(len(values) // 20, 1)
             first, last = values[:few].mean(), values[-few:].mean()
             self._labels[name].text = f"{self._titles[name]}   {first:.4g} → {last:.4g}"
@@ -137,4 +168,4 @@ class LossPlot:
             fig.yaxis.visible = fig.ygrid.visible = False
         if empty:  # words stand there instead
             fig.axis.visible = fig.grid.visible = False
-            fig.x_range, fig.y_range = Range1d(start=0, end=1), Range1d(start=1, end=2)
+            fig.y_range = Range1d(start=1, end=2)

@@ -78,12 +78,17 @@ def _look(server: "weakref.ref[Server]", end: threading.Event) -> None:
         alive = server()
         if alive is None:
             return
-        for driver in list(alive.drivers):
-            try:
-                driver.look()
-            except Exception:
-                _LOG.exception("While looking at a run")
+        _look_once(alive)
         del alive
+
+
+def _look_once(server: Server) -> None:
+    """A function of its own: what it named is let go while the thread waits."""
+    for driver in list(server.drivers):
+        try:
+            driver.look()
+        except Exception:
+            _LOG.exception("While looking at a run")
 
 
 @dataclass(eq=False)

@@ -1,11 +1,12 @@
 """The page: where each view sits."""
 
-import importlib
 from functools import partial
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
+from panel.util import edit_readonly
 
 from app import looks
 from app.session import Session
@@ -14,6 +15,9 @@ from app.views.data_panel import DataPanel, PageDrop
 from app.views.dialogs import Dialogs
 from app.views.exports import Exports
 from app.views.header import Header
+from app.views.inspector import Inspector
+from app.views.live_map import LiveMap
+from app.views.losses import Losses
 from app.views.palette import Palette
 from app.views.run_bar import RunBar
 from app.views.run_list import RunList
@@ -50,6 +54,8 @@ _UNDER = {"position": "relative"}
 class Workbench(pn.viewable.Viewer):
     """One tab of the workbench."""
 
+    busy = param.Boolean(False, doc="Never true: the page shows what a run does in its bar.")
+
     def __init__(self, session: Session):
         super().__init__()
         self.session = session
@@ -69,8 +75,8 @@ class Workbench(pn.viewable.Viewer):
             },
         )
         below = pn.Row(
-            _view("live_map", "LiveMap", session),
-            _view("losses", "Losses", session),
+            LiveMap(session),
+            Losses(session),
             sizing_mode="stretch_width",
             height=360,
             margin=0,
@@ -85,7 +91,7 @@ class Workbench(pn.viewable.Viewer):
             header=[Header(session)],
             sidebar=[Palette(session)],
             sidebar_width=264,
-            contextbar=[_view("inspector", "Inspector", session)],
+            contextbar=[Inspector(session)],
             contextbar_width=324,
             contextbar_open=True,
             contextbar_resizable=True,
@@ -112,6 +118,10 @@ class Workbench(pn.viewable.Viewer):
         )
         self.page.config.css_files = [looks.FONTS_CSS]
         self.page.config.raw_css = [looks.PAGE_CSS]
+        # It follows the busy state of the whole server, which holds what follows it: every page
+        # that was ever opened. Here it follows the tab's own.
+        with edit_readonly(self.page):
+            self.page.busy = self.param.busy
         session.param.watch(self._themed, ["theme"])
 
     def _themed(self, *_: Any) -> None:
@@ -123,10 +133,3 @@ class Workbench(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.page
-
-
-def _view(module: str, name: str, session: Session) -> pn.viewable.Viewable:
-    try:
-        return getattr(importlib.import_module(f"app.views.{module}"), name)(session)
-    except ImportError:
-        return pn.pane.Str(f"{name} comes here.", sizing_mode="stretch_both")

@@ -1,8 +1,10 @@
 """Losses of a run of any length, in few points."""
 
 import numpy as np
+import pytest
 
 from app.loss_history import MOST_POINTS, LossHistory
+from app.loss_plot import SCALES, LossPlot
 from app.views.losses import mark_of, title_of
 
 
@@ -41,3 +43,42 @@ def test_a_turned_dial_is_a_mark_in_words():
     assert mark_of(event) == ("dial", 40, "cluster temperature to 0.2")
     assert mark_of({"kind": "checkpoint", "step": 1}) is None
     assert title_of("vae.kl_loss") == "vae kl"
+
+
+def curves(scale, **columns):
+    columns = {name: np.asarray(values, float) for name, values in columns.items()}
+    titles = {name: name for name in columns if name != "step"}
+    marks = {"step": [], "words": [], "color": []}
+    colors = dict.fromkeys(titles, "#000000")
+    return LossPlot(columns, titles, colors, marks, scale=scale, theme="default"), columns
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_axes_follow_new_points_until_a_person_zooms(scale):
+    plot, columns = curves(scale, step=[1, 2], total=[700, 600], kl=[7.0, 9.0])
+    x, y = plot.figure.x_range, plot.figure.y_range
+    assert x.start == 0 and 2 <= x.end < 2.1
+    new = {"step": np.array([3.0, 4.0]), "total": np.array([500, 30.0]), "kl": np.array([9, 90.0])}
+    columns = {name: np.append(columns[name], new[name]) for name in columns}
+    plot.append(new, columns)
+    assert 4 <= x.end < 4.1
+    if scale != "each":
+        assert y.start < 7 and y.end > 700
+    x.update(start=1.5, end=2.5)  # as the wheel does it
+    plot.append({n: v[-1:] + 1 for n, v in new.items()}, {n: v + 1 for n, v in columns.items()})
+    assert (x.start, x.end) == (1.5, 2.5)
+    x.update(start=x.reset_start, end=x.reset_end)  # as the reset button does it
+    plot.draw_again({n: np.append(v, 9.0) for n, v in columns.items()})
+    assert 9 <= x.end < 9.2
+
+
+def test_a_lane_shows_its_whole_curve_and_no_other_lane():
+    plot, _ = curves("each", step=[1, 2, 3], total=[700, 650, 600], kl=[7.0, 8.0, 9.0])
+    heights = {
+        name: [(v - lane.start) / (lane.end - lane.start) * 2 for v in ends]
+        for (name, lane), ends in zip(
+            plot.figure.extra_y_ranges.items(), ([7, 9], [600, 700]), strict=True
+        )
+    }
+    # On an axis of two lanes: kl lies below one, total above.
+    assert all(0 < h < 1 for h in heights["kl"]) and all(1 < h < 2 for h in heights["total"])

@@ -25,20 +25,26 @@ def port(page, block, name):
 
 
 def still(page, thing):
-    """Waits until the canvas has come to rest."""
-    before = None
-    for _ in range(100):
+    """Waits until the canvas has come to rest: half a second in which nothing moved.
+
+    Shorter is too short: the server may ask for a move that has not begun yet.
+    """
+    before, rested = None, 0
+    for _ in range(200):
         now = thing.bounding_box()
-        if now == before:
+        rested = rested + 1 if now == before else 0
+        if rested == 5:
             return
         before = now
         page.wait_for_timeout(100)
+    raise AssertionError("the canvas did not come to rest")
 
 
 def pull_wire(page, source, target):
-    a, b = source.bounding_box(), target.bounding_box()
-    page.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
+    still(page, target)
+    source.hover()  # waits until the port itself lies under the mouse, not the block's edge
     page.mouse.down()
+    b = target.bounding_box()
     page.mouse.move(b["x"] - 30, b["y"] - 10, steps=6)
     page.mouse.move(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2, steps=6)
     page.wait_for_selector(".react-flow__handle.connectingto, .react-flow__handle.valid")

@@ -86,6 +86,7 @@ def test_cells_go_in_and_a_trained_pipeline_comes_out(page, served, eventually, 
     for term in ("total", "umap.umap_loss"):
         assert losses[term][-20:].mean() < losses[term][:20].mean(), term
     expect(page.locator(".bar .chips")).to_contain_text("umap")
+    eventually(lambda: last_step_drawn(page) >= later.step, 20)
 
     turn_the_temperature(page, session, eventually, folder)
     pause_step_resume(page, session, eventually, state)
@@ -222,6 +223,15 @@ def pause_step_resume(page, session, eventually, state):
     page.locator("button[data-do=run]").click()  # it says Resume now
     expect(state).to_have_text("Training")
     eventually(lambda: session.run_step >= at + 5, 60)
+
+
+def last_step_drawn(page):
+    """The right end of the axis on which the browser draws the curves."""
+    return page.evaluate(
+        """() => Math.max(...[...Bokeh.documents[0]._all_models.values()]
+          .filter((m) => m.type === "Figure" && m.renderers.some((r) => r.glyph.type === "Line"))
+          .map((m) => m.x_range.end))"""
+    )
 
 
 # -- what comes home -------------------------------------------------------------------------
