@@ -56,7 +56,8 @@ def test_the_loaded_pipeline_gives_the_same_numbers(trained):
     there = place_cells(load_bundle(folder), Dataset.from_anndata(cells_of(0))).arrays
     assert set(here) == set(there) and "obsm/X_latent" in here
     for place in here:
-        np.testing.assert_array_equal(here[place], there[place])
+        # To the last bit but one: two compilations may add in another order.
+        np.testing.assert_allclose(here[place], there[place], rtol=1e-5, atol=1e-6, err_msg=place)
 
 
 def test_genes_in_another_order_make_no_difference(trained):
