@@ -30,12 +30,17 @@ class Pipeline(nnx.Module):
     def __init__(self, plan: Plan, *, seed: int = 0) -> None:
         self.plan = plan
         self.seed = seed
-        blocks = {}
-        for block in plan.blocks.values():
-            key = _fold(jax.random.key(seed), block.id)
-            rngs = nnx.Rngs(params=key, sample=jax.random.fold_in(key, 1))
-            blocks[block.id] = block.declared.make(block.config, rngs=rngs, name=block.id)
-        self.blocks = nnx.Dict(blocks)
+
+        @nnx.jit  # one compilation instead of one for each shape of weights
+        def make(key: jax.Array) -> dict[str, nnx.Module]:
+            blocks: dict[str, nnx.Module] = {}
+            for block in plan.blocks.values():
+                own = _fold(key, block.id)
+                rngs = nnx.Rngs(params=own, sample=jax.random.fold_in(own, 1))
+                blocks[block.id] = block.declared.make(block.config, rngs=rngs, name=block.id)
+            return blocks
+
+        self.blocks = nnx.Dict(make(jax.random.key(seed)))
 
     def __call__(
         self,

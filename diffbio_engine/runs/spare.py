@@ -1,4 +1,4 @@
-"""A spare worker that has done its slow imports, and waits for a run: four seconds less to wait."""
+"""A spare worker that has done its slow imports and a small layout, and waits for a run."""
 
 import os
 import subprocess

@@ -141,7 +141,7 @@ class Worker:
                 self._show(lambda p: self.scene.behind(p, block), pipeline)
         if self.want == "pause" and before != "pause":
             self._pause()
-        elif self.want in ("run", "step"):
+        elif self.want in ("run", "step") and self._report:  # before, it is still being compiled
             self._beat("running")
 
     def _turn(self, control: Control) -> str | None:
