@@ -31,7 +31,7 @@ def _warm_up() -> None:
     import numpy as np
     from flax import nnx
 
-    from diffbio_engine.operators.normalization import DifferentiableUMAP, UMAPConfig
+    from diffbio_engine.operators.normalization.umap import DifferentiableUMAP, UMAPConfig
 
     block = DifferentiableUMAP(UMAPConfig(input_features=4, n_epochs=10), rngs=nnx.Rngs(0))
     block.fit(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.declare import Dial
+from diffbio_engine.declare import Dial, Operator
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines.plan import Plan, plan
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
@@ -32,8 +32,8 @@ class Pipeline(nnx.Module):
         self.seed = seed
 
         @nnx.jit  # one compilation instead of one for each shape of weights
-        def make(key: jax.Array) -> dict[str, nnx.Module]:
-            blocks: dict[str, nnx.Module] = {}
+        def make(key: jax.Array) -> dict[str, Operator]:
+            blocks: dict[str, Operator] = {}
             for block in plan.blocks.values():
                 own = _fold(key, block.id)
                 rngs = nnx.Rngs(params=own, sample=jax.random.fold_in(own, 1))
