@@ -8,7 +8,7 @@ from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 
 COLUMN, ROW_GAP = 336.0, 36.0
 # Longer pipelines go on in a further row, so that all of it can be read at once.
-MOST_IN_A_ROW, BETWEEN_ROWS = 4, 56.0
+MOST_IN_A_ROW, BETWEEN_ROWS = 6, 56.0
 
 
 def height(declared: Declaration) -> float:

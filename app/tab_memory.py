@@ -28,7 +28,8 @@ class TabMemory:
 
     def save_soon(self) -> None:
         """Called at each change, in the tab."""
-        if self.session.spec.blocks or self._saved is not None:
+        session = self.session
+        if session.spec.blocks or session.dataset is not None or self._saved is not None:
             self.session.saved = "saving"
             self._due = time.monotonic() + _HAND_RESTS_SECONDS
 
@@ -45,8 +46,11 @@ class TabMemory:
         session, spec, card = self.session, self.session.spec, self.session.dataset
         spec, odd = without_odd_settings(spec, self._saved)
         try:
-            document = spec.to_json()
-            self.store.save_pipeline(session.owner, spec.name, document)
+            document = None
+            if spec.blocks or self._saved is not None:
+                document = spec.to_json()
+                self.store.save_pipeline(session.owner, spec.name, document)
+                self._saved = spec
             self.file.parent.mkdir(parents=True, exist_ok=True)
             kept = {
                 "pipeline": document,
@@ -54,7 +58,6 @@ class TabMemory:
                 "run_id": session.run_id,
             }
             write_json(self.file, kept, durable=False)
-            self._saved = spec
             said = f"Saved without one setting: {odd}" if odd else "saved"
         except UserError as error:
             said = f"Not saved: {error}"

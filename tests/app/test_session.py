@@ -86,3 +86,18 @@ def test_settings_that_cannot_be_are_saved_as_they_were_and_the_rest_is_kept(tmp
     memory.save_soon()
     memory.save_now()
     assert session.saved.startswith("Saved without one setting") and memory.file.exists()
+
+
+def test_a_data_set_that_was_chosen_before_any_block_is_found_again(tmp_path):
+    file = tmp_path / "cells.h5ad"
+    file.touch()
+    session = Session()
+    memory = TabMemory(session, Store(tmp_path), tmp_path)
+    session.use_dataset(DatasetCard("cells", "cells.h5ad", str(file), 3, 2, {"counts": "X"}, {}))
+    memory.save_soon()
+    memory.save_now()
+    again = Session()
+    again.engine = SimpleNamespace(runs=lambda owner: [])
+    assert TabMemory(again, Store(tmp_path), tmp_path).bring_back() == ""
+    assert again.dataset == session.dataset and not again.spec.blocks
+    assert not Store(tmp_path).pipelines("local")  # an empty canvas is no pipeline
