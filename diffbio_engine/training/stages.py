@@ -1,11 +1,15 @@
 """Stages: which blocks learn, from which losses, for how long. Joint training is one stage."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from diffbio_engine.errors import SettingError, did_you_mean
 from diffbio_engine.pipelines import Plan
+
+# A refresh takes seconds; what is learned in fewer steps does not pay for it.
+_LEAST_STEPS_TO_REFRESH = 60
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,11 @@ class Stage:
         learns: Blocks whose weights move; None for every block that may learn.
         weights: Loss weights that differ here from the pipeline's own.
         prepare: Blocks that look at the data anew when the stage begins and start from there.
+        least_steps: At least so many steps where the length is told in epochs: few cells are seen
+            more often.
         refresh_every: Every so many epochs, prepared state (graphs, batch corrections) is made
-            anew from what the pipeline has learned; 0 for never.
+            anew from what the pipeline has learned; 0 for never. Where an epoch is a few steps
+            only, every 60 steps.
         learning_rate: A rate of its own for this stage.
     """
 
@@ -28,6 +35,7 @@ class Stage:
     learns: tuple[str, ...] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     prepare: tuple[str, ...] = ()
+    least_steps: int = 0
     refresh_every: int = 0
     learning_rate: float | None = None
 
@@ -37,7 +45,13 @@ class Stage:
 
     def n_steps(self, steps_per_epoch: int) -> int:
         """Its length in steps."""
-        return self.steps or max(1, round(self.epochs * steps_per_epoch))
+        return self.steps or max(1, self.least_steps, round(self.epochs * steps_per_epoch))
+
+    def epochs_to_refresh(self, steps_per_epoch: int) -> int:
+        """Epochs from one refresh to the next; 0 for never."""
+        if not self.refresh_every:
+            return 0
+        return max(self.refresh_every, math.ceil(_LEAST_STEPS_TO_REFRESH / steps_per_epoch))
 
 
 def stages_from(entries: Iterable[Mapping[str, Any]], plan: Plan) -> tuple[Stage, ...]:

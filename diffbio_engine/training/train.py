@@ -217,7 +217,8 @@ class Training:
             self._refreshed_epoch = self.epoch
             self._take_pipeline()
             return True
-        due = stage.refresh_every and self.epoch >= self._refreshed_epoch + stage.refresh_every
+        wait = stage.epochs_to_refresh(self.steps_per_epoch)
+        due = wait and self.epoch >= self._refreshed_epoch + wait
         if due and self.step % self.steps_per_epoch == 0:
             self.sync()
             prepare(self.pipeline, self.cells, first=False, seed=self.seed, say=self.say)

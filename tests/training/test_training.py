@@ -138,3 +138,11 @@ def test_fit_trains_on_arrays_and_names_what_is_missing(cells):
     assert not np.allclose(run.pipeline.blocks["cluster"].centroids[...], before)
     with pytest.raises(ValueError, match=r"data\.embeddings: is missing"):
         fit(run.pipeline, {})
+
+
+def test_few_cells_are_seen_more_often_and_refreshed_no_more_often_than_pays():
+    stage = Stage(epochs=12, least_steps=240, refresh_every=3)
+    assert [stage.n_steps(per_epoch) for per_epoch in (1, 20, 100)] == [240, 240, 1200]
+    assert [stage.epochs_to_refresh(per_epoch) for per_epoch in (1, 20, 100)] == [60, 3, 3]
+    assert Stage(steps=5, least_steps=240).n_steps(1) == 5  # a number of steps is meant as it is
+    assert Stage(epochs=2).epochs_to_refresh(1) == 0

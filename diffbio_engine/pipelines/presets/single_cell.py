@@ -102,7 +102,7 @@ def single_cell_spec(config: SingleCellPipelineConfig) -> PipelineSpec:
 # One joint stage; the batch correction and the map look again every few epochs. The rate falls,
 # so that the latent space comes to rest.
 _TRAINING: dict[str, Any] = {
-    "stages": [{"name": "joint", "epochs": 12, "refresh_every": 3}],
+    "stages": [{"name": "joint", "epochs": 12, "least_steps": 240, "refresh_every": 3}],
     "batch_size": 256,
     "learning_rate": 1e-3,
 }
