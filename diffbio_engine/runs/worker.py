@@ -1,6 +1,8 @@
 """Carries out one run: the only process that trains. Everything it says goes into the folder."""
 
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,8 @@ class Worker:
         self._turned_by_control: dict[str, float] = {}
         self._compilations = 0
         self._report: StepReport | None = None
+        # Seconds of the last plain steps, by which the page says how long the rest will take.
+        self._pace: deque[float] = deque(maxlen=21)
         self._phase = "starting"
 
     def carry_out(self) -> int:
@@ -111,7 +115,10 @@ class Worker:
         report = self.training.one_step()
         self._report = report
         self.writer.metric(report.step, {"total": report.total, **report.losses})
-        if self.training.compilations != self._compilations:
+        compiled = self.training.compilations != self._compilations
+        if not (compiled or report.refreshed):
+            self._pace.append(report.seconds)
+        if compiled:
             self._compilations = self.training.compilations
             self.writer.event("compiled", report.step, count=self._compilations)
         if report.refreshed:
@@ -185,7 +192,7 @@ class Worker:
             total_steps=self.training.total_steps,
             epoch=self.training.epoch,
             stage=report.stage if report else "",
-            seconds_per_step=report.seconds if report else None,
+            seconds_per_step=statistics.median(self._pace) if self._pace else None,
             compilations=self.training.compilations,
             device=_device(),
         )
