@@ -133,6 +133,7 @@ export function render({ model }) {
       line.className = "line"; line.dataset.setting = row.name;
       line.innerHTML = `<div class="head"><span class="label"></span><span class="unit"></span><span class="mark" title="This takes effect in a new run">restarts the run</span><span class="help" tabindex="0" role="note">?</span></div>`;
       line.querySelector(".label").textContent = row.label;
+      if (row.of) { const of = document.createElement("small"); of.textContent = row.of; line.querySelector(".label").append(of); }
       line.querySelector(".unit").textContent = row.unit;
       const help = line.querySelector(".help");
       help.dataset.help = row.help; help.setAttribute("aria-label", row.help); help.hidden = !row.help;

@@ -19,6 +19,17 @@ def label(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+# Read letter by letter, and so written in capitals.
+_LETTERS = {"kl": "KL", "umap": "UMAP", "phate": "PHATE", "vae": "VAE", "nb": "NB"}
+
+
+def term_label(name: str) -> str:
+    """What a loss term is called on the screen: ``kl_loss`` is "KL"."""
+    words = name.removesuffix("_loss").split("_")
+    text = " ".join(_LETTERS.get(w, w) for w in words)
+    return text[:1].upper() + text[1:]
+
+
 def row(setting: Setting, value: Any = None, note: str = "", name: str = "") -> dict[str, Any]:
     """One line of a form, as plain data: how a setting is edited, in its limits, with its help."""
     value = setting.default if value is None and not setting.optional else value

@@ -92,6 +92,11 @@ THEME_CONFIG = {
     for which, name in enumerate(("light", "dark"))
 }
 
+# A plot takes exactly what its neighbours leave of a box, and never makes the box larger: as a
+# share of the height ("stretch_both" alone) it would stand as high as the box beside its bar.
+REST = {"position": "relative", "flex": "1 1 0", "min-height": "0", "overflow": "hidden"}
+FILLS = {"position": "absolute", "inset": "0 0 5px 0"}
+
 # Lines on a 24 x 24 ground, drawn with a round pen.
 ICONS = {
     "singlecell": "M8 9.5a3.5 3.5 0 1 0 0-.01M16.5 7.5a2.5 2.5 0 1 0 0-.01M15 17a3.5 3.5 0 1 0 0-.01"  # noqa: E501

@@ -129,6 +129,7 @@ class RunDriver:
             return
         self.forget()
         session.param.update(run_state="queued", run_message="Starting a worker", dials={})
+        session.run_document = session.spec.name
         session.work(lambda: self.server.engine.start(run, session.owner), self.watch)
 
     def ask(self, what: str) -> None:
@@ -167,8 +168,8 @@ class RunDriver:
             self._reader, self._inbox = None, []
         self.session.param.update(
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
-            run_device="", run_place="", run_snapshot=None, run_errors=[], run_records={},
-            run_events=[], block_values={}, dials={},
+            run_device="", run_document="", run_place="", run_snapshot=None, run_errors=[],
+            run_records={}, run_events=[], block_values={}, dials={},
         )  # fmt: skip
 
     def watch(self, run_id: str) -> None:
@@ -180,7 +181,10 @@ class RunDriver:
             return
         self.forget()
         turned = folder.control().get("dials") or {}
-        self.session.param.update(run_id=run_id, run_state="starting", dials=dict(turned))
+        document = str((folder.run.get("pipeline") or {}).get("name") or "")
+        self.session.param.update(
+            run_id=run_id, run_state="starting", dials=dict(turned), run_document=document
+        )
         with self._guard:
             self._reader, self._next_look = RunReader(folder.path), 0.0
 

@@ -33,6 +33,7 @@ class Session(Document):
     run_message = param.String()
     run_place = param.String(doc="The block that the run is busy with, where it says so.")
     run_device = param.String()
+    run_document = param.String(doc="Name of the pipeline that the shown run trains.")
     run_records = param.Dict({}, doc="New rows of losses since the last poll.")
     run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
     run_events = param.List(doc="New events since the last poll.")
@@ -71,6 +72,13 @@ class Session(Document):
         names = itertools.chain([name], (f"{stem} {n}" for n in itertools.count(2)))
         return next(n for n in names if n not in taken)
 
+    def rename(self, name: str) -> None:
+        """Gives the pipeline another name; its run goes with it."""
+        same, before = self.is_of_this_document, self.spec.name
+        super().rename(name)
+        if same and self.spec.name != before:
+            self.run_document = self.spec.name
+
     # -- data --------------------------------------------------------------------------------
 
     def use_dataset(self, card: DatasetCard) -> None:
@@ -89,6 +97,11 @@ class Session(Document):
     def is_running(self) -> bool:
         """Whether the shown run is neither ended nor absent."""
         return self.run_state in RUNNING
+
+    @property
+    def is_of_this_document(self) -> bool:
+        """Whether the shown run trains the pipeline on the canvas; if not, no block says so."""
+        return bool(self.run_id or self.run_state) and self.run_document == self.spec.name
 
     @property
     def hindrance(self) -> str:

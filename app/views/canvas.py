@@ -80,7 +80,8 @@ class Canvas(pn.viewable.Viewer):
         self._deletions, self._deleted_at = 0, 0.0
         self._shown_blocks: set[str] = set()
         session.param.watch(
-            self._draw, ["spec", "dataset", "problems", "run_errors", "run_state", "run_place"]
+            self._draw,
+            ["spec", "dataset", "problems", "run_errors", "run_state", "run_place", "run_document"],
         )
         session.param.watch(self._draw_values, ["block_values"])
         session.param.watch(self._themed, ["theme"])
@@ -149,10 +150,11 @@ class Canvas(pn.viewable.Viewer):
 
     def _node(self, spec: PipelineSpec, block: Block) -> dict[str, Any]:
         session, declared = self.session, find_operator(block.operator)
-        errors = messages.by_block(session.run_errors).get(block.id, [])
+        ours = session.is_of_this_document
+        errors = messages.by_block(session.run_errors).get(block.id, []) if ours else []
         notes = messages.by_block(session.problems).get(block.id, [])
-        state = {"running": "running", "done": "done"}.get(session.run_state, "")
-        if session.run_place == block.id and session.is_running:
+        state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
+        if ours and session.run_place == block.id and session.is_running:
             state = "running"
         if not block.learns:
             state = f"{state} frozen"
@@ -166,7 +168,7 @@ class Canvas(pn.viewable.Viewer):
         node = block_node(
             block.id, block.operator, declared.title, place, look, n_in, len(declared.outputs)
         )
-        meter = session.block_values.get(block.id, "") if session.run_id else ""
+        meter = session.block_values.get(block.id, "") if ours else ""
         return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
 
     def _edge(self, spec: PipelineSpec, wire: Wire) -> dict[str, Any]:
@@ -193,8 +195,9 @@ class Canvas(pn.viewable.Viewer):
         return next((p for p in ports if p.name == name), None)
 
     def _draw_values(self, *_: Any) -> None:
+        values = self.session.block_values if self.session.is_of_this_document else {}
         for node in self.flow.nodes:
-            text = css_text(self.session.block_values.get(node["id"], ""))
+            text = css_text(values.get(node["id"], ""))
             if node["id"] != DATA and node["style"].get("--meter") != text:
                 style = {**node["style"], "--meter": text}
                 node["style"] = style

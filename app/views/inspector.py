@@ -8,7 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app import looks, messages
-from app.forms import Form, label, row, rows
+from app.forms import Form, label, row, rows, term_label
 from app.session import Session
 from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
@@ -117,12 +117,14 @@ class Inspector(pn.viewable.Viewer):
                 weight = session.spec.weights.get(f"{block.id}.{port.name}", port.weight)
                 setting = weight_setting(port.weight)
                 line = row(setting, session.dials.get(name, weight), name=name)
-                said = f"{_title(declared.title, block.id, declared.id)}"
-                words = said if port.name == "loss" else f"{said}: {label(port.name).lower()}"
-                if port.name != "loss" and len(declared.losses) == 1:
-                    words = label(port.name)
-                lines.append({**line, "label": words, "heading": "Loss weights", "help": port.doc})
+                said = _title(declared.title, block.id, declared.id)
+                words = said if port.name == "loss" else term_label(port.name)
+                told = f"{said}, {port.name}. {port.doc}"
+                lines.append(
+                    {**line, "label": words, "heading": "Loss weights", "help": told, "of": said}
+                )
                 settings[name] = setting
+        _tell_apart(lines)
         for block in session.spec.blocks:
             declared = find_operator(block.operator)
             for setting in declared.settings:
@@ -146,7 +148,9 @@ class Inspector(pn.viewable.Viewer):
         if not block_id:
             empty = "Choose a block on the canvas to see its settings and help."
             self._card.card = {"kind": "none", "text": empty}
-            self._help.card, self._block.visible = {}, False
+            self._help.card = {}
+            self._block.empty = ""
+            self._block.show([], {})
             return
         if block_id == DATA:
             self._draw_data()
@@ -170,8 +174,8 @@ class Inspector(pn.viewable.Viewer):
             "learns": block.learns,
             "errors": [messages.sentence(e) for e in errors],
         }
+        self._block.empty = "This block has no settings."
         self._block.show(rows(declared, config, notes), {s.name: s for s in declared.settings})
-        self._block.param.update(visible=True, empty="This block has no settings.")
         sources = {w.target: w.source for w in session.spec.wires}
         self._help.card = {
             "kind": "help",
@@ -200,7 +204,8 @@ class Inspector(pn.viewable.Viewer):
             "color": "var(--db-accent)",
             "summary": size or "Upload a file, pick one from the server or take a demo.",
         }
-        self._block.visible = False
+        self._block.empty = ""
+        self._block.show([], {})
         places = card.fields if card else {}
         self._help.card = {
             "kind": "help",
@@ -221,6 +226,14 @@ class Inspector(pn.viewable.Viewer):
             margin=0,
             styles={"background": "var(--db-surface)"},
         )
+
+
+def _tell_apart(lines: list[dict[str, Any]]) -> None:
+    """Where two lines would be called the same, the block stands under each."""
+    said = [line["label"] for line in lines]
+    for line in lines:
+        of = line.pop("of", "")
+        line["of"] = of if said.count(line["label"]) > 1 and of != line["label"] else ""
 
 
 def _title(title: str, block_id: str, operator: str) -> str:

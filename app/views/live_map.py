@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 
+from app import looks
 from app.cell_colours import genes_like, look_into
 from app.downloads import OFFERS, Fetch, safe_name
 from app.map_drawing import Drawn, Wish, draw, lassoed
@@ -38,9 +39,10 @@ class LiveMap(pn.viewable.Viewer):
         self._snapshot: Any = None
         self._busy = self._again = False
         self._steps_read = 0.0
-        self._bar = MapBar(sizing_mode="stretch_width", margin=0)
+        # Fixed heights: a plot that was laid out before they are filled keeps its first size.
+        self._bar = MapBar(sizing_mode="stretch_width", height=38, margin=0)
         self._legend = MapKey(width=188, sizing_mode="stretch_height", margin=0)
-        self._timeline = MapTimeline(sizing_mode="stretch_width", margin=0)
+        self._timeline = MapTimeline(sizing_mode="stretch_width", height=30, margin=0)
         self._stage = MapStage(
             sizing_mode="stretch_both",
             margin=0,
@@ -280,11 +282,16 @@ class LiveMap(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         plot = pn.Column(
-            pn.pane.Bokeh(self._plot.figure, sizing_mode="stretch_both", margin=0), self._stage,
-            sizing_mode="stretch_both", margin=0, styles={"position": "relative"},
+            pn.pane.Bokeh(
+                self._plot.figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS
+            ),
+            self._stage, sizing_mode="stretch_both", margin=0,
+            styles={"position": "relative", "overflow": "hidden"},
         )  # fmt: skip
         return pn.Column(
-            self._bar, pn.Row(plot, self._legend, sizing_mode="stretch_both", margin=0),
+            self._bar, pn.Row(
+                plot, self._legend, sizing_mode="stretch_both", margin=0, styles=looks.REST
+            ),
             self._timeline, self._fetch, sizing_mode="stretch_both", margin=0,
             styles={"background": "var(--db-surface)"},
         )  # fmt: skip

@@ -2,8 +2,7 @@
 export function render({ model }) {
   const bar = document.createElement("div")
   bar.className = "bar"
-  bar.innerHTML = `<b class="name">Loss</b><div class="chips"></div>
-    <span class="axis"><button data-scale="each" title="Each term in its own lane">Each</button><button data-scale="log" title="All on one logarithmic axis; what is not above zero is not drawn">Log</button><button data-scale="linear" title="All on one axis">Linear</button></span>`
+  bar.innerHTML = `<b class="name">Loss</b><span class="axis"><button data-scale="each" title="Each term in its own lane">Each</button><button data-scale="log" title="All on one logarithmic axis; what is not above zero is not drawn">Log</button><button data-scale="linear" title="All on one axis">Linear</button></span><div class="chips"></div>`
   const draw = () => {
     bar.querySelector(".chips").replaceChildren(...model.terms.map((term) => {
       const chip = document.createElement("button")

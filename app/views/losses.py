@@ -1,5 +1,6 @@
 """The losses: every term and the total, live, with marks where something was turned."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app import looks
 from app.loss_history import LossHistory
 from app.loss_plot import SCALES, LossPlot
 from app.palettes import category_colors, for_theme
@@ -21,6 +23,7 @@ _NOTHING = (
 _INK = {"default": "#16202c", "dark": "#e6ebf2"}
 _MARK_COLORS = {"dial": "#d97706", "stage": "#7c3aed", "error": "#dc2626", "resumed": "#0d9488"}
 _MOST_MARKS = 400
+_BAR_HEIGHT = 66
 
 
 class LossBar(JSComponent):
@@ -41,9 +44,10 @@ class Losses(pn.viewable.Viewer):
         self.session, self.history = session, LossHistory()
         self._hidden: set[str] = set()
         self._marks: dict[str, list] = {"step": [], "words": [], "color": []}
-        self._bar = LossBar(sizing_mode="stretch_width", margin=0)
+        # A fixed height: a plot that was laid out before it is filled keeps its first size.
+        self._bar = LossBar(sizing_mode="stretch_width", height=_BAR_HEIGHT, margin=0)
         self._bar.on_msg(lambda event: self._asked(event.data))
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0, styles=looks.FILLS)
         self._words = pn.pane.HTML(
             _NOTHING,
             stylesheets=[_CSS],
@@ -115,12 +119,16 @@ class Losses(pn.viewable.Viewer):
 
     def _tell(self) -> None:
         colors, terms = self._colors(), self.history.terms
+        titles = titles_of(terms)
         self._bar.terms = [
             {
                 "name": name,
-                "title": title_of(name),
+                "title": titles[name],
                 "color": colors[name],
-                "value": f"{self.history.last.get(name, np.nan):.4g}",
+                # In lanes of their own the values stand beside the curves.
+                "value": ""
+                if self._bar.scale == "each"
+                else f"{self.history.last.get(name, np.nan):.4g}",
                 "on": name not in self._hidden,
             }
             for name in terms
@@ -129,7 +137,8 @@ class Losses(pn.viewable.Viewer):
 
     def _build(self) -> None:
         """Makes the figure anew: for another scale, another theme or other terms."""
-        shown = {n: title_of(n) for n in self.history.terms if n not in self._hidden}
+        titles = titles_of(self.history.terms)
+        shown = {n: titles[n] for n in self.history.terms if n not in self._hidden}
         self._plot = LossPlot(
             self.history.columns, shown, self._colors(), self._marks,
             scale=self._bar.scale, theme=self.session.theme,
@@ -141,8 +150,7 @@ class Losses(pn.viewable.Viewer):
         return pn.Column(
             self._bar,
             pn.Column(
-                self._pane, self._words, sizing_mode="stretch_both", margin=0,
-                styles={"position": "relative"},
+                self._pane, self._words, sizing_mode="stretch_both", margin=0, styles=looks.REST
             ),
             sizing_mode="stretch_both", margin=0,
             styles={"background": "var(--db-surface)", "border-left": "1px solid var(--db-line)"},
@@ -153,6 +161,16 @@ def title_of(name: str) -> str:
     """``vae.kl_loss`` as a person reads it: ``vae kl``; ``umap.umap_loss``: ``umap``."""
     block, _, term = name.removesuffix("_loss").rpartition(".")
     return (term if term == block else f"{block} {term}").strip().replace("_", " ")
+
+
+def titles_of(names: Iterable[str]) -> dict[str, str]:
+    """Terms by the shortest words that tell them apart: ``vae.kl_loss`` is "kl" if alone."""
+    whole = {name: title_of(name) for name in names}
+    short = {
+        name: name.removesuffix("_loss").rpartition(".")[2].replace("_", " ") for name in whole
+    }
+    said = list(short.values())
+    return {n: short[n] if said.count(short[n]) == 1 else whole[n] for n in whole}
 
 
 def mark_of(event: dict[str, Any]) -> tuple[str, int, str] | None:

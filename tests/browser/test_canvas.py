@@ -208,3 +208,15 @@ def test_every_kind_of_field_has_a_colour():
     from app.looks import KIND_COLOR
 
     assert all(p.kind in KIND_COLOR for p in DATA_PORTS.values())
+
+
+def test_the_data_block_never_shows_the_form_of_another_block(tab, served, eventually):
+    lines = tab.locator(".lines:not(.compact) .line")
+    drop(tab, KMEANS, 420, 60)
+    expect(lines.first).to_be_visible()
+    block(tab, "data").click(position={"x": 120, "y": 15})
+    eventually(lambda: served.session.selected_block == "data")
+    expect(tab.locator(".card[data-kind=data]")).to_be_visible()
+    expect(lines).to_have_count(0)
+    block(tab, "soft_kmeans").click(position={"x": 120, "y": 15})
+    expect(lines.first).to_be_visible()
