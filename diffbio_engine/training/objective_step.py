@@ -20,10 +20,15 @@ _CLIP = 1e4
 
 @dataclass(frozen=True)
 class Outcome:
-    """The numbers of one step."""
+    """The numbers of one step.
+
+    Attributes:
+        gradients: Length of each block's gradient, before it is cut.
+    """
 
     total: float
     terms: dict[str, float]
+    gradients: dict[str, float]
     finite: bool
 
 
@@ -103,8 +108,13 @@ class ObjectiveStep:
             self._graph, self._params, self._moments, self._rest, dict(data), numbers, place
         )
         told = np.asarray(told)
-        terms = dict(zip(self._losses, map(float, told[2:]), strict=True))
-        return Outcome(float(told[0]), terms, bool(told[1]))
+        terms, lengths = np.split(told[2:], [len(self._losses)])
+        return Outcome(
+            total=float(told[0]),
+            terms=dict(zip(self._losses, map(float, terms), strict=True)),
+            gradients=dict(zip(self._blocks, map(float, lengths), strict=True)),
+            finite=bool(told[1]),
+        )
 
     def _step(
         self,
@@ -154,8 +164,8 @@ class ObjectiveStep:
 
         new_params = jax.tree.map(keep, new_params, params)
         new_moments = jax.tree.map(keep, new_moments, moments)
-        told = jnp.stack([total, finite.astype(total.dtype), *(terms[p] for p in self._losses)])
-        return new_params, new_moments, told
+        told = [total, finite.astype(total.dtype), *(terms[p] for p in self._losses), *lengths]
+        return new_params, new_moments, jnp.stack(told)
 
 
 def _clipped_by_block(gradients: Any, learns: Mapping[str, jax.Array]) -> tuple[Any, list]:

@@ -1,5 +1,6 @@
 """Training: the loss falls, dials turn without recompiling, and a restart changes nothing."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -101,6 +102,22 @@ def test_a_value_that_is_not_finite_stops_with_its_place_and_keeps_the_last_weig
     with pytest.raises(TrainingError, match=r"^cluster\.\w+: became infinite or undefined at step"):
         run.one_step()
     np.testing.assert_array_equal(run.sync().blocks["cluster"].centroids[...], good)
+
+
+def test_a_gradient_that_is_not_finite_is_told_of_the_block_where_it_arose(cells, monkeypatch):
+    run = training(cells)
+    block = type(run.pipeline.blocks["cluster"])
+    plain = block.__call__
+
+    def with_a_corner(self, *args, **arrays):
+        out = plain(self, *args, **arrays)
+        # Zero, with a slope that is not a number.
+        corner = jnp.sqrt(0.0 * jnp.sum(self.centroids[...]))
+        return {**out, "clustering_loss": out["clustering_loss"] + corner}
+
+    monkeypatch.setattr(block, "__call__", with_a_corner)
+    with pytest.raises(TrainingError, match=r"^cluster: its gradient became infinite"):
+        run.one_step()
 
 
 @pytest.mark.parametrize(
