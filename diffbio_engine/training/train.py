@@ -14,7 +14,8 @@ from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
 from diffbio_engine.errors import SettingError, TrainingError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, prepare
 from diffbio_engine.training.drawn_batches import DrawnBatches
-from diffbio_engine.training.objective_step import ObjectiveStep, Outcome
+from diffbio_engine.training.not_finite import not_finite
+from diffbio_engine.training.objective_step import ObjectiveStep
 from diffbio_engine.training.schedules import Schedule
 from diffbio_engine.training.stages import Stage
 from diffbio_engine.training.state import TrainingState, named_arrays, put_arrays
@@ -172,7 +173,7 @@ class Training:
         learns = self._learning(stage)
         outcome = self._step_function(data, dials, learns, self.seed, self.step)
         if not outcome.finite:
-            raise self._not_finite(data, dials, outcome)
+            raise not_finite(self.sync(dials), data, outcome, self.step + 1)
         self._drawn.taken()
         self.step += 1
         return StepReport(
@@ -263,36 +264,6 @@ class Training:
         self.prepared = True
         self._take_pipeline()
         self._step_function.put_moments(moments)
-
-    def _not_finite(
-        self, data: dict[str, Any], dials: Mapping[str, float], outcome: Outcome
-    ) -> TrainingError:
-        """Names the first port, in running order, where the numbers stopped being numbers.
-
-        Where only gradients did, they went wrong in the last block that they have not passed yet.
-        """
-        pipeline = self.sync(dials)
-        values = pipeline({k: jnp.asarray(v) for k, v in data.items()})
-        place = next(
-            (
-                p
-                for p in pipeline.plan.ports()
-                if p in values
-                and jnp.issubdtype(values[p].dtype, jnp.floating)
-                and not bool(jnp.all(jnp.isfinite(values[p])))
-            ),
-            next((p for p, v in outcome.terms.items() if not np.isfinite(v)), None),
-        )
-        what = ""
-        if place is None:
-            wrong = [b for b, length in outcome.gradients.items() if not np.isfinite(length)]
-            place, what = (wrong or ["training"])[-1], "its gradient "
-        return TrainingError(
-            f"{what}became infinite or undefined at step {self.step + 1}.",
-            fix="Lower the learning rate or raise the temperature, and go on from the last"
-            " checkpoint.",
-            where=place,
-        )
 
 
 def train(
