@@ -35,7 +35,11 @@ PORT_CSS = "\n".join(
 )
 
 
-def block_type(name: str, title: str, inputs: Any, outputs: Any) -> dict[str, Any]:
+def block_type(
+    name: str, title: str, inputs: Any, outputs: Any, fold: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """A kind of block; ``fold`` is a row after the outputs that is pressed, and what it does."""
+
     def handle(port: Port) -> dict[str, Any]:
         asks = f"{port.doc} {port.axes and '(' + port.axes.replace(' ', ' × ') + ')'}"
         return {"id": port.name, "label": asks, "type": looks.KIND_WORDS[port.kind]}
@@ -45,17 +49,18 @@ def block_type(name: str, title: str, inputs: Any, outputs: Any) -> dict[str, An
         "label": title,
         "schema": None,
         "inputs": [handle(p) for p in inputs],
-        "outputs": [handle(p) for p in outputs],
+        "outputs": [handle(p) for p in outputs]
+        + ([{"id": fold[0], "label": fold[1], "type": ""}] if fold else []),
     }
 
 
 def block_node(
-    block: str, operator: str, title: str, place: Any, look: dict[str, str], n_in: int, n_out: int
+    block: str, kind: str, title: str, place: Any, look: dict[str, str], n_in: int, n_out: int
 ) -> dict[str, Any]:
     rows = max(n_in, n_out)
     return {
         "id": block,
-        "type": operator,
+        "type": kind,
         "label": title,
         "position": {"x": float(place[0]), "y": float(place[1])},
         "data": {},

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.block_ports import follows
 from app.places import COLUMN, free_place
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
@@ -173,7 +174,7 @@ def _wired(spec: PipelineSpec, new: str, data: dict[str, DataPort]) -> PipelineS
             spec = with_wire(spec, source, f"{new}.{port.name}")
     wired = {w.target for w in spec.wires}
     for block in spec.blocks:
-        for target, operator, output in _follows(declared[block.id]):
+        for target, operator, output in follows(declared[block.id]):
             address = f"{block.id}.{target}"
             same = [b for b in spec.blocks if declared[b.id].id == operator]
             if operator != declared[new].id or len(same) > 1 or address in wired:
@@ -190,7 +191,7 @@ def _suggested(
     port: Port,
     data: dict[str, DataPort],
 ) -> str | None:
-    for target, operator, output in _follows(declared[new]):
+    for target, operator, output in follows(declared[new]):
         if target != port.name:
             continue
         if operator == DATA:
@@ -200,13 +201,6 @@ def _suggested(
             return f"{found[0]}.{output}"
     field_names = [n for n in (port.name, *port.also) if n in data]
     return f"{DATA}.{field_names[0]}" if field_names else None
-
-
-def _follows(declared: Declaration) -> Iterable[tuple[str, str, str]]:
-    for line in declared.follows:
-        target, _, rest = line.partition("<-")
-        operator, _, output = rest.rpartition(":")
-        yield target.strip(), operator.strip(), output.strip()
 
 
 def without(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
+from app.block_ports import ROW, folded, n_rows, usual_outputs
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 
@@ -13,8 +14,9 @@ MOST_IN_A_ROW, BETWEEN_ROWS = 6, 56.0
 
 def height(declared: Declaration) -> float:
     """About how tall the block is drawn."""
-    inputs = sum(not p.drawn for p in declared.inputs)
-    return 78.0 + 22.0 * max(inputs, len(declared.outputs), 1)
+    usual = usual_outputs(declared.id)
+    hidden = folded([p.name for p in declared.outputs], usual, (), 2)
+    return 78.0 + ROW * n_rows(declared, len(declared.outputs) - len(hidden) + bool(hidden))
 
 
 def free_place(spec: PipelineSpec) -> tuple[float, float]:

@@ -48,6 +48,15 @@ export function render({ model }) {
     const port = deepest(event)?.closest?.(".react-flow__handle.rf-handle-invalid");
     if (port?.dataset.tooltip) send({ do: "refused", reason: port.dataset.tooltip });
   };
+  // The row "+5 more" is made as a port is: a press on it folds, and pulls no wire.
+  const fold = (event) => {
+    const port = deepest(event)?.closest?.(".react-flow__handle");
+    if (!port || !/^[+–]/.test(port.dataset.handleid || "")) return;
+    event.stopPropagation(); event.preventDefault();
+    if (event.type === "click") send({ do: "fold", block: port.dataset.nodeid });
+  };
+  const presses = ["mousedown", "touchstart", "click"];
+  for (const name of presses) document.addEventListener(name, fold, { capture: true, passive: false });
   document.addEventListener("keydown", key, true);
   document.addEventListener("pointerdown", down, true);
   document.addEventListener("pointerup", up, true);
@@ -55,6 +64,7 @@ export function render({ model }) {
     if (message?.do === "fit") for (const wait of [80, 500]) setTimeout(fit, wait);
   });
   model.on("remove", () => {
+    for (const name of presses) document.removeEventListener(name, fold, true);
     document.removeEventListener("keydown", key, true);
     document.removeEventListener("pointerdown", down, true);
     document.removeEventListener("pointerup", up, true);

@@ -10,23 +10,11 @@ import param
 from panel.custom import JSComponent
 from panel_reactflow import ReactFlow
 
-from app import looks, messages
-from app.drawn_blocks import (
-    BLOCK_MIME,
-    PORT_CSS,
-    ROW_CSS,
-    block_node,
-    block_type,
-    css_text,
-    ends,
-    most_important,
-    says,
-    shown,
-)
-from app.gestures import missing_fields
+from app.block_ports import FEWER, MORE
+from app.drawn_blocks import BLOCK_MIME, PORT_CSS, ROW_CSS, css_text, ends, shown
+from app.drawn_pipeline import Drawing
 from app.session import Session
-from diffbio_engine.declare import DATA_PORTS, Port, find_operator
-from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+from diffbio_engine.pipelines.spec import DATA
 
 _HERE = Path(__file__).parent
 _ONE_PRESS_SECONDS = 0.5
@@ -47,7 +35,7 @@ class Canvas(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         self.flow = ReactFlow(
-            node_types=self._types(),
+            node_types=Drawing(session, ()).types,
             edges=[],
             nodes=[],
             editor_mode="side",
@@ -79,6 +67,7 @@ class Canvas(pn.viewable.Viewer):
         self._drawing = False
         self._deletions, self._deleted_at = 0, 0.0
         self._shown_blocks: set[str] = set()
+        self._unfolded: set[str] = set()
         session.param.watch(
             self._draw,
             ["spec", "dataset", "problems", "run_errors", "run_state", "run_place", "run_document"],
@@ -93,31 +82,15 @@ class Canvas(pn.viewable.Viewer):
 
     # -- document -> canvas ----------------------------------------------------------------------
 
-    def _types(self) -> dict[str, Any]:
-        spec = self.session.spec
-        types = {}
-        for operator in dict.fromkeys(b.operator for b in spec.blocks):
-            declared = find_operator(operator)
-            inputs = [p for p in declared.inputs if not p.drawn]
-            types[operator] = block_type(operator, declared.title, inputs, declared.outputs)
-        fields = [p.port for p in self.session.data_ports.values()]
-        fields += [DATA_PORTS[n] for n in self._missing() if n in DATA_PORTS]
-        types[DATA] = block_type(DATA, "Data", [], fields)
-        return types
-
-    def _missing(self) -> list[str]:
-        return missing_fields(self.session.dataset, self.session.spec)
-
     def _draw(self, *_: Any) -> None:
-        spec = self.session.spec
-        nodes = [self._node(spec, b) for b in spec.blocks]
+        drawing = Drawing(self.session, self._unfolded)
+        nodes = drawing.blocks()
         whole_new = len(nodes) > 1 and not {n["id"] for n in nodes} & self._shown_blocks
         self._shown_blocks = {n["id"] for n in nodes}
         # The library fits its view when the first block appears: the data block is there from the
         # start, at first unseen, so that the first drop does not move the canvas under the hand.
-        nodes.insert(0, self._data_node(spec, seen=bool(nodes) or self.session.dataset is not None))
-        edges = [self._edge(spec, w) for w in spec.wires]
-        types = self._types()
+        nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.dataset is not None))
+        edges, types = drawing.wires(), drawing.types
         self._drawing = True
         try:
             with pn.io.hold():
@@ -131,68 +104,6 @@ class Canvas(pn.viewable.Viewer):
             self._drawing = False
         if whole_new:
             self.fit()
-
-    def _data_node(self, spec: PipelineSpec, seen: bool) -> dict[str, Any]:
-        card, missing = self.session.dataset, self._missing()
-        words = "Choose a data set" if card is None else card.name
-        if card is not None and card.n_cells:
-            words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", " ")
-        notes = [
-            f"{n} is not in this data set. Choose its column in the data panel." for n in missing
-        ]
-        classes = "data only-out" if seen else "data only-out unseen"
-        n_ports = len(self.session.data_ports) + len(missing)
-        look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
-        node = block_node(DATA, DATA, "Data", spec.layout.get(DATA, (0, 0)), look, 0, n_ports)
-        return says(node, setting=words, note=" ".join(notes), classes=classes) | {
-            "deletable": False
-        }
-
-    def _node(self, spec: PipelineSpec, block: Block) -> dict[str, Any]:
-        session, declared = self.session, find_operator(block.operator)
-        ours = session.is_of_this_document
-        errors = messages.by_block(session.run_errors).get(block.id, []) if ours else []
-        notes = messages.by_block(session.problems).get(block.id, [])
-        state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
-        if ours and session.run_place == block.id and session.is_running:
-            state = "running"
-        if not block.learns:
-            state = f"{state} frozen"
-        if notes:
-            state = "wrong"
-        if errors:
-            state, notes = "failed", errors
-        look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
-        n_in = sum(not p.drawn for p in declared.inputs)
-        place = spec.layout.get(block.id, (0.0, 0.0))
-        node = block_node(
-            block.id, block.operator, declared.title, place, look, n_in, len(declared.outputs)
-        )
-        meter = session.block_values.get(block.id, "") if ours else ""
-        return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
-
-    def _edge(self, spec: PipelineSpec, wire: Wire) -> dict[str, Any]:
-        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
-        port = self._output(spec, a, out)
-        broken = port is None or (a == DATA and out in self._missing())
-        classes = [*(["stopped"] if wire.stop_gradient else []), *(["broken"] if broken else [])]
-        return {
-            "id": f"{wire.source}>{wire.target}",
-            "source": a,
-            "sourceHandle": out,
-            "target": b,
-            "targetHandle": into,
-            "selected": False,
-            "className": " ".join(classes),
-            "style": {"stroke": looks.kind_variable(port.kind) if port else "var(--db-bad)"},
-            "data": {},
-        }
-
-    def _output(self, spec: PipelineSpec, block: str, name: str) -> Port | None:
-        if block == DATA:
-            return DATA_PORTS.get(name)
-        ports = find_operator(spec.block(block).operator).outputs
-        return next((p for p in ports if p.name == name), None)
 
     def _draw_values(self, *_: Any) -> None:
         values = self.session.block_values if self.session.is_of_this_document else {}
@@ -210,6 +121,8 @@ class Canvas(pn.viewable.Viewer):
     # -- canvas -> document ----------------------------------------------------------------------
 
     def _reason(self, connection: dict[str, Any]) -> str | None:
+        if str(connection.get("sourceHandle")).startswith((MORE, FEWER)):
+            return "Press it to see more ports or fewer."
         problem = self.session.wire_problem(*ends(connection))
         return (
             None
@@ -290,6 +203,9 @@ class Canvas(pn.viewable.Viewer):
             session.stop()
         elif do == "shortcuts":
             session.showing = "" if session.showing == "shortcuts" else "shortcuts"
+        elif do == "fold":
+            self._unfolded ^= {str(message.get("block"))}
+            self._draw()
         elif do == "refused":
             session.say(str(message.get("reason", ""))[:300], "warning")
 

@@ -1,0 +1,79 @@
+"""Which ports a block shows, and where they and its wires lie on the canvas."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import sqrt
+
+from diffbio_engine.declare import Declaration, find_operator, operators
+
+WIDTH, HEAD, ROW = 256.0, 52.0, 22.0
+# How the row that folds ports out or in begins; no port's name does.
+MORE, FEWER = "+", "–"
+# Of a wire, so many points are looked at.
+_POINTS = 32
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+
+
+def follows(declared: Declaration) -> Iterable[tuple[str, str, str]]:
+    """What an operator declares to come after: its input, the operator before, its output."""
+    for line in declared.follows:
+        target, _, rest = line.partition("<-")
+        operator, _, output = rest.rpartition(":")
+        yield target.strip(), operator.strip(), output.strip()
+
+
+@lru_cache
+def usual_outputs(operator: str) -> tuple[str, ...]:
+    """The outputs of an operator that are mostly wanted: read from the declarations alone.
+
+    These are its first one, those that go into a result file, and those that another operator
+    declares to follow. Loss terms are not among them: the objective has them without a wire.
+    """
+    declared = find_operator(operator)
+    followed = {
+        output
+        for other in operators()
+        for _, source, output in follows(find_operator(other))
+        if source == operator
+    }
+    names = [p.name for p in declared.outputs]
+    usual = [p.name for p in declared.outputs if p.result or p.name in followed]
+    return tuple(n for n in names if n in usual or n == names[0])
+
+
+def folded(names: Iterable[str], usual: Iterable[str], wired: Iterable[str], at_least: int) -> list:
+    """Names that stand behind "+5 more": neither usual nor wired, and worth a row of their own."""
+    kept = {*usual, *wired}
+    hidden = [n for n in names if n not in kept]
+    return hidden if len(hidden) >= at_least else []
+
+
+def n_rows(declared: Declaration, n_outputs: int) -> int:
+    """How many rows of ports the block has."""
+    return max(sum(not p.drawn for p in declared.inputs), n_outputs, 1)
+
+
+def port_height(row: int) -> float:
+    """How far below the top of its block the port of this row lies."""
+    return HEAD + row * ROW + 13.0
+
+
+def passes_over(start: Point, end: Point, boxes: Iterable[Box]) -> bool:
+    """Whether the curve of a wire runs over one of the boxes (left, top, width, height)."""
+    (x0, y0), (x3, y3) = start, end
+    gap = x3 - x0
+    # The handles of the curve, as the graph library sets them.
+    reach = 0.5 * gap if gap >= 0 else 0.25 * 25.0 * sqrt(-gap)
+    x1, x2 = x0 + reach, x3 - reach
+    points = []
+    for i in range(1, _POINTS):
+        t = i / _POINTS
+        a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+        points.append((a * x0 + b * x1 + c * x2 + d * x3, (a + b) * y0 + (c + d) * y3))
+    return any(
+        left + 3 < x < left + width - 3 and top + 3 < y < top + height - 3
+        for left, top, width, height in boxes
+        for x, y in points
+    )
