@@ -89,7 +89,10 @@ class DifferentiableAmbientRemoval(Operator):
 
     What can be known: counts alone bound the level only from above. It is found where many genes
     are off in whole clusters (within 0.02 in simulations), and elsewhere guessed from how much the
-    cells differ (``ambient_starts`` says how); with neither sign it stays near ``ambient_prior``.
+    cells differ (``ambient_starts`` says how), rather too high, since cells differ for other
+    reasons too: by 0 to 0.02 where it is 0.02 to 0.15, and by up to 0.03 where one profile stands
+    for several batches (tests/benchmarks/README.md). With neither sign it stays near
+    ``ambient_prior``.
     Doublets and cells between two kinds look like ambient ones, so without silent genes a single
     cell's fraction says little.
 

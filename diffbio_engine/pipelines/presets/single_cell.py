@@ -99,8 +99,7 @@ def single_cell_spec(config: SingleCellPipelineConfig) -> PipelineSpec:
     )
 
 
-# One joint stage; the batch correction and the map look again every few epochs. The rate falls,
-# so that the latent space comes to rest.
+# One joint stage; the batch correction and the map look again every few epochs.
 _TRAINING: dict[str, Any] = {
     "stages": [{"name": "joint", "epochs": 12, "least_steps": 240, "refresh_every": 3}],
     "batch_size": 256,
