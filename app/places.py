@@ -3,13 +3,16 @@
 from collections import defaultdict
 from dataclasses import replace
 
-from app.block_ports import ROW, folded, n_rows, usual_outputs
+from app.block_ports import HEAD, ROW, folded, n_rows, usual_outputs
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 
 COLUMN, ROW_GAP = 336.0, 36.0
 # Longer pipelines go on in a further row, so that all of it can be read at once.
 MOST_IN_A_ROW, BETWEEN_ROWS = 6, 56.0
+
+# What stands in the way of a wire from an earlier column to a later one stands lower by this.
+UNDER_A_WIRE = HEAD + 3 * ROW
 
 
 def height(declared: Declaration) -> float:
@@ -47,6 +50,13 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
     n_columns = 1 + max(columns, default=0)
     n_rows = -(-n_columns // MOST_IN_A_ROW)
     in_a_row = -(-n_columns // n_rows)
+    ends = [(depth[w.source.split(".")[0]], depth[w.target.split(".")[0]]) for w in spec.wires]
+
+    def passed(column: int) -> bool:
+        """Whether a wire goes by between earlier and later columns of the same row."""
+        row = column // in_a_row
+        return any(a < column < b and a // in_a_row == b // in_a_row == row for a, b in ends)
+
     middle = {DATA: 0.0}
     layout = {DATA: (0.0, 0.0)}
     top, bottom = 0.0, 150.0
@@ -58,7 +68,7 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
             above = [middle[b] for b in before[block] if b in middle]
             return sum(above) / len(above) if above else 0.0
 
-        y = top
+        y = top + (UNDER_A_WIRE if passed(depth_now) else 0.0)
         for name in sorted(columns[depth_now], key=wish):
             layout[name] = (COLUMN * (depth_now % in_a_row), round(y, 1))
             middle[name] = y + height(declared[name]) / 2
