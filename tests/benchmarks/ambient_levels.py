@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from diffbio_engine.data import CellSource
+from diffbio_engine.operators.singlecell.ambient_removal import DifferentiableAmbientRemoval
 from diffbio_engine.parts.ambient_starts import ambient_parts
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
 from diffbio_engine.training import Stage, Training
@@ -37,6 +38,7 @@ SPEC = PipelineSpec(
 def fractions(pipeline: Pipeline, counts: np.ndarray, soup: np.ndarray) -> np.ndarray:
     """The ambient share of each cell, by the trained weights."""
     block = pipeline.blocks["ambient"]
+    assert isinstance(block, DifferentiableAmbientRemoval)
     parts = np.array_split(counts, max(1, len(counts) // 500))
     found = [block(jnp.asarray(x), jnp.asarray(soup))["contamination_fraction"] for x in parts]
     return np.concatenate([np.asarray(f) for f in found])
