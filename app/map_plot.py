@@ -57,7 +57,7 @@ class MapPlot:
         fig.axis.visible = False
         fig.grid.visible = False
         fig.toolbar.logo, fig.toolbar.autohide = None, True
-        self._dots = ColumnDataSource({name: [] for name in _COLUMNS})
+        self._dots = ColumnDataSource({name: [] for name in _COLUMNS}, name="cells")
         self._picture = ColumnDataSource({name: [] for name in ("url", "x", "y", "w", "h")})
         self._mapper = LinearColorMapper(palette=["#1f77b4"], low=-0.5, high=0.5)
         self._glyph = fig.scatter(

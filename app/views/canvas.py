@@ -64,7 +64,7 @@ class Canvas(pn.viewable.Viewer):
             self.flow.on(event, function)
         self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
         self._hands.on_msg(lambda event: self._key(event.data))
-        self._drawing = False
+        self._drawing = self._dropping = False
         self._deletions, self._deleted_at = 0, 0.0
         self._shown_blocks: set[str] = set()
         self._unfolded: set[str] = set()
@@ -85,8 +85,9 @@ class Canvas(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         drawing = Drawing(self.session, self._unfolded)
         nodes = drawing.blocks()
-        whole_new = len(nodes) > 1 and not {n["id"] for n in nodes} & self._shown_blocks
-        self._shown_blocks = {n["id"] for n in nodes}
+        ids = {n["id"] for n in nodes}
+        new, whole_new = ids - self._shown_blocks, len(nodes) > 1 and not ids & self._shown_blocks
+        self._shown_blocks = ids
         # The library fits its view when the first block appears: the data block is there from the
         # start, at first unseen, so that the first drop does not move the canvas under the hand.
         nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.dataset is not None))
@@ -102,7 +103,9 @@ class Canvas(pn.viewable.Viewer):
                     self.flow.edges = edges
         finally:
             self._drawing = False
-        if whole_new:
+        # What is added from the palette without a place lies beside the rest, maybe out of sight.
+        placed_for_the_person = bool(new) and not self._dropping and "Add" in self.session.change
+        if whole_new or placed_for_the_person:
             self.fit()
 
     def _draw_values(self, *_: Any) -> None:
@@ -133,7 +136,11 @@ class Canvas(pn.viewable.Viewer):
     def _dropped(self, event: dict[str, Any]) -> None:
         place = event["position"]
         operator = str((event.get("data") or {}).get("operator", ""))
-        self.session.add_block(operator, (round(place["x"] - 40), round(place["y"] - 20)))
+        self._dropping = True
+        try:
+            self.session.add_block(operator, (round(place["x"] - 40), round(place["y"] - 20)))
+        finally:
+            self._dropping = False
 
     def _wired(self, event: dict[str, Any]) -> None:
         if not self._drawing:

@@ -69,6 +69,7 @@ class LiveMap(pn.viewable.Viewer):
         )
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
         self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
+        self._bar.maps = []
         self._steps_read = 0.0
         self._plot.clear()
         self._new_words()
