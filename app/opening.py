@@ -32,7 +32,8 @@ def server() -> runs.Server:
 
 def open_tab() -> Workbench:
     """The page of a new tab, with what it showed last time."""
-    theme = "dark" if pn.config.theme == "dark" else "default"
+    kept = (pn.state.cookies or {}).get("diffbio-theme") or pn.config.theme
+    theme = "dark" if kept == "dark" else "default"
     session = Session(owner=pn.state.user or "local", theme=theme)
     document = pn.state.curdoc
     if document is not None and document.session_context is not None:

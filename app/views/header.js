@@ -64,20 +64,10 @@ export function render({ model }) {
 
   $(".theme").addEventListener("click", () => {
     const theme = model.theme === "dark" ? "default" : "dark";
-    try { localStorage.setItem("diffbio-theme", theme); } catch { /* private window */ }
+    // A cookie, so that the server draws the next page in it at once.
+    document.cookie = `diffbio-theme=${theme}; path=/; max-age=31536000; SameSite=Lax`;
     model.send_msg({ do: "theme", theme });
   });
-  try {
-    const kept = localStorage.getItem("diffbio-theme");
-    // Said until it is heard: on a slow start the server's ear may open after the page is drawn.
-    const remind = (times) => {
-      if (!kept || kept === model.theme || !times) return;
-      if (localStorage.getItem("diffbio-theme") !== kept) return;
-      model.send_msg({ do: "theme", theme: kept });
-      setTimeout(() => remind(times - 1), 700);
-    };
-    remind(20);
-  } catch { /* private window */ }
 
   let told = model.notice?.n ?? 0;
   const tell = () => {
