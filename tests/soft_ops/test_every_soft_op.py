@@ -1,0 +1,166 @@
+"""What every soft operation promises. The operations are found in the namespace, none by hand."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from diffbio_engine import soft_ops
+
+X = np.array([0.31, -1.24, 2.13, 0.78, -0.52, 1.57])  # no ties, no halves, uneven gaps
+Y = np.array([0.44, 0.95, 1.2, -0.31, -0.6, 0.02])
+MORE = {"clip": (-0.7, 1.1), "top_k": (2,), "top_k_mask": (2,)}
+SOFTNESS = [1e-4, 1e-2, 0.1, 1.0, 10.0]
+
+MODED = {
+    name: function
+    for name in soft_ops.__all__
+    if inspect.isfunction(function := getattr(soft_ops, name))
+    and "mode" in inspect.signature(function).parameters
+}
+SOFT = {name: function for name, function in MODED.items() if not name.endswith("_st")}
+STRAIGHT_THROUGH = {name: f for name, f in MODED.items() if name.endswith("_st")}
+
+
+def others(name):
+    """The arguments beside the array, softness and mode."""
+    name = name.removesuffix("_st")
+    parameters = inspect.signature(MODED[name]).parameters
+    if name in MORE:
+        return MORE[name]
+    if "y" in parameters:
+        return (Y,)
+    return (0.3,) if "q" in parameters else (30.0,) if "p" in parameters else ()
+
+
+def modes_of(name):
+    hard = inspect.signature(MODED[name.removesuffix("_st")]).parameters["mode"].annotation
+    soft = ["smooth"] if name.startswith("top_k_mask") else list(soft_ops.SOFT_MODES)
+    return soft, hard is not soft_ops.SoftMode
+
+
+def first(answer):
+    return answer[0] if isinstance(answer, tuple) else answer
+
+
+def hard_answer(name):
+    """By NumPy alone."""
+    order = np.argsort(X)
+    one = np.eye(len(X))
+    at = {"below": order[1], "above": order[2]}  # 0.3 of 5 steps: halfway between places 1 and 2
+    answers = {
+        "abs": np.abs(X), "sign": np.sign(X), "heaviside": np.heaviside(X, 0.5),
+        "relu": np.maximum(X, 0), "clip": np.clip(X, -0.7, 1.1), "round": np.round(X),
+        "softrelu": np.maximum(X, 0), "sigmoidal": np.heaviside(X, 0.5),
+        "greater": X > Y, "greater_equal": X >= Y, "less": X < Y, "less_equal": X <= Y,
+        "equal": X == Y, "not_equal": X != Y, "isclose": np.isclose(X, Y),
+        "max": X.max(), "min": X.min(), "argmax": one[X.argmax()], "argmin": one[X.argmin()],
+        "sort": np.sort(X), "argsort": one[order], "rank": np.argsort(order) + 1,
+        "top_k": np.sort(X)[::-1][:2], "top_k_mask": X >= np.sort(X)[-2],
+        "quantile": np.quantile(X, 0.3), "percentile": np.percentile(X, 30),
+        "median": np.median(X),
+        "argquantile": 0.5 * (one[at["below"]] + one[at["above"]]),
+        "argmedian": 0.5 * (one[order[2]] + one[order[3]]),
+    }  # fmt: skip
+    answers["argpercentile"] = answers["argquantile"]
+    return np.asarray(answers[name.removesuffix("_st")], float)
+
+
+each = pytest.mark.parametrize("name", SOFT)
+each_straight = pytest.mark.parametrize("name", STRAIGHT_THROUGH)
+
+
+def test_all_the_names_are_there():
+    assert len(SOFT) == 29 + 1 and len(STRAIGHT_THROUGH) == 28
+    public = [n for n in soft_ops.__all__ if callable(getattr(soft_ops, n)) and n[0].islower()]
+    extra = {"logsumexp_max", "softness_for"}  # ours, beyond the 77 and the two masks
+    assert len(set(public) - extra) == 79
+
+
+@each
+def test_hard_mode_is_the_hard_operation_and_low_softness_comes_near_it(name):
+    soft, has_hard = modes_of(name)
+    if has_hard:
+        got = first(SOFT[name](X, *others(name), mode="hard"))
+        np.testing.assert_allclose(got, hard_answer(name), atol=1e-6)
+    for mode in soft:
+        got = first(SOFT[name](X, *others(name), softness=1e-4, mode=mode))
+        np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=mode)
+
+
+@each
+def test_values_and_gradients_are_finite_whatever_the_softness(name):
+    for wide in (False, True):
+        with jax.enable_x64(wide):
+            for mode in modes_of(name)[0]:
+                x = jnp.asarray(X, float)
+
+                @jax.jit
+                def value_and_slope(x, softness, mode=mode):
+                    def f(x):
+                        answer = first(SOFT[name](x, *others(name), softness=softness, mode=mode))
+                        return jnp.sum(answer * jnp.arange(1.0, answer.size + 1).reshape(
+                            answer.shape)), answer  # fmt: skip
+                    slope, answer = jax.grad(f, has_aux=True)(x)
+                    return answer, slope
+
+                for softness in SOFTNESS:
+                    answer, slope = value_and_slope(x, softness)
+                    assert answer.dtype == x.dtype
+                    assert np.isfinite(answer).all() and np.isfinite(slope).all(), (mode, softness)
+                # A softness that is a traced number moves without a new compilation.
+                assert value_and_slope._cache_size() == 1
+
+
+@each
+def test_gradients_agree_with_finite_differences(name):
+    with jax.enable_x64(True):
+        for mode in modes_of(name)[0]:
+
+            def f(x, mode=mode):
+                answer = first(SOFT[name](x, *others(name), softness=0.37, mode=mode))
+                return jnp.sum(answer * jnp.arange(1.0, answer.size + 1).reshape(answer.shape))
+
+            steps = 1e-6 * np.eye(len(X))
+            far = np.array([(f(X + s) - f(X - s)) / 2e-6 for s in steps])
+            np.testing.assert_allclose(
+                jax.grad(f)(jnp.asarray(X)), far, atol=2e-5, rtol=1e-5, err_msg=mode
+            )
+
+
+@each
+def test_vmap_and_jit_give_the_same(name):
+    rows = np.stack([X, X[::-1] * 1.7])
+
+    def f(x):
+        return first(SOFT[name](x, *others(name), softness=0.2, mode=modes_of(name)[0][0]))
+
+    alone = np.stack([f(row) for row in rows])
+    np.testing.assert_allclose(jax.jit(jax.vmap(f))(rows), alone, atol=2e-6)
+
+
+@each_straight
+def test_straight_through_is_the_hard_value_with_the_soft_gradient(name):
+    plain = SOFT[name.removesuffix("_st")]
+
+    def total(function):
+        def f(x):
+            answer = first(function(x, *others(name), softness=0.3))
+            return jnp.sum(answer * jnp.arange(1.0, answer.size + 1).reshape(answer.shape))
+
+        return f
+
+    hard = first(plain(X, *others(name), mode="hard"))
+    np.testing.assert_array_equal(first(STRAIGHT_THROUGH[name](X, *others(name))), hard)
+    x = jnp.asarray(X, float)
+    np.testing.assert_allclose(
+        jax.grad(total(STRAIGHT_THROUGH[name]))(x), jax.grad(total(plain))(x), rtol=1e-6
+    )
+
+
+@each
+def test_a_softness_of_zero_is_refused_in_words(name):
+    with pytest.raises(ValueError, match="softness: 0.* Use a number above 0"):
+        SOFT[name](X, *others(name), softness=0.0, mode="smooth")
