@@ -15,7 +15,7 @@ format: ## put the code into the project's style
 
 benchmarks: ## how good and how quick, beside the tools that one would pick instead (long)
 	@bash .ci/environment.sh dev
-	@.venv/bin/python -m pytest tests/benchmarks -s
+	@for script in tests/benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
 clean: ## remove what was set up; data and code stay
 	rm -rf .venv .uv .cache
