@@ -91,6 +91,8 @@ class Canvas(pn.viewable.Viewer):
         # The library fits its view when the first block appears: the data block is there from the
         # start, at first unseen, so that the first drop does not move the canvas under the hand.
         nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.dataset is not None))
+        for node in nodes:
+            node["style"] = self._with_value(node)
         edges, types = drawing.wires(), drawing.types
         self._drawing = True
         try:
@@ -109,13 +111,18 @@ class Canvas(pn.viewable.Viewer):
             self.fit()
 
     def _draw_values(self, *_: Any) -> None:
-        values = self.session.block_values if self.session.is_of_this_document else {}
         for node in self.flow.nodes:
-            text = css_text(values.get(node["id"], ""))
-            if node["id"] != DATA and node["style"].get("--meter") != text:
-                style = {**node["style"], "--meter": text}
+            style = self._with_value(node)
+            if style != node["style"]:
                 node["style"] = style
                 self.flow.patch_node_props(node["id"], {"style": style})
+
+    def _with_value(self, node: dict[str, Any]) -> dict[str, Any]:
+        """The style of a block, with what the run says of it below its ports."""
+        if node["id"] == DATA:
+            return node["style"]
+        values = self.session.block_values if self.session.is_of_this_document else {}
+        return {**node["style"], "--meter": css_text(values.get(node["id"], ""))}
 
     def _themed(self, *_: Any) -> None:
         self.flow.color_mode = "dark" if self.session.theme == "dark" else "light"
