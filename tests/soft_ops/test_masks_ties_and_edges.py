@@ -81,7 +81,7 @@ def test_no_values_are_refused_in_words():
         soft_ops.max(np.empty((0,)))
     with pytest.raises(SettingError, match=r"k: 9 values are asked where there are 6. Use 1 to 6"):
         soft_ops.top_k(X, 9)
-    with pytest.raises(SettingError, match="mode: 'smoth' is not known here. Did you mean"):
+    with pytest.raises(SettingError, match=r"mode: 'smoth' is not known here. Did you mean"):
         soft_ops.abs(X, mode="smoth")
     with pytest.raises(SettingError, match="q: 30 is outside 0 to 1"):
         soft_ops.quantile(X, 30)
