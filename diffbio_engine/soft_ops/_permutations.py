@@ -25,38 +25,52 @@ from diffbio_engine.soft_ops._simplex import project
 _NUMBERS_AT_ONCE = 4_000_000
 
 
-def softsort_rows(
-    x: jax.Array,
-    places: jax.Array,
-    softness: float | jax.Array,
-    mode: SoftMode,
-    where: jax.Array | None = None,
-) -> jax.Array:
-    """Shares (..., rows, [n]) of the values ``x`` (..., n) at these places, (..., rows)."""
-    ends = x if where is None else jnp.where(where, x, jnp.inf)
-    places = jnp.broadcast_to(places, (*x.shape[:-1], places.shape[-1]))
-    anchors = jnp.take_along_axis(jnp.sort(ends, axis=-1), places, axis=-1)[..., None]
+type RowMaker = Callable[[jax.Array], jax.Array]
+"""From places (..., rows) to the shares (..., rows, [n]) of the values that stand there."""
+
+
+def sorted_anchors(x: jax.Array, where: jax.Array | None) -> tuple[jax.Array, jax.Array | None]:
+    """The values in order, (..., n), those that count first; and which places hold one."""
+    if where is None:
+        return jnp.sort(x, axis=-1), None
+    anchors = jnp.sort(jnp.where(where, x, jnp.inf), axis=-1)
     known = jnp.isfinite(anchors)
-    apart = jnp.abs(jnp.where(known, anchors, 0.0) - x[..., None, :])
-    mask = None if where is None else known & where[..., None, :]
-    return project(-apart / softness, mode, mask)
+    return jnp.where(known, anchors, 0.0), known
 
 
-def neuralsort_rows(
-    x: jax.Array,
-    places: jax.Array,
-    softness: float | jax.Array,
-    mode: SoftMode,
-    where: jax.Array | None = None,
-) -> jax.Array:
-    """Shares (..., rows, [n]) of the values ``x`` (..., n) at these places, (..., rows)."""
+def softsort(
+    x: jax.Array, softness: float | jax.Array, mode: SoftMode, where: jax.Array | None = None
+) -> RowMaker:
+    """The rows of softsort for the values ``x`` (..., n); they are put in order once."""
+    anchors, known = sorted_anchors(x, where)
+
+    def rows(places: jax.Array) -> jax.Array:
+        places = jnp.broadcast_to(places, (*x.shape[:-1], places.shape[-1]))
+        anchor = jnp.take_along_axis(anchors, places, axis=-1)[..., None]
+        mask = None
+        if where is not None and known is not None:
+            there = jnp.take_along_axis(known, places, axis=-1)[..., None]
+            mask = there & where[..., None, :]
+        return project(-jnp.abs(anchor - x[..., None, :]) / softness, mode, mask)
+
+    return rows
+
+
+def neuralsort(
+    x: jax.Array, softness: float | jax.Array, mode: SoftMode, where: jax.Array | None = None
+) -> RowMaker:
+    """The rows of neuralsort for the values ``x`` (..., n); their distances are summed once."""
     counted = jnp.ones_like(x) if where is None else where.astype(x.dtype)
     n = jnp.sum(counted, axis=-1, keepdims=True)[..., None]
     far = _distance_to_all(x, counted, softness, mode)[..., None, :]
-    place = places[..., None].astype(x.dtype)
-    scores = ((2 * place + 1 - n) * x[..., None, :] - far) / softness
-    mask = None if where is None else (place < n) & where[..., None, :]
-    return project(scores, mode, mask)
+
+    def rows(places: jax.Array) -> jax.Array:
+        place = places[..., None].astype(x.dtype)
+        scores = ((2 * place + 1 - n) * x[..., None, :] - far) / softness
+        mask = None if where is None else (place < n) & where[..., None, :]
+        return project(scores, mode, mask)
+
+    return rows
 
 
 def _distance_to_all(
@@ -74,12 +88,17 @@ def _distance_to_all(
     return jnp.moveaxis(by_rows(to_some, rows, numbers_per_row=x.size), 0, -1)
 
 
+def rows_at_once(n: int, numbers_per_row: int) -> int:
+    """How many of ``n`` rows are made together."""
+    return min(n, max(1, _NUMBERS_AT_ONCE // max(numbers_per_row, 1)))
+
+
 def by_rows(
     function: Callable[[jax.Array], jax.Array], rows: jax.Array, *, numbers_per_row: int
 ) -> jax.Array:
     """``function`` on some rows after the others, so many at once that memory stays small."""
     n = rows.shape[0]
-    size = min(n, max(1, _NUMBERS_AT_ONCE // max(numbers_per_row, 1)))
+    size = rows_at_once(n, numbers_per_row)
     if size == n:
         return function(rows)
     padded = jnp.concatenate([rows, jnp.repeat(rows[-1:], -n % size, axis=0)])
@@ -87,4 +106,4 @@ def by_rows(
     return parts.reshape(-1, *parts.shape[2:])[:n]
 
 
-ROWS = {"softsort": softsort_rows, "neuralsort": neuralsort_rows}
+ROW_MAKERS = {"softsort": softsort, "neuralsort": neuralsort}

@@ -14,13 +14,18 @@ from diffbio_engine.soft_ops._modes import (
     check_choice,
     check_softness,
 )
-from diffbio_engine.soft_ops._permutations import ROWS, by_rows
+from diffbio_engine.soft_ops._permutations import (
+    ROW_MAKERS,
+    RowMaker,
+    by_rows,
+    rows_at_once,
+    sorted_anchors,
+)
 from diffbio_engine.soft_ops._simplex import project
 from diffbio_engine.soft_ops._standardize import standardized
 
 Method = Literal["softsort", "neuralsort"]
 METHODS: tuple[Method, ...] = ("softsort", "neuralsort")
-_NUMBERS_AT_ONCE = 4_000_000
 
 
 class Rows:
@@ -59,6 +64,13 @@ class Rows:
         self.compared = self.x
         if standardize and mode != "hard":
             self.compared = standardized(self.x, self.where)
+        # What all rows have in common is computed once, however many are asked for.
+        self._soft_rows: RowMaker | None = None
+        if mode != "hard":
+            self._soft_rows = ROW_MAKERS[method](self.compared, self.softness, mode, self.where)
+        else:
+            ends = self.x if self.where is None else jnp.where(self.where, self.x, jnp.inf)
+            self._order = jnp.argsort(ends, axis=-1)
 
     # -- places ----------------------------------------------------------------------------
 
@@ -88,21 +100,19 @@ class Rows:
 
     def shares(self, places: jax.Array) -> SoftIndex:
         """(..., rows, [n])."""
-        if self.mode == "hard":
+        if self._soft_rows is None:
             places = jnp.broadcast_to(places, (*self.x.shape[:-1], places.shape[-1]))
             known = places < self.count()
-            chosen = jnp.take_along_axis(self._order(), jnp.minimum(places, self.n - 1), axis=-1)
+            chosen = jnp.take_along_axis(self._order, jnp.minimum(places, self.n - 1), axis=-1)
             return jax.nn.one_hot(chosen, self.n, dtype=self.x.dtype) * known[..., None]
-        rows = ROWS[self.method](
-            self.compared, jnp.minimum(places, self.n - 1), self.softness, self.mode, self.where
-        )
+        rows = self._soft_rows(jnp.minimum(places, self.n - 1))
         return rows if self.where is None else rows * (places < self.count())[..., None]
 
     def values(self, places: jax.Array, gated_grad: bool) -> jax.Array:
         """Means under the shares, (..., rows), without keeping the shares."""
         places = jnp.broadcast_to(places, (*self.x.shape[:-1], places.shape[-1]))
         if self.mode == "hard":
-            order = jnp.take_along_axis(self.x, self._order(), axis=-1)
+            order = jnp.take_along_axis(self.x, self._order, axis=-1)
             found = jnp.take_along_axis(order, jnp.minimum(places, self.n - 1), axis=-1)
             return jnp.where(places < self.count(), found, 0.0)
 
@@ -137,12 +147,9 @@ class Rows:
     def _softsort_ranks(self) -> jax.Array:
         """Each value's shares of the sorted values, and so its mean place."""
         v = self.compared
-        ends = v if self.where is None else jnp.where(self.where, v, jnp.inf)
-        anchors = jnp.sort(ends, axis=-1)
-        known = jnp.isfinite(anchors)
-        anchors = jnp.where(known, anchors, 0.0)
+        anchors, known = sorted_anchors(v, self.where)
         places = jnp.arange(1, self.n + 1, dtype=v.dtype)
-        mask = None if self.where is None else known[..., None, :]
+        mask = None if known is None else known[..., None, :]
         mode = self.mode
         assert mode != "hard"
 
@@ -157,7 +164,7 @@ class Rows:
 
     def _mean_places(self) -> jax.Array:
         """Mean of the places of each value, weighted by its shares in them."""
-        size = min(self.n, max(1, _NUMBERS_AT_ONCE // self.x.size))
+        size = rows_at_once(self.n, self.x.size)
         n_parts = -(-self.n // size)
         every = jnp.arange(n_parts * size).reshape(n_parts, size)
 
@@ -170,10 +177,6 @@ class Rows:
         zero = jnp.zeros_like(self.x)
         (weighted, total), _ = jax.lax.scan(add, (zero, zero), every)
         return weighted / jnp.where(total == 0, 1.0, total)
-
-    def _order(self) -> jax.Array:
-        ends = self.x if self.where is None else jnp.where(self.where, self.x, jnp.inf)
-        return jnp.argsort(ends, axis=-1)
 
     # -- the way back ----------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ def _threshold(z: jax.Array, power: int) -> jax.Array:
 
     def excess(t: jax.Array) -> tuple[jax.Array, jax.Array]:
         over = jnp.maximum(z - t, 0.0)
-        less = over ** (power - 1) if power > 1 else (over > 0).astype(z.dtype)
+        less = _slope(over, power)
         return (
             jnp.sum(over * less, axis=-1, keepdims=True) - 1.0,
             power * jnp.sum(less, axis=-1, keepdims=True),
@@ -79,11 +79,16 @@ def _threshold(z: jax.Array, power: int) -> jax.Array:
     return jax.lax.while_loop(moving, step, (start, jnp.asarray(True), jnp.asarray(0)))[0]
 
 
+def _slope(over: jax.Array, power: int) -> jax.Array:
+    """``max(x, 0)^(power - 1)``, from what lies over; at power 1 the step."""
+    return over ** (power - 1) if power > 1 else (over > 0).astype(over.dtype)
+
+
 @_threshold.defjvp
 def _threshold_jvp(power: int, primals: tuple, tangents: tuple) -> tuple:
     (z,), (dz,) = primals, tangents
     t = _threshold(z, power)
     over = jnp.maximum(z - t, 0.0)
-    weight = over ** (power - 1) if power > 1 else (over > 0).astype(z.dtype)
+    weight = _slope(over, power)
     total = jnp.sum(weight, axis=-1, keepdims=True)
     return t, jnp.sum(weight * dz, axis=-1, keepdims=True) / total
