@@ -36,6 +36,7 @@ from diffbio_engine.declare.settings import (
     settings_of,
     size,
 )
+from diffbio_engine.declare.temperatures import set_temperature
 
 __all__ = [
     "BATCH_LABELS",
@@ -62,6 +63,7 @@ __all__ = [
     "find_operator",
     "operator",
     "operators",
+    "set_temperature",
     "setting",
     "settings_of",
     "size",

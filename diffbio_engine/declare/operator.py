@@ -1,5 +1,6 @@
 """What an operator is: settings, ports, the mathematics, and the contract of ``apply``."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -10,6 +11,7 @@ import numpy as np
 from flax import nnx
 from flax.errors import TraceContextError
 
+from diffbio_engine.declare.held_range import held_within
 from diffbio_engine.declare.ports import Kind, Port
 from diffbio_engine.declare.settings import Config, settings_of
 from diffbio_engine.errors import DataError
@@ -75,8 +77,9 @@ class Operator(nnx.Module):
         """The present value of a dial, traced."""
         if name in self.dials:
             return self.dials[name][...]
-        if name == "temperature":
-            return jnp.exp(self.log_temperature[...])
+        if name == "temperature" and hasattr(self, "log_temperature"):
+            # However far a step of training goes: a logarithm of -200 would be a temperature of 0.
+            return jnp.exp(held_within(self.log_temperature[...], *_log_range(self.config)))
         raise KeyError(f"{type(self).__name__} declares no dial '{name}'.")
 
     # -- the mathematics -------------------------------------------------------------------
@@ -195,6 +198,13 @@ class Operator(nnx.Module):
             arrays[port.name] = value
         check_axes(self.inputs, {n: a.shape for n, a in arrays.items()}, self.config)
         return arrays, single
+
+
+def _log_range(config: Config) -> tuple[float, float]:
+    """Logarithms of the lowest and the highest temperature that the declaration allows."""
+    setting = next(s for s in settings_of(type(config)) if s.name == "temperature")
+    assert setting.low and setting.high, "a dial has a range, that of a temperature is above 0"
+    return math.log(setting.low), math.log(setting.high)
 
 
 def check_axes(

@@ -1,6 +1,7 @@
 """Pipelines: the document, the checked plan, the live module, and ready presets."""
 
-from diffbio_engine.pipelines.pipeline import Pipeline, build, set_temperature
+from diffbio_engine.declare import set_temperature
+from diffbio_engine.pipelines.pipeline import Pipeline, build
 from diffbio_engine.pipelines.plan import Plan, PlannedBlock, plan
 from diffbio_engine.pipelines.population import ports_of, prepare, values_of_cells
 from diffbio_engine.pipelines.presets import Preset, find_preset, presets

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.declare import Dial, Operator
+from diffbio_engine.declare import Operator
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines.plan import Plan, plan
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
@@ -153,15 +153,3 @@ class Pipeline(nnx.Module):
 def build(spec: PipelineSpec, data: Mapping[str, DataPort], *, seed: int = 0) -> Pipeline:
     """Plans and builds; mistakes are a ``PipelineError`` before anything is computed."""
     return Pipeline(plan(spec, data), seed=seed)
-
-
-def set_temperature(module: nnx.Module, value: float) -> None:
-    """Turns the temperature of every block to ``value``, without recompiling."""
-    for _, node in nnx.iter_graph(module):
-        dials = getattr(node, "dials", None)
-        if isinstance(dials, nnx.Dict) and "temperature" in dials:
-            dial: Dial = dials["temperature"]
-            dial[...] = jnp.asarray(value, dial[...].dtype)
-        elif isinstance(node, nnx.Module) and hasattr(node, "log_temperature"):
-            log_value = jnp.log(jnp.asarray(value))
-            node.log_temperature[...] = log_value.astype(node.log_temperature[...].dtype)

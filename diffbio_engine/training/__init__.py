@@ -1,5 +1,6 @@
 """Training: a generator of step reports, stages, schedules, and the state to go on from."""
 
+from diffbio_engine.declare import set_temperature
 from diffbio_engine.training.fit import fit
 from diffbio_engine.training.schedules import (
     ConstantTemperature,
@@ -27,6 +28,7 @@ __all__ = [
     "TrainingState",
     "fit",
     "schedule_from",
+    "set_temperature",
     "stages_from",
     "temperature_schedule",
     "train",

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from diffbio_engine.errors import SettingError, did_you_mean
 
 
@@ -16,6 +19,11 @@ def temperature_schedule(
     The formula of the field: it goes on falling after ``decay_steps``;
     ``ExponentialTemperature`` stays at ``final``. ``step`` may be traced.
     """
+    _check_ratio(initial, final)
+    if decay_steps <= 0:
+        raise SettingError(
+            f"{decay_steps} is not a number of steps.", fix="Use 1 or more.", where="decay_steps"
+        )
     return initial * (final / initial) ** (step / decay_steps)
 
 
@@ -24,7 +32,8 @@ class Schedule:
     """A value that moves from ``initial`` to ``final`` in ``steps`` steps and stays there.
 
     ``start``: the step at which it begins to move. A schedule is callable with a step, as optax
-    schedules are.
+    schedules are: a plain number gives a plain number, at once (so the training loop asks, between
+    compiled steps); an array, traced or not, gives an array.
     """
 
     initial: float
@@ -34,11 +43,16 @@ class Schedule:
 
     kind = ""
 
-    def __call__(self, step: float) -> float:
-        share = min(max((step - self.start) / max(self.steps, 1), 0.0), 1.0)
-        return self.between(share)
+    def __post_init__(self) -> None:
+        """Refuses ends between which it cannot go."""
 
-    def between(self, share: float) -> float:
+    def __call__(self, step: Any) -> Any:
+        share = (step - self.start) / max(self.steps, 1)
+        if isinstance(share, jax.Array):
+            return jnp.asarray(self.between(jnp.clip(share, 0.0, 1.0)), share.dtype)
+        return self.between(min(max(share, 0.0), 1.0))
+
+    def between(self, share: Any) -> Any:
         """The value when this share of the way is done."""
         raise NotImplementedError
 
@@ -52,12 +66,10 @@ class ExponentialTemperature(Schedule):
 
     kind = "exponential"
 
-    def between(self, share: float) -> float:
-        if not (self.initial > 0 and self.final > 0):
-            raise SettingError(
-                f"an exponential schedule cannot go from {self.initial:g} to {self.final:g}.",
-                fix="Use values above 0, or a linear schedule.",
-            )
+    def __post_init__(self) -> None:
+        _check_ratio(self.initial, self.final)
+
+    def between(self, share: Any) -> Any:
         return self.initial * (self.final / self.initial) ** share
 
 
@@ -66,17 +78,18 @@ class LinearTemperature(Schedule):
 
     kind = "linear"
 
-    def between(self, share: float) -> float:
+    def between(self, share: Any) -> Any:
         return self.initial + (self.final - self.initial) * share
 
 
 class CosineTemperature(Schedule):
-    """Half a cosine: slow, fast, slow."""
+    """``final + (initial - final) (1 + cos(pi share)) / 2``: slow, fast, slow."""
 
     kind = "cosine"
 
-    def between(self, share: float) -> float:
-        return self.final + (self.initial - self.final) * 0.5 * (1 + math.cos(math.pi * share))
+    def between(self, share: Any) -> Any:
+        cos = jnp.cos if isinstance(share, jax.Array) else math.cos
+        return self.final + (self.initial - self.final) * 0.5 * (1 + cos(math.pi * share))
 
 
 class ConstantTemperature(Schedule):
@@ -87,8 +100,17 @@ class ConstantTemperature(Schedule):
     def __init__(self, initial: float, final: float | None = None, **moves: int) -> None:
         super().__init__(initial, initial if final is None else final, **moves)
 
-    def between(self, share: float) -> float:
+    def between(self, share: Any) -> Any:
         return self.initial
+
+
+def _check_ratio(initial: float, final: float) -> None:
+    """Equal ratios lead only from one number above 0 to another."""
+    if not (initial > 0 and final > 0):
+        raise SettingError(
+            f"an exponential schedule cannot go from {initial:g} to {final:g}.",
+            fix="Use values above 0, or a linear schedule.",
+        )
 
 
 _KINDS = {

@@ -76,8 +76,9 @@ class Training:
             WEIGHT + port: weight for port, weight in pipeline.plan.losses.items()
         }
         self._rest |= pipeline.dials
-        for name in self.schedules:
-            self._known(name)
+        for name, schedule in self.schedules.items():
+            for end in (schedule.initial, schedule.final):
+                self._allowed(name, end)
         self.step = 0
         self.prepared = False
         self._drawn = DrawnBatches(pipeline.plan, cells, self.batch_size, seed)
@@ -119,18 +120,11 @@ class Training:
 
         It stays there whatever its schedule says; None gives it back to the schedule.
         """
-        self._known(name)
         if value is None:
+            self._known(name)
             self.turned.pop(name, None)
             return
-        block_id, _, dial = name.partition(".")
-        if block_id in self.pipeline.plan.blocks:
-            declared = self.pipeline.plan.blocks[block_id].declared
-            setting = next(s for s in declared.settings if s.name == dial)
-            value = setting.check(value)
-        elif not np.isfinite(value) or value < 0:
-            raise SettingError(f"{value:g} is not allowed.", fix="Use 0 or more.", where=name)
-        self.turned[name] = float(value)
+        self.turned[name] = self._allowed(name, value)
 
     def dials_at(self, step: int) -> dict[str, float]:
         """The value of every dial at a step: turned by hand, else scheduled, else as it was."""
@@ -141,6 +135,21 @@ class Training:
             values[LEARNING_RATE] = stage.learning_rate
         values |= {name: schedule(step) for name, schedule in self.schedules.items()}
         return values | self.turned
+
+    def _allowed(self, name: str, value: float) -> float:
+        """The value in its right type; refused where the dial does not go."""
+        self._known(name)
+        block_id, _, dial = name.partition(".")
+        if block_id in self.pipeline.plan.blocks:
+            declared = self.pipeline.plan.blocks[block_id].declared
+            setting = next(s for s in declared.settings if s.name == dial)
+            try:
+                return float(setting.check(value))
+            except SettingError as error:
+                raise error.at(block_id) from None
+        if not np.isfinite(value) or value < 0:
+            raise SettingError(f"{value:g} is not allowed.", fix="Use 0 or more.", where=name)
+        return float(value)
 
     def _known(self, name: str) -> None:
         if name not in self._rest:
