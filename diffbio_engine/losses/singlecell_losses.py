@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from diffbio_engine import soft_ops
 from diffbio_engine.declare import EMBEDDINGS, Config, Kind, Loss, Port, dial, operator
 
 _SOFTNESS = 0.1  # distance over which the push between two centres sets in
@@ -93,8 +94,6 @@ class ClusteringCompactnessLoss(Loss):
             return jnp.zeros((), centroids.dtype)
         first, second = jnp.triu_indices(n_clusters, k=1)
         squared = jnp.sum((centroids[first] - centroids[second]) ** 2, axis=1)
-        # The root has no slope where two centres meet; there the push is zero instead of nan.
-        apart = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
-        return jnp.mean(
-            _SOFTNESS * jax.nn.softplus((self.dial("min_separation") - apart) / _SOFTNESS)
-        )
+        # Where two centres meet the plain root has no slope; this one has 0, and there is no push.
+        apart = soft_ops.sqrt(squared)
+        return jnp.mean(soft_ops.relu(self.dial("min_separation") - apart, softness=_SOFTNESS))

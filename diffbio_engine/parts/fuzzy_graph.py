@@ -10,6 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import curve_fit
 
+from diffbio_engine import soft_ops
+
 _SMALLEST_WIDTH = 1e-3  # of the mean distance: a cell among its twins keeps some width
 _BISECTIONS = 64
 
@@ -164,10 +166,8 @@ def dense_fuzzy_graph(sq_distances: jax.Array, k: int) -> jax.Array:
     n = sq_distances.shape[0]
     myself = jnp.eye(n, dtype=bool)
     negative, indices = jax.lax.top_k(-jnp.where(myself, jnp.inf, sq_distances), k)
-    squares = -negative
-    apart = squares > 0
-    # The root has no gradient at 0, where two cells coincide.
-    distances = jnp.where(apart, jnp.sqrt(jnp.where(apart, squares, 1.0)), 0.0)
+    # Where two cells coincide the plain root has no gradient; this one has 0.
+    distances = soft_ops.sqrt(-negative)
     memberships = _calibrated(distances, jnp.log2(k + 1.0))
     own = jnp.zeros_like(sq_distances).at[jnp.arange(n)[:, None], indices].set(memberships)
     return own + own.T - own * own.T

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from diffbio_engine import soft_ops
+
 # Relative squared distance below which a cell counts as the anchor itself.
 _SAME = 0.05
 # Cells placed at a time, so that memory does not grow with cells times anchors.
@@ -59,8 +61,8 @@ def place_among_anchors(
         share = share * share
         share = share * share
         mean = share @ places / jnp.sum(share, axis=1, keepdims=True)
-        # best is near 1 at the distance of a neighbour, 1/4 at twice that.
-        return mean, jnp.clip((best - 0.1) / 0.2, 0.0, 1.0)
+        # best is near 1 at the distance of a neighbour, 1/4 at twice that; a ramp from 0.1 to 0.3.
+        return mean, soft_ops.greater(best, 0.2, softness=0.02, mode="c0")
 
     n = cells.shape[0]
     if n <= _CHUNK:

@@ -11,6 +11,7 @@ from flax import nnx
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     COUNTS,
     Buffer,
@@ -290,6 +291,6 @@ def _towards_whole(expected: jax.Array, mode: jax.Array, temperature: jax.Array)
     part = mode - whole
     softness = 0.05 * temperature
     # The step at this whole number and at the next; further ones are too far to be felt.
-    steps = jax.nn.sigmoid((part - 1) / softness) - jax.nn.sigmoid(-part / softness)
+    steps = soft_ops.heaviside(part - 1, softness) - soft_ops.heaviside(-part, softness)
     stepped = jax.nn.relu(whole + steps)
     return temperature * expected + (1 - temperature) * stepped

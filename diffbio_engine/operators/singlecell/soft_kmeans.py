@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from sklearn.cluster import KMeans
 
+from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     EMBEDDINGS,
     Config,
@@ -121,11 +122,13 @@ class SoftKMeansClustering(Operator):
     def __call__(self, embeddings: jax.Array) -> dict[str, jax.Array]:
         centroids = self._centroids()
         temperature = self.dial("temperature")
-        nearness = -self.compute_distances(embeddings) / temperature
-        free_energy = -temperature * jax.nn.logsumexp(nearness, axis=1)
+        distances = self.compute_distances(embeddings)
+        free_energy = -soft_ops.logsumexp_max(-distances, axis=1, softness=temperature)
         return {
-            "cluster_assignments": jax.nn.softmax(nearness, axis=1),
-            "cluster_labels": jnp.argmax(nearness, axis=1).astype(jnp.int32),
+            "cluster_assignments": soft_ops.argmin(
+                distances, axis=1, softness=temperature, standardize=False
+            ),
+            "cluster_labels": jnp.argmin(distances, axis=1).astype(jnp.int32),
             "centroids": centroids,
             "clustering_loss": jnp.mean(free_energy) / embeddings.shape[1],
         }
