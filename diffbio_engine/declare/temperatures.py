@@ -36,8 +36,8 @@ def set_temperature(module: nnx.Module, value: float | Mapping[str, float]) -> d
     if not found:
         raise SettingError(
             f"{type(module).__name__} has no temperature.",
-            fix="Give it an operator that has one: they are listed with their dials by"
-            " `python -m diffbio_engine operators`.",
+            fix="Add an operator that has one; `python -m diffbio_engine operators --json` lists the"
+            " dials of each.",
         )
     values = _by_name(value, found) if isinstance(value, Mapping) else _for_all(value, found)
     for name, number in values.items():

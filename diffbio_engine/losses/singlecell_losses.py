@@ -39,6 +39,8 @@ class ClusteringCompactnessLoss(Loss):
     they are the means of the cells weighted by their shares. Shrinking the embedding makes the
     first term small: use it beside a reconstruction.
 
+    Softens: the inertia of k-means, in which a cell counts for one cluster, and the largest of 0
+    and what a distance lacks (``relu``, over 0.1).
     Hard limit: with one-hot shares and no separation, the inertia of k-means per cell.
     Gradients: reach embeddings, shares and centroids; finite where two centres meet.
     Cost: O(cells * clusters * features) time, O(cells * clusters) memory.

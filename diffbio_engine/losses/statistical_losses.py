@@ -66,6 +66,7 @@ class NegativeBinomialLoss(Loss):
     entries, with mean ``m`` and inverse dispersion ``t`` (variance ``m + m^2 / t``), for each gene
     or each entry.
 
+    Softens: nothing; the likelihood of a count is smooth in mean and dispersion.
     Hard limit: as ``theta`` grows, the Poisson loss.
     Gradients: reach the means and the dispersions; both are floored at ``eps``.
     Cost: O(entries).
@@ -121,6 +122,7 @@ class VAELoss(Loss):
     the negative bound in nats per cell, up to a constant for mse.
     ``bce`` takes ``x_recon`` as logits; ``nb`` takes it as the mean and needs ``dispersion``.
 
+    Softens: nothing; errors and divergence are smooth in what the networks say.
     Hard limit: ``kl_weight`` 0 is the plain autoencoder.
     Gradients: reach every input and ``kl_weight``, which may be traced and changes nothing
     compiled.

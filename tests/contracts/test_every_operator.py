@@ -1,5 +1,7 @@
 """Promises of every operator. None is listed here: the registry finds them."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from flax import nnx
 from jax.test_util import check_grads
 
-from diffbio_engine.declare import DATA_PORTS, Kind, Loss, find_operator, operators
+from diffbio_engine.declare import DATA_PORTS, Kind, Loss, find_operator, operators, set_temperature
 from tests.contracts.examples_of_operators import (
     differentiable,
     example_inputs,
@@ -140,6 +142,27 @@ def test_help_says_formula_source_and_cost(declared):
         assert setting.doc, setting.name
     for port in (*declared.inputs, *declared.outputs):
         assert port.doc, port.name
+
+
+@each_operator
+def test_help_names_the_discrete_operation_that_is_softened(declared):
+    (said,) = re.findall(r"^Softens: (.+?)\nHard limit: ", declared.doc, re.MULTILINE | re.DOTALL)
+    assert said.endswith("."), "a sentence, right above the hard limit"
+    if said.startswith("nothing"):
+        assert re.match(r"nothing; \w+", said), "it says why there is nothing to soften"
+        assert "temperature" not in {s.name for s in declared.settings}, "what is it for?"
+    assert said in declared.as_data()["doc"], "and so it reaches the page and the listing"
+
+
+@each_operator
+def test_a_temperature_can_be_turned_and_is_above_zero_in_its_whole_range(declared):
+    setting = next((s for s in declared.settings if s.name == "temperature"), None)
+    if setting is None:
+        pytest.skip("it has no temperature")
+    assert setting.live and 0 < setting.low < setting.high
+    block = example_operator(declared)
+    assert set_temperature(block, setting.low) == {"temperature": setting.low}
+    assert float(block.dial("temperature")) == pytest.approx(setting.low)
 
 
 @each_operator

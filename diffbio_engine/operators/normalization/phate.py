@@ -112,6 +112,8 @@ class DifferentiablePHATE(Operator):
     then redraws the landmarks, from where they were, so the map moves without jumping.
     ``kernel="exponential"`` with a decay near 40 hardly joins any cells: its map is near random.
 
+    Softens: who is a neighbour: a distance below the width (a step), and the number of steps of
+    the walk (a mean of two whole numbers).
     Hard limit: as ``decay`` grows, ``alpha_decay`` becomes the ball of the nearest neighbours.
     Gradients: reach ``features`` and, not prepared, the dials; they are zero between cells
     whose affinity is zero. Equal eigenvalues are safe: no eigenvectors of the walk are taken.

@@ -122,6 +122,7 @@ class DifferentiableUMAP(Operator):
     added, and around them by inverse distance. The first training step ends that, and the map is
     the network's; a refresh relaxes the layout from there and makes anchors anew.
 
+    Softens: who is a neighbour: a cell beyond the nearest one belongs by a share (a step).
     Hard limit: the neighbour graph itself is hard: as ``sigma`` goes to 0, ``p`` joins a cell to
     its nearest only. With ``n_neighbors`` of at least the number of cells all pairs are joined.
     Gradients: reach the features through the network, and through ``p`` where it is computed from

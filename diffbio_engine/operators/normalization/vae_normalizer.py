@@ -85,6 +85,7 @@ class VAENormalizer(Operator):
     number of genes for a value per entry. The weight of ``kl_loss`` is the dial of a warm-up.
     ``normalized`` rows add up to 1.
 
+    Softens: nothing; the model is smooth, and a draw of ``z`` is a smooth function of noise.
     Hard limit: without sampling noise (eval mode, or no key) ``z`` is the mean.
     Gradients: reach counts and all weights; the latent's variance is held within e^-10 and e^10.
     Cost: O(cells * genes * hidden width) time, O(cells * genes) memory.

@@ -101,6 +101,7 @@ class DifferentiableAmbientRemoval(Operator):
     *posterior* ``x c / (c + a)`` with ``c`` and ``a`` the cell's and the ambient part of the rate;
     *subtract* ``max(x - rho library profile, 0)``. Losses are nats per cell.
 
+    Softens: the rounding to whole molecules (a step at each whole number).
     Hard limit: as ``temperature`` goes to 0, whole molecules: the mode of the Poisson (generative)
     or binomial (posterior) distribution of the cell's counts, or rounded (subtract). At 1 they are
     the expected counts above.

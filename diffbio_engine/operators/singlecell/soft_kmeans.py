@@ -58,6 +58,8 @@ class SoftKMeansClustering(Operator):
     The loss is the free energy ``mean_i -t log sum_k exp(-|x[i] - c[k]|^2 / t)`` divided by the
     number of features; making it small moves each centroid to the weighted mean of its cells.
 
+    Softens: the choice of the nearest centroid (``argmin`` of the distances) and, in the loss, the
+    distance to it (``min``).
     Hard limit: as ``temperature`` goes to 0, a row becomes one-hot at the nearest centroid and
     the loss becomes the inertia of k-means per cell and feature.
     Temperature ``2 v`` gives the responsibilities of a Gaussian mixture with variance ``v``.
