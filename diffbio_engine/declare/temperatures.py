@@ -36,7 +36,7 @@ def set_temperature(module: nnx.Module, value: float | Mapping[str, float]) -> d
     if not found:
         raise SettingError(
             f"{type(module).__name__} has no temperature.",
-            fix="Add an operator that has one; `python -m diffbio_engine operators --json` lists the"
+            fix="Add an operator that has one: `python -m diffbio_engine operators --json` has the"
             " dials of each.",
         )
     values = _by_name(value, found) if isinstance(value, Mapping) else _for_all(value, found)

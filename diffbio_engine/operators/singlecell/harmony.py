@@ -112,7 +112,7 @@ class DifferentiableHarmony(Operator):
     prepared cells is the same. Dials act in both. A batch that was not there when the block was
     prepared is left uncorrected, and a warning says so.
 
-    Softens: the choice of the nearest cluster, with a head start where a batch is rare (``argmax``).
+    Softens: the choice of the nearest cluster, with a head start for rare batches (``argmax``).
     Hard limit: as ``temperature`` goes to 0, shares are one-hot at the nearest centroid and the
     correction is a batch's mean (shrunk by ``lambda_``) in that cluster. ``theta = 0`` is soft
     k-means; a large ``lambda_`` leaves the cells as they are; one batch: the identity.
