@@ -144,6 +144,12 @@ export function render({ model }) {
       lines.set(row.name, { line, set });
       group(row.advanced ? MORE : row.heading).append(line);
     }
+    for (const [title, words] of Object.entries(model.about)) {
+      const more = document.createElement("button");
+      more.type = "button"; more.className = "about"; more.textContent = words;
+      more.addEventListener("click", () => model.send_msg({ about: title }));
+      groups.get(title)?.append(more);
+    }
     root.append(...groups.values());
   };
 

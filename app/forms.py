@@ -80,6 +80,7 @@ class Form(JSComponent):
     messages = param.Dict({}, doc="For each setting, why its last value was refused.")
     title = param.String()
     compact = param.Boolean(False, constant=True, doc="One line for each; set when it is made.")
+    about = param.Dict({}, doc="For a heading, what stands below its lines as a link to more.")
     empty = param.String(doc="What is said where there is nothing to edit.")
 
     _esm = (_HERE / "form.js").read_text(encoding="utf-8")
@@ -89,6 +90,7 @@ class Form(JSComponent):
         super().__init__(**params)
         self.settings: dict[str, Setting] = {}
         self.on_change = lambda name, value: None
+        self.on_about = lambda heading: None
         self.on_msg(lambda event: self._take(event.data))
 
     def show(self, rows: list[dict[str, Any]], settings: Mapping[str, Setting]) -> None:
@@ -99,6 +101,8 @@ class Form(JSComponent):
         self.param.update(rows=rows, messages=kept)
 
     def _take(self, message: dict[str, Any]) -> None:
+        if message.get("about") in self.about:
+            return self.on_about(message["about"])
         name = str(message.get("name"))
         if name not in self.settings:
             return

@@ -42,7 +42,7 @@ class Session(Document):
     dials = param.Dict({}, doc="Present value of each dial of the shown run.")
 
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
-    showing = param.String(doc="Which dialog is open: data, presets, exports, runs, shortcuts.")
+    showing = param.String(doc="Which dialog is open: see app/README.md.")
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
 
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):

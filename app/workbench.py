@@ -22,6 +22,7 @@ from app.views.palette import Palette
 from app.views.run_bar import RunBar
 from app.views.run_list import RunList
 from app.views.shortcuts import Shortcuts
+from app.views.softness import Softness
 from app.views.welcome import Welcome
 
 # The header in the colour of the paper, so that what is on it can be read in both themes.
@@ -70,6 +71,11 @@ class Workbench(pn.viewable.Viewer):
                     "Ready pipelines",
                     "sm",
                     partial(Welcome, session, pipelines_only=True),
+                ),
+                "softness": (
+                    "From hard to soft: what temperature does",
+                    "lg",
+                    partial(Softness, session),
                 ),
                 "shortcuts": ("Keyboard shortcuts", "sm", Shortcuts),
             },

@@ -8,6 +8,12 @@ import panel_material_ui as pmui
 
 from app.session import Session
 
+# In the dark, Material's paper is a grey that belongs to nothing else here.
+_PAPER = {
+    "& .MuiDialog-paper": {"backgroundColor": "var(--db-raised)", "backgroundImage": "none"},
+    "& .MuiIconButton-root": {"color": "var(--db-dim)"},
+}
+
 
 class Dialogs(pn.viewable.Viewer):
     """Opens and closes dialogs; what is in one is made when it is first opened."""
@@ -23,7 +29,7 @@ class Dialogs(pn.viewable.Viewer):
         self._dialogs = {
             name: pmui.Dialog(
                 title=title, width_option=width, close_on_click=True, show_close_button=True,
-                title_variant="h6", open=False,
+                title_variant="h6", open=False, sx=_PAPER,
             )
             for name, (title, width, _) in contents.items()
         }  # fmt: skip

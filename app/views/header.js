@@ -21,6 +21,7 @@ export function render({ model }) {
     <span class="space"></span>
     <button data-show="runs" class="plain">Runs</button>
     <button data-show="exports" class="plain">Export</button>
+    <button data-show="softness" class="plain" title="From hard to soft: what temperature does">Help</button>
     <span class="device" title="Where runs compute"></span>
     <span class="owner"></span>
     <button class="round theme" aria-label="Light or dark"></button>

@@ -56,6 +56,8 @@ class Inspector(pn.viewable.Viewer):
         self.session = session
         self._dials = Form(title="Run dials", compact=True, sizing_mode="stretch_width", margin=0)
         self._dials.on_change = self._turned
+        self._dials.about = {"Temperatures": "What does temperature do?"}
+        self._dials.on_about = lambda _: setattr(session, "showing", "softness")
         self._card = BlockCard(sizing_mode="stretch_width", margin=0)
         self._card.on_msg(lambda event: self._take(event.data))
         self._block = Form(sizing_mode="stretch_width", margin=0)

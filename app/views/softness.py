@@ -1,0 +1,171 @@
+"""From hard to soft: what temperature does to each operation, drawn from the functions."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import Child, JSComponent
+
+from app import softness_curves
+from app.session import Session
+from app.softness_examples import examples, moded
+from app.softness_plot import STYLES, SoftnessPlot
+
+_HERE = Path(__file__).parent
+_MODES = {
+    "hard": "The classical operation: no gradient at a jump, none on a plateau.",
+    "smooth": "A gradient everywhere. Begin with this one.",
+    "c0": "Straight pieces: exact beyond the ramp, with corners at its ends.",
+    "c1": "Cubic pieces: exact beyond the ramp, without corners.",
+    "c2": "Quintic pieces: not even the gradient has corners.",
+}
+
+
+class SoftnessSheet(JSComponent):
+    """The list of operations, the temperature, the words and the modes, around the curves."""
+
+    groups = param.List(doc="Heading, then operations: name, title, also.")
+    chosen = param.String()
+    words = param.Dict({})
+    modes = param.List(doc="Each mode: name, what it is, colours, dashes, whether it is shown.")
+    softness = param.Number(0.1)
+    bounds = param.List([softness_curves.LOWEST, softness_curves.HIGHEST], constant=True)
+    busy = param.Boolean(False)
+    curves = Child()
+
+    _esm = (_HERE / "softness.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "softness.css").read_text(encoding="utf-8")]
+
+
+class Softness(pn.viewable.Viewer):
+    """A reference sheet: choose an operation, turn the temperature, see what it does."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.plot = SoftnessPlot(session.theme)
+        self._hidden: set[str] = set()
+        self._under_way = False
+        # The operation of the plot; what is being drawn, and the modes that are drawn of it.
+        self._taken = ""
+        self._wish: tuple[str, float] = ("", 0.0)
+        self._drawn: set[str] = set()
+        figures = [
+            pn.pane.Bokeh(figure, sizing_mode="stretch_width", margin=0)
+            for figure in (self.plot.value, self.plot.slope)
+        ]
+        self.sheet = SoftnessSheet(
+            groups=_groups(),
+            curves=pn.Column(*figures, sizing_mode="stretch_width", margin=0),
+            margin=0,
+        )
+        self.sheet.on_msg(lambda event: self._asked(event.data))
+        session.param.watch(lambda *_: self.plot.recolor(session.theme), ["theme"])
+        self.choose("heaviside")
+
+    # -- what the person asks ------------------------------------------------------------------
+
+    def _asked(self, message: dict[str, Any]) -> None:
+        do = message.get("do")
+        if do == "choose" and message.get("name") in examples():
+            self.choose(message["name"])
+        elif do == "softness" and isinstance(message.get("value"), int | float):
+            self.soften(float(message["value"]))
+        elif do == "toggle" and message.get("mode") in STYLES:
+            self._hidden ^= {message["mode"]}
+            self.plot.hide(self._hidden)
+            self._tell_modes()
+
+    def choose(self, name: str) -> None:
+        """Shows another operation."""
+        example = examples()[name]
+        relative = "standardize" in inspect.signature(moded()[name]).parameters
+        self.sheet.param.update(
+            chosen=name,
+            words={
+                "title": example.title,
+                "name": ", ".join((name, *example.also)),
+                "hard": example.hard,
+                "cold": example.cold,
+                "warm": example.warm,
+                # From where on a person sees it as soft.
+                "soft_from": 0.03 if relative else 0.2,
+                "unit": "as a share of the spread of the values" if relative else "in units of x",
+            },
+        )
+        self._go_on()
+
+    def soften(self, softness: float) -> None:
+        """Shows another softness, held within its limits."""
+        lowest, highest = softness_curves.LOWEST, softness_curves.HIGHEST
+        self.sheet.softness = min(max(softness, lowest), highest)
+        self._go_on()
+
+    # -- drawing: computed in a thread, one thing at a time, always the newest wish ----------------
+
+    def _go_on(self) -> None:
+        if self._under_way:
+            return
+        wish = self.sheet.chosen, float(self.sheet.softness)
+        if wish != self._wish:
+            self._wish, self._drawn = wish, set()
+        self._under_way = True
+        done, again = frozenset(self._drawn), self._taken == wish[0]
+        self.session.work(lambda: _computed(*wish, done, again), self._draw)
+
+    def _draw(self, result: Any) -> None:
+        self._under_way = False
+        if isinstance(result, Exception):  # the sheet stays usable
+            self.sheet.busy = False
+            return self.session.refuse(result)
+        name, hard, curves, waiting = result
+        with pn.io.hold():
+            if hard is not None:
+                self._taken = name
+                self.plot.take(examples()[name], hard)
+                self._tell_modes()
+            self.plot.draw(curves, softness_curves.places(name))
+            self.sheet.busy = waiting
+        self._drawn |= set(curves)
+        if waiting or (self.sheet.chosen, self.sheet.softness) != self._wish:
+            self._go_on()
+
+    def _tell_modes(self) -> None:
+        there = softness_curves.modes_of(self._taken)
+        self.sheet.modes = [
+            {
+                "name": mode,
+                "text": _MODES[mode],
+                "light": light,
+                "dark": dark,
+                "dash": " ".join(map(str, dash)),
+                "width": width,
+                "on": mode not in self._hidden,
+                "there": mode in there,
+            }
+            for mode, (light, dark, dash, width) in STYLES.items()
+        ]
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.sheet
+
+
+def _computed(name: str, softness: float, done: frozenset[str], again: bool) -> Any:
+    """What comes next of an operation: all that is compiled, else the first that is not."""
+    try:
+        missing = [m for m in softness_curves.modes_of(name) if m != "hard" and m not in done]
+        ready = [m for m in missing if softness_curves.is_compiled(name, m)] or missing[:1]
+        hard = None if again else softness_curves.hard(name)
+        curves = {m: softness_curves.curve(name, m, softness) for m in ready}
+    except Exception as error:
+        return error
+    return name, hard, curves, len(missing) > len(ready)
+
+
+def _groups() -> list[dict[str, Any]]:
+    groups: dict[str, list[dict[str, str]]] = {}
+    for e in examples().values():
+        groups.setdefault(e.group, []).append({"name": e.name, "title": e.title})
+    return [{"title": title, "operations": inside} for title, inside in groups.items()]
