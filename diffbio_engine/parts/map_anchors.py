@@ -62,7 +62,7 @@ def place_among_anchors(
         share = share * share
         mean = share @ places / jnp.sum(share, axis=1, keepdims=True)
         # best is near 1 at the distance of a neighbour, 1/4 at twice that; a ramp from 0.1 to 0.3.
-        return mean, soft_ops.greater(best, 0.2, softness=0.02, mode="c0")
+        return mean, soft_ops.heaviside(best - 0.2, softness=0.02, mode="c0")
 
     n = cells.shape[0]
     if n <= _CHUNK:
