@@ -1,6 +1,7 @@
 """From hard to soft: what temperature does to each operation, drawn from the functions."""
 
 import inspect
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,11 @@ class Softness(pn.viewable.Viewer):
             margin=0,
         )
         self.sheet.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(lambda *_: self.plot.recolor(session.theme), ["theme"])
+        session.param.watch(self._themed, ["theme"])
         self.choose("heaviside")
+
+    def _themed(self, *_: Any) -> None:
+        self.plot.recolor(self.session.theme)
 
     # -- what the person asks ------------------------------------------------------------------
 
@@ -72,7 +76,8 @@ class Softness(pn.viewable.Viewer):
         if do == "choose" and message.get("name") in examples():
             self.choose(message["name"])
         elif do == "softness" and isinstance(message.get("value"), int | float):
-            self.soften(float(message["value"]))
+            if isfinite(message["value"]):
+                self.soften(float(message["value"]))
         elif do == "toggle" and message.get("mode") in STYLES:
             self._hidden ^= {message["mode"]}
             self.plot.hide(self._hidden)
