@@ -140,8 +140,8 @@ _EXAMPLES = (
         "round", "Round to whole numbers", "x rounded",
         "Goes to the nearest whole number: a staircase, flat everywhere.",
         "Still a staircase, with steps that can be climbed.",
-        "Hardly a step is left, and x comes back as it is. Serves counts of molecules and copy "
-        "numbers that should be whole in the end.",
+        "Hardly a step is left, and x comes back as it is (far above 1 it sinks towards 0). Serves "
+        "counts of molecules and copy numbers that should be whole in the end.",
         corners=(-2.5, -1.5, -0.5, 0.5, 1.5, 2.5),
     ),
     _row(
@@ -202,7 +202,7 @@ _EXAMPLES = (
         "sort", "Sorted values", "middle one of the five sorted values",
         "Puts the values in order; drawn is the one in the middle place.",
         "Nearly so; values that almost tie are mixed a little.",
-        "Every place becomes a mean of its surroundings. Serves to match distributions, as "
+        "Every place becomes a mean of more and more values. Serves to match distributions, as "
         "quantile normalization does.",
         group=_ORDER, part=(2,),
     ),
@@ -241,8 +241,8 @@ _EXAMPLES = (
         "argquantile", "Which is at the quantile?", "share of x in being the upper quartile",
         "Names the value at a stated share, here three quarters: x gets 1 while it lies there.",
         "Its neighbours get a little.",
-        "Everybody gets a share, those near that place a larger one. Serves to find the cell that "
-        "stands for a cut-off.",
+        "Everybody gets a share, larger values a larger one. Serves to find the cell that stands "
+        "for a cut-off.",
         also=("argpercentile",), group=_QUANTILE, then=(0.75,), part=(0,),
     ),
 )  # fmt: skip

@@ -127,9 +127,10 @@ class SoftnessPlot:
     def _fit(self) -> None:
         """The axes hold all that is drawn. That of the values never gets smaller than hard."""
         shown = [c for mode, c in self._curves.items() if mode not in self._hidden]
-        for fig, key, which in ((self.value, "value", 0), (self.slope, "slope", 1)):
-            drawn = [c[which] for c in shown] + [self._hard_now.get(key, np.empty(0))]
-            every = np.concatenate([*drawn, self._hard_now.get("point", np.empty(0))[: 1 - which]])
+        for which, fig in enumerate((self.value, self.slope)):
+            keys = ("value", "point") if fig is self.value else ("slope",)
+            hard = [self._hard_now[key] for key in keys if key in self._hard_now]
+            every = np.concatenate([np.empty(0), *hard, *(c[which] for c in shown)])
             every = every[np.isfinite(every)]
             low, high = (every.min(), every.max()) if len(every) else (0.0, 1.0)
             if which:  # a gradient of zero is seen as zero

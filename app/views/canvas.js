@@ -3,6 +3,8 @@ function deepest(event) { return event.composedPath()[0]; }
 
 function typing(event) {
   const at = deepest(event);
+  // In a dialog, keys are the dialog's.
+  if (event.composedPath().some((el) => el.role === "dialog")) return true;
   const field = at?.closest?.("input, textarea, select, [contenteditable=true]");
   if (!field) return false;
   return !(field.tagName === "INPUT" && ["range", "checkbox", "button"].includes(field.type));

@@ -48,6 +48,9 @@ export function render({ model }) {
     if (next) { next.focus(); choose(next.dataset.name); }
   });
 
+  // The canvas below would take away its chosen block.
+  root.addEventListener("keydown", (event) => { if (["Delete", "Backspace"].includes(event.key)) event.stopPropagation(); });
+
   // At most one message in 40 ms; the last always arrives.
   let timer = null, last = 0, moving = false;
   const send = (value, now) => {

@@ -51,6 +51,8 @@ def test_the_softness_slider_moves_the_curves_and_nothing_on_the_canvas_is_lost(
     sheet = open_sheet(served)
     eventually(lambda: sheet._taken == "argmax" and not sheet.sheet.busy, 60)
     cold, seen = drawn(sheet), ink(tab)
+    for key in ("Delete", "Shift+A", "Control+z"):  # keys of the canvas, while a dialog is open
+        tab.keyboard.press(key)
 
     slider = tab.get_by_label("Temperature (softness)", exact=False).first.bounding_box()
     y = slider["y"] + slider["height"] / 2
