@@ -59,8 +59,8 @@ export function render({ model }) {
     if (card.doc) {
       root.append(Object.assign(document.createElement("h5"), { textContent: "Help" }));
       const doc = document.createElement("div"); doc.className = "doc";
-      for (const part of card.doc.split(/\n\s*\n|\n(?=(?:Hard limit|Gradients|Cost|References):)/)) doc.append(paragraph(part.trim().replace(/^([A-Z][a-z ]+):\s*/, "$1: ")));
-      for (const p of doc.children) { const m = /^(Hard limit|Gradients|Cost|References|Formula): /.exec(p.firstChild?.textContent || ""); if (m) { const b = document.createElement("b"); b.textContent = m[1]; p.firstChild.textContent = p.firstChild.textContent.slice(m[1].length + 1); p.prepend(b); } }
+      for (const part of card.doc.split(/\n\s*\n|\n(?=(?:Softens|Hard limit|Gradients|Cost|References):)/)) doc.append(paragraph(part.trim().replace(/^([A-Z][a-z ]+):\s*/, "$1: ")));
+      for (const p of doc.children) { const m = /^(Softens|Hard limit|Gradients|Cost|References|Formula): /.exec(p.firstChild?.textContent || ""); if (m) { const b = document.createElement("b"); b.textContent = m[1]; p.firstChild.textContent = p.firstChild.textContent.slice(m[1].length + 1); p.prepend(b); } }
       root.append(doc);
     }
     for (const text of card.sizes) root.append(Object.assign(document.createElement("p"), { className: "size", textContent: text }));

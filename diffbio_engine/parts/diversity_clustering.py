@@ -6,6 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from diffbio_engine import soft_ops
+
 
 class Knobs(NamedTuple):
     """The numbers of the method that may be turned: all traced."""
@@ -59,7 +61,13 @@ def shares(
     unit_cells: jax.Array, centroids: jax.Array, bias: jax.Array, width: jax.Array
 ) -> jax.Array:
     """Share of each cell per cluster, ``softmax(-2 (1 - cos) / width + bias)``."""
-    return jax.nn.softmax(2.0 * (unit_cells @ centroids.T - 1.0) / width + bias, axis=-1)
+    return nearest(2.0 * (unit_cells @ centroids.T - 1.0), bias, width)
+
+
+def nearest(nearness: jax.Array, bias: jax.Array, width: jax.Array) -> jax.Array:
+    """Which cluster is nearest, softly, with a head start of ``width * bias``."""
+    with_start = nearness + width * bias
+    return soft_ops.argmax(with_start, axis=-1, softness=width, standardize=False)
 
 
 def ridge_coefficients(
@@ -194,7 +202,7 @@ def harmonize(
         unit: jax.Array, centroids: jax.Array, mass_shares: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """One pass over the blocks: new shares, and the mean log diversity that blocks saw."""
-        bias_free = 2.0 * (unit @ centroids.T - 1.0) / knobs.width
+        nearness = 2.0 * (unit @ centroids.T - 1.0)
 
         def block(
             mass: jax.Array, at: tuple[jax.Array, jax.Array]
@@ -203,7 +211,7 @@ def harmonize(
             batch = one_hot[place] * is_full[:, None]
             mass = mass - mass_shares[place].T @ batch
             term = log_diversity(mass, batch_shares, bounded=centroids_rest)
-            new = jax.nn.softmax(bias_free[place] + knobs.theta * (batch @ term.T), axis=-1)
+            new = nearest(nearness[place], knobs.theta * (batch @ term.T), knobs.width)
             return mass + new.T @ batch, (new, term)
 
         start = mass_shares.T @ one_hot
@@ -211,7 +219,7 @@ def harmonize(
         flat = new.reshape(-1, new.shape[-1])
         # Empty places repeat cell 0: they write to a row past the end, which is dropped.
         target = jnp.where(full, places, cells.shape[0]).reshape(-1)
-        return jnp.zeros_like(bias_free).at[target].set(flat, mode="drop"), jnp.mean(terms, axis=0)
+        return jnp.zeros_like(nearness).at[target].set(flat, mode="drop"), jnp.mean(terms, axis=0)
 
     @jax.checkpoint
     def iteration(

@@ -1,15 +1,18 @@
 """An array seen as rows along one axis: its places in soft order, and the way back."""
 
+from functools import cached_property
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
-from diffbio_engine.errors import DataError
+from diffbio_engine.errors import DataError, SettingError
+from diffbio_engine.soft_ops._fast_soft_sort import fast_ranks, fast_sorted
 from diffbio_engine.soft_ops._modes import (
     MODES,
     Mode,
     SoftIndex,
+    SoftMode,
     as_float,
     check_choice,
     check_softness,
@@ -22,10 +25,12 @@ from diffbio_engine.soft_ops._permutations import (
     sorted_anchors,
 )
 from diffbio_engine.soft_ops._simplex import project
-from diffbio_engine.soft_ops._standardize import standardized
+from diffbio_engine.soft_ops._sorting_network import SortingNetwork
+from diffbio_engine.soft_ops._standardize import Scale, scale_of, standardized
 
-Method = Literal["softsort", "neuralsort"]
-METHODS: tuple[Method, ...] = ("softsort", "neuralsort")
+Method = Literal["softsort", "neuralsort", "sorting_network", "fast_soft_sort", "ot", "smooth_sort"]
+# The last two are softjax's and are handed over before an array is seen as rows.
+METHODS: tuple[Method, ...] = ("softsort", "neuralsort", "sorting_network", "fast_soft_sort")
 
 
 class Rows:
@@ -62,15 +67,10 @@ class Rows:
             # What does not count may be anything, also not a number.
             self.x = jnp.where(self.where, self.x, 0.0)
         self.compared = self.x
+        self._scale: Scale | None = None
         if standardize and mode != "hard":
-            self.compared = standardized(self.x, self.where)
-        # What all rows have in common is computed once, however many are asked for.
-        self._soft_rows: RowMaker | None = None
-        if mode != "hard":
-            self._soft_rows = ROW_MAKERS[method](self.compared, self.softness, mode, self.where)
-        else:
-            ends = self.x if self.where is None else jnp.where(self.where, self.x, jnp.inf)
-            self._order = jnp.argsort(ends, axis=-1)
+            self._scale = scale_of(self.x, self.where)
+            self.compared = standardized(self.x, self._scale)
 
     # -- places ----------------------------------------------------------------------------
 
@@ -96,11 +96,43 @@ class Rows:
         place = self.count() - 1 - jnp.arange(self.n)
         return jnp.where(place < 0, self.n, place)
 
+    # -- what all rows have in common, computed once however many are asked for -------------
+
+    @cached_property
+    def _order(self) -> jax.Array:
+        ends = self.x if self.where is None else jnp.where(self.where, self.x, jnp.inf)
+        return jnp.argsort(ends, axis=-1)
+
+    @cached_property
+    def _network(self) -> SortingNetwork:
+        channels = [self.compared]
+        if self._scale is not None:
+            # Large values lie so near 1 that only what they lack to it tells them apart.
+            channels.append(standardized(2 * self._scale.mean - self.x, self._scale))
+        return SortingNetwork(jnp.stack(channels), self.softness, self._soft_mode, self.where)
+
+    @cached_property
+    def _soft_rows(self) -> RowMaker:
+        if self.method == "sorting_network":
+            return self._network.rows
+        if self.method not in ROW_MAKERS:
+            raise SettingError(
+                f"{self.method} gives values and ranks, not the places of values.",
+                fix="Use softsort, neuralsort or sorting_network.",
+                where="method",
+            )
+        return ROW_MAKERS[self.method](self.compared, self.softness, self._soft_mode, self.where)
+
+    @property
+    def _soft_mode(self) -> SoftMode:
+        assert self.mode != "hard"
+        return self.mode
+
     # -- shares and values -----------------------------------------------------------------
 
     def shares(self, places: jax.Array) -> SoftIndex:
         """(..., rows, [n])."""
-        if self._soft_rows is None:
+        if self.mode == "hard":
             places = jnp.broadcast_to(places, (*self.x.shape[:-1], places.shape[-1]))
             known = places < self.count()
             chosen = jnp.take_along_axis(self._order, jnp.minimum(places, self.n - 1), axis=-1)
@@ -111,10 +143,12 @@ class Rows:
     def values(self, places: jax.Array, gated_grad: bool) -> jax.Array:
         """Means under the shares, (..., rows), without keeping the shares."""
         places = jnp.broadcast_to(places, (*self.x.shape[:-1], places.shape[-1]))
-        if self.mode == "hard":
-            order = jnp.take_along_axis(self.x, self._order, axis=-1)
-            found = jnp.take_along_axis(order, jnp.minimum(places, self.n - 1), axis=-1)
+        if self.mode == "hard" or self.sorts_values:
+            found = self._sorted(gated_grad)
+            found = jnp.take_along_axis(found, jnp.minimum(places, self.n - 1), axis=-1)
             return jnp.where(places < self.count(), found, 0.0)
+
+        _ = self._soft_rows  # made out here: what is made inside may not be used outside
 
         @jax.checkpoint
         def of_some(some: jax.Array) -> jax.Array:  # (rows, ...)
@@ -123,6 +157,43 @@ class Rows:
 
         rows = jnp.moveaxis(places, -1, 0)
         return jnp.moveaxis(by_rows(of_some, rows, numbers_per_row=self.x.size), 0, -1)
+
+    @property
+    def sorts_values(self) -> bool:
+        """Whether values are sorted as such, and are not the means under shares."""
+        return self.mode != "hard" and self.method in ("sorting_network", "fast_soft_sort")
+
+    def _sorted(self, gated_grad: bool) -> jax.Array:
+        """All values in order, (..., n), those that count first."""
+        if self.mode == "hard":
+            return jnp.take_along_axis(self.x, self._order, axis=-1)
+        if self.method == "fast_soft_sort":
+            found = fast_sorted(self.x, self.softness, self._soft_mode, self._scale, self.where)
+        else:
+            sorted_channels = self._network.sorted(gated_grad)
+            found = sorted_channels[0]
+            if self._scale is not None:
+                found = self._scale.back(found, sorted_channels[1])
+        # What is no number makes its whole row so, here as in the other methods.
+        total = jnp.sum(self.x, axis=-1, keepdims=True)
+        return jnp.where(jnp.isnan(total), jnp.nan, found)
+
+    def extreme(self, *, largest: bool) -> SoftIndex:
+        """The shares of the last or the first place, (..., 1, [n]).
+
+        Softsort's row of the largest value needs no order: the distances to it are the scores,
+        shifted, and a projection does not feel a shift.
+        """
+        if self.mode == "hard" or self.method != "softsort":
+            return self.shares(self.from_end(0) if largest else self.from_start(0))
+        towards = self.compared if largest else -self.compared
+        return project(towards / self.softness, self.mode, self.where)[..., None, :]
+
+    def extreme_value(self, *, largest: bool, gated_grad: bool) -> jax.Array:
+        """The mean under these shares, (..., 1), or the value that was sorted to that end."""
+        if self.mode == "hard" or self.method != "softsort":
+            return self.values(self.from_end(0) if largest else self.from_start(0), gated_grad)
+        return self.mean_under(self.extreme(largest=largest), gated_grad)
 
     def mean_under(self, shares: SoftIndex, gated_grad: bool) -> jax.Array:
         """Means of the values under shares (..., rows, [n])."""
@@ -139,6 +210,9 @@ class Rows:
             key = -self.x if descending else self.x
             key = key if mask is None else jnp.where(mask, key, jnp.inf)
             ranks = jnp.argsort(jnp.argsort(key, axis=-1), axis=-1).astype(self.x.dtype) + 1.0
+        elif self.method == "fast_soft_sort":
+            upwards = -self.compared if descending else self.compared
+            ranks = fast_ranks(upwards, self.softness, self._soft_mode, self.where)
         else:
             ranks = self._softsort_ranks() if self.method == "softsort" else self._mean_places()
             ranks = n + 1.0 - ranks if descending else ranks
@@ -150,8 +224,7 @@ class Rows:
         anchors, known = sorted_anchors(v, self.where)
         places = jnp.arange(1, self.n + 1, dtype=v.dtype)
         mask = None if known is None else known[..., None, :]
-        mode = self.mode
-        assert mode != "hard"
+        mode = self._soft_mode
 
         @jax.checkpoint
         def of_some(some: jax.Array) -> jax.Array:
@@ -167,6 +240,7 @@ class Rows:
         size = rows_at_once(self.n, self.x.size)
         n_parts = -(-self.n // size)
         every = jnp.arange(n_parts * size).reshape(n_parts, size)
+        _ = self._soft_rows
 
         @jax.checkpoint
         def add(sums: tuple[jax.Array, jax.Array], places: jax.Array) -> tuple:

@@ -32,6 +32,8 @@ def project(scores: jax.Array, mode: SoftMode, where: jax.Array | None = None) -
     """
     if where is not None:
         scores = jnp.where(where, scores, -jnp.inf)
+    elif mode == "smooth":
+        return jax.nn.softmax(scores, axis=-1)
     top = jax.lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True))
     shifted = scores - jnp.where(top == -jnp.inf, 0.0, top)
     if mode == "smooth":

@@ -7,7 +7,7 @@ their ``midpoint``. Gradients reach ``x`` and ``softness``; ``q`` only moves the
 places (``linear``).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ import numpy as np
 from diffbio_engine.errors import SettingError
 from diffbio_engine.soft_ops._modes import Mode, SoftIndex, check_choice
 from diffbio_engine.soft_ops._rows import Method, Rows
+from diffbio_engine.soft_ops._through_softjax import also_through_softjax
 
 QuantileMethod = Literal["linear", "lower", "higher", "nearest", "midpoint"]
 QUANTILE_METHODS: tuple[QuantileMethod, ...] = (
@@ -27,6 +28,7 @@ QUANTILE_METHODS: tuple[QuantileMethod, ...] = (
 )
 
 
+@also_through_softjax
 def argquantile(
     x: jax.Array,
     q: float | jax.Array,
@@ -37,6 +39,7 @@ def argquantile(
     method: Method = "neuralsort",
     quantile_method: QuantileMethod = "linear",
     standardize: bool = True,
+    ot_kwargs: dict[str, Any] | None = None,
     where: jax.Array | None = None,
 ) -> SoftIndex:
     """Soft place of a quantile: shares of every position, (..., [n]).
@@ -59,6 +62,7 @@ def argquantile(
     return _each(one, q, rows, lambda found: rows.index_out(found, keepdims))
 
 
+@also_through_softjax
 def quantile(
     x: jax.Array,
     q: float | jax.Array,
@@ -69,6 +73,7 @@ def quantile(
     method: Method = "neuralsort",
     quantile_method: QuantileMethod = "linear",
     standardize: bool = True,
+    ot_kwargs: dict[str, Any] | None = None,
     gated_grad: bool = True,
     where: jax.Array | None = None,
 ) -> jax.Array:
@@ -83,6 +88,7 @@ def quantile(
     return _each(one, q, rows, lambda found: rows.value_out(found, keepdims))
 
 
+@also_through_softjax
 def argmedian(
     x: jax.Array,
     axis: int | None = None,
@@ -91,14 +97,16 @@ def argmedian(
     mode: Mode = "smooth",
     method: Method = "neuralsort",
     standardize: bool = True,
+    ot_kwargs: dict[str, Any] | None = None,
     where: jax.Array | None = None,
 ) -> SoftIndex:
     """Soft place of the median; of an even number of values, halfway between the middle two."""
     return argquantile(
-        x, 0.5, axis, keepdims, softness, mode, method, "midpoint", standardize, where
+        x, 0.5, axis, keepdims, softness, mode, method, "midpoint", standardize, where=where
     )
 
 
+@also_through_softjax
 def median(
     x: jax.Array,
     axis: int | None = None,
@@ -107,15 +115,18 @@ def median(
     mode: Mode = "smooth",
     method: Method = "neuralsort",
     standardize: bool = True,
+    ot_kwargs: dict[str, Any] | None = None,
     gated_grad: bool = True,
     where: jax.Array | None = None,
 ) -> jax.Array:
     """Soft median; of an even number of values, the mean of the middle two."""
     return quantile(
-        x, 0.5, axis, keepdims, softness, mode, method, "midpoint", standardize, gated_grad, where
-    )
+        x, 0.5, axis, keepdims, softness, mode, method, "midpoint", standardize,
+        gated_grad=gated_grad, where=where,
+    )  # fmt: skip
 
 
+@also_through_softjax
 def argpercentile(
     x: jax.Array,
     p: float | jax.Array,
@@ -126,15 +137,17 @@ def argpercentile(
     method: Method = "neuralsort",
     quantile_method: QuantileMethod = "linear",
     standardize: bool = True,
+    ot_kwargs: dict[str, Any] | None = None,
     where: jax.Array | None = None,
 ) -> SoftIndex:
     """``argquantile`` for ``p`` from 0 to 100."""
     q = jnp.asarray(p) / 100
     return argquantile(
-        x, q, axis, keepdims, softness, mode, method, quantile_method, standardize, where
+        x, q, axis, keepdims, softness, mode, method, quantile_method, standardize, where=where
     )
 
 
+@also_through_softjax
 def percentile(
     x: jax.Array,
     p: float | jax.Array,
@@ -145,14 +158,15 @@ def percentile(
     method: Method = "neuralsort",
     quantile_method: QuantileMethod = "linear",
     standardize: bool = True,
+    ot_kwargs: dict[str, Any] | None = None,
     gated_grad: bool = True,
     where: jax.Array | None = None,
 ) -> jax.Array:
     """``quantile`` for ``p`` from 0 to 100."""
     q = jnp.asarray(p) / 100
     return quantile(
-        x, q, axis, keepdims, softness, mode, method, quantile_method, standardize, gated_grad,
-        where,
+        x, q, axis, keepdims, softness, mode, method, quantile_method, standardize,
+        gated_grad=gated_grad, where=where,
     )  # fmt: skip
 
 

@@ -76,6 +76,21 @@ def test_no_file_of_the_program_is_longer_than_300_lines():
     assert not {str(path): n_lines(path) for path in long if n_lines(path) > 300}
 
 
+def test_no_operator_softens_by_hand_what_a_soft_operation_says():
+    # ``sigmoid(x / t)``: a logit stands alone, a softened comparison is divided by its softness.
+    curves = {"sigmoid", "softmax", "softplus", "logsumexp", "log_softmax", "log_sigmoid"}
+    by_hand = []
+    for path in python_files("diffbio_engine"):
+        if path.parts[1] not in {"operators", "losses", "parts"}:
+            continue
+        for call in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in curves:
+                inside = [node for argument in call.args for node in ast.walk(argument)]
+                if any(isinstance(getattr(node, "op", None), ast.Div) for node in inside):
+                    by_hand.append(f"{path}:{call.lineno}")
+    assert not by_hand
+
+
 def test_no_test_file_is_longer_than_400_lines():
     assert not {str(path): n_lines(path) for path in python_files("tests") if n_lines(path) > 400}
 

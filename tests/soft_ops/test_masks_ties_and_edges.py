@@ -10,7 +10,9 @@ from diffbio_engine.errors import DataError, SettingError
 
 X = np.array([0.3, -1.2, 7.7, 0.7, 1.5, -9.0], np.float32)
 COUNTS = np.array([1, 1, 0, 1, 1, 0], bool)
-each_method = pytest.mark.parametrize("method", ["softsort", "neuralsort"])
+METHODS = ["softsort", "neuralsort", "sorting_network", "fast_soft_sort"]
+each_method = pytest.mark.parametrize("method", METHODS)
+each_with_places = pytest.mark.parametrize("method", METHODS[:3])
 each_mode = pytest.mark.parametrize("mode", soft_ops.MODES)
 
 
@@ -32,14 +34,15 @@ def test_what_does_not_count_is_as_if_it_were_not_there(method, mode):
             np.testing.assert_allclose(
                 function(x, where=COUNTS, **how), function(X[COUNTS], **how), atol=1e-6
             )
-        shares = soft_ops.argmax(x, where=COUNTS, **how)
-        assert np.all(shares[~COUNTS] == 0) and abs(shares.sum() - 1) < 1e-6
+        if mode == "hard" or method != "fast_soft_sort":
+            shares = soft_ops.argmax(x, where=COUNTS, **how)
+            assert np.all(shares[~COUNTS] == 0) and abs(shares.sum() - 1) < 1e-6
         slope = jax.grad(lambda x: soft_ops.max(x, where=COUNTS, **how))(jnp.asarray(x))
         assert np.isfinite(slope).all() and np.all(slope[~COUNTS] == 0)
 
 
 @each_mode
-@each_method
+@each_with_places
 def test_where_nothing_counts_there_is_nothing(method, mode):
     nothing = np.zeros(6, bool)
     how = {"method": method, "mode": mode, "where": nothing}
@@ -48,7 +51,7 @@ def test_where_nothing_counts_there_is_nothing(method, mode):
 
 
 @pytest.mark.parametrize("mode", soft_ops.SOFT_MODES)
-@each_method
+@each_with_places
 def test_ties_share_alike(method, mode):
     shares = soft_ops.argmax(np.array([1.0, 3, 3, 2]), method=method, mode=mode, softness=0.01)
     np.testing.assert_allclose(shares, [0, 0.5, 0.5, 0], atol=1e-5)
@@ -71,7 +74,7 @@ def test_isclose_is_never_above_one():
 def test_what_is_no_number_makes_its_row_so_and_no_other():
     x = np.stack([X, X])
     x[0, 2] = np.nan
-    for method in ("softsort", "neuralsort"):
+    for method in METHODS:
         found = soft_ops.sort(x, axis=1, method=method)
         assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
 
