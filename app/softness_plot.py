@@ -21,6 +21,7 @@ STYLES: dict[str, tuple[str, str, list[int], float]] = {
 }
 _SOFT = [mode for mode in STYLES if mode != "hard"]
 _STILL = {"default": "#8d99a6", "dark": "#6b7989"}
+_GRADIENT = "Its gradient: how fast it answers to a change of x"
 _HEIGHTS = (250, 216)
 
 
@@ -97,7 +98,7 @@ class SoftnessPlot:
             height=height, sizing_mode="stretch_width", tools="", toolbar_location=None,
             x_range=self._x, y_range=Range1d(start=0, end=1), min_border_left=54,
             min_border_right=12, background_fill_alpha=0, border_fill_alpha=0,
-            outline_line_color=None, title=" ",
+            outline_line_color=None, title=_GRADIENT,
         )  # fmt: skip
         fig.xgrid.grid_line_color = None
         fig.yaxis.ticker.desired_num_ticks = 5
@@ -137,9 +138,6 @@ class SoftnessPlot:
                 low, high = min(low, 0.0), max(high, 0.0)
             wide = float(high - low) or 1.0
             fig.y_range.update(start=float(low) - 0.07 * wide, end=float(high) + 0.07 * wide)
-        slopes = [np.abs(c[1]).max() for c in shown]
-        steepest = f"; steepest {max(slopes):.3g}" if slopes else ""
-        self.slope.title.text = f"Its gradient: how fast it answers to a change of x{steepest}"
 
 
 def _tooltip(rows: list[tuple[str, str]]) -> str:

@@ -48,7 +48,7 @@ class Softness(pn.viewable.Viewer):
         self.session = session
         self.plot = SoftnessPlot(session.theme)
         self._hidden: set[str] = set()
-        self._under_way = False
+        self._under_way = self._compiling = False
         # The operation of the plot; what is being drawn, and the modes that are drawn of it.
         self._taken = ""
         self._wish: tuple[str, float] = ("", 0.0)
@@ -108,7 +108,7 @@ class Softness(pn.viewable.Viewer):
         self.sheet.softness = min(max(softness, lowest), highest)
         self._go_on()
 
-    # -- drawing: computed in a thread, one thing at a time, always the newest wish ----------------
+    # -- drawing, in a thread: always the newest wish; beside it, one compilation at a time --------
 
     def _go_on(self) -> None:
         if self._under_way:
@@ -123,19 +123,29 @@ class Softness(pn.viewable.Viewer):
     def _draw(self, result: Any) -> None:
         self._under_way = False
         if isinstance(result, Exception):  # the sheet stays usable
-            self.sheet.busy = False
             return self.session.refuse(result)
-        name, hard, curves, waiting = result
+        name, hard, curves, cold = result
         with pn.io.hold():
             if hard is not None:
                 self._taken = name
                 self.plot.take(examples()[name], hard)
                 self._tell_modes()
-            self.plot.draw(curves, softness_curves.places(name))
-            self.sheet.busy = waiting
+            if curves:
+                self.plot.draw(curves, softness_curves.places(name))
+            self.sheet.busy = bool(cold)
         self._drawn |= set(curves)
-        if waiting or (self.sheet.chosen, self.sheet.softness) != self._wish:
+        if (self.sheet.chosen, self.sheet.softness) != self._wish:
             self._go_on()
+        elif cold and not self._compiling:
+            self._compiling = True
+            self.session.work(lambda: _compiled(name, cold[0]), self._warm)
+
+    def _warm(self, error: Exception | None) -> None:
+        self._compiling = False
+        if error is not None:
+            self.sheet.busy = False
+            return self.session.refuse(error)
+        self._go_on()
 
     def _tell_modes(self) -> None:
         there = softness_curves.modes_of(self._taken)
@@ -158,15 +168,23 @@ class Softness(pn.viewable.Viewer):
 
 
 def _computed(name: str, softness: float, done: frozenset[str], again: bool) -> Any:
-    """What comes next of an operation: all that is compiled, else the first that is not."""
+    """What can be drawn at once, and the modes that have to be compiled first."""
     try:
         missing = [m for m in softness_curves.modes_of(name) if m != "hard" and m not in done]
-        ready = [m for m in missing if softness_curves.is_compiled(name, m)] or missing[:1]
+        cold = [m for m in missing if not softness_curves.is_compiled(name, m)]
         hard = None if again else softness_curves.hard(name)
-        curves = {m: softness_curves.curve(name, m, softness) for m in ready}
+        curves = {m: softness_curves.curve(name, m, softness) for m in missing if m not in cold}
     except Exception as error:
         return error
-    return name, hard, curves, len(missing) > len(ready)
+    return name, hard, curves, cold
+
+
+def _compiled(name: str, mode: str) -> Exception | None:
+    try:
+        softness_curves.curve(name, mode, 0.1)
+    except Exception as error:
+        return error
+    return None
 
 
 def _groups() -> list[dict[str, Any]]:
