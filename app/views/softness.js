@@ -112,5 +112,7 @@ export function render({ model }) {
   watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["data-look"] });
   model.on("remove", () => { watcher.disconnect(); clearTimeout(timer); });
   look();
+  // Opened again, the list begins at what was chosen.
+  setTimeout(() => { const b = list.querySelector("[aria-checked=true]"); if (b) list.scrollTop = b.offsetTop - list.offsetTop - 80; }, 50);
   return root;
 }

@@ -23,6 +23,14 @@ _MODES = {
     "c2": "Quintic pieces: not even the gradient has corners.",
 }
 
+# Of a row of values the same pieces are taken, but what one sees is who gets a share.
+_MODES_OF_ROWS = _MODES | {
+    "smooth": "Every value gets a share, and a gradient. Begin with this one.",
+    "c0": "Only rivals get a share; a corner where another one joins them.",
+    "c1": "Only rivals get a share; they join without a corner.",
+    "c2": "Only rivals get a share; not even the gradient has corners.",
+}
+
 
 class SoftnessSheet(JSComponent):
     """The list of operations, the temperature, the words and the modes, around the curves."""
@@ -149,10 +157,11 @@ class Softness(pn.viewable.Viewer):
 
     def _tell_modes(self) -> None:
         there = softness_curves.modes_of(self._taken)
+        words = _MODES_OF_ROWS if examples()[self._taken].standing else _MODES
         self.sheet.modes = [
             {
                 "name": mode,
-                "text": _MODES[mode],
+                "text": words[mode],
                 "light": light,
                 "dark": dark,
                 "dash": " ".join(map(str, dash)),
