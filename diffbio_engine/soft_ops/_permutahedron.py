@@ -44,18 +44,18 @@ def project_onto_permutahedron(
     def rows(a: jax.Array, width: int) -> jax.Array:
         return jnp.broadcast_to(a, (*lead, width)).reshape(-1, width)
 
-    flat = rows(z, n), rows(w, n), rows(scale, 1), rows(counted, n)
-    y, alone = jax.vmap(partial(_projected, mode=mode))(*flat)
+    z, w, scale, counted = rows(z, n), rows(w, n), rows(scale, 1), rows(counted, n)
+    start = jax.vmap(partial(_blocks, mode=mode))(*jax.lax.stop_gradient((z, w, scale)), counted)
+    alone = jnp.ones_like(counted).at[:, 1:].set(start[:, 1:] != start[:, :-1])
+    alone = alone & jnp.roll(alone, -1, axis=1).at[:, -1].set(True)
+    # At a small softness nothing is pooled, and nothing remains to be done.
+    y = jax.lax.cond(
+        jnp.all(alone),
+        lambda z, w, scale, start: w,
+        jax.vmap(lambda *row: _values(*row, mode)),
+        z, w, scale, start,
+    )  # fmt: skip
     return y.reshape(*lead, n), alone.reshape(*lead, n)
-
-
-def _projected(
-    z: jax.Array, w: jax.Array, scale: jax.Array, counted: jax.Array, *, mode: SoftMode
-) -> tuple[jax.Array, jax.Array]:
-    held = jax.lax.stop_gradient((z, w, scale))
-    start = _blocks(*held, counted, mode)
-    y = _values(z, w, scale, start, mode)
-    return y, _sum(jnp.ones_like(start), start) == 1
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(4,))
@@ -92,18 +92,20 @@ def _blocks(
 ) -> jax.Array:
     """Where the block of each value starts, (n,)."""
     place = jnp.arange(z.shape[0])
+    before = jnp.maximum(place - 1, 0)
 
-    def pooled(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        start, _ = state
-        t = _above_first(z, w, scale, start, mode)
-        before = jnp.maximum(place - 1, 0)
+    def joined(start: jax.Array, t: jax.Array) -> tuple[jax.Array, jax.Array]:
         # g = scale z[first] - t; the block before should have the smaller one.
         risen = (z - z[start[before]]) * scale
         joins = (place > 0) & (start == place) & counted & (t - t[before] > risen)
-        new = jax.lax.cummax(jnp.where((start == place) & ~joins, place, 0))
-        return new, jnp.any(joins)
+        return jax.lax.cummax(jnp.where((start == place) & ~joins, place, 0)), jnp.any(joins)
 
-    return jax.lax.while_loop(lambda state: state[1], pooled, (place, jnp.asarray(True)))[0]
+    def pool(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        return joined(state[0], _above_first(z, w, scale, state[0], mode))
+
+    # At first every value is a block.
+    first = joined(place, _root(w, mode))
+    return jax.lax.while_loop(lambda state: state[1], pool, first)[0]
 
 
 def _above_first(
@@ -124,7 +126,7 @@ def _solved(away: jax.Array, w: jax.Array, start: jax.Array, mode: SoftMode) -> 
     No ``y`` of a block lies below its smallest ``w`` nor above its largest, which bounds ``t``.
     """
     power = _POWERS[mode]
-    root = jnp.sign(w) * jnp.abs(w) ** (1.0 / power)
+    root = _root(w, mode)
     last = jax.ops.segment_max(jnp.arange(w.shape[0]), start, w.shape[0])[start]
     wanted = _sum(w, start)
 
@@ -150,6 +152,11 @@ def _solved(away: jax.Array, w: jax.Array, start: jax.Array, mode: SoftMode) -> 
 
 def _h(t: jax.Array, mode: SoftMode) -> jax.Array:
     return t * jnp.abs(t) ** (_POWERS[mode] - 1) if mode in _POWERS else t
+
+
+def _root(y: jax.Array, mode: SoftMode) -> jax.Array:
+    """The way back from ``_h``."""
+    return jnp.sign(y) * jnp.abs(y) ** (1.0 / _POWERS[mode]) if mode in _POWERS else y
 
 
 def _sum(x: jax.Array, start: jax.Array) -> jax.Array:

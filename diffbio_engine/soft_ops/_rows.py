@@ -150,7 +150,6 @@ class Rows:
 
         _ = self._soft_rows  # made out here: what is made inside may not be used outside
 
-        @jax.checkpoint
         def of_some(some: jax.Array) -> jax.Array:  # (rows, ...)
             shares = self.shares(jnp.moveaxis(some, 0, -1))
             return jnp.moveaxis(self.mean_under(shares, gated_grad), -1, 0)
@@ -226,7 +225,6 @@ class Rows:
         mask = None if known is None else known[..., None, :]
         mode = self._soft_mode
 
-        @jax.checkpoint
         def of_some(some: jax.Array) -> jax.Array:
             apart = jnp.abs(jnp.moveaxis(some, 0, -1)[..., None] - anchors[..., None, :])
             shares = project(-apart / self.softness, mode, mask)

@@ -10,7 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from diffbio_engine.soft_ops._curves import s_curve, s_curve_integral
-from diffbio_engine.soft_ops._modes import MODES, Mode, SoftBool, SoftMode, as_float, check_choice
+from diffbio_engine.soft_ops._modes import (
+    MODES,
+    Mode,
+    SoftBool,
+    SoftMode,
+    as_float,
+    check_choice,
+    check_softness,
+)
 
 
 def sigmoidal(
@@ -52,6 +60,8 @@ def heaviside(x: jax.Array, softness: float | jax.Array = 0.1, mode: Mode = "smo
 
 def sign(x: jax.Array, softness: float | jax.Array = 0.1, mode: Mode = "smooth") -> jax.Array:
     """Soft version of the sign: ``2 heaviside(x) - 1``."""
+    if mode == "smooth":  # the same number, by which nothing is lost near 0
+        return jnp.tanh(0.5 * as_float(x) / check_softness(softness))
     return 2.0 * heaviside(x, softness, mode) - 1.0
 
 

@@ -56,8 +56,9 @@ def argquantile(
 
     def one(share: jax.Array) -> jax.Array:
         lower, upper, weight = _places(rows, share, quantile_method)
+        found = rows.shares(jnp.concatenate([lower, upper], axis=-1))
         weight = weight[..., None]
-        return (1 - weight) * rows.shares(lower) + weight * rows.shares(upper)
+        return (1 - weight) * found[..., :1, :] + weight * found[..., 1:, :]
 
     return _each(one, q, rows, lambda found: rows.index_out(found, keepdims))
 
@@ -82,8 +83,8 @@ def quantile(
 
     def one(share: jax.Array) -> jax.Array:
         lower, upper, weight = _places(rows, share, quantile_method)
-        below, above = rows.values(lower, gated_grad), rows.values(upper, gated_grad)
-        return (1 - weight) * below + weight * above
+        found = rows.values(jnp.concatenate([lower, upper], axis=-1), gated_grad)
+        return (1 - weight) * found[..., :1] + weight * found[..., 1:]
 
     return _each(one, q, rows, lambda found: rows.value_out(found, keepdims))
 

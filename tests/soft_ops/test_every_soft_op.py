@@ -14,6 +14,9 @@ Y = np.array([0.44, 0.95, 1.2, -0.31, -0.6, 0.02])
 MORE = {"clip": (-0.7, 1.1), "top_k": (2,), "top_k_mask": (2,)}
 SOFTNESS = [1e-4, 1e-2, 0.1, 1.0, 10.0]
 
+METHODS = ["softsort", "neuralsort", "sorting_network", "fast_soft_sort"]
+VALUES_ONLY = ["fast_soft_sort"]
+
 MODED = {
     name: function
     for name in soft_ops.__all__
@@ -85,50 +88,62 @@ def test_hard_mode_is_the_hard_operation_and_low_softness_comes_near_it(name):
     if has_hard:
         got = first(SOFT[name](X, *others(name), mode="hard"))
         np.testing.assert_allclose(got, hard_answer(name), atol=1e-6)
-    for mode in soft:
-        got = first(SOFT[name](X, *others(name), softness=1e-4, mode=mode))
-        np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=mode)
+    for mode, how in ways(name):
+        got = first(SOFT[name](X, *others(name), softness=1e-4, mode=mode, **how))
+        np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=str((mode, how)))
+
+
+def ways(name):
+    """Modes and methods to try: each mode with the function's own method and with one other.
+
+    The others take turns, so that every function meets every method.
+    """
+    soft, _ = modes_of(name)
+    if "method" not in inspect.signature(SOFT[name]).parameters:
+        return [(mode, {}) for mode in soft]
+    own = inspect.signature(SOFT[name]).parameters["method"].default
+    further = [m for m in METHODS if m != own and not (m in VALUES_ONLY and "arg" in name)]
+    turns = range(list(SOFT).index(name), 99)
+    return [
+        (mode, {"method": method})
+        for mode, turn in zip(soft, turns, strict=False)
+        for method in (own, further[turn % len(further)])
+    ]
+
+
+def value_and_slope(name, **how):
+    """Compiled: the answer and the gradient of a weighted sum of it, by ``x`` and the softness."""
+
+    def f(x, softness):
+        answer = first(SOFT[name](x, *others(name), softness=softness, **how))
+        weights = jnp.arange(1.0, answer.size + 1).reshape(answer.shape)
+        return jnp.sum(answer * weights), answer
+
+    return jax.jit(jax.value_and_grad(f, argnums=(0, 1), has_aux=True))
 
 
 @each
-def test_values_and_gradients_are_finite_whatever_the_softness(name):
-    for wide in (False, True):
-        with jax.enable_x64(wide):
-            for mode in modes_of(name)[0]:
-                x = jnp.asarray(X, float)
-
-                @jax.jit
-                def value_and_slope(x, softness, mode=mode):
-                    def f(x):
-                        answer = first(SOFT[name](x, *others(name), softness=softness, mode=mode))
-                        return jnp.sum(answer * jnp.arange(1.0, answer.size + 1).reshape(
-                            answer.shape)), answer  # fmt: skip
-
-                    slope, answer = jax.grad(f, has_aux=True)(x)
-                    return answer, slope
-
+def test_values_and_gradients_are_finite_and_those_of_finite_differences(name):
+    for mode, how in ways(name):
+        for wide in (False, True):
+            with jax.enable_x64(wide):
+                x, said = jnp.asarray(X, float), (mode, how, wide)
+                f = value_and_slope(name, mode=mode, **how)
                 for softness in SOFTNESS:
-                    answer, slope = value_and_slope(x, softness)
-                    assert answer.dtype == x.dtype
-                    assert np.isfinite(answer).all() and np.isfinite(slope).all(), (mode, softness)
+                    (_, answer), slopes = f(x, softness)
+                    assert answer.dtype == x.dtype, said
+                    assert np.isfinite(answer).all(), (*said, softness)
+                    assert all(np.isfinite(s).all() for s in slopes), (*said, softness)
                 # A softness that is a traced number moves without a new compilation.
-                assert value_and_slope._cache_size() == 1
-
-
-@each
-def test_gradients_agree_with_finite_differences(name):
-    with jax.enable_x64(True):
-        for mode in modes_of(name)[0]:
-
-            def f(x, mode=mode):
-                answer = first(SOFT[name](x, *others(name), softness=0.37, mode=mode))
-                return jnp.sum(answer * jnp.arange(1.0, answer.size + 1).reshape(answer.shape))
-
-            steps = 1e-6 * np.eye(len(X))
-            far = np.array([(f(X + s) - f(X - s)) / 2e-6 for s in steps])
-            np.testing.assert_allclose(
-                jax.grad(f)(jnp.asarray(X)), far, atol=2e-5, rtol=1e-5, err_msg=mode
-            )
+                assert f._cache_size() == 1
+        with jax.enable_x64(True):  # f and x are those of the last turn, in float64
+            found = np.append(*f(x, 0.37)[1])
+            steps = 1e-6 * np.eye(len(X) + 1)
+            far = [
+                (f(x + s[:-1], 0.37 + s[-1])[0][0] - f(x - s[:-1], 0.37 - s[-1])[0][0]) / 2e-6
+                for s in steps
+            ]
+            np.testing.assert_allclose(found, far, atol=2e-5, rtol=1e-5, err_msg=str((mode, how)))
 
 
 @each
