@@ -1,5 +1,6 @@
 """What all tests share: where the real data lie, a Chromium, and quick second compilations."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache/jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Bokeh's scripts and styles from this machine, whatever the environment says.
 os.environ["BOKEH_RESOURCES"] = "server"
+
+# What JAX has traced and compiled stays, and Python's collector looks through all of it again and
+# again: it made a folder of tests five times as slow as each of its tests alone.
+gc.set_threshold(200_000, 50, 1000)
 
 # Chromium must not call home, and runs as root in containers.
 CHROMIUM_FLAGS = [
