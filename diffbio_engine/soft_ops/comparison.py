@@ -14,7 +14,7 @@ from diffbio_engine.soft_ops._modes import Mode, SoftBool, as_float
 
 def greater(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     epsilon: float = 1e-10,
@@ -27,7 +27,7 @@ def greater(
 
 def greater_equal(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     epsilon: float = 1e-10,
@@ -40,7 +40,7 @@ def greater_equal(
 
 def less(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     epsilon: float = 1e-10,
@@ -51,7 +51,7 @@ def less(
 
 def less_equal(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     epsilon: float = 1e-10,
@@ -62,7 +62,7 @@ def less_equal(
 
 def equal(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     epsilon: float = 1e-10,
@@ -76,7 +76,7 @@ def equal(
 
 def not_equal(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     epsilon: float = 1e-10,
@@ -87,7 +87,7 @@ def not_equal(
 
 def isclose(
     x: jax.Array,
-    y: jax.Array,
+    y: jax.Array | float,
     softness: float | jax.Array = 0.1,
     rtol: float = 1e-05,
     atol: float = 1e-08,
@@ -108,5 +108,5 @@ def isclose(
     )
 
 
-def _truth(statement: jax.Array, x: jax.Array, y: jax.Array) -> SoftBool:
+def _truth(statement: jax.Array, x: jax.Array, y: jax.Array | float) -> SoftBool:
     return statement.astype((as_float(x) + as_float(y)).dtype)

@@ -84,8 +84,8 @@ def relu(
 
 def clip(
     x: jax.Array,
-    a: jax.Array,
-    b: jax.Array,
+    a: jax.Array | float,
+    b: jax.Array | float,
     softness: float | jax.Array = 0.1,
     mode: Mode = "smooth",
     gated: bool = False,

@@ -90,9 +90,7 @@ def test_two_methods_are_softjax_itself(method, function):
     with jax.enable_x64(True):
         ours = getattr(soft_ops, function)(X[:3], method=method)
         np.testing.assert_allclose(ours, getattr(softjax, function)(X[:3], method=method))
-        np.testing.assert_array_equal(
-            soft_ops.sort(X, method=method, mode="hard"), np.sort(X)
-        )
+        np.testing.assert_array_equal(soft_ops.sort(X, method=method, mode="hard"), np.sort(X))
     with pytest.raises(SettingError, match=f"masks are not offered with method='{method}'"):
         soft_ops.sort(X, method=method, where=X > 0)
 

@@ -66,6 +66,29 @@ def test_no_digits_are_lost_at_a_tiny_softness_in_float32(mode):
         assert abs(soft_ops.max(X, softness=softness, mode=mode) - 7.7) < 1e-6
 
 
+@pytest.mark.parametrize("mode", soft_ops.SOFT_MODES)
+def test_projected_values_keep_their_digits_in_float32(mode):
+    # softjax's c1 and c2 are 0.8 and 17 off at softness 1e-3. Two close values are pooled.
+    x = np.array([0.3, -1.2, 2.1, 0.30001, 1.5], np.float32)
+    for softness in (1e-2, 1e-3, 1e-5, 1e-7):
+        found = soft_ops.sort(x, method="fast_soft_sort", mode=mode, softness=softness)
+        np.testing.assert_allclose(found, np.sort(x), atol=2e-5)
+        wide = soft_ops.sort(x, method="fast_soft_sort", mode=mode, softness=1.0)
+        with jax.enable_x64(True):
+            exact = soft_ops.sort(
+                x.astype(np.float64), method="fast_soft_sort", mode=mode, softness=1.0
+            )
+        np.testing.assert_allclose(wide, exact, atol=2e-5)
+
+
+@each_method
+def test_an_outlier_comes_back_as_what_it_was(method):
+    # Standardized it is 1 to the last digit of a float32.
+    x = np.append(np.random.default_rng(0).normal(size=900), 60.0).astype(np.float32)
+    found = soft_ops.sort(x, method=method, softness=1e-5)
+    np.testing.assert_allclose(found, np.sort(x), atol=1e-3)
+
+
 def test_isclose_is_never_above_one():
     for softness in (1e-3, 1e-5, 1e-6, 1e-8):
         assert abs(soft_ops.isclose(1.0, 1.0, softness=softness) - 1) < 1e-6
