@@ -84,7 +84,7 @@ def test_all_the_names_are_there():
 
 @each
 def test_hard_mode_is_the_hard_operation_and_low_softness_comes_near_it(name):
-    soft, has_hard = modes_of(name)
+    _, has_hard = modes_of(name)
     if has_hard:
         got = first(SOFT[name](X, *others(name), mode="hard"))
         np.testing.assert_allclose(got, hard_answer(name), atol=1e-6)
