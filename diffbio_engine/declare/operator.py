@@ -59,17 +59,12 @@ class Operator(nnx.Module):
         self.name = name
         self.deterministic = True  # nnx.Module.train() and eval() switch this
         self.fitted = not self.needs_training
-        learnable = getattr(config, "learnable_temperature", False)
-        dials: dict[str, nnx.Variable] = {}
-        for setting in settings_of(type(config)):
-            if not setting.live:
-                continue
-            value = jnp.asarray(getattr(config, setting.name), dtype=float)
-            if setting.name == "temperature" and learnable:
-                # Stored as a logarithm, so that no gradient step makes it zero or negative.
-                self.log_temperature = nnx.Param(jnp.log(value))
-            else:
-                dials[setting.name] = Dial(value)
+        dials: dict[str, nnx.Variable] = {
+            s.name: Dial(jnp.asarray(getattr(config, s.name), dtype=float)) for s in config.dials()
+        }
+        if getattr(config, "learnable_temperature", False):
+            # Stored as a logarithm, so that no gradient step makes it zero or negative.
+            self.log_temperature = nnx.Param(jnp.log(jnp.asarray(config.temperature, dtype=float)))
         self.dials = nnx.Dict(dials)
         self.draws = (rngs or nnx.Rngs(0)).fork() if config.stochastic else None
 

@@ -196,6 +196,11 @@ class Config:
                 where="stream_name",
             )
 
+    def dials(self) -> "tuple[Setting, ...]":
+        """What a person turns during a run; a temperature that is learned is not among them."""
+        learned = {"temperature"} if getattr(self, "learnable_temperature", False) else set()
+        return tuple(s for s in settings_of(type(self)) if s.live and s.name not in learned)
+
     def to_dict(self) -> dict[str, Any]:
         """Every field as plain JSON data."""
         return {

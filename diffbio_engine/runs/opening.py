@@ -68,7 +68,14 @@ def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
     suggested = planned.spec.training
     schedules = {**suggested.get("schedules", {}), **spec.schedules}
     known = _dials(planned)
+    learned = _learned(planned)
     for name in (*schedules, *spec.dials):
+        if name in learned:
+            raise SettingError(
+                f"{name} is learned in this run, so nobody turns it.",
+                fix="Leave it to the training, or switch off that it is learned, in the block.",
+                where="training",
+            )
         if name not in known:
             raise SettingError(
                 f"there is no dial '{name}'.",
@@ -94,8 +101,15 @@ def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
 
 def _dials(planned: Plan) -> list[str]:
     blocks = planned.blocks.values()
-    own = [f"{b.id}.{s.name}" for b in blocks for s in b.declared.settings if s.live]
+    own = [f"{b.id}.{s.name}" for b in blocks for s in b.config.dials()]
     return [LEARNING_RATE, *(WEIGHT + port for port in planned.losses), *own]
+
+
+def _learned(planned: Plan) -> set[str]:
+    """Dials by declaration, which these settings leave to the training."""
+    blocks = planned.blocks.values()
+    own = {f"{b.id}.{s.name}" for b in blocks for s in b.declared.settings if s.live}
+    return own - set(_dials(planned))
 
 
 def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Opened:
