@@ -132,6 +132,8 @@ def place_cells(
         codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)
         source.per_cell[name] = codes
     placed = result_arrays(bundle.pipeline, source, tick=tick)
+    # What was found of genes belongs to the cells that it was found in.
+    placed.arrays = {k: v for k, v in placed.arrays.items() if not k.startswith("var/")}
     placed.notes[:0] = notes
     placed.provenance = {
         "applied_bundle": bundle.training.get("title", bundle.pipeline.plan.spec.name),

@@ -57,7 +57,8 @@ def write_result(
     Args:
         source: The file the run started from, or a Dataset, or an AnnData.
         out: Where to write.
-        arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"obsm/cluster_diffbio_prob"``;
+        arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"var/..."`` (one number a gene; left
+            out, and said, where the genes are others), ``"obsm/cluster_diffbio_prob"``;
             the last also gives ``obs/cluster_diffbio``, its certainty and its colours.
         provenance: Goes to ``uns/diffbio`` as text; what is nested, as JSON.
         cluster_names: Names of the clusters; None: 0, 1, 2, ...
@@ -69,6 +70,12 @@ def write_result(
         notes = carry_over(dataset, file)
         keys: dict[str, str] = {}
         for place, array in _with_clusters(arrays, cluster_names).items():
+            if place.startswith("var/") and len(array) != dataset.n_genes:
+                notes.append(
+                    f"{place} was left out: it is of {len(array):,} genes, but the file has"
+                    f" {dataset.n_genes:,}."
+                )
+                continue
             keys[place] = _write_array(file, dataset, place, array)
         for name, layer in (layers or {}).items():
             key = _free(file["layers"], name)
@@ -147,17 +154,17 @@ def _with_clusters(
 
 def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> str:
     table, _, name = place.partition("/")
-    if table not in ("obs", "obsm") or not name:
-        raise ValueError(f"{place}: results go to obs/... or obsm/...; layers have their own way.")
-    if len(array) != dataset.n_cells:
+    if table not in ("obs", "obsm", "var") or not name:
+        raise ValueError(f"{place}: results go to obs, obsm or var; layers have their own way.")
+    if table != "var" and len(array) != dataset.n_cells:
         raise DataError(
             f"{place} has {len(array):,} rows, but {dataset.name} has {dataset.n_cells:,} cells.",
             fix="Use the data that the run was made with.",
             where=place,
         )
     key = _free(file[table], name)
-    if table == "obs":
-        _write_column(file["obs"], key, array)
+    if table in ("obs", "var"):
+        _write_column(file[table], key, array)
     else:
         array = np.asarray(array)
         if array.dtype.kind == "f":
@@ -166,17 +173,17 @@ def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> s
     return f"{table}/{key}"
 
 
-def _write_column(obs: h5py.Group, key: str, values: Any) -> None:
+def _write_column(frame: h5py.Group, key: str, values: Any) -> None:
     values = np.asarray(values) if not isinstance(values, pd.Categorical) else values
     if isinstance(values, np.ndarray) and values.dtype.kind in "OUS":
         values = pd.Categorical([str(v) for v in values])
     if isinstance(values, pd.Categorical):
         names = pd.Index([str(c) for c in values.categories], dtype=object)
         values = pd.Categorical.from_codes(values.codes, names, ordered=values.ordered)
-    write_elem(obs, key, values)
-    uniform_attributes(obs[key])
-    order = [str(n) for n in obs.attrs["column-order"]] + [key]
-    obs.attrs["column-order"] = np.array(order, dtype=h5py.string_dtype())
+    write_elem(frame, key, values)
+    uniform_attributes(frame[key])
+    order = [str(n) for n in frame.attrs["column-order"]] + [key]
+    frame.attrs["column-order"] = np.array(order, dtype=h5py.string_dtype())
 
 
 def _write_layer(group: h5py.Group, key: str, layer: Layer, shape: tuple[int, int]) -> str:
