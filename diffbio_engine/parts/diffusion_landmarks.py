@@ -57,16 +57,24 @@ def sparse_kernel(
     # Six times the neighbours reach far enough for a sharp kernel; a soft one is cut there.
     k = min(len(cells) - 1, (6 if reach < 1.5 else 20) * (n_neighbors + 1))
     indices, distances = nearest_neighbours(cells, k)
+    return kernel_of_neighbours(indices, distances, n_neighbors, decay, kernel)
+
+
+def kernel_of_neighbours(
+    indices: np.ndarray, distances: np.ndarray, n_neighbors: int, decay: float, kernel: Kernel
+) -> scipy.sparse.csr_matrix:
+    """The same of lists of nearest others, (cells, k), nearest first: outside them it is 0."""
+    n_cells, k = indices.shape
     width = np.maximum(distances[:, min(n_neighbors, k) - 1], 1e-6)
     ratio = (distances / width[:, None]).astype(np.float32)
     with np.errstate(over="ignore"):
         exponent = decay * ratio**2 if kernel == "exponential" else ratio**decay
     values = np.exp(-exponent)
     values[values < SMALLEST_AFFINITY] = 0.0
-    rows = np.repeat(np.arange(len(cells)), k)
+    rows = np.repeat(np.arange(n_cells), k)
     one_way = scipy.sparse.csr_matrix(
-        (values.ravel(), (rows, indices.ravel())), shape=(len(cells), len(cells))
+        (values.ravel(), (rows, indices.ravel())), shape=(n_cells, n_cells)
     )
     one_way.eliminate_zeros()
-    one_way = one_way + scipy.sparse.eye(len(cells), dtype=np.float32, format="csr")
+    one_way = one_way + scipy.sparse.eye(n_cells, dtype=np.float32, format="csr")
     return (0.5 * (one_way + one_way.T)).tocsr()

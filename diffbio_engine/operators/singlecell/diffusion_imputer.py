@@ -1,0 +1,324 @@
+"""Diffusion imputation (MAGIC): what a cell missed is filled in from cells like it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from flax import nnx
+
+from diffbio_engine.declare import (
+    COUNTS,
+    Buffer,
+    Config,
+    Kind,
+    Operator,
+    Port,
+    TrainingBuffer,
+    dial,
+    operator,
+    setting,
+)
+from diffbio_engine.errors import DataError
+from diffbio_engine.parts.diffusion import squared_bandwidth, squared_distances, walk
+from diffbio_engine.parts.diffusion_landmarks import kernel_of_neighbours
+from diffbio_engine.parts.neighbours import nearest_neighbours
+from diffbio_engine.parts.principal_axes import principal_axes
+from diffbio_engine.parts.value_diffusion import (
+    diffuse,
+    diffuse_by_lists,
+    join,
+    leading_axes,
+    reached_affinity,
+)
+
+_REACH = 3  # times the neighbours: beyond them a cell has no affinity, as in the package
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionImputerConfig(Config):
+    """Settings of diffusion imputation."""
+
+    n_neighbors: int = setting(
+        5,
+        low=1,
+        high=200,
+        doc="Which neighbour sets the width of a cell's kernel; three times as many are reached.",
+    )
+    diffusion_t: float = dial(
+        3.0,
+        low=0.0,
+        high=20.0,
+        unit="steps",
+        doc="How often values are shared with neighbours. 0: not at all; high: cells blur.",
+    )
+    n_pca_components: int = setting(
+        100, low=2, high=500, doc="Principal components in which neighbours are found, at most."
+    )
+    decay: float = dial(
+        1.0,
+        low=0.5,
+        high=100.0,
+        log=True,
+        doc="How sharply affinity ends. Low: a soft tail; high: all neighbours alike.",
+    )
+    metric: str = setting(
+        "euclidean",
+        choices=("euclidean", "cosine"),
+        doc="Distance between cells; cosine: one minus the cosine of the angle.",
+        advanced=True,
+    )
+    normalize: bool = setting(
+        True,
+        doc="Scale cells to one library size before they are compared and shared. Off: the values"
+        " are diffused as they come.",
+    )
+    scale: str = setting(
+        "counts",
+        choices=("counts", "log"),
+        doc="What is averaged, if normalised. counts: expected counts of each cell; log: log1p of"
+        " scaled counts, as in tutorials of MAGIC.",
+        advanced=True,
+    )
+    dense_limit: int = setting(
+        2000,
+        low=10,
+        high=10_000,
+        doc="Most cells without a prepared graph.",
+        advanced=True,
+    )
+
+
+@operator(
+    title="Diffusion imputation (MAGIC)",
+    formerly=("singlecell.imputation",),
+    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
+)
+class DifferentiableDiffusionImputer(Operator):
+    """Fills in molecules that a cell missed, by averaging it with cells of similar expression.
+
+    Cells are compared by the principal components of ``log1p`` of their counts, scaled to the
+    mean library. ``K[i, j] = exp(-(d[i, j] / s[i])^decay)`` among a cell, for itself 1, and its
+    ``3 n_neighbors`` nearest, with ``s[i]`` the exact distance to the ``n_neighbors``-th; 0 below
+    1e-4. Made symmetric, ``(K + K') / 2``, and its rows scaled, it is the walk ``M``; imputed is
+    ``M^t X`` (between whole steps the mean of the two, by distance).
+
+    ``X`` are counts over library, and the result is scaled back to each cell's library: expected
+    counts. A mean of roots or logarithms, as in the usual recipe, comes out too low where a gene
+    is often zero (``scale="log"`` has it). ``normalize=False`` diffuses the values that it is
+    given, as the package does.
+
+    Not prepared: the whole method on the cells given, up to ``dense_limit``, with gradients
+    through all of it. Prepared, by a sparse graph of at most 30 000 cells: a cell of the graph has
+    its row of ``M^t X``. A new cell reads from the graph without changing it: with ``m`` the share
+    of a step that stays, ``m^t`` its own values and the rest from its nearest in the graph, after
+    ``t - 1`` steps. Turning a dial diffuses anew; in a bundle, which leaves the graph out, the
+    dials stand still.
+
+    Softens: who is a neighbour: a distance below the width (a step), and the number of steps of
+    the walk (a mean of two whole numbers).
+    Hard limit: as ``decay`` grows, one step is the plain mean of a cell and its ``n_neighbors``
+    nearest (and of those that have it among theirs, by half).
+    Gradients: reach ``counts`` through values, distances and components and, not prepared, the
+    dials. Prepared, they are those of a new cell. None pass where a neighbour changes place with
+    the first that is not reached.
+    Cost: prepared once, cells * features * cells for neighbours and t * cells * neighbours * genes;
+    memory O(cells * (genes + neighbours)). Placing: O(cells * graph's cells * components). Not
+    prepared: O(cells^3 log t) time, O(cells^2) memory.
+    Start: the graph; there are no weights.
+
+    References:
+        van Dijk et al. (2018), Recovering gene interactions from single-cell data using data
+        diffusion, Cell 174.
+        Batson, Royer, Webber (2019), Molecular cross-validation for single-cell RNA-seq.
+    """
+
+    Config = DiffusionImputerConfig
+    inputs = (COUNTS,)
+    outputs = (
+        Port(
+            "imputed_counts",
+            "cells genes",
+            Kind.EXPRESSION,
+            "Expression with what was missed filled in.",
+            result="layers/imputed_diffbio",
+        ),
+        Port(
+            "diffusion_operator",
+            "cells cells",
+            Kind.SIMILARITY,
+            "Share that each cell takes from each in one step.",
+            dense=True,
+        ),
+    )
+    reach = "population"
+    prepare_cells = 30_000
+
+    def __init__(
+        self,
+        config: DiffusionImputerConfig,
+        *,
+        rngs: nnx.Rngs | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(config, rngs=rngs, name=name)
+        # What comes out is right without `prepare`, but belongs to the cells given only.
+        self.fitted = False
+        # As many as the data give; `prepare` replaces them.
+        self.typical_library = Buffer(jnp.ones(()))
+        self.centre = Buffer(jnp.zeros(1))
+        self.axes = Buffer(jnp.zeros((1, 1)))
+        self.places = Buffer(jnp.zeros((1, 1)))
+        self.diffused = Buffer(jnp.zeros((1, 1)))
+        self.diffused_before = Buffer(jnp.zeros((1, 1)))
+        self.diffused_at = Buffer(jnp.zeros(2))
+        self.values = TrainingBuffer(jnp.zeros((1, 1)))
+        self.nearest = TrainingBuffer(jnp.zeros((1, 1), jnp.int32))
+        self.square = TrainingBuffer(jnp.zeros((1, 1)))
+
+    def prepare(
+        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+    ) -> None:
+        counts = np.asarray(arrays["counts"], dtype=np.float32)
+        n_cells, n_genes = counts.shape
+        if n_cells < 3:
+            raise DataError(
+                f"has {n_cells} cells, too few to share among.",
+                fix="Use at least 3 cells.",
+                where="counts",
+            )
+        typical = float(counts.sum(dtype=np.float64) / n_cells)
+        compared, values, _ = (
+            np.asarray(x) for x in self._scaled(jnp.asarray(counts), jnp.asarray(typical))
+        )
+        centre = compared.mean(axis=0)
+        compared = compared - centre
+        n_axes = min(self.config.n_pca_components, n_cells - 1, n_genes)
+        axes = np.eye(n_genes, dtype=np.float32)
+        if n_axes < n_genes:
+            axes = leading_axes(compared, n_axes, int(jax.random.randint(key, (), 0, 2**31 - 1)))
+        places = np.asarray(self._directed(jnp.asarray(compared @ axes)))
+        k = min(_REACH * self.config.n_neighbors, n_cells - 1)
+        nearest, distances = nearest_neighbours(places, k)
+        if self.config.metric == "cosine":
+            distances = distances**2 / 2
+        decay, time = float(self.dial("decay")), float(self.dial("diffusion_t"))
+        kernel = kernel_of_neighbours(
+            nearest, distances, self.config.n_neighbors, decay, "alpha_decay"
+        )
+        mass = np.asarray(kernel.sum(axis=1))[:, 0]
+        steps = (scipy.sparse.diags(1.0 / mass) @ kernel).astype(np.float32).tocsr()
+        diffused, before = diffuse(steps, values, time)
+        self.typical_library = Buffer(jnp.asarray(typical))
+        self.centre, self.axes = Buffer(jnp.asarray(centre)), Buffer(jnp.asarray(axes))
+        self.places = Buffer(jnp.asarray(places))
+        self.diffused = Buffer(jnp.asarray(diffused))
+        self.diffused_before = Buffer(jnp.asarray(before))
+        self.diffused_at = Buffer(jnp.stack([self.dial("decay"), self.dial("diffusion_t")]))
+        self.values = TrainingBuffer(jnp.asarray(values))
+        self.nearest = TrainingBuffer(jnp.asarray(nearest))
+        self.square = TrainingBuffer(jnp.asarray(distances**2))
+        self.fitted = True
+
+    def __call__(self, counts: jax.Array) -> dict[str, jax.Array]:
+        counts = jnp.asarray(counts, dtype=float)
+        if self.fitted:
+            return {"imputed_counts": self._joined(counts)}
+        if len(counts) > self.config.dense_limit:
+            raise DataError(
+                f"has {len(counts)} cells, more than dense_limit ({self.config.dense_limit}).",
+                fix="Prepare the block first: it then uses a sparse graph.",
+                where="counts",
+            )
+        compared, values, back = self._scaled(counts, jnp.mean(jnp.sum(counts, axis=1)))
+        steps = self._walk_among(self._directed(self._reduced(compared)))
+        imputed = back * (walk(steps, self.dial("diffusion_t")) @ values)
+        return {"imputed_counts": imputed, "diffusion_operator": steps}
+
+    def _joined(self, counts: jax.Array) -> jax.Array:
+        compared, own, back = self._scaled(counts, self.typical_library[...])
+        places = self._directed((compared - self.centre[...]) @ self.axes[...])
+        diffused, before = self._present()
+        time = self.dial("diffusion_t") if self._has_graph() else self.diffused_at[...][1]
+        decay = self.dial("decay") if self._has_graph() else self.diffused_at[...][0]
+        return back * join(
+            own,
+            places,
+            self.places[...],
+            diffused,
+            before,
+            decay,
+            time,
+            n_neighbors=self.config.n_neighbors,
+            n_reached=_REACH * self.config.n_neighbors,
+            cosine=self.config.metric == "cosine",
+        )
+
+    def _scaled(
+        self, counts: jax.Array, typical: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array | float]:
+        """What cells are compared by, what is averaged, and what the mean is multiplied with."""
+        if not self.config.normalize:
+            return counts, counts, 1.0
+        library = jnp.sum(counts, axis=1, keepdims=True)
+        typical = jnp.where(typical > 0, typical, 1.0)
+        relative = jnp.where(library > 0, library, 1.0) / typical
+        scaled = counts / relative
+        logs = jnp.log1p(scaled)
+        if self.config.scale == "log":
+            return logs, logs, 1.0
+        return logs, scaled, relative
+
+    def _reduced(self, compared: jax.Array) -> jax.Array:
+        """Cells in the space of their first principal components, not turned to these axes."""
+        n_cells, n_genes = compared.shape
+        centred = compared - jnp.mean(compared, axis=0)
+        n_axes = self.config.n_pca_components
+        if n_axes >= min(n_cells - 1, n_genes):
+            return centred
+        if n_genes <= n_cells:
+            return centred @ principal_axes(centred.T @ centred, n_axes)
+        axes = principal_axes(centred @ centred.T, n_axes)
+        return axes @ (axes.T @ centred)
+
+    def _directed(self, places: jax.Array) -> jax.Array:
+        """For the cosine, only the direction of a cell counts."""
+        if self.config.metric == "euclidean":
+            return places
+        square = jnp.sum(places**2, axis=1, keepdims=True)
+        return places / jnp.sqrt(jnp.where(square > 0, square, 1.0))
+
+    def _walk_among(self, places: jax.Array) -> jax.Array:
+        """The walk among a few cells, dense, with gradients through the distances."""
+        n_cells = len(places)
+        square = squared_distances(places, places) * (1.0 - jnp.eye(n_cells, dtype=places.dtype))
+        square = 0.25 * square**2 if self.config.metric == "cosine" else square
+        width = squared_bandwidth(square, self.config.n_neighbors, to_itself=True)
+        far = jax.lax.stop_gradient(square) + jnp.diag(jnp.full(n_cells, jnp.inf))
+        k = max(1, min(_REACH * self.config.n_neighbors, n_cells - 1))
+        nearest = jax.lax.top_k(-far, k)[1]
+        kernel = reached_affinity(square, nearest, width, self.dial("decay"))
+        both_ways = 0.5 * (kernel + kernel.T)
+        return both_ways / jnp.sum(both_ways, axis=1, keepdims=True)
+
+    def _has_graph(self) -> bool:
+        return self.values[...].shape == self.diffused[...].shape
+
+    def _present(self) -> tuple[jax.Array, jax.Array]:
+        """Diffused values of the graph's cells with the dials as they stand."""
+        kept = self.diffused[...], self.diffused_before[...]
+        if not self._has_graph():
+            return kept
+        decay, time = (jax.lax.stop_gradient(self.dial(n)) for n in ("decay", "diffusion_t"))
+        turned = jnp.any(jnp.stack([decay, time]) != self.diffused_at[...])
+        if not isinstance(turned, jax.core.Tracer) and not turned:
+            return kept
+        graph = self.values[...], self.nearest[...], self.square[...]
+        n_neighbors = self.config.n_neighbors
+        return jax.lax.cond(
+            turned,
+            lambda: diffuse_by_lists(*graph, decay, time, n_neighbors=n_neighbors),
+            lambda: kept,
+        )

@@ -1,0 +1,171 @@
+"""Values of cells, spread over their neighbours: sparse, by lists of the nearest."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from sklearn.utils.extmath import randomized_svd
+
+from diffbio_engine.parts.diffusion import affinity
+
+_EXACT_AXES = 1000  # genes or cells, whichever are fewer; above, components are drawn at random
+_MOST_STEPS = 128
+_PLACED_AT_ONCE = 1024  # cells, so that (cells, prepared cells) stays near 100 MB
+
+
+def leading_axes(centred: np.ndarray, n_axes: int, seed: int) -> np.ndarray:
+    """The first principal axes of centred cells, (genes, axes), exact up to 1000 cells or genes."""
+    n_cells, n_genes = centred.shape
+    fewer = min(n_cells, n_genes)
+    if fewer > _EXACT_AXES:
+        return randomized_svd(centred, n_axes, n_iter=4, random_state=seed)[2].T
+    wanted = (fewer - n_axes, fewer - 1)
+    if n_genes <= n_cells:
+        return scipy.linalg.eigh(centred.T @ centred, subset_by_index=wanted)[1]
+    square, turned = scipy.linalg.eigh(centred @ centred.T, subset_by_index=wanted)
+    return (centred.T @ turned) / np.sqrt(np.maximum(square, 1e-6 * square[-1]))
+
+
+def reached_affinity(
+    square: jax.Array, nearest: jax.Array, bandwidth: jax.Array, decay: jax.Array
+) -> jax.Array:
+    """Affinity of every cell to itself (1) and to its ``nearest``; 0 to all others.
+
+    Args:
+        square: (cells, cells) squared distances, 0 on the diagonal.
+        nearest: (cells, k) which others a cell reaches.
+        bandwidth: (cells,) squared width of each cell's kernel.
+    """
+    rows = jnp.arange(len(square))
+    reached = jnp.eye(len(square), dtype=bool).at[rows[:, None], nearest].set(True)
+    return jnp.where(reached, affinity(square, bandwidth, decay, "alpha_decay"), 0.0)
+
+
+def diffuse(
+    steps: scipy.sparse.csr_matrix, values: np.ndarray, time: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values after ``time`` steps of a sparse walk, and after one step less (at least none).
+
+    Between whole steps it is the mean of the two, by distance.
+    """
+    whole, rest = int(time), np.float32(time - int(time))
+    before = now = values
+    for _ in range(whole):
+        before, now = now, steps @ now
+    if rest == 0:
+        return now, before
+    after = steps @ now
+    earlier = now if whole == 0 else before + rest * (now - before)
+    return now + rest * (after - now), earlier
+
+
+@jax.jit(static_argnames=("n_neighbors",))
+def diffuse_by_lists(
+    values: jax.Array,
+    indices: jax.Array,
+    square: jax.Array,
+    decay: jax.Array,
+    time: jax.Array,
+    *,
+    n_neighbors: int,
+) -> tuple[jax.Array, jax.Array]:
+    """As ``diffuse``, traced: the walk is made of lists of the nearest and their distances.
+
+    No matrix of cells by cells and none of pairs by genes is made.
+
+    Args:
+        values: (cells, genes).
+        indices, square: (cells, k) the nearest others of each and the squared distances to them,
+            nearest first.
+    """
+    decay, time = decay.astype(values.dtype), time.astype(values.dtype)
+    width = jnp.maximum(square[:, min(n_neighbors, square.shape[1]) - 1], 1e-12)
+    weights = affinity(square, width, decay, "alpha_decay").astype(values.dtype)
+    columns = jnp.arange(indices.shape[1])
+
+    def both_ways(x: jax.Array) -> jax.Array:
+        def add(total: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
+            there, weight = indices[:, k], weights[:, k, None]
+            return (total + 0.5 * weight * x[there]).at[there].add(0.5 * weight * x), None
+
+        return jax.lax.scan(add, x, columns)[0]
+
+    mass = both_ways(jnp.ones((len(values), 1), values.dtype))
+    time = jnp.clip(time, 0.0, float(_MOST_STEPS))
+    whole = jnp.floor(time).astype(jnp.int32)
+    rest = time - whole
+
+    def step(_: jax.Array, pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        return pair[1], both_ways(pair[1]) / mass
+
+    before, now = jax.lax.fori_loop(0, whole, step, (values, values))
+
+    def between() -> tuple[jax.Array, jax.Array]:
+        earlier = jnp.where(whole == 0, now, before + rest * (now - before))
+        return now + rest * (both_ways(now) / mass - now), earlier
+
+    return jax.lax.cond(rest > 0, between, lambda: (now, before))
+
+
+@partial(jax.jit, static_argnames=("n_neighbors", "n_reached", "cosine"))
+def join(
+    own: jax.Array,
+    places: jax.Array,
+    known_places: jax.Array,
+    diffused: jax.Array,
+    diffused_before: jax.Array,
+    decay: jax.Array,
+    time: jax.Array,
+    *,
+    n_neighbors: int,
+    n_reached: int,
+    cosine: bool,
+) -> jax.Array:
+    """Values of cells that join a prepared walk without anyone there taking notice of them.
+
+    With ``m`` the share of a step that stays at the cell, ``m^t`` of its own values and the rest
+    from its nearest prepared cells, after ``t - 1`` steps, by affinity. A prepared cell (one at
+    the same place) gets its own diffused values; its gradient is that of a cell that joins.
+
+    Args:
+        own: (cells, genes) values of the cells.
+        places: (cells, features) where they are; ``known_places``: where the prepared ones are.
+        diffused, diffused_before: (prepared cells, genes) after ``time`` and one step less.
+    """
+    spare = min(n_reached + 1, len(known_places))
+
+    def block(own: jax.Array, places: jax.Array) -> jax.Array:
+        rough = places @ known_places.T - 0.5 * jnp.sum(known_places**2, axis=1)
+        _, nearest = jax.lax.top_k(jax.lax.stop_gradient(rough), spare)
+        # Of the few, distances are taken from differences: the products lose digits.
+        square = jnp.sum((places[:, None] - known_places[nearest]) ** 2, axis=2)
+        square = 0.25 * square**2 if cosine else square
+        order = jnp.argsort(jax.lax.stop_gradient(square), axis=1)
+        nearest = jnp.take_along_axis(nearest, order, axis=1)
+        square = jnp.take_along_axis(square, order, axis=1)
+
+        last = min(n_neighbors, spare) - 1
+        known = square[:, 0] <= 1e-6 * square[:, min(n_neighbors, spare - 1)]
+        width = jnp.where(known, square[:, min(n_neighbors, spare - 1)], square[:, last])
+        weights = affinity(square, jnp.maximum(width, 1e-12), decay, "alpha_decay")
+        # A known cell is not its own neighbour; a new one has one candidate too many.
+        skipped = jnp.where(known, 0, n_reached)[:, None] == jnp.arange(spare)
+        weights = jnp.where(skipped, 0.0, weights) + 1e-9
+        mass = jnp.sum(weights, axis=1, keepdims=True)
+        kept = (1.0 / (1.0 + mass)) ** time
+
+        def add(total: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
+            return total + weights[:, k, None] * diffused_before[nearest[:, k]], None
+
+        around = jax.lax.scan(add, jnp.zeros_like(own), jnp.arange(spare))[0] / mass
+        joined = kept * own + (1.0 - kept) * around
+        exact = jnp.where(known[:, None], diffused[nearest[:, 0]] - joined, 0.0)
+        return joined + jax.lax.stop_gradient(exact)
+
+    if len(own) <= _PLACED_AT_ONCE:
+        return block(own, places)
+    one = lambda cell: block(cell[0][None], cell[1][None])[0]  # noqa: E731
+    return jax.lax.map(one, (own, places), batch_size=_PLACED_AT_ONCE)
