@@ -1,4 +1,4 @@
-"""What can colour the cells of a map: their cluster, a column of the data set, a gene.
+"""What can colour the cells of a map: their cluster, a score, a column of the data set, a gene.
 
 Data sets are read off the event loop, once for all tabs, and the last few are kept.
 """
@@ -36,6 +36,18 @@ def by_certainty(certainty: np.ndarray) -> Colouring:
     return Colouring(
         "certainty", "Certainty (largest share)", values=np.asarray(certainty, np.float32)
     )
+
+
+def by_score(port: str, values: np.ndarray) -> Colouring:
+    """What a block says of each cell as one number."""
+    values = np.asarray(values, np.float32)
+    low, high = _limits(values)
+    return Colouring(f"score/{port}", score_title(port), values=values, low=low, high=high)
+
+
+def score_title(port: str) -> str:
+    """``"doublets.doublet_scores"`` in words."""
+    return port.split(".", 1)[-1].replace("_", " ").capitalize()
 
 
 def by_column(path: str, column: str) -> Colouring:

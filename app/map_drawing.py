@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from app.cell_colours import by_certainty, by_cluster, by_column, by_gene
+from app.cell_colours import by_certainty, by_cluster, by_column, by_gene, by_score
 from app.map_frames import MapFrame, frame_of, map_names
 from app.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
 from app.rendered import RENDERED
@@ -29,7 +29,8 @@ class Wish:
     """What a tab wants to see.
 
     Attributes:
-        colour: ``"cluster"``, ``"certainty"``, ``"obs/<column>"`` or ``"gene/<name>"``.
+        colour: ``"cluster"``, ``"certainty"``, ``"score/<port>"``, ``"obs/<column>"`` or
+            ``"gene/<name>"``.
         path, counts: The data set's file, and where its counts lie.
         view: The axes after a zoom; None follows the map.
         only: Categories that are meant; None for all.
@@ -100,6 +101,8 @@ def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
             by_column(wish.path, name) if kind == "obs" else by_gene(wish.path, name, wish.counts)
         )
         return _of_cells(of_all, frame.cells, len(frame.xy))
+    if kind == "score" and name in frame.scores:
+        return by_score(name, frame.scores[name])
     if kind == "certainty" and frame.certainty is not None:
         return by_certainty(frame.certainty)
     if frame.labels is not None:

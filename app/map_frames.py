@@ -6,7 +6,8 @@ What is worked out for a step of a run is kept for all tabs that show the run.
 import itertools
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class MapFrame:
         raw: Places as the pipeline gave them; what is exported.
         labels: Cluster by cell, or None.
         certainty: Largest share by cell, or None.
+        scores: What blocks say of each cell as one number, by port.
         cells: Row of each cell in the data set, or None if all are there in order.
         view: The axes.
         serial: Another one for each frame that was ever made; what pictures are kept by.
@@ -43,6 +45,7 @@ class MapFrame:
     cells: np.ndarray | None
     view: View
     serial: int = -1
+    scores: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_clusters(self) -> int:
@@ -134,7 +137,7 @@ class _History:
                 raw = snapshot.map
             known = self._frames.get(snapshot.step)
             # A resumed run draws a step again, and so does a dial that is turned in a pause.
-            if known is not None and _same(known, raw, snapshot.arrays):
+            if known is not None and _same(known, raw, snapshot):
                 self._frames.move_to_end(snapshot.step)
                 return known
             frame = self._place(snapshot, np.asarray(raw, np.float32))
@@ -165,14 +168,15 @@ class _History:
         labels, certainty = arrays.get("labels"), arrays.get("certainty")
         return MapFrame(
             self._run, snapshot.step, self._name, xy, raw, labels, certainty, cells,
-            self._views[snapshot.step], next(_SERIAL),
+            self._views[snapshot.step], next(_SERIAL), snapshot.scores,
         )  # fmt: skip
 
 
-def _same(frame: MapFrame, raw: np.ndarray, arrays: Any) -> bool:
-    now = (raw, arrays.get("labels"), arrays.get("certainty"))
-    shown = (frame.raw, frame.labels, frame.certainty)
-    return all(
+def _same(frame: MapFrame, raw: np.ndarray, snapshot: Any) -> bool:
+    arrays, scores = snapshot.arrays, snapshot.scores
+    now = (raw, arrays.get("labels"), arrays.get("certainty"), *scores.values())
+    shown = (frame.raw, frame.labels, frame.certainty, *frame.scores.values())
+    return list(scores) == list(frame.scores) and all(
         (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
         for a, b in zip(shown, now, strict=True)
     )

@@ -1,11 +1,13 @@
 """What surrounds the map: the line above it, legend, timeline, and words where no map is."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
 
+from app.cell_colours import score_title
 from app.map_drawing import Drawn, Wish, selection_card
 from app.session import Session
 
@@ -87,9 +89,12 @@ class MapStage(JSComponent):
     _stylesheets = [_CSS]
 
 
-def colour_groups(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def colour_groups(
+    columns: list[dict[str, Any]], scores: Iterable[str] = ()
+) -> list[dict[str, Any]]:
     """What may colour the cells: what the run says of them, and the columns of the data."""
     ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
+    ours += [(f"score/{port}", score_title(port)) for port in scores]
     groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
     items = [
         {"key": f"obs/{c['name']}", "title": c["name"]} for c in columns if c["kind"] != "text"

@@ -89,15 +89,16 @@ class LiveMap(pn.viewable.Viewer):
         path = dataset.path if dataset else ""
         counts = dataset.fields.get("counts", "X") if dataset else "X"
         if path and path != self.wish.path:
-            # So that the first gene or column that is asked for need not wait for the file.
-            self.session.work(lambda: look_into(path))
+            self.session.work(lambda: look_into(path))  # the first gene need not wait for it
         self.wish = replace(self.wish, path=path, counts=counts, theme=session.theme)
-        groups = colour_groups((dataset.preview if dataset else {}).get("obs", []))
-        self._bar.param.update(colours=groups, genes=bool(path), colour=self.wish.colour)
-        title, sentence = "", ""
-        if self.drawn is None:
-            title, sentence = words_without_map(session)
+        self._bar.param.update(colours=self._colours(), genes=bool(path), colour=self.wish.colour)
+        title, sentence = words_without_map(session) if self.drawn is None else ("", "")
         self._stage.param.update(title=title, sentence=sentence)
+
+    def _colours(self) -> list[dict[str, Any]]:
+        preview = self.session.dataset.preview if self.session.dataset else {}
+        scores = self.drawn.frame.scores if self.drawn else ()
+        return colour_groups(preview.get("obs", []), scores)
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -144,6 +145,7 @@ class LiveMap(pn.viewable.Viewer):
         self._bar.param.update(
             maps=[{"name": name, "title": map_title(name, self.session)} for name in drawn.maps],
             map=frame.name,
+            colours=self._colours(),
             colour=self.wish.colour,
             fade=self.wish.fade,
             zoomed=self.wish.view is not None,

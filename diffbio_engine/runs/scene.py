@@ -1,4 +1,4 @@
-"""What is drawn of a run: the map of the cells, their clusters and certainty, at one step."""
+"""What is drawn of a run at one step: the map of the cells, their clusters, what they score."""
 
 import time
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from diffbio_engine.data import CellSource, sample_cells
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
+from diffbio_engine.runs.snapshots import SCORE
 
 # More cells than this are not drawn: an even sample stands for them, and the page says so.
 _MOST_DRAWN = 50_000
@@ -32,7 +33,9 @@ class Scene:
         )
         # The last block that makes clusters is the one whose clusters colour the map.
         self.clusters = self.shares[-1:]
-        self.ports = (*self.maps, *self.clusters)
+        # What blocks say of each cell as one number (pseudotime, doublet score) can colour it.
+        self.scores = tuple(p for p in plan.ports(Kind.SCORE) if plan.port(p).per_cell)
+        self.ports = (*self.maps, *self.clusters, *self.scores)
         self.kept = tuple(
             dict.fromkeys(
                 w.source
@@ -50,7 +53,7 @@ class Scene:
     @property
     def drawable(self) -> bool:
         """Whether the pipeline makes anything that can be drawn."""
-        return bool(self.ports)
+        return bool(self.maps or self.clusters)
 
     def due(self) -> bool:
         """Whether it is time for the next whole snapshot."""
@@ -84,6 +87,8 @@ class Scene:
             arrays["certainty"] = shares.max(axis=1).astype(np.float32)
         for port in self.maps:
             arrays[port] = self._known[port][:, :2].astype(np.float32)
+        for port in self.scores:
+            arrays[f"{SCORE}{port}"] = self._known[port].astype(np.float32)
         if self.rows is not None:
             arrays["cells"] = self.rows.astype(np.int32)
         n_drawn = self.cells.n_cells if self.rows is None else len(self.rows)

@@ -16,6 +16,9 @@ import numpy as np
 
 from diffbio_engine.runs.durable_files import read_json, replace_with, write_json
 
+SCORE = "score:"
+"""Begins the name of an array that is a number by cell which a port gives."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -30,6 +33,15 @@ class Snapshot:
     step: int
     map: np.ndarray
     arrays: dict[str, np.ndarray]
+
+    @property
+    def scores(self) -> dict[str, np.ndarray]:
+        """What blocks say of each cell as one number, by port: ``"doublets.doublet_scores"``."""
+        return {
+            name.removeprefix(SCORE): array
+            for name, array in self.arrays.items()
+            if name.startswith(SCORE)
+        }
 
 
 class SnapshotWriter:

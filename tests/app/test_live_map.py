@@ -7,6 +7,7 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
+from app.map_parts import colour_groups
 from app.rendered import RENDERED
 from diffbio_engine.runs import Snapshot
 
@@ -40,6 +41,22 @@ def test_isolating_a_category_sets_the_others_aside_underneath():
     drawn = draw(snapshot(300), Wish(run="few", only=frozenset({1})))
     values = drawn.dots["value"]
     assert (values[:200] < -1e8).all() and (values[200:] == 1).all()
+
+
+def test_what_a_block_says_of_each_cell_colours_the_map():
+    score = np.linspace(0, 1, 300, dtype=np.float32)
+    drawn = draw(
+        snapshot(300, **{"score:doublets.doublet_scores": score}),
+        Wish(run="score", colour="score/doublets.doublet_scores"),
+    )
+    assert drawn.colouring.title == "Doublet scores"
+    np.testing.assert_array_equal(drawn.colouring.values, score)
+    assert (np.diff(drawn.dots["value"]) >= 0).all()
+    (ours,) = colour_groups([], drawn.frame.scores)
+    assert ours["items"][-1] == {"key": "score/doublets.doublet_scores", "title": "Doublet scores"}
+    # Of another pipeline, which has no such block, the clusters are shown.
+    other = draw(snapshot(300), Wish(run="none", colour="score/doublets.doublet_scores"))
+    assert other.colouring.key == "cluster"
 
 
 def test_a_gene_of_a_real_file_colours_the_map_with_high_values_on_top(shared_data):
