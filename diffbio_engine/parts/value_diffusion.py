@@ -9,7 +9,8 @@ import scipy.linalg
 import scipy.sparse
 from sklearn.utils.extmath import randomized_svd
 
-from diffbio_engine.parts.diffusion import affinity
+from diffbio_engine.parts.diffusion import affinity, squared_bandwidth, squared_distances
+from diffbio_engine.parts.principal_axes import principal_axes
 
 _EXACT_AXES = 1000  # genes or cells, whichever are fewer; above, components are drawn at random
 _MOST_STEPS = 128
@@ -21,7 +22,7 @@ def leading_axes(centred: np.ndarray, n_axes: int, seed: int) -> np.ndarray:
     n_cells, n_genes = centred.shape
     fewer = min(n_cells, n_genes)
     if fewer > _EXACT_AXES:
-        return randomized_svd(centred, n_axes, n_iter=4, random_state=seed)[2].T
+        return randomized_svd(centred, n_axes, n_iter=2, random_state=seed)[2].T
     wanted = (fewer - n_axes, fewer - 1)
     if n_genes <= n_cells:
         return scipy.linalg.eigh(centred.T @ centred, subset_by_index=wanted)[1]
@@ -29,19 +30,41 @@ def leading_axes(centred: np.ndarray, n_axes: int, seed: int) -> np.ndarray:
     return (centred.T @ turned) / np.sqrt(np.maximum(square, 1e-6 * square[-1]))
 
 
-def reached_affinity(
-    square: jax.Array, nearest: jax.Array, bandwidth: jax.Array, decay: jax.Array
+def in_principal_space(cells: jax.Array, n_components: int) -> jax.Array:
+    """Centred cells in the space of their first components, not turned to these axes.
+
+    Distances are those of the components; gradients are safe (``principal_axes``).
+    """
+    centred = cells - jnp.mean(cells, axis=0)
+    if n_components >= min(len(cells) - 1, cells.shape[1]):
+        return centred
+    if cells.shape[1] <= len(cells):
+        return centred @ principal_axes(centred.T @ centred, n_components)
+    axes = principal_axes(centred @ centred.T, n_components)
+    return axes @ (axes.T @ centred)
+
+
+def walk_among(
+    places: jax.Array, decay: jax.Array, *, n_neighbors: int, n_reached: int, cosine: bool
 ) -> jax.Array:
-    """Affinity of every cell to itself (1) and to its ``nearest``; 0 to all others.
+    """The walk among a few cells, dense (cells, cells), with gradients through the distances.
+
+    A cell has affinity 1 to itself and none beyond its ``n_reached`` nearest; the kernel is made
+    symmetric and its rows are scaled.
 
     Args:
-        square: (cells, cells) squared distances, 0 on the diagonal.
-        nearest: (cells, k) which others a cell reaches.
-        bandwidth: (cells,) squared width of each cell's kernel.
+        places: (cells, features); of length 1 for the cosine.
     """
-    rows = jnp.arange(len(square))
-    reached = jnp.eye(len(square), dtype=bool).at[rows[:, None], nearest].set(True)
-    return jnp.where(reached, affinity(square, bandwidth, decay, "alpha_decay"), 0.0)
+    n_cells = len(places)
+    square = squared_distances(places, places) * (1.0 - jnp.eye(n_cells, dtype=places.dtype))
+    square = 0.25 * square**2 if cosine else square
+    width = squared_bandwidth(square, n_neighbors, to_itself=True)
+    others = jax.lax.stop_gradient(square) + jnp.diag(jnp.full(n_cells, jnp.inf))
+    _, nearest = jax.lax.top_k(-others, max(1, min(n_reached, n_cells - 1)))
+    reached = jnp.eye(n_cells, dtype=bool).at[jnp.arange(n_cells)[:, None], nearest].set(True)
+    kernel = jnp.where(reached, affinity(square, width, decay, "alpha_decay"), 0.0)
+    both_ways = 0.5 * (kernel + kernel.T)
+    return both_ways / jnp.sum(both_ways, axis=1, keepdims=True)
 
 
 def diffuse(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,16 +23,16 @@ from diffbio_engine.declare import (
     setting,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.parts.diffusion import squared_bandwidth, squared_distances, walk
+from diffbio_engine.parts.diffusion import walk
 from diffbio_engine.parts.diffusion_landmarks import kernel_of_neighbours
 from diffbio_engine.parts.neighbours import nearest_neighbours
-from diffbio_engine.parts.principal_axes import principal_axes
 from diffbio_engine.parts.value_diffusion import (
     diffuse,
     diffuse_by_lists,
+    in_principal_space,
     join,
     leading_axes,
-    reached_affinity,
+    walk_among,
 )
 
 _REACH = 3  # times the neighbours: beyond them a cell has no affinity, as in the package
@@ -83,11 +84,7 @@ class DiffusionImputerConfig(Config):
         advanced=True,
     )
     dense_limit: int = setting(
-        2000,
-        low=10,
-        high=10_000,
-        doc="Most cells without a prepared graph.",
-        advanced=True,
+        2000, low=10, high=10_000, doc="Most cells without a prepared graph.", advanced=True
     )
 
 
@@ -119,15 +116,15 @@ class DifferentiableDiffusionImputer(Operator):
 
     Softens: who is a neighbour: a distance below the width (a step), and the number of steps of
     the walk (a mean of two whole numbers).
-    Hard limit: as ``decay`` grows, one step is the plain mean of a cell and its ``n_neighbors``
-    nearest (and of those that have it among theirs, by half).
+    Hard limit: as ``decay`` grows, ``K`` is 1 for a cell and all nearer than its
+    ``n_neighbors``-th, exp(-1) for that one and 0 beyond: a plain mean over nearest neighbours.
     Gradients: reach ``counts`` through values, distances and components and, not prepared, the
     dials. Prepared, they are those of a new cell. None pass where a neighbour changes place with
     the first that is not reached.
     Cost: prepared once, cells * features * cells for neighbours and t * cells * neighbours * genes;
     memory O(cells * (genes + neighbours)). Placing: O(cells * graph's cells * components). Not
     prepared: O(cells^3 log t) time, O(cells^2) memory.
-    Start: the graph; there are no weights.
+    Start: the graph; there are no weights. Components are exact up to 1000 cells or genes.
 
     References:
         van Dijk et al. (2018), Recovering gene interactions from single-cell data using data
@@ -233,7 +230,11 @@ class DifferentiableDiffusionImputer(Operator):
                 where="counts",
             )
         compared, values, back = self._scaled(counts, jnp.mean(jnp.sum(counts, axis=1)))
-        steps = self._walk_among(self._directed(self._reduced(compared)))
+        steps = walk_among(
+            self._directed(in_principal_space(compared, self.config.n_pca_components)),
+            self.dial("decay"),
+            **self._kernel(),
+        )
         imputed = back * (walk(steps, self.dial("diffusion_t")) @ values)
         return {"imputed_counts": imputed, "diffusion_operator": steps}
 
@@ -241,20 +242,10 @@ class DifferentiableDiffusionImputer(Operator):
         compared, own, back = self._scaled(counts, self.typical_library[...])
         places = self._directed((compared - self.centre[...]) @ self.axes[...])
         diffused, before = self._present()
-        time = self.dial("diffusion_t") if self._has_graph() else self.diffused_at[...][1]
-        decay = self.dial("decay") if self._has_graph() else self.diffused_at[...][0]
-        return back * join(
-            own,
-            places,
-            self.places[...],
-            diffused,
-            before,
-            decay,
-            time,
-            n_neighbors=self.config.n_neighbors,
-            n_reached=_REACH * self.config.n_neighbors,
-            cosine=self.config.metric == "cosine",
-        )
+        turned = self.dial("decay"), self.dial("diffusion_t")
+        decay, time = turned if self._has_graph() else self.diffused_at[...]
+        known = self.places[...]
+        return back * join(own, places, known, diffused, before, decay, time, **self._kernel())
 
     def _scaled(
         self, counts: jax.Array, typical: jax.Array
@@ -271,18 +262,6 @@ class DifferentiableDiffusionImputer(Operator):
             return logs, logs, 1.0
         return logs, scaled, relative
 
-    def _reduced(self, compared: jax.Array) -> jax.Array:
-        """Cells in the space of their first principal components, not turned to these axes."""
-        n_cells, n_genes = compared.shape
-        centred = compared - jnp.mean(compared, axis=0)
-        n_axes = self.config.n_pca_components
-        if n_axes >= min(n_cells - 1, n_genes):
-            return centred
-        if n_genes <= n_cells:
-            return centred @ principal_axes(centred.T @ centred, n_axes)
-        axes = principal_axes(centred @ centred.T, n_axes)
-        return axes @ (axes.T @ centred)
-
     def _directed(self, places: jax.Array) -> jax.Array:
         """For the cosine, only the direction of a cell counts."""
         if self.config.metric == "euclidean":
@@ -290,18 +269,9 @@ class DifferentiableDiffusionImputer(Operator):
         square = jnp.sum(places**2, axis=1, keepdims=True)
         return places / jnp.sqrt(jnp.where(square > 0, square, 1.0))
 
-    def _walk_among(self, places: jax.Array) -> jax.Array:
-        """The walk among a few cells, dense, with gradients through the distances."""
-        n_cells = len(places)
-        square = squared_distances(places, places) * (1.0 - jnp.eye(n_cells, dtype=places.dtype))
-        square = 0.25 * square**2 if self.config.metric == "cosine" else square
-        width = squared_bandwidth(square, self.config.n_neighbors, to_itself=True)
-        far = jax.lax.stop_gradient(square) + jnp.diag(jnp.full(n_cells, jnp.inf))
-        k = max(1, min(_REACH * self.config.n_neighbors, n_cells - 1))
-        nearest = jax.lax.top_k(-far, k)[1]
-        kernel = reached_affinity(square, nearest, width, self.dial("decay"))
-        both_ways = 0.5 * (kernel + kernel.T)
-        return both_ways / jnp.sum(both_ways, axis=1, keepdims=True)
+    def _kernel(self) -> dict[str, Any]:
+        n_neighbors, cosine = self.config.n_neighbors, self.config.metric == "cosine"
+        return {"n_neighbors": n_neighbors, "n_reached": _REACH * n_neighbors, "cosine": cosine}
 
     def _has_graph(self) -> bool:
         return self.values[...].shape == self.diffused[...].shape
