@@ -72,14 +72,23 @@ def make_reference(
     axes = principal_axes(standard.T @ standard / n_cells, min(n_axes, n_cells - 1, len(genes)))
     project = each[:, None] * axes
 
-    def place(pair: jax.Array) -> jax.Array:
-        both = counts[pair[0]] + counts[pair[1]]
-        total = totals[pair[0]] + totals[pair[1]]
-        return (_transformed(both, total, scale, log) - mean) @ project
+    observed = standard @ axes
+    first, second = pairs[:, 0], pairs[:, 1]
+    if log:
 
-    simulated = jax.lax.map(place, pairs, batch_size=min(_PAIRS_AT_ONCE, len(pairs)))
+        def place(pair: jax.Array) -> jax.Array:
+            both = counts[pair[0]] + counts[pair[1]]
+            total = totals[pair[0]] + totals[pair[1]]
+            return (_transformed(both, total, scale, log) - mean) @ project
+
+        simulated = jax.lax.map(place, pairs, batch_size=min(_PAIRS_AT_ONCE, len(pairs)))
+    else:
+        # Scaled counts of a sum are the mean of the scaled counts, weighted with the totals; so
+        # are the places, and no counts are added up.
+        part = totals[first] / jnp.maximum(totals[first] + totals[second], 1e-12)
+        simulated = part * observed[first] + (1 - part) * observed[second]
     everywhere = jnp.zeros((n_genes, axes.shape[1]), project.dtype).at[genes].set(project)
-    return DoubletReference(everywhere, mean @ project, scale, standard @ axes, simulated)
+    return DoubletReference(everywhere, mean @ project, scale, observed, simulated)
 
 
 def embed(counts: jax.Array, reference: DoubletReference, *, log: bool) -> jax.Array:

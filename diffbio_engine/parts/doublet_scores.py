@@ -70,9 +70,14 @@ def simulated_share(
         )
         return (jnp.sum(marked * simulated_near, axis=1) + 1) / (k + 2)
 
-    if len(queries) <= _AT_ONCE:
+    n_queries = len(queries)
+    if n_queries <= _AT_ONCE:
         return block(queries)
-    return jax.lax.map(lambda query: block(query[None])[0], queries, batch_size=_AT_ONCE)
+    # Filled up to whole blocks, so that one form is compiled.
+    n_blocks = -(-n_queries // _AT_ONCE)
+    filled = jnp.pad(queries, ((0, n_blocks * _AT_ONCE - n_queries), (0, 0)), mode="edge")
+    shares = jax.lax.map(block, filled.reshape(n_blocks, _AT_ONCE, -1))
+    return shares.reshape(-1)[:n_queries]
 
 
 def _nearest(queries: jax.Array, points: jax.Array, k: int) -> jax.Array:
@@ -123,7 +128,7 @@ def _valley(scores: np.ndarray) -> np.ndarray:
     """Bin of the valley, or -1 where there is none."""
     scores = np.asarray(scores, np.float64)
     if not np.ptp(scores) > 0:
-        return np.int32(-1)
+        return np.asarray(-1, np.int32)
     heights = np.histogram(scores, bins=_BINS)[0].astype(float)
     for _ in range(_MOST_SMOOTHINGS):
         heights = uniform_filter1d(heights, 3)
@@ -131,8 +136,8 @@ def _valley(scores: np.ndarray) -> np.ndarray:
         if len(peaks) <= 2:
             break
     if len(peaks) != 2:
-        return np.int32(-1)
-    return np.int32(peaks[0] + np.argmin(heights[peaks[0] : peaks[1] + 1]))
+        return np.asarray(-1, np.int32)
+    return np.asarray(peaks[0] + np.argmin(heights[peaks[0] : peaks[1] + 1]), np.int32)
 
 
 def _peaks(heights: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ from diffbio_engine.parts.doublet_scores import (
     valley_threshold,
 )
 
-_SCORED = 10_000  # simulated doublets whose scores make up the histogram of a prepared block
+_SCORED = 5_000  # simulated doublets whose scores make up the histogram of a prepared block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +101,11 @@ class DifferentiableDoubletScorer(Operator):
 
     Doublets are simulated by adding the counts of random pairs of observed cells. Counts of the
     most variable genes, scaled to one total and standardised, are projected on principal axes of
-    the observed cells. Of the ``k = n_neighbors (1 + r)`` points nearest to a
-    cell, with ``r = sim_doublet_ratio``, the smoothed share ``q = (simulated + 1) / (k + 2)`` is
-    simulated, and ``score = q rho / r / (1 - rho - q (1 - rho - rho / r))`` with the expected rate
-    ``rho``. The threshold lies in the valley between simulated doublets of one kind of cell, which
-    nobody can tell from a cell, and of two. A doublet of two cells of one kind stays hidden.
+    the observed cells. Of the ``k = n_neighbors (1 + r)`` points nearest to a cell, with
+    ``r = sim_doublet_ratio``, the smoothed share ``q = (simulated + 1) / (k + 2)`` is simulated;
+    ``score = q rho / r / (1 - rho - q (1 - rho - rho / r))`` with the expected rate ``rho``. The
+    threshold lies in the valley between simulated doublets of one kind of cell, which nobody can
+    tell from a cell, and of two. A doublet of two cells of one kind stays hidden.
 
     Not prepared: runs the whole method on the cells given, with gradients through all of it, axes
     included; a single cell gets the expected rate. Prepared: the reference (at most 20 000 cells
