@@ -56,10 +56,10 @@ def v_scores(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     edges = np.linspace(log_mean.min(), log_mean.max(), _BINS + 1)
     which = np.clip(np.searchsorted(edges, log_mean, side="right") - 1, 0, _BINS - 1)
     floor = np.empty(_BINS)
-    for b in range(_BINS):
-        inside = log_noise[(which == b) & (log_mean < edges[-1])]
+    for place in range(_BINS):
+        inside = log_noise[(which == place) & (log_mean < edges[-1])]
         # An empty bin repeats the one before: the curve is flat where nothing is known.
-        floor[b] = np.percentile(inside, 0.1) if len(inside) else floor[b - 1]
+        floor[place] = np.percentile(inside, 0.1) if len(inside) else floor[place - 1]
     heights, places = np.histogram(np.log(ratio), bins=200)
     top = int(np.argmax(heights))
     usual = max(float(np.exp(0.5 * (places[top] + places[top + 1]))), 1.0)
