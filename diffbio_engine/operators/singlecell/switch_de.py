@@ -10,8 +10,18 @@ from flax import nnx
 from scipy.stats import chi2
 
 from diffbio_engine import soft_ops
-from diffbio_engine.declare import Buffer, Config, Kind, Operator, Port, dial, operator, setting
-from diffbio_engine.declare import size as length
+from diffbio_engine.declare import (
+    COUNTS,
+    Buffer,
+    Config,
+    Kind,
+    Operator,
+    Port,
+    dial,
+    operator,
+    setting,
+    size,
+)
 from diffbio_engine.errors import DataError
 from diffbio_engine.parts.switch_fit import fit_switches
 
@@ -20,7 +30,7 @@ from diffbio_engine.parts.switch_fit import fit_switches
 class SwitchDEConfig(Config):
     """Settings of the switch test."""
 
-    n_genes: int = length("genes", default=2000, doc="Number of genes.")
+    n_genes: int = size("genes", default=2000, doc="Number of genes.")
     temperature: float = dial(
         1.0,
         low=0.01,
@@ -31,6 +41,10 @@ class SwitchDEConfig(Config):
     )
     learnable_temperature: bool = setting(
         False, doc="Let training find the temperature.", advanced=True
+    )
+    normalize: bool = setting(
+        True,
+        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
     )
     with_base: bool = setting(
         False,
@@ -52,7 +66,7 @@ class DifferentiableSwitchDE(Operator):
     test against a constant mean, ``n log(constant / switch)`` of the sums of squares, with 2
     degrees of freedom (3 with a base). ``switch_scores`` are the share of a gene's variance that
     the curve explains. The switchde model with ``amplitude = 2 mu``, without its optional extra
-    zeros. Wants log-normalised expression.
+    zeros. Expression is ``log(1 + counts per 10 000)``, or what comes in if ``normalize`` is off.
 
     Pseudotime that was found from the same genes makes p-values too small: take them as a rank.
 
@@ -70,7 +84,7 @@ class DifferentiableSwitchDE(Operator):
 
     Config = SwitchDEConfig
     inputs = (
-        Port("counts", "cells genes", Kind.EXPRESSION, "Log-normalised expression."),
+        COUNTS,
         Port("pseudotime", "cells", Kind.SCORE, "Place of each cell along the trajectory."),
     )
     outputs = (
@@ -128,7 +142,7 @@ class DifferentiableSwitchDE(Operator):
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
         time = np.asarray(arrays["pseudotime"], np.float64)
-        expression = np.asarray(arrays["counts"], np.float32)
+        expression = np.asarray(self._expression(jnp.asarray(arrays["counts"])), np.float32)
         start, whole = float(time.min()), float(np.ptp(time))
         if not np.isfinite(whole) or whole == 0:
             raise DataError(
@@ -172,7 +186,7 @@ class DifferentiableSwitchDE(Operator):
 
     def __call__(self, counts: jax.Array, pseudotime: jax.Array) -> dict[str, jax.Array]:
         expected = self._expected(pseudotime)
-        residual = counts - expected
+        residual = self._expression(counts) - expected
         noise = self.noise[...]
         return {
             "switch_times": self.first_time[...] + self.whole_time[...] * self.place[...],
@@ -183,6 +197,12 @@ class DifferentiableSwitchDE(Operator):
             "residual": residual,
             "switch_loss": 0.5 * jnp.mean((residual / noise) ** 2),
         }
+
+    def _expression(self, counts: jax.Array) -> jax.Array:
+        if not self.config.normalize:
+            return counts
+        total = jnp.sum(counts, axis=1, keepdims=True)
+        return jnp.log1p(1e4 * soft_ops.div(counts, total))
 
     def _expected(self, pseudotime: jax.Array) -> jax.Array:
         """Expected expression of each cell, (cells, genes)."""

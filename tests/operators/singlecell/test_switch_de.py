@@ -17,8 +17,9 @@ REFERENCE = Path(__file__).parents[2] / "references/singlecell/switch_de.npz"
 KEY = jax.random.key(0)
 
 
-def prepared(expression, time, **settings):
-    block = DifferentiableSwitchDE(SwitchDEConfig(n_genes=expression.shape[1], **settings))
+def prepared(expression, time, normalize=False, **settings):
+    config = SwitchDEConfig(n_genes=expression.shape[1], normalize=normalize, **settings)
+    block = DifferentiableSwitchDE(config)
     block.prepare({"counts": expression, "pseudotime": time}, KEY)
     return block
 
@@ -129,6 +130,18 @@ def test_a_refresh_judges_the_present_curves_and_leaves_them_alone():
     left = np.sum(np.asarray(out["residual"]) ** 2, axis=0)
     spread = np.sum((expression - expression.mean(0)) ** 2, axis=0)
     np.testing.assert_allclose(out["switch_scores"], np.maximum(1 - left / spread, 0), atol=1e-4)
+
+
+def test_counts_are_taken_as_log_counts_per_ten_thousand():
+    random = np.random.default_rng(4)
+    counts, time = random.poisson(3, (300, 20)).astype(np.float32), random.uniform(size=300)
+    counts[0] = 0  # an empty cell has no expression, and is no reason to fail
+    total = np.maximum(counts.sum(1, keepdims=True), 1)
+    logs = np.log1p(1e4 * counts / total)
+    ours = prepared(counts, time, normalize=True)(jnp.asarray(counts), jnp.asarray(time))
+    given = prepared(logs, time)(jnp.asarray(logs), jnp.asarray(time))
+    np.testing.assert_allclose(ours["switch_scores"], given["switch_scores"], atol=1e-4)
+    np.testing.assert_allclose(ours["residual"], given["residual"], atol=2e-2)
 
 
 def test_a_pseudotime_that_orders_nothing_is_refused():
