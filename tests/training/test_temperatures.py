@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from diffbio_engine.data import CellSource
-from diffbio_engine.declare import operators
+from diffbio_engine.declare import Kind, operators
 from diffbio_engine.errors import SettingError
 from diffbio_engine.pipelines import (
     Block,
@@ -27,7 +27,7 @@ from diffbio_engine.training import (
     set_temperature,
     temperature_schedule,
 )
-from tests.contracts.examples_of_operators import example_inputs, example_operator
+from tests.contracts.examples_of_operators import example_inputs, example_operator, total
 
 SOFT_KMEANS = operators()["singlecell.soft_kmeans"]
 POINTS = np.random.default_rng(0).normal(scale=2.0, size=(40, 4)).astype(np.float32)
@@ -156,7 +156,11 @@ each_learned = pytest.mark.parametrize("declared", LEARNED, ids=lambda d: d.id)
 
 @cache
 def sharing(declared):
-    """How shared out the cells are, and its slope, by the stored logarithm; in float64."""
+    """How shared out the cells are, and its slope, by the stored logarithm; in float64.
+
+    Of an operator that gives no shares: a sum that feels every output.
+    """
+    shared = [p.name for p in declared.outputs if p.kind == Kind.SHARES]
     with jax.enable_x64(True):
         block = example_operator(declared, learnable_temperature=True)
         inputs = example_inputs(declared)
@@ -164,7 +168,10 @@ def sharing(declared):
     @nnx.jit
     def entropy_and_slope(block):
         def entropy(block):
-            shares = block.run(inputs)["cluster_assignments"]
+            outputs = block.run(inputs)
+            if not shared:
+                return total(outputs)
+            shares = outputs[shared[0]]
             return -jnp.sum(shares * jnp.log(shares + 1e-6))
 
         found, slopes = nnx.value_and_grad(entropy)(block)
