@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from diffbio_engine.soft_ops._modes import SoftMode
 from diffbio_engine.soft_ops._permutahedron import project_onto_permutahedron
-from diffbio_engine.soft_ops._permutations import sorted_anchors
+from diffbio_engine.soft_ops._permutations import hard_order, sorted_anchors
 from diffbio_engine.soft_ops._standardize import Scale, standardized
 
 
@@ -37,8 +37,7 @@ def fast_ranks(
     compared: jax.Array, softness: float | jax.Array, mode: SoftMode, where: jax.Array | None
 ) -> jax.Array:
     """Soft ranks of ``compared`` (..., n), from 1, the smallest first."""
-    ends = compared if where is None else jnp.where(where, compared, jnp.inf)
-    order = jnp.argsort(ends, axis=-1)
+    order = hard_order(compared, where)
     known = jnp.ones_like(compared, bool)
     if where is not None:
         known = jnp.take_along_axis(where, order, axis=-1)

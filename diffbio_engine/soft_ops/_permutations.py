@@ -31,6 +31,16 @@ type RowMaker = Callable[[jax.Array], jax.Array]
 """From places (..., rows) to the shares (..., rows, [n]) of the values that stand there."""
 
 
+def hard_order(x: jax.Array, where: jax.Array | None) -> jax.Array:
+    """Positions of the values in order, (..., n): first those that count, the smallest first."""
+    return jnp.argsort(x if where is None else jnp.where(where, x, jnp.inf), axis=-1)
+
+
+def hard_places(x: jax.Array, where: jax.Array | None) -> jax.Array:
+    """The place of each value in that order, from 0: the inverse of it. Of ties, as they stand."""
+    return jnp.argsort(hard_order(x, where), axis=-1)
+
+
 def sorted_anchors(x: jax.Array, where: jax.Array | None) -> tuple[jax.Array, jax.Array | None]:
     """The values in order, (..., n), those that count first; and which places hold one."""
     if where is None:

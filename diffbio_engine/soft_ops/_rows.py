@@ -21,6 +21,8 @@ from diffbio_engine.soft_ops._permutations import (
     ROW_MAKERS,
     RowMaker,
     by_rows,
+    hard_order,
+    hard_places,
     rows_at_once,
     sorted_anchors,
 )
@@ -100,8 +102,7 @@ class Rows:
 
     @cached_property
     def _order(self) -> jax.Array:
-        ends = self.x if self.where is None else jnp.where(self.where, self.x, jnp.inf)
-        return jnp.argsort(ends, axis=-1)
+        return hard_order(self.x, self.where)
 
     @cached_property
     def _network(self) -> SortingNetwork:
@@ -177,20 +178,24 @@ class Rows:
         total = jnp.sum(self.x, axis=-1, keepdims=True)
         return jnp.where(jnp.isnan(total), jnp.nan, found)
 
+    @property
+    def _needs_no_order(self) -> bool:
+        return self.mode != "hard" and self.method == "softsort"
+
     def extreme(self, *, largest: bool) -> SoftIndex:
         """The shares of the last or the first place, (..., 1, [n]).
 
         Softsort's row of the largest value needs no order: the distances to it are the scores,
         shifted, and a projection does not feel a shift.
         """
-        if self.mode == "hard" or self.method != "softsort":
+        if not self._needs_no_order:
             return self.shares(self.from_end(0) if largest else self.from_start(0))
         towards = self.compared if largest else -self.compared
-        return project(towards / self.softness, self.mode, self.where)[..., None, :]
+        return project(towards / self.softness, self._soft_mode, self.where)[..., None, :]
 
     def extreme_value(self, *, largest: bool, gated_grad: bool) -> jax.Array:
         """The mean under these shares, (..., 1), or the value that was sorted to that end."""
-        if self.mode == "hard" or self.method != "softsort":
+        if not self._needs_no_order:
             return self.values(self.from_end(0) if largest else self.from_start(0), gated_grad)
         return self.mean_under(self.extreme(largest=largest), gated_grad)
 
@@ -204,11 +209,8 @@ class Rows:
         """(..., n), from 1."""
         n = self.count()
         if self.mode == "hard":
-            # The place of each value in the order is the inverse of the order.
-            mask = self.where
-            key = -self.x if descending else self.x
-            key = key if mask is None else jnp.where(mask, key, jnp.inf)
-            ranks = jnp.argsort(jnp.argsort(key, axis=-1), axis=-1).astype(self.x.dtype) + 1.0
+            upwards = -self.x if descending else self.x
+            ranks = hard_places(upwards, self.where).astype(self.x.dtype) + 1.0
         elif self.method == "fast_soft_sort":
             upwards = -self.compared if descending else self.compared
             ranks = fast_ranks(upwards, self.softness, self._soft_mode, self.where)

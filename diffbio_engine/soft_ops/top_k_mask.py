@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from diffbio_engine.errors import SettingError
 from diffbio_engine.soft_ops._modes import SoftBool, as_float, check_choice, check_softness
+from diffbio_engine.soft_ops._permutations import hard_places
 
 _MOST_STEPS = 64
 
@@ -50,9 +51,7 @@ def top_k_mask(
     if where is not None:
         mask = jnp.moveaxis(jnp.broadcast_to(where, jnp.moveaxis(x, -1, axis).shape), axis, -1)
     if mode == "hard":
-        order = jnp.argsort(jnp.where(mask, -x, jnp.inf), axis=-1)
-        place = jnp.argsort(order, axis=-1)
-        shares = ((place < k) & mask).astype(x.dtype)
+        shares = ((hard_places(-x, mask) < k) & mask).astype(x.dtype)
     else:
         shares = _projected(jnp.where(mask, x, 0.0) / softness, k, mask)
     return jnp.moveaxis(shares, -1, axis)
