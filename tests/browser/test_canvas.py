@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from diffbio_engine.declare import DATA_PORTS
+from tests.browser.hands import still
 
 KMEANS = "singlecell.soft_kmeans"
 VAE = "normalization.vae_normalizer"
@@ -214,6 +215,7 @@ def test_the_data_block_never_shows_the_form_of_another_block(tab, served, event
     lines = tab.locator(".lines:not(.compact) .line")
     drop(tab, KMEANS, 420, 60)
     expect(lines.first).to_be_visible()
+    still(tab, block(tab, "data"))  # a click on a canvas that moves may miss
     block(tab, "data").click(position={"x": 120, "y": 15})
     eventually(lambda: served.session.selected_block == "data")
     expect(tab.locator(".card[data-kind=data]")).to_be_visible()
