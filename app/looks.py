@@ -26,6 +26,8 @@ _KINDS: dict[Kind, tuple[str, str, str]] = {
     Kind.SCORE: ("#0d9488", "#2dd4bf", "score"),
     Kind.PROFILE: ("#4f46e5", "#818cf8", "profile"),
     Kind.PARAMETER: ("#64748b", "#94a3b8", "parameters of the model"),
+    Kind.NETWORK: ("#0f766e", "#2dd4bf", "network"),
+    Kind.PLAN: ("#a16207", "#facc15", "transport plan"),
     Kind.SIMILARITY: ("#be123c", "#fb7185", "similarity"),
     Kind.COORDINATES: ("#059669", "#34d399", "coordinates"),
     Kind.INDEX: ("#78716c", "#a8a29e", "positions"),

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     SIMILARITY = "similarity"  # cells by cells
     COORDINATES = "coordinates"  # places in the tissue
     INDEX = "index"  # positions in the batch
+    NETWORK = "network"  # how strongly each of these acts on each of those
+    PLAN = "plan"  # how much of each of these goes to each of those
     LOSS = "loss"  # one number to be made small
 
 
@@ -91,6 +93,48 @@ BATCH_LABELS = Port(
     "Which batch (sample, donor, chemistry) each cell comes from, counted from 0.",
     classes="batches",
 )
+EXPRESSION = Port("expression", "cells genes", Kind.EXPRESSION, "Normalised expression.")
+LABELS = Port(
+    "labels",
+    "cells",
+    Kind.LABELS,
+    "Known cell types or classes, counted from 0; -1 where it is not known.",
+    classes="classes",
+)
+SPATIAL_COORDS = Port(
+    "spatial_coords", "cells 2", Kind.COORDINATES, "Where in the tissue each cell or spot lies."
+)
+SLICE_LABELS = Port(
+    "slice_labels",
+    "cells",
+    Kind.LABELS,
+    "Which slice of the tissue each spot is from, counted from 0.",
+    classes="slices",
+)
+TIME_POINTS = Port(
+    "time_points",
+    "cells",
+    Kind.LABELS,
+    "When each cell was taken: 0 for the first time point.",
+    classes="times",
+)
+CONDITION_LABELS = Port(
+    "condition_labels",
+    "cells",
+    Kind.LABELS,
+    "Which condition each cell is from, counted from 0.",
+    classes="conditions",
+)
+# Prior knowledge, found by the names of the genes; the same for all cells.
+LR_PAIRS = Port(
+    "lr_pairs", "pairs 2", Kind.INDEX, "Ligand and receptor of known pairs, as positions of genes."
+)
+TF_INDICES = Port(
+    "tf_indices", "regulators", Kind.INDEX, "Transcription factors, as positions of genes."
+)
+MARKER_MATRIX = Port(
+    "marker_matrix", "classes genes", Kind.PARAMETER, "1 where a gene marks a cell type, else 0."
+)
 NEIGHBOUR = Port(
     "neighbour",
     "cells",
@@ -109,7 +153,16 @@ DATA_PORTS: dict[str, Port] = {
         Port("ambient_profile", "genes", Kind.PROFILE, "Expression of empty droplets, by gene."),
         EMBEDDINGS,
         FEATURES,
-        Port("expression", "cells genes", Kind.EXPRESSION, "Normalised expression."),
-        Port("labels", "cells", Kind.LABELS, "Known cell types or classes.", classes="classes"),
+        EXPRESSION,
+        LABELS,
+        SPATIAL_COORDS,
+        SLICE_LABELS,
+        TIME_POINTS,
+        CONDITION_LABELS,
+        Port("spliced", "cells genes", Kind.EXPRESSION, "Counts of spliced molecules."),
+        Port("unspliced", "cells genes", Kind.EXPRESSION, "Counts of unspliced molecules."),
+        LR_PAIRS,
+        TF_INDICES,
+        MARKER_MATRIX,
     )
 }

@@ -45,6 +45,9 @@ def _values(port: Port, shape: tuple[int, ...], rng: np.random.Generator) -> np.
     if port.kind == Kind.LABELS:
         n_classes = SIZES.get(port.classes, 2)
         return (np.arange(int(np.prod(shape))) % n_classes).reshape(shape).astype(np.int32)
+    if port.kind == Kind.INDEX:
+        # Different positions side by side, all of them genes and cells that there are.
+        return (np.arange(int(np.prod(shape))) % 4).reshape(shape).astype(np.int32)
     if port.kind == Kind.COUNTS:
         return rng.poisson(4.0, shape).astype(float)
     if port.kind in (Kind.PROFILE, Kind.SHARES):
