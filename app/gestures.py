@@ -52,30 +52,33 @@ def missing_fields(dataset: DatasetCard | None, spec: PipelineSpec) -> list[str]
 
 def _supposed(name: str) -> DataPort:
     """A field before there is data: lengths that let the shapes be checked all the same."""
-    lengths = {"genes": 2000, "features": 50}
     port = DATA_PORTS[name]
-    names = port.axis_names[1:] if port.per_cell else port.axis_names
-    return DataPort(port, tuple(lengths.get(a, 10) for a in names), 2 if port.classes else 0)
+    return DataPort(port, _lengths(port, {"genes": 2000, "features": 50}), _classes_of(port, 2))
 
 
 def _measured(name: str, dataset: DatasetCard) -> DataPort:
-    port, place = DATA_PORTS[name], dataset.fields[name]
-    names = port.axis_names[1:] if port.per_cell else port.axis_names
+    port, (kind, _, key) = DATA_PORTS[name], dataset.fields[name].partition("/")
     lengths = {"genes": dataset.n_genes or 2000, "features": 50}
-    kind, _, key = place.partition("/")
     if kind == "obsm":
-        widths = {str(o.get("name")): o.get("width", 0) for o in _entries(dataset, "obsm")}
-        lengths["features"] = int(widths.get(key) or widths.get(place) or 50)
-    n_classes = 0
-    if port.classes:
-        values = {str(c.get("name")): c.get("n_values", 0) for c in _entries(dataset, "obs")}
-        n_classes = int(values.get(key) or 2)
-    return DataPort(port, tuple(lengths.get(a, 10) for a in names), n_classes)
+        shape = (dataset.preview.get("obsm") or {}).get(key)
+        lengths["features"] = int(shape[-1]) if shape else 50
+    elif not port.per_cell and name in (known := dataset.preview.get("known_genes") or {}):
+        lengths[port.axis_names[0]] = int(known[name])
+    columns = {str(c.get("name")): c.get("n_values", 0) for c in _columns(dataset)}
+    return DataPort(port, _lengths(port, lengths), _classes_of(port, int(columns.get(key) or 2)))
 
 
-def _entries(dataset: DatasetCard, part: str) -> list[dict[str, Any]]:
-    entries = dataset.preview.get(part) or []
-    return [e for e in entries if isinstance(e, dict)]
+def _lengths(port: Port, lengths: dict[str, int]) -> tuple[int, ...]:
+    names = port.axis_names[1:] if port.per_cell else port.axis_names
+    return tuple(int(a) if a.isdigit() else lengths.get(a, 10) for a in names)
+
+
+def _classes_of(port: Port, n: int) -> int:
+    return n if port.classes else 0
+
+
+def _columns(dataset: DatasetCard) -> list[dict[str, Any]]:
+    return [c for c in dataset.preview.get("obs") or [] if isinstance(c, dict)]
 
 
 # -- wires ---------------------------------------------------------------------------------------

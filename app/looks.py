@@ -24,6 +24,7 @@ _KINDS: dict[Kind, tuple[str, str, str]] = {
     Kind.SHARES: ("#d97706", "#fbbf24", "shares"),
     Kind.LABELS: ("#65a30d", "#a3e635", "labels"),
     Kind.SCORE: ("#0d9488", "#2dd4bf", "score"),
+    Kind.TIME: ("#0f766e", "#5eead4", "time along a process"),
     Kind.PROFILE: ("#4f46e5", "#818cf8", "profile"),
     Kind.PARAMETER: ("#64748b", "#94a3b8", "parameters of the model"),
     Kind.NETWORK: ("#0f766e", "#2dd4bf", "network"),

@@ -23,8 +23,12 @@ _MOST_LISTED = 400
 _FIELDS = {
     "counts": ("Counts from", "Raw molecule counts, which the count models need."),
     "batch_labels": ("Batch column", "What is to be corrected for: donor, sample, chemistry."),
-    "labels": ("Known labels", "Only to compare with; the training does not see them."),
+    "labels": ("Known labels", "Cell types where they are known; only blocks wired to it see it."),
     "embeddings": ("Embedding", "Coordinates that are there already, such as PCA."),
+    "spatial_coords": ("Places in the tissue", "Where each spot lies."),
+    "slice_labels": ("Slice column", "Which slice of the tissue each spot is from."),
+    "time_points": ("Time column", "The day or hour at which each cell was taken."),
+    "condition_labels": ("Condition column", "Two conditions that are to be compared."),
 }
 
 
@@ -185,8 +189,12 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
     p = card.preview
     if port == "counts":
         places = [(m["place"], f"{m['place']} ({m['holds']})") for m in p.get("matrices", ())]
-    elif port == "embeddings":
-        places = [(f"obsm/{k}", f"{k} ({s[-1]} columns)") for k, s in p.get("obsm", {}).items()]
+    elif port in ("embeddings", "spatial_coords"):
+        places = [
+            (f"obsm/{k}", f"{k} ({s[-1]} columns)")
+            for k, s in p.get("obsm", {}).items()
+            if port == "embeddings" or s[-1] == 2
+        ]
     else:
         places = [
             (f"obs/{c['name']}", f"{c['name']} ({c['n_values']:,} values)")

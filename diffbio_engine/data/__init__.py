@@ -14,12 +14,10 @@ from diffbio_engine.data.examples import Example, examples, simulate_batches
 from diffbio_engine.data.fields import (
     Fields,
     Labels,
-    batch_candidates,
     labels_of,
     open_source,
     require_several,
     resolve,
-    suggest_fields,
 )
 from diffbio_engine.data.genes import GeneAlignment, align_genes
 from diffbio_engine.data.hdf5_check import check_hdf5
@@ -27,6 +25,7 @@ from diffbio_engine.data.matrices import OnDisk
 from diffbio_engine.data.preview import ColumnPreview, MatrixPreview, Preview
 from diffbio_engine.data.read import inspect, read
 from diffbio_engine.data.source import Batch, CellSource
+from diffbio_engine.data.suggestions import batch_candidates, suggest_fields
 from diffbio_engine.data.write import Written, write_result
 
 __all__ = [

@@ -11,25 +11,16 @@ import scipy.sparse as sp
 from diffbio_engine.data.counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.dataset import Dataset, names_and_ids
 from diffbio_engine.data.matrices import OnDisk
-from diffbio_engine.data.matrix_look import RAW
-from diffbio_engine.data.preview import ColumnPreview, Preview
+from diffbio_engine.data.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.source import CellSource
 from diffbio_engine.errors import DataError
 
 UNASSIGNED = "unassigned"
 COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
 AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
-_LABEL_PORTS = (BATCH_LABELS, LABELS)
-_BATCH_WORDS = (
-    "batch", "sample", "donor", "dataset", "patient", "individual", "replicate", "library", "orig",
-    "subject", "mouse", "stim", "condition", "chemistry", "assay", "tech", "lane", "channel",
-)  # fmt: skip
-_LABEL_WORDS = (
-    "cell_type", "celltype", "cell type", "annotation", "label", "bulk_labels", "cluster",
-    "louvain", "leiden", "cell_ontology", "type", "branch",
-)  # fmt: skip
-_PCA_KEYS = ("X_pca", "pca", "X_PCA", "X_scVI", "X_latent")
-_MOST_BATCHES = 200
+_LABEL_PORTS = (BATCH_LABELS, LABELS, "time_points")
+# Words by which people mark cells whose type they do not know.
+_UNKNOWN = {UNASSIGNED, "unknown", "unlabeled", "unlabelled", "nan", "na", "none", ""}
 
 
 class Fields(Mapping):
@@ -79,7 +70,7 @@ class Fields(Mapping):
 
 @dataclass(frozen=True)
 class Labels:
-    """One name per cell, as a number and a list of names."""
+    """Numbers and the names behind them: of each cell its class, of each known pair its genes."""
 
     codes: np.ndarray
     names: list[str]
@@ -90,58 +81,14 @@ class Labels:
 
 def _check_place(place: str, port: str) -> None:
     head, _, rest = place.partition("/")
-    known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW)
+    known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, *KNOWN_GENES)
     if not known and not (head in ("layers", "obs", "obsm", "var") and rest):
         raise DataError(
             f"'{place}' is no place in a data set.",
-            fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN or ambient:mean.",
+            fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, ambient:mean or "
+            f"{', '.join(KNOWN_GENES)}.",
             where=port,
         )
-
-
-def suggest_fields(preview: Preview) -> Fields:
-    """The likely place of each common port; what cannot be found is left out."""
-    places: dict[str, str] = {}
-    raw = {m.place: m for m in preview.matrices if m.holds == RAW}
-    # A layer of that name was put there for us; otherwise X before raw.X before other layers.
-    order = ["layers/counts", "layers/raw_counts", "X", "raw/X", *raw]
-    counts = next((p for p in order if p in raw), None)
-    if counts:
-        places[COUNTS] = counts
-        places["ambient_profile"] = AMBIENT_LOW
-    if batches := batch_candidates(preview):
-        places[BATCH_LABELS] = batches[0][0]
-    labels = _named_like(preview.obs, _LABEL_WORDS)
-    if labels:
-        places[LABELS] = f"obs/{labels[0].name}"
-    key = next((k for k in _PCA_KEYS if k in preview.obsm), None)
-    if key:
-        places["features"] = places["embeddings"] = f"obsm/{key}"
-    elif preview.matrices and not counts:
-        places["features"] = places["embeddings"] = preview.matrices[0].place
-    return Fields(places)
-
-
-def batch_candidates(preview: Preview) -> list[tuple[str, int]]:
-    """Columns that could name batches, likeliest first: place and number of batches."""
-    named = _named_like(preview.obs, _BATCH_WORDS)
-    return [(f"obs/{c.name}", c.n_values) for c in named if 2 <= c.n_values <= _MOST_BATCHES]
-
-
-def _named_like(columns: Iterable[ColumnPreview], words: tuple[str, ...]) -> list[ColumnPreview]:
-    def rank(column: ColumnPreview) -> int:
-        name = column.name.lower()
-        exact = next((i for i, w in enumerate(words) if name == w), None)
-        within = next((i for i, w in enumerate(words) if w in name), None)
-        return exact if exact is not None else -1 if within is None else within + len(words)
-
-    # Numbers count only where there are few of them: batch 1, 2, 3; never a measured quantity.
-    usable = [
-        c
-        for c in columns
-        if (c.kind == "categorical" or (c.kind == "number" and c.n_values <= 50)) and rank(c) >= 0
-    ]
-    return sorted(usable, key=rank)
 
 
 def resolve(dataset: Dataset, fields: Mapping[str, str], needed: Iterable[str]) -> dict[str, Any]:
@@ -171,13 +118,17 @@ def _usual_place(port: str) -> str:
 def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -> Any:
     _check_place(place, port)
     table, _, name = place.partition("/")
+    if place in KNOWN_GENES:
+        return _known(dataset, place, fields)
     if place in (AMBIENT_ALL, AMBIENT_LOW):
         counts = dataset.matrix(fields.get(COUNTS, "X"))
         return ambient_profile(as_matrix(counts), low_counts_only=place == AMBIENT_LOW)
     if table == "obs":
         column = dataset.column(name)
         numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
-        return column.to_numpy(np.float32) if numeric else labels_of(column)
+        if numeric:
+            return column.to_numpy(np.float32)
+        return without_unknown(labels_of(column)) if port == LABELS else labels_of(column)
     if table == "var":
         values = dataset.column(name, "var").to_numpy(np.float32)
         return values / values.sum() if port == "ambient_profile" else values
@@ -191,6 +142,21 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
         return matrix
     dense = as_matrix(matrix).load() if isinstance(matrix, OnDisk) else matrix
     return _finite(dense.toarray() if sp.issparse(dense) else dense, place)
+
+
+def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
+    """What is known of these genes by name: positions (or a matrix), and what they stand for."""
+    counts = fields.get(COUNTS, "")
+    genes = dataset.genes(counts) if counts in dataset.places else dataset.var
+    array, names = KNOWN_GENES[place](names_and_ids(genes)[0])
+    if not names:
+        what = place.removeprefix("genes:").replace("-", " ")
+        raise DataError(
+            f"None of the known {what} is among the {len(genes):,} genes of {dataset.name}"
+            f" ({', '.join(map(str, genes.index[:3]))}, ...).",
+            fix="They are looked up by gene symbol: use a file whose genes have symbols.",
+        )
+    return Labels(array, names)
 
 
 def _finite(array: np.ndarray, place: str) -> np.ndarray:
@@ -220,6 +186,14 @@ def labels_of(column: pd.Series) -> Labels:
     return Labels(codes, names)
 
 
+def without_unknown(labels: Labels) -> Labels:
+    """The same, where a cell of no known type is -1 and of no class."""
+    known = [i for i, name in enumerate(labels.names) if name.strip().lower() not in _UNKNOWN]
+    number = np.full(len(labels.names), -1, np.int32)
+    number[known] = np.arange(len(known))
+    return Labels(number[labels.codes], [labels.names[i] for i in known])
+
+
 def open_source(
     dataset: Dataset,
     fields: Mapping[str, str],
@@ -245,10 +219,13 @@ def open_source(
         require_counts(counts, place, {p: dataset.stored(p) for p in others})
     if several_batches and BATCH_LABELS in found:
         require_several(found[BATCH_LABELS], fields[BATCH_LABELS])
-    per_cell, per_dataset, names = {}, {}, {}
+    per_cell: dict[str, Any] = {}
+    per_dataset: dict[str, Any] = {}
+    names: dict[str, list[str]] = {}
     for port, value in found.items():
         if isinstance(value, Labels):
-            per_cell[port], names[port] = value.codes, value.names
+            names[port] = value.names
+            (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
         elif port == "ambient_profile" or fields[port].startswith("var/"):
             per_dataset[port] = value
         else:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.data.dataset import Dataset, gene_name_style
+from diffbio_engine.data.dataset import Dataset, gene_name_style, names_and_ids
 from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
+from diffbio_engine.data.prior_knowledge import n_known
 from diffbio_engine.errors import DataError
 
 _EXAMPLES = 5
@@ -43,6 +44,7 @@ class Preview:
     gene_examples: tuple[str, ...]
     warnings: tuple[str, ...]
     suggested: dict[str, str] = field(default_factory=dict)
+    known_genes: dict[str, int] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -109,6 +111,7 @@ def preview_of(
         obsm={k: tuple(int(n) for n in s) for k, s in obsm.items()},
         gene_names=gene_name_style(dataset.var.index),
         gene_examples=tuple(str(n) for n in dataset.var.index[:_EXAMPLES]),
+        known_genes=n_known(names_and_ids(dataset.var)[0]),
         warnings=(*dataset.warnings, *unreadable, *_warnings(matrices)),
     )
 

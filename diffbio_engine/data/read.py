@@ -12,12 +12,12 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.archives import member_names, unpack
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.fields import suggest_fields
 from diffbio_engine.data.h5ad import is_h5ad, open_h5ad
 from diffbio_engine.data.hdf5_check import looks_like, open_hdf5
 from diffbio_engine.data.matrices import InMemory
 from diffbio_engine.data.matrix_look import judge
 from diffbio_engine.data.preview import Preview, preview_of
+from diffbio_engine.data.suggestions import suggest_fields
 from diffbio_engine.data.tables import (
     GENES_IN_ROWS,
     open_table,

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     SHARES = "shares"  # rows that add up to one
     LABELS = "labels"  # whole numbers that name a class
     SCORE = "score"  # one real number a cell
+    TIME = "time"  # how far each cell has come along a process
     PROFILE = "profile"  # one number a gene
     PARAMETER = "parameter"  # numbers of the model, such as dispersions
     SIMILARITY = "similarity"  # cells by cells
@@ -28,6 +29,8 @@ class Kind(StrEnum):
 _ACCEPTS: dict[Kind, frozenset[Kind]] = {
     Kind.FEATURES: frozenset({Kind.EXPRESSION, Kind.MAP, Kind.COORDINATES}),
     Kind.EXPRESSION: frozenset({Kind.COUNTS}),
+    Kind.SCORE: frozenset({Kind.TIME}),
+    Kind.TIME: frozenset({Kind.SCORE}),
     Kind.COUNTS: frozenset(),
     Kind.COORDINATES: frozenset({Kind.MAP}),
     Kind.MAP: frozenset(),

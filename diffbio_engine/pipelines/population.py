@@ -113,7 +113,7 @@ def _chunks(
         here = np.where(here < len(rows), here, start)
         n_real = min(length, len(rows) - start)
         data = _fields(cells, rows[here], per_cell_fields)
-        known = {port: value[here] for port, value in given.items()}
+        known = {p: v[here] if plan.port(p).per_cell else v for p, v in given.items()}
         values = run(state, {**data, **fixed}, known)
         yield (
             start + n_real,

@@ -1,6 +1,7 @@
 """Runs: one folder and one process each; the folder is the truth."""
 
 from diffbio_engine.runs.engine import Engine, RunSummary
+from diffbio_engine.runs.findings import GROUPS, Finding, Findings
 from diffbio_engine.runs.folder import Control, RunFolder
 from diffbio_engine.runs.metrics_file import MetricsBatch
 from diffbio_engine.runs.reader import RunChanges, RunReader
@@ -26,6 +27,9 @@ __all__ = [
     "EXIT_NOT_FINITE",
     "EXIT_START_AGAIN",
     "EXIT_TAKEN",
+    "Finding",
+    "Findings",
+    "GROUPS",
     "MetricsBatch",
     "PipelineEntry",
     "RunChanges",

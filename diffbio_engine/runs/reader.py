@@ -9,6 +9,7 @@ import numpy as np
 
 from diffbio_engine.runs.durable_files import read_json
 from diffbio_engine.runs.events_file import EventTail
+from diffbio_engine.runs.findings import Findings, load_findings
 from diffbio_engine.runs.folder import RunFolder, state_of
 from diffbio_engine.runs.metrics_file import MetricsBatch, MetricsTail, read_metrics
 from diffbio_engine.runs.snapshots import Snapshot, load_snapshot, snapshot_steps
@@ -89,6 +90,10 @@ class RunReader:
     def snapshot(self, step: int | None = None) -> Snapshot | None:
         """The newest snapshot, or the nearest kept at or before `step`."""
         return load_snapshot(self.folder.snapshots, step)
+
+    def findings(self) -> Findings | None:
+        """What was found besides the map; None before there is anything."""
+        return load_findings(self.folder.path)
 
     def snapshot_steps(self) -> list[int]:
         """The steps that can be drawn again."""

@@ -8,7 +8,10 @@ import numpy as np
 from diffbio_engine.data import CellSource, sample_cells
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
-from diffbio_engine.runs.snapshots import SCORE
+from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.runs.findings import Findings
+from diffbio_engine.runs.gathering import finding_ports, findings_of, shares_ports
+from diffbio_engine.runs.snapshots import LIKELIEST, SCORE
 
 # More cells than this are not drawn: an even sample stands for them, and the page says so.
 _MOST_DRAWN = 50_000
@@ -27,15 +30,15 @@ class Scene:
         self.plan, self.cells = plan, cells
         sampled = cells.n_cells > _MOST_DRAWN
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
-        self.maps = plan.ports(Kind.MAP)
-        self.shares = tuple(
-            p for p in plan.ports(Kind.SHARES) if "clusters" in plan.port(p).axis_names
-        )
-        # The last block that makes clusters is the one whose clusters colour the map.
-        self.clusters = self.shares[-1:]
+        self.maps = (*plan.ports(Kind.MAP), *_places(plan))
+        self.shares = shares_ports(plan)
+        # The last block that makes clusters is the one whose clusters colour the map at first.
+        clusters = tuple(p for p in self.shares if "clusters" in plan.port(p).axis_names)
+        self.main = (clusters or self.shares)[-1:]
         # What blocks say of each cell as one number (pseudotime, doublet score) can colour it.
-        self.scores = tuple(p for p in plan.ports(Kind.SCORE) if plan.port(p).per_cell)
-        self.ports = (*self.maps, *self.clusters, *self.scores)
+        scores = plan.ports(Kind.SCORE, Kind.TIME)
+        self.scores = tuple(p for p in scores if plan.port(p).per_cell)
+        self.ports = (*self.maps, *self.shares, *self.scores, *finding_ports(plan))
         self.kept = tuple(
             dict.fromkeys(
                 w.source
@@ -53,7 +56,7 @@ class Scene:
     @property
     def drawable(self) -> bool:
         """Whether the pipeline makes anything that can be drawn."""
-        return bool(self.maps or self.clusters)
+        return bool(self.maps or self.shares)
 
     def due(self) -> bool:
         """Whether it is time for the next whole snapshot."""
@@ -79,12 +82,21 @@ class Scene:
             self._known |= found
         return self._drawn()
 
+    def findings(self, step: int, pipeline: Pipeline) -> Findings:
+        """What was found besides the map, as of the last whole snapshot."""
+        if not self._known:
+            self.whole(pipeline)
+        return findings_of(step, self.plan, self.cells, self._known, self.rows)
+
     def _drawn(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         arrays: dict[str, Any] = {}
-        for port in self.clusters:
+        for port in self.shares:
             shares = self._known[port]
-            arrays["labels"] = shares.argmax(axis=1).astype(np.int16)
-            arrays["certainty"] = shares.max(axis=1).astype(np.float32)
+            likeliest = shares.argmax(axis=1).astype(np.int16)
+            arrays[f"{LIKELIEST}{port}"] = likeliest
+            if port in self.main:
+                arrays["labels"] = likeliest
+                arrays["certainty"] = shares.max(axis=1).astype(np.float32)
         for port in self.maps:
             arrays[port] = self._known[port][:, :2].astype(np.float32)
         for port in self.scores:
@@ -94,3 +106,10 @@ class Scene:
         n_drawn = self.cells.n_cells if self.rows is None else len(self.rows)
         first = arrays[self.maps[0]] if self.maps else np.zeros((n_drawn, 2), np.float32)
         return first, arrays
+
+
+def _places(plan: Plan) -> tuple[str, ...]:
+    """Where cells lie in the tissue: as blocks moved them, and as the data says."""
+    moved = tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_cell)
+    given = "spatial_coords" in plan.needed_fields
+    return (*moved, f"{DATA}.spatial_coords") if given else moved

@@ -18,6 +18,8 @@ from diffbio_engine.runs.durable_files import read_json, replace_with, write_jso
 
 SCORE = "score:"
 """Begins the name of an array that is a number by cell which a port gives."""
+LIKELIEST = "likeliest:"
+"""Begins the name of an array that is the likeliest class by cell of a port's shares."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class Snapshot:
     step: int
     map: np.ndarray
     arrays: dict[str, np.ndarray]
+
+    @property
+    def likeliest(self) -> dict[str, np.ndarray]:
+        """The likeliest class of each cell by what blocks share cells among, by port."""
+        return {
+            name.removeprefix(LIKELIEST): array
+            for name, array in self.arrays.items()
+            if name.startswith(LIKELIEST)
+        }
 
     @property
     def scores(self) -> dict[str, np.ndarray]:

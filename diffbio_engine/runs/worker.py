@@ -27,6 +27,7 @@ from diffbio_engine.runs.writer import (
 from diffbio_engine.training import StepReport, TrainingState
 
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
+_SECONDS_BETWEEN_FINDINGS = 3.0
 _CHECKPOINTS_KEPT = 2
 
 
@@ -55,6 +56,7 @@ class Worker:
         self.want = "run"
         self.steps_to_take = 0
         self._last_checkpoint = time.perf_counter()
+        self._last_findings = -_SECONDS_BETWEEN_FINDINGS
         self._turned_by_control: dict[str, float] = {}
         self._compilations = 0
         self._report: StepReport | None = None
@@ -202,6 +204,12 @@ class Worker:
             return
         drawn, arrays = draw(pipeline)
         self.writer.snapshot(self.training.step, drawn, **arrays)
+        if time.perf_counter() - self._last_findings > _SECONDS_BETWEEN_FINDINGS:
+            self._tell_findings(pipeline)
+
+    def _tell_findings(self, pipeline: Any) -> None:
+        self.writer.findings(self.scene.findings(self.training.step, pipeline))
+        self._last_findings = time.perf_counter()
 
     # -- saving ----------------------------------------------------------------------------
 
@@ -238,6 +246,7 @@ class Worker:
         pipeline = self.training.sync()
         pipeline.eval_mode()
         facts = self._facts(seconds)
+        self._tell_findings(pipeline)
         save_bundle(self.folder.bundle, pipeline, opened.cells, opened.fields.as_dict(), facts)
         placed = result_arrays(pipeline, opened.cells)
         written = write_result(

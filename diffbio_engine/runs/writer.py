@@ -17,6 +17,7 @@ import numpy as np
 from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.runs.durable_files import in_words, write_json
 from diffbio_engine.runs.events_file import EventWriter
+from diffbio_engine.runs.findings import Findings, save_findings
 from diffbio_engine.runs.folder import Control, RunFolder
 from diffbio_engine.runs.metrics_file import MetricsWriter
 from diffbio_engine.runs.snapshots import SnapshotWriter
@@ -120,6 +121,10 @@ class RunWriter:
     def snapshot(self, step: int, map: np.ndarray, **arrays: np.ndarray) -> None:
         """Writes what is to be drawn: a map (n, 2) and arrays of n cells."""
         self._snapshots.save(step, map, arrays)
+
+    def findings(self, findings: Findings) -> None:
+        """Writes what was found besides the map, in the place of what was there."""
+        save_findings(self.folder.path, findings)
 
     def heartbeat(self, *, now: bool = False, **changes: Any) -> None:
         """Says that the worker lives and how far it is; written twice a second at most.

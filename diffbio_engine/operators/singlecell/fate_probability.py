@@ -101,7 +101,7 @@ class DifferentiableFateProbability(Operator):
     Config = FateProbabilityConfig
     inputs = (
         EMBEDDINGS,
-        Port("pseudotime", "cells", Kind.SCORE, "How far each cell has come."),
+        Port("pseudotime", "cells", Kind.TIME, "How far each cell has come."),
         Port(
             "terminal_states",
             "fates",

@@ -148,7 +148,7 @@ class DifferentiablePseudotime(Operator):
         Port(
             "pseudotime",
             "cells",
-            Kind.SCORE,
+            Kind.TIME,
             "How far a cell has come: 0 at the root, 1 at the last cell.",
             result="obs/pseudotime_diffbio",
         ),

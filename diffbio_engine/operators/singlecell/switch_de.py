@@ -85,7 +85,7 @@ class DifferentiableSwitchDE(Operator):
     Config = SwitchDEConfig
     inputs = (
         COUNTS,
-        Port("pseudotime", "cells", Kind.SCORE, "Place of each cell along the trajectory."),
+        Port("pseudotime", "cells", Kind.TIME, "Place of each cell along the trajectory."),
     )
     outputs = (
         Port(

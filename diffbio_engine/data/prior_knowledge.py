@@ -1,0 +1,46 @@
+"""What is known of genes by their names, as fields of a data set: pairs, regulators, markers."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+type Known = tuple[np.ndarray, list[str]]
+
+
+def _pairs(names: Sequence[str]) -> Known:
+    from diffbio_engine.data.known_genes import find_pairs
+
+    positions, pairs, _ = find_pairs(names)
+    return positions, pairs
+
+
+def _regulators(names: Sequence[str]) -> Known:
+    from diffbio_engine.data.known_genes import find_regulators
+
+    return find_regulators(names)
+
+
+def _markers(names: Sequence[str]) -> Known:
+    from diffbio_engine.data.known_genes import find_markers
+
+    matrix, types = find_markers(names)
+    return np.asarray(matrix, np.float32), types
+
+
+# Port: the place that stands for it, as `obs/batch` stands for a column.
+PLACES = {
+    "lr_pairs": "genes:ligand-receptor-pairs",
+    "tf_indices": "genes:transcription-factors",
+    "marker_matrix": "genes:cell-type-markers",
+}
+# Place: from names of genes to an array and what its rows stand for.
+KNOWN_GENES: dict[str, Callable[[Sequence[str]], Known]] = {
+    "genes:ligand-receptor-pairs": _pairs,
+    "genes:transcription-factors": _regulators,
+    "genes:cell-type-markers": _markers,
+}
+
+
+def n_known(names: Sequence[str]) -> dict[str, int]:
+    """By port, how many pairs, regulators and cell types are known among these genes."""
+    return {port: len(KNOWN_GENES[place](names)[1]) for port, place in PLACES.items()}

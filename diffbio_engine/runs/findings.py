@@ -1,0 +1,94 @@
+"""What a run found besides the map: gene tables, networks, transport plans, compositions.
+
+One file, ``findings.npz``, replaced whole: the arrays by port, and the facts about them as JSON.
+"""
+
+import contextlib
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbio_engine.runs.durable_files import replace_with
+
+FILE = "findings.npz"
+_FACTS = "facts.json"
+# The axis along which the mean shares of groups of cells lie.
+GROUPS = "groups"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One array with words.
+
+    Attributes:
+        port: ``"block.port"``.
+        axes: Names of its axes; what lies along each is in ``Findings.names``.
+        values: The array; for shares the mean share by group of cells.
+    """
+
+    port: str
+    title: str
+    doc: str
+    kind: str
+    axes: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a run has found so far.
+
+    Attributes:
+        names: By ``"block.axis"`` (or ``"genes"``), what lies along an axis.
+        kinds: By port, the kind of everything that can be drawn on a map.
+    """
+
+    step: int
+    found: tuple[Finding, ...]
+    names: dict[str, list[str]]
+    kinds: dict[str, str]
+
+    def along(self, finding: Finding, axis: str) -> list[str]:
+        """Names along an axis of a finding."""
+        key = axis if axis in self.names else f"{finding.port.split('.')[0]}.{axis}"
+        length = finding.values.shape[finding.axes.index(axis)]
+        known = self.names.get(key, [])
+        return known if len(known) == length else numbered(axis, length)
+
+
+def numbered(axis: str, length: int) -> list[str]:
+    """Names where nothing is known: ``"fate 0"``."""
+    return [f"{axis.removesuffix('s')} {i}" for i in range(length)]
+
+
+def save_findings(folder: Path, findings: Findings) -> None:
+    """Replaces the findings of a run folder."""
+    facts: dict[str, Any] = {
+        "step": findings.step,
+        "names": findings.names,
+        "kinds": findings.kinds,
+        "found": [{k: v for k, v in asdict(f).items() if k != "values"} for f in findings.found],
+    }
+    arrays = {f.port: np.asarray(f.values) for f in findings.found}
+    arrays[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    path = folder / FILE
+    replace_with(path, lambda file: np.savez(file, allow_pickle=False, **arrays), durable=False)
+
+
+def load_findings(folder: Path) -> Findings | None:
+    """The findings of a run folder; None before there are any."""
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        content = io.BytesIO((folder / FILE).read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
+            facts = json.loads(arrays[_FACTS].tobytes())
+            found = tuple(
+                Finding(**{**f, "axes": tuple(f["axes"])}, values=arrays[f["port"]])
+                for f in facts["found"]
+            )
+        return Findings(facts["step"], found, facts["names"], facts["kinds"])
+    return None

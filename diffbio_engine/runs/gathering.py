@@ -1,0 +1,107 @@
+"""Gathers what a pipeline found besides the map, with the names of what lies along each axis."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from diffbio_engine.data import CellSource
+from diffbio_engine.declare import Kind, Port
+from diffbio_engine.pipelines import Plan
+from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.runs.findings import GROUPS, Finding, Findings, numbered
+
+ALL = "all cells"
+# Kinds that are found once for the data set, not of each cell.
+_KINDS = (Kind.PROFILE, Kind.NETWORK, Kind.PLAN, Kind.PARAMETER, Kind.EXPRESSION)
+
+
+def finding_ports(plan: Plan) -> tuple[str, ...]:
+    """Ports whose value belongs to the data set as a whole and can be shown as a table."""
+    return tuple(p for p in plan.ports(*_KINDS) if _is_for_people(plan.port(p)))
+
+
+def _is_for_people(port: Port) -> bool:
+    """Not an array of cells, nor parameters of the model that have no name of their own."""
+    axes = port.axis_names
+    named = port.kind != Kind.PARAMETER or axes in ((), ("genes",))
+    return named and "cells" not in axes and len(axes) <= 3
+
+
+def shares_ports(plan: Plan) -> tuple[str, ...]:
+    """Ports that say of each cell how it is shared among a few classes."""
+    return tuple(p for p in plan.ports(Kind.SHARES) if plan.port(p).per_cell)
+
+
+def findings_of(
+    step: int,
+    plan: Plan,
+    cells: CellSource,
+    values: Mapping[str, np.ndarray],
+    rows: np.ndarray | None = None,
+) -> Findings:
+    """The findings among the values of a pipeline.
+
+    Args:
+        values: By port; shares are of the cells in ``rows`` (None: of all).
+    """
+    groups, membership = _groups(plan, cells, rows)
+    found, names = [], {"genes": _genes(cells), GROUPS: groups}
+    for name in (*finding_ports(plan), *shares_ports(plan)):
+        if name not in values:
+            continue
+        block, port, array = name.split(".")[0], plan.port(name), np.asarray(values[name])
+        axes = port.axis_names
+        if port.kind == Kind.SHARES:
+            array, axes = membership @ array, (GROUPS, *axes[1:])
+        for axis, length in zip(axes, array.shape, strict=True):
+            if axis not in names:
+                names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
+        found.append(Finding(name, title_of_port(port), port.doc, port.kind, axes, array))
+    drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
+    return Findings(step, tuple(found), names, {p: plan.port(p).kind for p in drawn})
+
+
+def title_of_port(port: Port) -> str:
+    """``"fate_probabilities"`` in words."""
+    return port.name.replace("_", " ").capitalize()
+
+
+def names_along(plan: Plan, cells: CellSource, block: str, axis: str, length: int) -> list[str]:
+    """What lies along an axis of a block: found by following its wires to the data."""
+    planned = plan.blocks[block]
+    for port in planned.declared.inputs:
+        wire = planned.sources.get(port.name)
+        if wire is None or axis not in (port.classes, *port.axis_names):
+            continue
+        before, output = wire.source.split(".", 1)
+        if before == DATA:
+            found = cells.label_names.get(output, [])
+        else:
+            given = plan.port(wire.source)
+            theirs = given.classes or dict(
+                zip(port.axis_names, given.axis_names, strict=False)
+            ).get(axis, "")
+            found = names_along(plan, cells, before, theirs, length) if theirs else []
+        if len(found) == length:
+            return list(found)
+    return numbered(axis, length)
+
+
+def _genes(cells: CellSource) -> list[str]:
+    return [] if cells.var_names is None else [str(name) for name in cells.var_names]
+
+
+def _groups(plan: Plan, cells: CellSource, rows: np.ndarray | None) -> tuple[list[str], np.ndarray]:
+    """All cells, and the classes of each field of labels; each as weights that add up to one."""
+    rows = np.arange(cells.n_cells) if rows is None else rows
+    names, weights = [ALL], [np.ones(len(rows))]
+    for field in plan.needed_fields:
+        if plan.data[field].port.kind != Kind.LABELS or field not in cells.per_cell:
+            continue
+        codes = cells.per_cell[field][rows]
+        for i, name in enumerate(cells.label_names.get(field, [])):
+            if (codes == i).any():
+                names.append(name)
+                weights.append((codes == i).astype(float))
+    table = np.array(weights)
+    return names, table / table.sum(axis=1, keepdims=True)
