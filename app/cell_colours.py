@@ -6,6 +6,7 @@ Data sets are read off the event loop, once for all tabs, and the last few are k
 import contextlib
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def by_cluster(labels: np.ndarray, names: tuple[str, ...] = ()) -> Colouring:
     return Colouring("cluster", "Cluster", labels, named, tuple(category_colors(n)))
 
 
+def by_class(port: str, labels: np.ndarray, names: tuple[str, ...], key: str = "") -> Colouring:
+    """Each cell in the colour of the class that a block finds likeliest for it."""
+    same = by_cluster(labels, names)
+    return replace(same, key=key or f"class/{port}", title=port_title(port))
+
+
 def by_certainty(certainty: np.ndarray) -> Colouring:
     """How decided each cell is: its largest share."""
     return Colouring(
@@ -42,10 +49,10 @@ def by_score(port: str, values: np.ndarray) -> Colouring:
     """What a block says of each cell as one number."""
     values = np.asarray(values, np.float32)
     low, high = _limits(values)
-    return Colouring(f"score/{port}", score_title(port), values=values, low=low, high=high)
+    return Colouring(f"score/{port}", port_title(port), values=values, low=low, high=high)
 
 
-def score_title(port: str) -> str:
+def port_title(port: str) -> str:
     """``"doublets.doublet_scores"`` in words."""
     return port.split(".", 1)[-1].replace("_", " ").capitalize()
 

@@ -1,11 +1,13 @@
 """From a snapshot to what the browser is sent: dots for few cells, a picture for many."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from app.cell_colours import by_certainty, by_cluster, by_column, by_gene, by_score
+from app.cell_colours import by_certainty, by_class, by_cluster, by_column, by_gene, by_score
+from app.map_arrows import arrows_of
 from app.map_frames import MapFrame, frame_of, map_names
 from app.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
 from app.rendered import RENDERED
@@ -19,6 +21,7 @@ from app.shading import (
     to_png,
     to_url,
 )
+from diffbio_engine.declare import Kind
 
 # Up to here each cell is a glyph of its own, so that it can be pointed at.
 MOST_GLYPHS = 5000
@@ -29,13 +32,15 @@ class Wish:
     """What a tab wants to see.
 
     Attributes:
-        colour: ``"cluster"``, ``"certainty"``, ``"score/<port>"``, ``"obs/<column>"`` or
-            ``"gene/<name>"``.
+        colour: ``"cluster"``, ``"certainty"``, ``"class/<port>"``, ``"score/<port>"``,
+            ``"obs/<column>"`` or ``"gene/<name>"``.
         path, counts: The data set's file, and where its counts lie.
         view: The axes after a zoom; None follows the map.
         only: Categories that are meant; None for all.
         chosen: Which cells of the frame are selected; None for no selection.
         fade: Whether undecided cells are drawn fainter.
+        class_names: By port of shares, what its classes are called.
+        kinds: By port, the kind of what can be drawn.
     """
 
     run: str = ""
@@ -50,6 +55,8 @@ class Wish:
     only: frozenset[int] | None = None
     chosen: np.ndarray | None = None
     fade: bool = True
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Drawn:
         dots: Columns of the glyphs, in the order in which they are drawn; or None.
         url: The picture that takes their place; or empty.
         counts: Cells by category.
+        arrows: From x, y to x, y: which way time runs, where cells are coloured by it.
     """
 
     frame: MapFrame
@@ -70,14 +78,18 @@ class Drawn:
     dots: dict[str, np.ndarray] | None
     url: str
     counts: tuple[int, ...]
+    arrows: np.ndarray
 
 
 def draw(snapshot: Any, wish: Wish) -> Drawn:
     """Draws a snapshot as wished. Runs in a thread; costs milliseconds (see tests/app/README)."""
     maps = tuple(map_names(snapshot))
-    frame = frame_of(wish.run, snapshot, wish.map if wish.map in maps else maps[0])
+    name = wish.map if wish.map in maps else maps[0]
+    in_tissue = wish.kinds.get(name) == Kind.COORDINATES
+    frame = frame_of(wish.run, snapshot, name, turned=not in_tissue)
     colouring = colouring_of(frame, wish)
-    view = wish.view or frame.view
+    view = wish.view or (to_scale(frame.view, wish.size) if in_tissue else frame.view)
+    arrows = _arrows(frame, wish, colouring, view)
     palette = tuple(
         value_ramp(wish.theme)
         if colouring.values is not None
@@ -89,8 +101,23 @@ def draw(snapshot: Any, wish: Wish) -> Drawn:
         counts = tuple(np.bincount(codes[codes >= 0], minlength=len(colouring.names)).tolist())
     common = (frame, colouring, view, maps, palette)
     if len(frame.xy) <= MOST_GLYPHS:
-        return Drawn(*common, _dots(frame, colouring, wish), "", counts)
-    return Drawn(*common, None, _url(frame, colouring, palette, view, wish), counts)
+        return Drawn(*common, _dots(frame, colouring, wish), "", counts, arrows)
+    return Drawn(*common, None, _url(frame, colouring, palette, view, wish), counts, arrows)
+
+
+def to_scale(view: View, size: tuple[int, int]) -> View:
+    """Axes in which a length is as long in both directions, around the same middle."""
+    (x0, x1, y0, y1), (wide, high) = view, size
+    unit = max((x1 - x0) / wide, (y1 - y0) / high) / 2
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return x - unit * wide, x + unit * wide, y - unit * high, y + unit * high
+
+
+def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np.ndarray:
+    kind, _, port = colouring.key.partition("/")
+    if kind != "score" or wish.kinds.get(port) != Kind.TIME or port not in frame.scores:
+        return np.zeros((0, 4))
+    return arrows_of(frame.xy, frame.scores[port], view)
 
 
 def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
@@ -103,11 +130,23 @@ def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
         return _of_cells(of_all, frame.cells, len(frame.xy))
     if kind == "score" and name in frame.scores:
         return by_score(name, frame.scores[name])
+    if kind == "class" and name in frame.likeliest:
+        return by_class(name, frame.likeliest[name], wish.class_names.get(name, ()))
     if kind == "certainty" and frame.certainty is not None:
         return by_certainty(frame.certainty)
     if frame.labels is not None:
+        names = wish.class_names.get(frame.main, ())
+        if has_own_names(names):
+            return by_class(frame.main, frame.labels, names, "cluster")
         return by_cluster(frame.labels)
+    for port, values in frame.scores.items():
+        return by_score(port, values)
     return Colouring("none", "Cells", np.zeros(len(frame.xy), np.int32), ("cells",), ("#1f77b4",))
+
+
+def has_own_names(classes: tuple[str, ...]) -> bool:
+    """Whether they are more than numbered clusters: fates, cell types, domains."""
+    return bool(classes) and not classes[0].startswith("cluster ")
 
 
 def meant(colouring: Colouring, wish: Wish) -> np.ndarray | None:
@@ -231,3 +270,10 @@ def lassoed(frame: MapFrame, xs: Any, ys: Any) -> np.ndarray:
     if len(corners) < 3:
         return np.zeros(len(frame.xy), bool)
     return inside(frame.xy, corners)
+
+
+def combined(before: np.ndarray | None, chosen: np.ndarray, mode: str) -> np.ndarray:
+    """A new selection, added to the one before or taken from it."""
+    if before is None or len(before) != len(chosen) or not mode:
+        return chosen
+    return before | chosen if mode == "add" else before & ~chosen

@@ -60,6 +60,12 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
     axes.set_title(f"{colouring.title} · step {frame.step:,}", color=ink, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(ink)
+    if len(drawn.arrows):
+        x0, y0, x1, y1 = drawn.arrows.T
+        axes.quiver(
+            x0, y0, x1 - x0, y1 - y0, color=ink, alpha=0.8,
+            angles="xy", scale_units="xy", scale=1, width=0.0035,
+        )  # fmt: skip
     _legend(fig, axes, drawn, ink)
     out = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "map"}):

@@ -30,6 +30,7 @@ class MapFrame:
         labels: Cluster by cell, or None.
         certainty: Largest share by cell, or None.
         scores: What blocks say of each cell as one number, by port.
+        likeliest: The likeliest class of each cell, by port of shares.
         cells: Row of each cell in the data set, or None if all are there in order.
         view: The axes.
         serial: Another one for each frame that was ever made; what pictures are kept by.
@@ -46,6 +47,15 @@ class MapFrame:
     view: View
     serial: int = -1
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    likeliest: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def main(self) -> str:
+        """The port whose classes are the labels; empty if there is none."""
+        labels = self.labels
+        if labels is None:
+            return ""
+        return next((p for p, found in self.likeliest.items() if np.array_equal(found, labels)), "")
 
     @property
     def n_clusters(self) -> int:
@@ -66,12 +76,16 @@ def map_names(snapshot: Any) -> list[str]:
     return [*(main or ["map"]), *(name for name in named if name not in main)]
 
 
-def frame_of(run: str, snapshot: Any, name: str = "map") -> MapFrame:
-    """The map called `name` of a snapshot, placed; worked out once for all tabs."""
+def frame_of(run: str, snapshot: Any, name: str = "map", *, turned: bool = True) -> MapFrame:
+    """The map called `name` of a snapshot, placed; worked out once for all tabs.
+
+    Args:
+        turned: Whether it may be turned onto the one before; places in a tissue may not.
+    """
     with _LOCK:
         history = _HISTORIES.get((run, name))
         if history is None:
-            history = _HISTORIES[run, name] = _History(run, name)
+            history = _HISTORIES[run, name] = _History(run, name, turned)
         _HISTORIES.move_to_end((run, name))
         while len(_HISTORIES) > 32:
             _HISTORIES.popitem(last=False)
@@ -123,8 +137,9 @@ def _view(low: np.ndarray, high: np.ndarray) -> View:
 class _History:
     """What is known of one map of one run."""
 
-    def __init__(self, run: str, name: str):
+    def __init__(self, run: str, name: str, turned: bool = True):
         self._run, self._name, self._lock = run, name, threading.Lock()
+        self._turned = turned
         self._turns: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self._views: dict[int, View] = {}
         self._frames: OrderedDict[int, MapFrame] = OrderedDict()
@@ -155,7 +170,7 @@ class _History:
         if snapshot.step not in self._turns:
             self._turns[snapshot.step] = (
                 turn_onto(raw, last.xy)
-                if last is not None and comparable
+                if last is not None and comparable and self._turned
                 else (np.eye(2), np.zeros(2), np.zeros(2))
             )
         turn, here, there = self._turns[snapshot.step]
@@ -168,15 +183,17 @@ class _History:
         labels, certainty = arrays.get("labels"), arrays.get("certainty")
         return MapFrame(
             self._run, snapshot.step, self._name, xy, raw, labels, certainty, cells,
-            self._views[snapshot.step], next(_SERIAL), snapshot.scores,
+            self._views[snapshot.step], next(_SERIAL), snapshot.scores, snapshot.likeliest,
         )  # fmt: skip
 
 
 def _same(frame: MapFrame, raw: np.ndarray, snapshot: Any) -> bool:
     arrays, scores = snapshot.arrays, snapshot.scores
     now = (raw, arrays.get("labels"), arrays.get("certainty"), *scores.values())
+    now = (*now, *snapshot.likeliest.values())
     shown = (frame.raw, frame.labels, frame.certainty, *frame.scores.values())
-    return list(scores) == list(frame.scores) and all(
+    shown = (*shown, *frame.likeliest.values())
+    return [*scores, *snapshot.likeliest] == [*frame.scores, *frame.likeliest] and all(
         (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
         for a, b in zip(shown, now, strict=True)
     )

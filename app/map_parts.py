@@ -1,15 +1,20 @@
 """What surrounds the map: the line above it, legend, timeline, and words where no map is."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.cell_colours import score_title
-from app.map_drawing import Drawn, Wish, selection_card
+from app.cell_colours import port_title
+from app.map_drawing import Drawn, Wish, has_own_names, selection_card
+from app.map_frames import MapFrame
 from app.session import Session
+from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent / "views"
 _CSS = (_HERE / "live_map.css").read_text(encoding="utf-8")
@@ -90,16 +95,42 @@ class MapStage(JSComponent):
 
 
 def colour_groups(
-    columns: list[dict[str, Any]], scores: Iterable[str] = ()
+    columns: list[dict[str, Any]], frame: MapFrame | None = None, wish: Wish | None = None
 ) -> list[dict[str, Any]]:
     """What may colour the cells: what the run says of them, and the columns of the data."""
     ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
-    ours += [(f"score/{port}", score_title(port)) for port in scores]
+    if frame is not None and wish is not None:
+        if has_own_names(wish.class_names.get(frame.main, ())):
+            ours[0] = ("cluster", port_title(frame.main))
+        others = [p for p in frame.likeliest if p != frame.main]
+        ours = ours if frame.labels is not None else []
+        ours += [(f"class/{p}", title) for p, title in told_apart(others).items()]
+        ours += [(f"score/{p}", title) for p, title in told_apart(frame.scores).items()]
     groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
     items = [
         {"key": f"obs/{c['name']}", "title": c["name"]} for c in columns if c["kind"] != "text"
     ]
     return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
+
+
+def told_apart(ports: Iterable[str], called: Callable[[str], str] = port_title) -> dict[str, str]:
+    """A title for each port; where two are called the same, with the name of the block."""
+    titles = {port: called(port) for port in ports}
+    often = Counter(titles.values())
+    return {
+        port: f"{title} ({port.split('.')[0].replace('_', ' ')})" if often[title] > 1 else title
+        for port, title in titles.items()
+    }
+
+
+def with_names(wish: Wish, findings: Findings | None) -> Wish:
+    """The same wish, knowing what the run calls its classes and what its ports mean."""
+    if findings is None:
+        return wish
+    names = {
+        f.port: tuple(findings.along(f, f.axes[1])) for f in findings.found if f.axes[0] == GROUPS
+    }
+    return replace(wish, class_names=names, kinds=findings.kinds)
 
 
 def legend_of(drawn: Drawn, wish: Wish) -> dict[str, Any]:
@@ -155,4 +186,13 @@ def map_title(name: str, session: Session) -> str:
     for word, title in (("umap", "UMAP"), ("phate", "PHATE"), ("tsne", "t-SNE")):
         if word in text.lower():
             return title
+    for word, title in (("spatial_coords", "Tissue"), ("aligned_coords", "Tissue, aligned")):
+        if text.endswith(word):
+            return title
     return text.replace(".", " ").replace("_", " ").capitalize()
+
+
+def laid_over(*parts: pn.viewable.Viewable) -> pn.Column:
+    """The second part lies over the first."""
+    hidden = {"position": "relative", "overflow": "hidden"}
+    return pn.Column(*parts, sizing_mode="stretch_both", margin=0, styles=hidden)

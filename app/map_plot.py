@@ -68,6 +68,14 @@ class MapPlot:
         self._image = fig.image_url(
             url="url", x="x", y="y", w="w", h="h", anchor="top_left", source=self._picture
         )
+        self._ways = ColumnDataSource({name: [] for name in ("x0", "y0", "x1", "y1", "angle")})
+        self._shafts = fig.segment(
+            "x0", "y0", "x1", "y1", source=self._ways, line_width=1.6, line_alpha=0.75
+        )
+        self._heads = fig.scatter(
+            "x1", "y1", marker="triangle", angle="angle", size=7, source=self._ways,
+            line_color=None, fill_alpha=0.85,
+        )  # fmt: skip
         # The lasso needs a glyph; which cells lie inside is found on the server, with all of them.
         nothing = fig.scatter([], [], alpha=0)
         self._say = CustomJSHover(args={"names": []}, code=_SAY)
@@ -96,7 +104,7 @@ class MapPlot:
     def clear(self) -> None:
         """Shows nothing."""
         self._axes = None
-        for source in (self._dots, self._picture):
+        for source in (self._dots, self._picture, self._ways):
             source.data = {name: [] for name in source.data}
 
     def refit(self) -> None:
@@ -114,6 +122,7 @@ class MapPlot:
             self._show_dots(drawn, theme)
         if self._glyph.visible != (drawn.dots is not None):
             self._glyph.visible, self._image.visible = drawn.dots is not None, drawn.dots is None
+        self._show_arrows(drawn, theme)
         if follow and drawn.view != self._axes:
             self._axes = drawn.view
             x0, x1, y0, y1 = drawn.view
@@ -142,6 +151,19 @@ class MapPlot:
         if self._glyph.glyph.size != size:
             self._glyph.glyph.size = size
         self._dots.data = drawn.dots
+
+    def _show_arrows(self, drawn: Drawn, theme: str) -> None:
+        if not len(drawn.arrows) and not len(self._ways.data["x0"]):
+            return
+        ink = "#16202c" if theme == "default" else "#f2f5f9"
+        self._shafts.glyph.line_color = self._heads.glyph.fill_color = ink
+        x0, y0, x1, y1 = drawn.arrows.T
+        # On the screen, where the axes have scales of their own; a triangle points up at angle 0.
+        wide, high = self.size
+        left, right, low, top = drawn.view
+        rise = (y1 - y0) * high / (top - low)
+        angle = np.arctan2(rise, (x1 - x0) * wide / (right - left)) - np.pi / 2
+        self._ways.data = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "angle": angle}
 
     def _moved(self, event: RangesUpdate) -> None:
         view: Any = (event.x0, event.x1, event.y0, event.y1)

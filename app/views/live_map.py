@@ -10,7 +10,7 @@ import panel as pn
 from app import looks
 from app.cell_colours import genes_like, look_into
 from app.downloads import OFFERS, Fetch, safe_name
-from app.map_drawing import Drawn, Wish, draw, lassoed
+from app.map_drawing import Drawn, Wish, combined, draw, lassoed
 from app.map_figure import as_csv, as_figure
 from app.map_parts import (
     MapBar,
@@ -18,8 +18,11 @@ from app.map_parts import (
     MapStage,
     MapTimeline,
     colour_groups,
+    laid_over,
     legend_of,
     map_title,
+    told_apart,
+    with_names,
     words_without_map,
 )
 from app.map_plot import MapPlot
@@ -43,11 +46,8 @@ class LiveMap(pn.viewable.Viewer):
         self._bar = MapBar(sizing_mode="stretch_width", height=38, margin=0)
         self._legend = MapKey(width=188, sizing_mode="stretch_height", margin=0)
         self._timeline = MapTimeline(sizing_mode="stretch_width", height=30, margin=0)
-        self._stage = MapStage(
-            sizing_mode="stretch_both",
-            margin=0,
-            styles={"position": "absolute", "inset": "0", "pointer-events": "none"},
-        )
+        over = {"position": "absolute", "inset": "0", "pointer-events": "none"}
+        self._stage = MapStage(sizing_mode="stretch_both", margin=0, styles=over)
         self._fetch = Fetch()
         self._plot = MapPlot(
             zoomed=self._zoomed, outlined=self._outlined, fitted=self._fit, resized=self._resized
@@ -65,8 +65,11 @@ class LiveMap(pn.viewable.Viewer):
     def _new_run(self, *_: Any) -> None:
         self.drawn, self._snapshot = None, self.session.run_snapshot
         self.wish = replace(
-            self.wish, run=self.session.run_id, map="map", view=None, only=None, chosen=None
-        )
+            self.wish, run=self.session.run_id, map="map", view=None, only=None, chosen=None,
+            class_names={}, kinds={},
+        )  # fmt: skip
+        if self.wish.colour.split("/")[0] in ("class", "score"):
+            self.wish = replace(self.wish, colour="cluster")
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
         self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
         self._bar.maps = []
@@ -97,8 +100,8 @@ class LiveMap(pn.viewable.Viewer):
 
     def _colours(self) -> list[dict[str, Any]]:
         preview = self.session.dataset.preview if self.session.dataset else {}
-        scores = self.drawn.frame.scores if self.drawn else ()
-        return colour_groups(preview.get("obs", []), scores)
+        frame = self.drawn.frame if self.drawn else None
+        return colour_groups(preview.get("obs", []), frame, self.wish)
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -118,17 +121,21 @@ class LiveMap(pn.viewable.Viewer):
 
         def work() -> Any:
             try:
-                steps = RunReader(folder).snapshot_steps() if folder and look_at_steps else None
-                return draw(snapshot, wish), steps
+                steps, seen = None, wish
+                if folder and look_at_steps:
+                    reader = RunReader(folder)
+                    steps, seen = reader.snapshot_steps(), with_names(wish, reader.findings())
+                return draw(snapshot, seen), steps, seen
             except Exception as error:
-                return error, None
+                return error, None, wish
 
         self.session.work(work, lambda result: self._put(wish, *result))
 
-    def _put(self, wish: Wish, drawn: Any, steps: list[int] | None) -> None:
+    def _put(self, wish: Wish, drawn: Any, steps: list[int] | None, seen: Wish) -> None:
         self._busy = False
         if wish.run != self.wish.run:
             return self._redraw()
+        self.wish = replace(self.wish, class_names=seen.class_names, kinds=seen.kinds)
         if isinstance(drawn, Exception):
             if wish.colour == self.wish.colour and wish.colour != "cluster":
                 self._recolour("cluster")
@@ -141,9 +148,13 @@ class LiveMap(pn.viewable.Viewer):
     def _show(self, drawn: Drawn, steps: list[int] | None) -> None:
         frame, before = drawn.frame, self.drawn
         self.drawn = drawn
+        if self.wish.colour == "cluster" and drawn.colouring.key.startswith("score/"):
+            # No block makes clusters: the map begins with what one says of each cell.
+            self.wish = replace(self.wish, colour=drawn.colouring.key)
+        titles = told_apart(drawn.maps, lambda name: map_title(name, self.session))
         self._plot.show(drawn, self.wish.theme, follow=self.wish.view is None)
         self._bar.param.update(
-            maps=[{"name": name, "title": map_title(name, self.session)} for name in drawn.maps],
+            maps=[{"name": name, "title": title} for name, title in titles.items()],
             map=frame.name,
             colours=self._colours(),
             colour=self.wish.colour,
@@ -244,9 +255,8 @@ class LiveMap(pn.viewable.Viewer):
         if drawn is None:
             return self.session.say("There is no map yet to save. Press Run first.", "warning")
         title = map_title(drawn.frame.name, self.session)
-        name = safe_name(
-            f"{title} {drawn.colouring.title} step {drawn.frame.step}.{kind}".replace("/", "-")
-        )
+        called = f"{title} {drawn.colouring.title} step {drawn.frame.step}.{kind}"
+        name = safe_name(called.replace("/", "-"))
 
         def make() -> str:
             content = as_csv(drawn, wish) if kind == "csv" else as_figure(drawn, wish, title, kind)
@@ -277,24 +287,19 @@ class LiveMap(pn.viewable.Viewer):
         frame, before = self.drawn.frame, self.wish.chosen
 
         def found(chosen: np.ndarray) -> None:
-            if before is not None and len(before) == len(chosen) and mode:
-                chosen = before | chosen if mode == "add" else before & ~chosen
-            self._select(chosen if chosen.any() else None)
+            both = combined(before, chosen, mode)
+            self._select(both if both.any() else None)
 
         self.session.work(lambda: lassoed(frame, xs, ys), found)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        plot = pn.Column(
-            pn.pane.Bokeh(
-                self._plot.figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS
-            ),
-            self._stage, sizing_mode="stretch_both", margin=0,
-            styles={"position": "relative", "overflow": "hidden"},
+        figure = pn.pane.Bokeh(
+            self._plot.figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS
+        )
+        middle = pn.Row(
+            laid_over(figure, self._stage), self._legend,
+            sizing_mode="stretch_both", margin=0, styles=looks.REST,
         )  # fmt: skip
-        return pn.Column(
-            self._bar, pn.Row(
-                plot, self._legend, sizing_mode="stretch_both", margin=0, styles=looks.REST
-            ),
-            self._timeline, self._fetch, sizing_mode="stretch_both", margin=0,
-            styles={"background": "var(--db-surface)"},
-        )  # fmt: skip
+        parts = (self._bar, middle, self._timeline, self._fetch)
+        paper = {"background": "var(--db-surface)"}
+        return pn.Column(*parts, sizing_mode="stretch_both", margin=0, styles=paper)

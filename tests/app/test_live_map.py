@@ -52,11 +52,43 @@ def test_what_a_block_says_of_each_cell_colours_the_map():
     assert drawn.colouring.title == "Doublet scores"
     np.testing.assert_array_equal(drawn.colouring.values, score)
     assert (np.diff(drawn.dots["value"]) >= 0).all()
-    (ours,) = colour_groups([], drawn.frame.scores)
+    (ours,) = colour_groups([], drawn.frame, Wish())
     assert ours["items"][-1] == {"key": "score/doublets.doublet_scores", "title": "Doublet scores"}
     # Of another pipeline, which has no such block, the clusters are shown.
     other = draw(snapshot(300), Wish(run="none", colour="score/doublets.doublet_scores"))
     assert other.colouring.key == "cluster"
+
+
+def test_the_likeliest_class_by_any_shares_colours_the_map_with_its_names():
+    types = (np.arange(300) % 3).astype(np.int16)
+    one = snapshot(300, **{"likeliest:types.cell_type_probabilities": types})
+    names = {"types.cell_type_probabilities": ("B", "T", "NK")}
+    wish = Wish(run="cls", colour="class/types.cell_type_probabilities", class_names=names)
+    drawn = draw(one, wish)
+    assert drawn.colouring.title == "Cell type probabilities"
+    assert drawn.colouring.names == ("B", "T", "NK") and drawn.counts == (100, 100, 100)
+
+
+def test_arrows_run_the_way_that_time_runs():
+    time = snapshot(3000).map[:, 0]
+    kinds = {"order.pseudotime": "time"}
+    one = snapshot(3000, **{"score:order.pseudotime": time})
+    drawn = draw(one, Wish(run="way", colour="score/order.pseudotime", kinds=kinds))
+    x0, y0, x1, y1 = drawn.arrows.T
+    assert len(x0) > 5
+    assert (x1 > x0).all() and (np.abs(y1 - y0) < 0.5 * (x1 - x0)).mean() > 0.9
+    # Of a score that is no time there are none.
+    assert not len(draw(one, Wish(run="way", colour="score/order.pseudotime")).arrows)
+
+
+def test_places_in_a_tissue_are_drawn_to_scale_and_never_turned():
+    kinds = {"data.spatial_coords": "coordinates"}
+    places = np.random.default_rng(0).uniform(0, (40, 10), (300, 2)).astype(np.float32)
+    one = snapshot(300, **{"data.spatial_coords": places})
+    drawn = draw(one, Wish(run="tis", map="data.spatial_coords", kinds=kinds, size=(400, 300)))
+    x0, x1, y0, y1 = drawn.view
+    assert (x1 - x0) / 400 == pytest.approx((y1 - y0) / 300)
+    np.testing.assert_array_equal(drawn.frame.xy, places)
 
 
 def test_a_gene_of_a_real_file_colours_the_map_with_high_values_on_top(shared_data):
