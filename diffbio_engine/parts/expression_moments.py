@@ -1,0 +1,62 @@
+"""Log-normalised expression, and its means and covariances from cells that are streamed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from diffbio_engine import soft_ops
+
+_ROWS = 2048  # cells at a time
+
+
+def log_normalized(counts: jax.Array, total: float = 1e4) -> jax.Array:
+    """``log(1 + counts per 10 000)``; a cell without counts stays at 0."""
+    totals = jnp.sum(counts, axis=1, keepdims=True)
+    return jnp.log1p(total * soft_ops.div(counts, totals))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Means and standard deviations of genes, and correlations of some with all.
+
+    Attributes:
+        mean, spread: Of each gene, (genes,); the spread of a gene that does not vary is 1.
+        across: Correlation of the chosen genes with all, (chosen, genes).
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    across: np.ndarray
+
+
+def moments_of(
+    cells: np.ndarray, chosen: np.ndarray, expression: Callable[[jax.Array], jax.Array]
+) -> Moments:
+    """Moments of ``expression(cells)``, 2048 cells at a time, summed in double precision."""
+    n_genes = cells.shape[1]
+    first, second = np.zeros(n_genes), np.zeros(n_genes)
+    cross = np.zeros((len(chosen), n_genes))
+    for start in range(0, len(cells), _ROWS):
+        some = np.asarray(expression(jnp.asarray(cells[start : start + _ROWS])), np.float64)
+        first += some.sum(axis=0)
+        second += np.einsum("ij,ij->j", some, some)
+        cross += some[:, chosen].T @ some
+    mean = first / len(cells)
+    variance = np.maximum(second / len(cells) - mean**2, 0.0)
+    varies = variance > 1e-10
+    spread = np.where(varies, np.sqrt(variance), 1.0)
+    covariance = cross / len(cells) - np.outer(mean[chosen], mean)
+    across = covariance / np.outer(spread[chosen], spread)
+    # Of a gene that does not vary only rounding is left.
+    return Moments(mean, spread, across * varies * varies[chosen][:, None])
+
+
+def standardized(cells: jax.Array) -> jax.Array:
+    """Genes (columns) with mean 0 and variance 1; one that does not vary is 0 throughout."""
+    centred = cells - jnp.mean(cells, axis=0)
+    variance = jnp.mean(centred**2, axis=0)
+    varies = variance > 1e-10
+    return jnp.where(varies, centred / jnp.sqrt(jnp.where(varies, variance, 1.0)), 0.0)
