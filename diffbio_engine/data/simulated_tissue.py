@@ -101,14 +101,14 @@ def simulate_tissue(
     genes = _genes(n_genes)
     profiles = _profiles(genes, random)
     parts = []
-    for which in range(2):
+    for last in (False, True):
         true = _spots(n_spots / 2, random)
         layer, types = _who(true, random)
         mean = profiles[types, layer].copy()
         for talk in _TALKS:
             _speak(mean, genes, talk, true, layer, reach, random)
         mean /= mean.sum(axis=1, keepdims=True)
-        totals = np.exp(random.normal(np.log(1400 if which else 1800), 0.35, len(true)))
+        totals = np.exp(random.normal(np.log(1400 if last else 1800), 0.35, len(true)))
         parts.append((true, layer, types, mean * totals[:, None]))
     true, layer, types, mean = (np.concatenate(x) for x in zip(*parts, strict=True))
     which = np.repeat([0, 1], [len(parts[0][0]), len(parts[1][0])])
