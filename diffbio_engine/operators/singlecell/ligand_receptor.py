@@ -1,0 +1,365 @@
+"""Ligand-receptor scores: which cells, and which types of cells, can signal to each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from diffbio_engine.declare import (
+    COUNTS,
+    LABELS,
+    LR_PAIRS,
+    SPATIAL_COORDS,
+    Buffer,
+    Config,
+    Kind,
+    Operator,
+    Port,
+    dial,
+    operator,
+    setting,
+    size,
+)
+from diffbio_engine.errors import DataError
+from diffbio_engine.parts.ligand_receptor import (
+    TypeLevels,
+    column_shares,
+    hill,
+    neighbour_p_values,
+    pair_statistic,
+    permutation_null,
+    permuted_p_values,
+    require_positions,
+    standardised,
+    trimeans,
+    upper_tail,
+)
+from diffbio_engine.parts.sending_neighbours import (
+    expression_axes,
+    log_expression,
+    senders_among,
+    senders_of,
+    soft_adjacency,
+    unit_rows,
+)
+
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class LRScoringConfig(Config):
+    """Settings of ligand-receptor scores."""
+
+    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
+    n_lr_pairs: int = size("pairs", default=10, doc="How many ligand-receptor pairs there are.")
+    n_classes: int = size("classes", default=10, doc="How many types of cells there are.")
+    n_neighbors: int = setting(
+        15, low=1, high=200, doc="From how many neighbours a cell receives ligands."
+    )
+    temperature: float = dial(
+        1.0,
+        low=0.01,
+        high=10.0,
+        log=True,
+        unit="mean squared distances",
+        doc="Low: only the nearest neighbour signals. High: all neighbours alike.",
+    )
+    learnable_temperature: bool = setting(
+        False, doc="Let training find the temperature.", advanced=True
+    )
+    metric: Literal["euclidean", "cosine"] = setting(
+        "euclidean",
+        choices=("euclidean", "cosine"),
+        doc="How near cells are in expression; places in the tissue are always euclidean.",
+        advanced=True,
+    )
+    kh: float = dial(
+        0.5,
+        low=0.001,
+        high=10.0,
+        log=True,
+        doc="Signal at which a score is one half, in units of the highest expression, squared.",
+    )
+    hill_n: float = dial(
+        1.0, low=0.5, high=5.0, doc="Steepness of the score about its half.", advanced=True
+    )
+    statistic: Literal["mean", "hill"] = setting(
+        "mean",
+        choices=("mean", "hill"),
+        doc="Between types: mean of ligand and receptor (CellPhoneDB), or the Hill curve of their"
+        " product (CellChat).",
+    )
+    average: Literal["mean", "trimean"] = setting(
+        "mean",
+        choices=("mean", "trimean"),
+        doc="Level of a gene in a type; the trimean is 0 where less than a quarter express it.",
+        advanced=True,
+    )
+    n_permutations: int = setting(
+        1000, low=0, high=20_000, doc="Shuffles of the types for p-values; 0: a formula instead."
+    )
+    normalize: bool = setting(
+        True,
+        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
+    )
+    n_axes: int = setting(
+        30, low=2, high=100, doc="Axes of expression in which neighbours are found.", advanced=True
+    )
+
+
+@operator(
+    title="Ligand-receptor scores",
+    follows=("cell_type_probabilities<-singlecell.cell_annotator:cell_type_probabilities",),
+)
+class DifferentiableLigandReceptor(Operator):
+    """Scores which cells, and which types of cells, can signal to each other by known pairs.
+
+    With log expression ``x``, highest value ``m`` and ``w_ij`` the shares of a cell's neighbours
+    (in the tissue if ``spatial_coords`` are wired, else in expression), the signal of ligand ``l``
+    and receptor ``r`` is ``s_i = (sum_j w_ij x_jl) x_ir / m^2`` and
+    ``score_i = s_i^hill_n / (kh^hill_n + s_i^hill_n)``;
+    ``w_i = softmax_j(-d_ij^2 / (mean_j d_ij^2 temperature))`` over ``n_neighbors``.
+    With types wired (labels, or shares), ``lr_scores_by_type[A, B]`` is ``(l_A + r_B) / 2``, 0 if
+    either is 0, or the Hill curve of ``l_A r_B / m^2``, of the averages in each type.
+
+    P-values are of the unsaturated statistic against the same statistic of shuffled cells. Between
+    types: prepared, by ``n_permutations``; else by the normal distribution with the exact
+    permutation moments (to first order for ``hill``; a trimean has none and gives 1). Of a pair:
+    with types and without places, that of its strongest types, corrected for the choice; else of
+    ``sum_i s_i``, by its exact moments. Nearness in expression joins cells of one type, so there
+    a small value says that both genes are of the same types. A receptor of several genes is
+    several pairs: take the least.
+
+    Not prepared: neighbours among the cells given, in all genes. Prepared: cells, old or new, are
+    placed among at most 50 000 stored ones by their coordinates or principal axes.
+
+    Softens: the choice of the neighbour that signals.
+    Hard limit: as ``temperature`` goes to 0, only the nearest neighbour signals; as it grows, all
+    ``n_neighbors`` alike. Which are the ``n_neighbors`` is a hard choice throughout.
+    Gradients: reach ``counts``, ``spatial_coords``, shares of types, the temperature; not the
+    choice of neighbours. Of a prepared block, statistics between types and p-values are constants.
+    Cost: O(cells * stored * axes) time, O(cells * (neighbours + pairs)) memory; preparing also
+    O(permutations * types * cells * pairs) time.
+
+    References:
+        Efremova et al. (2020), CellPhoneDB, Nature Protocols 15.
+        Jin et al. (2021), Inference and analysis of cell-cell communication using CellChat.
+        Hoeffding (1951), A combinatorial central limit theorem.
+        Li et al. (2023), SpatialDM for rapid identification of spatially co-expressed
+        ligand-receptor pairs.
+    """
+
+    Config = LRScoringConfig
+    inputs = (
+        COUNTS,
+        LR_PAIRS,
+        replace(LABELS, optional=True, also=("cell_type_labels",)),
+        Port(
+            "cell_type_probabilities",
+            "cells classes",
+            Kind.SHARES,
+            "Share of each cell in each type, in place of labels.",
+            optional=True,
+        ),
+        replace(SPATIAL_COORDS, optional=True),
+    )
+    outputs = (
+        Port(
+            "lr_scores",
+            "cells pairs",
+            Kind.FEATURES,
+            "How strongly each cell is signalled to by each pair, 0 to 1.",
+            result="obsm/lr_scores_diffbio",
+        ),
+        Port("lr_pvalues", "pairs", Kind.PARAMETER, "Whether a pair is more than chance."),
+        Port(
+            "lr_scores_by_type",
+            "classes classes pairs",
+            Kind.NETWORK,
+            "How strongly each type (rows) can signal to each type (columns).",
+            optional=True,
+        ),
+        Port(
+            "lr_pvalues_by_type",
+            "classes classes pairs",
+            Kind.PARAMETER,
+            "Whether that is more than if cells had their types by chance.",
+            optional=True,
+        ),
+    )
+    reach = "population"
+    prepare_cells = 50_000
+    example = {"n_neighbors": 3, "n_permutations": 50}
+
+    def __init__(
+        self, config: LRScoringConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(config, rngs=rngs, name=name)
+        # What comes out is right without `prepare`, but belongs to the cells given only.
+        self.fitted = False
+        n_types, n_pairs = config.n_classes, config.n_lr_pairs
+        self.genes = Buffer(jnp.zeros(1, jnp.int32))
+        self.centre = Buffer(jnp.zeros(1))
+        self.axes = Buffer(jnp.zeros((1, 1)))
+        self.places = Buffer(jnp.zeros((2, 1)))
+        self.ligands = Buffer(jnp.zeros((2, n_pairs)))
+        self.highest = Buffer(jnp.asarray(1.0))
+        self.type_ligands = Buffer(jnp.zeros((n_types, n_pairs)))
+        self.type_receptors = Buffer(jnp.zeros((n_types, n_pairs)))
+        self.unlikely = Buffer(jnp.ones(n_pairs))
+        self.unlikely_by_type = Buffer(jnp.ones((n_types, n_types, n_pairs)))
+
+    def prepare(
+        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+    ) -> None:
+        pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
+        require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
+        if len(arrays["counts"]) < 3:
+            raise DataError("has fewer than 3 cells.", fix="Use more cells.", where="counts")
+        x = np.empty(arrays["counts"].shape, np.float32)
+        for start in range(0, len(x), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            x[rows] = log_expression(jnp.asarray(arrays["counts"][rows]), self.config.normalize)
+        self.highest[...] = jnp.asarray(max(float(x.max()), 1e-6), self.highest.dtype)
+        self.ligands = Buffer(jnp.asarray(x[:, pairs[:, 0]]))
+        coords = arrays.get("spatial_coords")
+        if coords is None:
+            found = expression_axes(x, self.config.n_axes)
+            self.genes, self.centre = Buffer(jnp.asarray(found.genes)), Buffer(found.centre)
+            self.axes = Buffer(jnp.asarray(found.axes))
+            self.places = Buffer(self._in_axes(jnp.asarray(x[:, found.genes])))
+        else:
+            self.places = Buffer(jnp.asarray(coords, float))
+        self.fitted = True
+        types = self._types(labels, arrays.get("cell_type_probabilities"), len(x))
+        if types is not None:
+            self._compare_types(x, pairs, types, key)
+        if types is None or coords is not None:
+            self._compare_neighbours(x, pairs)
+
+    def _compare_types(
+        self, x: np.ndarray, pairs: np.ndarray, types: jax.Array, key: jax.Array
+    ) -> None:
+        """Levels of each type, and the p-values of pairs of types and of their strongest."""
+        genes, where = np.unique(pairs, return_inverse=True)
+        columns, where = x[:, genes], where.reshape(pairs.shape)
+        ligand, receptor = (jnp.asarray(columns[:, i]) for i in where.T)
+        levels = self._levels(ligand, receptor, types)
+        self.type_ligands[...], self.type_receptors[...] = levels
+        if not self.config.n_permutations:
+            by_type, strongest = self._formula(ligand, receptor, types, levels)
+        else:
+            by_type, strongest = permuted_p_values(
+                columns,
+                where,
+                np.asarray(types),
+                statistic=self.config.statistic,
+                average=self.config.average,
+                n_permutations=self.config.n_permutations,
+                seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
+            )
+        self.unlikely_by_type[...] = jnp.asarray(by_type, self.unlikely_by_type.dtype)
+        self.unlikely[...] = jnp.asarray(strongest, self.unlikely.dtype)
+
+    def _compare_neighbours(self, x: np.ndarray, pairs: np.ndarray) -> None:
+        """The p-value of each pair among neighbours."""
+        placed = jax.jit(lambda places: self._incoming(places, None))
+        chunks = range(0, len(x), _CHUNK)
+        incoming = np.concatenate(
+            [np.asarray(placed(self.places[...][i : i + _CHUNK])) for i in chunks]
+        )
+        p = neighbour_p_values(jnp.asarray(incoming), jnp.asarray(x[:, pairs[:, 1]]))
+        self.unlikely[...] = jnp.asarray(p, self.unlikely.dtype)
+
+    def __call__(
+        self,
+        counts: jax.Array,
+        lr_pairs: jax.Array,
+        labels: jax.Array | None = None,
+        cell_type_probabilities: jax.Array | None = None,
+        spatial_coords: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        x = log_expression(counts, self.config.normalize)
+        ligand, receptor = x[:, lr_pairs[:, 0]], x[:, lr_pairs[:, 1]]
+        types = self._types(labels, cell_type_probabilities, len(x))
+        highest = self.highest[...] if self.fitted else jnp.maximum(jnp.max(x), 1e-6)
+        if spatial_coords is not None:
+            places = jnp.asarray(spatial_coords, float)
+        elif self.fitted:
+            places = self._in_axes(x[:, self.genes[...]])
+        else:
+            places = unit_rows(x) if self.config.metric == "cosine" else x
+        incoming = self._incoming(places, None if self.fitted else ligand)
+        scores = self._hill(incoming * receptor, highest)
+        if self.fitted:
+            levels = TypeLevels(self.type_ligands[...], self.type_receptors[...])
+            unlikely, unlikely_by_type = self.unlikely[...], self.unlikely_by_type[...]
+        else:
+            unlikely = neighbour_p_values(incoming, receptor)
+            if types is not None:
+                levels = self._levels(ligand, receptor, types)
+                unlikely_by_type, strongest = self._formula(ligand, receptor, types, levels)
+                unlikely = strongest if spatial_coords is None else unlikely
+        outputs = {"lr_scores": scores, "lr_pvalues": unlikely}
+        if types is not None:
+            by_type = pair_statistic(levels, self.config.statistic)
+            if self.config.statistic == "hill":
+                by_type = self._hill(by_type, highest)
+            outputs |= {"lr_scores_by_type": by_type, "lr_pvalues_by_type": unlikely_by_type}
+        return outputs
+
+    def apply(
+        self, data: Mapping[str, Any], *more: Any, **named: Any
+    ) -> tuple[dict[str, Any], Any, Any]:
+        """As every operator's; refuses genes and types that there are not."""
+        labels = data.get("labels", data.get("cell_type_labels"))
+        pairs = data.get("lr_pairs", np.zeros((0, 2)))
+        require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
+        return super().apply(data, *more, **named)
+
+    def _incoming(self, places: jax.Array, ligand: jax.Array | None) -> jax.Array:
+        """Ligand that reaches each cell from its neighbours, stored ones or one another."""
+        if ligand is None:
+            near = senders_of(places, self.places[...], self.config.n_neighbors)
+            ligand = self.ligands[...]
+        else:
+            near = senders_among(places, self.config.n_neighbors)
+        shares = soft_adjacency(near.squares, self.dial("temperature"))
+        return jnp.einsum("ik,ikp->ip", shares, ligand[near.rows])
+
+    def _in_axes(self, x: jax.Array) -> jax.Array:
+        places = (x - self.centre[...]) @ self.axes[...]
+        return unit_rows(places) if self.config.metric == "cosine" else places
+
+    def _hill(self, signal: jax.Array, highest: jax.Array) -> jax.Array:
+        return hill(signal / highest**2, self.dial("kh"), self.dial("hill_n"))
+
+    def _types(self, labels: Any | None, shares: Any | None, n_cells: int) -> jax.Array | None:
+        """Rows of types, (cells, types); None if they are not wired."""
+        if shares is not None:
+            return jnp.asarray(shares, float)
+        if labels is None:
+            return None
+        # A label of -1 gives a row of zeros.
+        return jax.nn.one_hot(jnp.asarray(labels), self.config.n_classes, dtype=float)
+
+    def _levels(self, ligand: jax.Array, receptor: jax.Array, types: jax.Array) -> TypeLevels:
+        if self.config.average == "trimean":
+            return TypeLevels(trimeans(ligand, types), trimeans(receptor, types))
+        weights = column_shares(types).T
+        return TypeLevels(weights @ ligand, weights @ receptor)
+
+    def _formula(
+        self, ligand: jax.Array, receptor: jax.Array, types: jax.Array, levels: TypeLevels
+    ) -> tuple[jax.Array, jax.Array]:
+        """P-values by the normal distribution: of pairs of types, and of the strongest."""
+        found = pair_statistic(levels, self.config.statistic)
+        if self.config.average == "trimean":
+            return jnp.ones_like(found), jnp.ones(found.shape[-1])
+        null = permutation_null(ligand, receptor, types, self.config.statistic)
+        p = jnp.where(found > 0, upper_tail(standardised(found, null)), 1.0)
+        return p, jnp.minimum(jnp.min(p, axis=(0, 1)) * p.shape[0] ** 2, 1.0)
