@@ -14,6 +14,7 @@ from app.views.canvas import Canvas
 from app.views.data_panel import DataPanel, PageDrop
 from app.views.dialogs import Dialogs
 from app.views.exports import Exports
+from app.views.findings import FindingsView
 from app.views.header import Header
 from app.views.inspector import Inspector
 from app.views.live_map import LiveMap
@@ -66,6 +67,7 @@ class Workbench(pn.viewable.Viewer):
             {
                 "data": ("Data", "lg", partial(DataPanel, session)),
                 "runs": ("Runs", "lg", partial(RunList, session)),
+                "findings": ("Results", "lg", partial(FindingsView, session)),
                 "exports": ("Export", "md", partial(Exports, session)),
                 "presets": (
                     "Ready pipelines",

@@ -20,6 +20,7 @@ export function render({ model }) {
     <button class="data" data-show="data">${icon(DATA)}<span><b></b><i></i></span></button>
     <span class="space"></span>
     <button data-show="runs" class="plain">Runs</button>
+    <button data-show="findings" class="plain" title="Gene tables, networks, plans and compositions of the run">Results</button>
     <button data-show="exports" class="plain">Export</button>
     <button data-show="softness" class="plain" title="From hard to soft: what temperature does">Help</button>
     <span class="device" title="Where runs compute"></span>

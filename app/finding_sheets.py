@@ -1,0 +1,235 @@
+"""Findings as sheets to look at: the form follows from kind and axes, never from the operator.
+
+| what it is | how it is shown |
+|---|---|
+| numbers of genes | one table for each block: sorted, searched, exported |
+| something of each gene (archetypes) | a table with a column for each |
+| shares by group of cells | composition bars |
+| network of regulators and genes | a table of who acts on whom, the strongest first |
+| network or plan between few things | a heat map, a slice of it where it has three axes |
+| network of classes, classes and pairs | a dot matrix: who talks to whom, by which pair |
+| single numbers | numbers |
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.declare import Kind
+from diffbio_engine.runs import GROUPS, Finding, Findings
+
+GENES = ("genes",)
+_MOST_COLUMNS = 60
+_MOST_EDGES = 5000
+_MOST_PAIRS = 30
+_MOST_IN_A_HEAT_MAP = 120
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One thing to look at.
+
+    Attributes:
+        form: "table", "bars", "heat", "dots" or "numbers".
+        block: Id of the block that found it.
+        make: The content as plain data, and as a table for a file; costs nothing before it is
+            called.
+    """
+
+    id: str
+    title: str
+    block: str
+    form: str
+    doc: str
+    make: Callable[[], tuple[dict[str, Any], pd.DataFrame]]
+
+
+def sheets_of(findings: Findings) -> list[Sheet]:
+    """Everything that can be shown of a run, block by block."""
+    sheets: list[Sheet] = []
+    of_block: dict[str, list[Finding]] = {}
+    for finding in findings.found:
+        of_block.setdefault(finding.port.split(".")[0], []).append(finding)
+    for block, found in of_block.items():
+        genes = [f for f in found if f.axes == GENES and f.values.size]
+        numbers = [f for f in found if f.axes == () and f.kind != Kind.LOSS]
+        if genes:
+            sheets.append(_gene_table(findings, block, genes))
+        if numbers:
+            sheets.append(_numbers(block, numbers))
+        sheets += [s for f in found if (s := _of_one(findings, block, f, found)) is not None]
+    return sheets
+
+
+def _of_one(
+    findings: Findings, block: str, finding: Finding, beside: list[Finding]
+) -> Sheet | None:
+    axes, values = finding.axes, finding.values
+    if not values.size or len(axes) < 2:
+        return None
+    if axes[0] == GROUPS:
+        return _sheet(finding, block, "bars", lambda: _bars(findings, finding))
+    if len(axes) == 3 and finding.kind == Kind.NETWORK:
+        return _sheet(finding, block, "dots", lambda: _dots(findings, finding, beside))
+    if "genes" in axes and len(axes) == 2:
+        if finding.kind == Kind.NETWORK:
+            return _sheet(finding, block, "table", lambda: _edges(findings, finding))
+        if values.size // values.shape[axes.index("genes")] <= _MOST_COLUMNS:
+            return _sheet(finding, block, "table", lambda: _by_gene(findings, finding))
+        return None
+    if max(values.shape[-2:]) <= _MOST_IN_A_HEAT_MAP:
+        return _sheet(finding, block, "heat", lambda: _heat(findings, finding))
+    return None
+
+
+def _sheet(finding: Finding, block: str, form: str, make: Any) -> Sheet:
+    return Sheet(finding.port, finding.title, block, form, finding.doc, make)
+
+
+def _gene_table(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+    def make() -> tuple[dict[str, Any], pd.DataFrame]:
+        table = pd.DataFrame({"gene": findings.along(found[0], "genes")})
+        for finding in found:
+            table[finding.title] = finding.values.astype(float)
+        said = "\n".join(f"{f.title}: {f.doc}" for f in found)
+        return _table(table, said), table
+
+    title = "Genes" if len(found) > 1 else found[0].title
+    return Sheet(f"{block}.genes", title, block, "table", "Every gene, one row each.", make)
+
+
+def _numbers(block: str, found: list[Finding]) -> Sheet:
+    def make() -> tuple[dict[str, Any], pd.DataFrame]:
+        rows = [(f.title, float(f.values), f.doc) for f in found]
+        content = {"numbers": [{"title": t, "value": v, "doc": d} for t, v, d in rows]}
+        return content, pd.DataFrame(rows, columns=["number", "value", "what it is"])
+
+    return Sheet(f"{block}.numbers", "Numbers", block, "numbers", "", make)
+
+
+def _by_gene(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:
+    across = finding.values if finding.axes[0] == "genes" else finding.values.T
+    other = next(a for a in finding.axes if a != "genes")
+    table = pd.DataFrame({"gene": findings.along(finding, "genes")})
+    for i, name in enumerate(findings.along(finding, other)):
+        table[name] = across[:, i].astype(float)
+    return _table(table, finding.doc), table
+
+
+def _edges(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:
+    first, second = finding.axes
+    rows, columns = findings.along(finding, first), findings.along(finding, second)
+    strength = np.asarray(finding.values, float)
+    order = np.argsort(-np.abs(strength), axis=None)
+    order = order[: np.count_nonzero(strength)]
+    i, j = np.unravel_index(order, strength.shape)
+    table = pd.DataFrame(
+        {
+            first.removesuffix("s"): np.array(rows, object)[i],
+            "target": np.array(columns, object)[j],
+            "strength": strength[i, j],
+        }
+    )
+    shown = _table(table.head(_MOST_EDGES), finding.doc)
+    if len(table) > _MOST_EDGES:
+        shown["note"] = f"The {_MOST_EDGES:,} strongest of {len(table):,}; the file has all."
+    shown["sort"] = 2
+    return shown, table
+
+
+def _table(table: pd.DataFrame, doc: str) -> dict[str, Any]:
+    columns = [{"title": str(c), "number": table[c].dtype.kind == "f"} for c in table.columns]
+    # Genes that are sure come first; where nothing is tested, those with most of the first number.
+    tested = [
+        i for i, c in enumerate(table.columns) if str(c).lower().startswith(("q val", "p val"))
+    ]
+    return {
+        "columns": columns,
+        "rows": [[_plain(v) for v in row] for row in table.itertuples(index=False)],
+        "sort": (tested or [1])[0],
+        "down": not tested,
+        "note": "",
+        "doc": doc,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return str(value)
+
+
+def _bars(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:
+    groups, classes = (findings.along(finding, a) for a in finding.axes)
+    table = pd.DataFrame(finding.values.astype(float), columns=classes)
+    table.insert(0, "group", groups)
+    return {"groups": groups, "classes": classes, "values": _lists(finding.values)}, table
+
+
+def _heat(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:
+    *before, first, second = finding.axes
+    rows, columns = findings.along(finding, first), findings.along(finding, second)
+    values = finding.values.astype(float)
+    slices = findings.along(finding, before[0]) if before else [""]
+    stacked = values if before else values[None]
+    frames = [pd.DataFrame(part, columns=columns).assign(**{"from": rows}) for part in stacked]
+    table = pd.concat(
+        [f.assign(**{before[0]: s}) if before else f for f, s in zip(frames, slices, strict=True)]
+    )
+    names = [*([before[0]] if before else []), "from"]
+    content = {
+        "slices": slices, "rows": rows, "columns": columns, "values": _lists(stacked),
+        "axes": [first, second], "signed": bool((values < 0).any()),
+    }  # fmt: skip
+    return content, table[[*names, *columns]]
+
+
+def _dots(
+    findings: Findings, finding: Finding, beside: list[Finding]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """From whom to whom by which pair: size is the strength, colour how sure it is."""
+    third = finding.axes[2]
+    names = [findings.along(finding, a) for a in finding.axes]
+    strength = finding.values.astype(float)
+    # What has the same axes and is called a p-value says how sure each strength is.
+    sure = next(
+        (f.values.astype(float) for f in beside if f.axes == finding.axes and "pval" in f.port),
+        None,
+    )
+    table = pd.DataFrame(
+        {
+            "from": np.repeat(np.array(names[0], object), len(names[1]) * len(names[2])),
+            "to": np.tile(np.repeat(np.array(names[1], object), len(names[2])), len(names[0])),
+            third.removesuffix("s"): np.tile(
+                np.array(names[2], object), len(names[0]) * len(names[1])
+            ),
+            "strength": strength.ravel(),
+        }
+    )
+    if sure is not None:
+        table["p value"] = sure.ravel()
+    believed = strength if sure is None else np.where(sure < 0.05, strength, 0.0)
+    best = np.argsort(-believed.max(axis=(0, 1)), kind="stable")[:_MOST_PAIRS]
+    note = f"The {len(best)} strongest of {strength.shape[2]:,} pairs; the file has all."
+    content = {
+        "from": names[0], "to": names[1], "pairs": [names[2][i] for i in best],
+        "strength": _lists(strength[:, :, best]),
+        "sure": None if sure is None else _lists(sure[:, :, best]),
+        "note": note if len(best) < strength.shape[2] else "",
+    }  # fmt: skip
+    return content, table.sort_values("strength", ascending=False)
+
+
+def _lists(values: np.ndarray) -> list:
+    return np.round(np.nan_to_num(np.asarray(values, float)), 5).tolist()
+
+
+def as_csv(sheet: Sheet) -> bytes:
+    """All of a sheet, as a file for a spreadsheet."""
+    out = io.StringIO()
+    sheet.make()[1].to_csv(out, index=False, float_format="%.6g")
+    return out.getvalue().encode()

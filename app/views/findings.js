@@ -1,0 +1,213 @@
+// Results: a list of sheets on the left, the chosen one on the right, in the form that fits it.
+const MOST_ROWS = 300;
+const number = (v) => v === null || v === undefined ? "–"
+  : v === 0 ? "0" : Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3 ? v.toExponential(2) : Number(v.toPrecision(4)).toLocaleString("en");
+const node = (tag, cls = "", text = "") => { const n = document.createElement(tag); n.className = cls; n.textContent = text; return n; };
+
+// From pale to strong in the page's own ink; red and blue where there is both.
+const shade = (share, signed, dark) => {
+  const s = Math.max(-1, Math.min(1, share));
+  if (!signed) return `color-mix(in oklab, var(--db-accent) ${Math.round(100 * Math.abs(s))}%, ${dark ? "#1c232c" : "#f2f5f7"})`;
+  return `color-mix(in oklab, ${s < 0 ? "#2563eb" : "#dc2626"} ${Math.round(100 * Math.abs(s))}%, ${dark ? "#1c232c" : "#f2f5f7"})`;
+};
+
+export function render({ model }) {
+  const root = node("div", "findings");
+  const list = node("nav"), main = node("section");
+  root.append(list, main);
+  // What the person did to a table stays when its numbers are renewed.
+  let state = { id: "", text: "", sort: null, down: true, slice: 0 };
+
+  const drawList = () => {
+    list.replaceChildren();
+    let last = "";
+    for (const sheet of model.sheets) {
+      if (sheet.block !== last) list.append(node("h4", "", sheet.block));
+      last = sheet.block;
+      const row = node("button", sheet.id === model.sheet ? "on" : "", sheet.title);
+      row.dataset.form = sheet.form;
+      row.onclick = () => model.send_msg({ do: "show", id: sheet.id });
+      list.append(row);
+    }
+  };
+
+  const head = () => {
+    const box = node("header");
+    const chosen = model.sheets.find((s) => s.id === model.sheet);
+    box.append(node("h3", "", chosen ? `${chosen.block}: ${chosen.title}` : ""));
+    const save = node("button", "csv", "Save as CSV");
+    save.onclick = () => model.send_msg({ do: "csv", id: model.sheet });
+    box.append(save);
+    main.append(box);
+    if (model.content.about) main.append(node("p", "about", model.content.about));
+  };
+  const note = (text) => { if (text) main.append(node("p", "note", text)); };
+
+  const table = (c) => {
+    const tools = node("div", "tools");
+    const search = node("input");
+    search.placeholder = "Search";
+    search.setAttribute("aria-label", "Search the table");
+    search.value = state.text;
+    const count = node("span");
+    tools.append(search, count);
+    const box = node("div", "scroll");
+    const t = node("table"), thead = node("thead"), body = node("tbody");
+    t.append(thead, body);
+    box.append(t);
+    main.append(tools, box);
+    if (state.sort === null) { state.sort = c.sort; state.down = c.down; }
+    const lines = () => {
+      const text = state.text.trim().toLowerCase();
+      const found = text ? c.rows.filter((r) => r.some((v, i) => !c.columns[i].number && String(v).toLowerCase().includes(text))) : [...c.rows];
+      const k = Math.min(state.sort, c.columns.length - 1), sign = state.down ? -1 : 1;
+      // The strongest first, whichever its sign, where a table is of strengths.
+      const key = c.columns[k].title === "strength" ? (v) => Math.abs(v) : (v) => v;
+      found.sort((a, b) => {
+        if (a[k] === null || b[k] === null) return (a[k] === null) - (b[k] === null);
+        return sign * (c.columns[k].number ? key(a[k]) - key(b[k]) : String(a[k]).localeCompare(String(b[k]), "en", { numeric: true }));
+      });
+      count.textContent = found.length > MOST_ROWS ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
+        : `${found.length.toLocaleString("en")} rows`;
+      thead.replaceChildren();
+      const heads = node("tr");
+      c.columns.forEach((column, i) => {
+        const th = node("th", column.number ? "number" : "");
+        const b = node("button", "", column.title + (i === k ? (state.down ? " ▾" : " ▴") : ""));
+        b.onclick = () => { state.down = i === k ? !state.down : column.number; state.sort = i; lines(); };
+        th.setAttribute("aria-sort", i === k ? (state.down ? "descending" : "ascending") : "none");
+        th.append(b);
+        heads.append(th);
+      });
+      thead.append(heads);
+      body.replaceChildren(...found.slice(0, MOST_ROWS).map((row) => {
+        const tr = node("tr");
+        row.forEach((v, i) => tr.append(node("td", c.columns[i].number ? "number" : "", c.columns[i].number ? number(v) : v)));
+        return tr;
+      }));
+    };
+    search.oninput = () => { state.text = search.value; lines(); };
+    search.onkeydown = (event) => event.stopPropagation();
+    lines();
+    note(c.note);
+    if (c.doc && c.doc.includes("\n")) {
+      const details = node("details");
+      details.append(node("summary", "", "What the columns mean"));
+      for (const line of c.doc.split("\n")) details.append(node("p", "", line));
+      main.append(details);
+    }
+  };
+
+  const bars = (c) => {
+    const box = node("div", "bars");
+    c.groups.forEach((group, g) => {
+      box.append(node("span", "name", group));
+      const bar = node("div", "bar");
+      c.classes.forEach((name, k) => {
+        const part = node("i");
+        part.style.flexGrow = c.values[g][k];
+        part.style.background = model.colors[k];
+        part.title = `${group}: ${name} ${(100 * c.values[g][k]).toFixed(1)} %`;
+        bar.append(part);
+      });
+      box.append(bar);
+    });
+    const legend = node("div", "legend");
+    c.classes.forEach((name, k) => {
+      const item = node("span", "", `${name} ${(100 * c.values[0][k]).toFixed(1)} %`);
+      const dot = node("i");
+      dot.style.background = model.colors[k];
+      item.prepend(dot);
+      legend.append(item);
+    });
+    main.append(box, legend);
+    note("Mean share of each class, of all cells and of each group that is wired into the pipeline.");
+  };
+
+  const heat = (c) => {
+    if (c.slices.length > 1) {
+      const pick = node("select");
+      c.slices.forEach((name, i) => pick.append(new Option(name, i)));
+      state.slice = Math.min(state.slice, c.slices.length - 1);
+      pick.value = state.slice;
+      pick.setAttribute("aria-label", "Which part");
+      pick.onchange = () => { state.slice = Number(pick.value); draw(); };
+      main.append(pick);
+    }
+    const values = c.values[c.slices.length > 1 ? state.slice : 0];
+    const most = Math.max(1e-9, ...values.flat().map(Math.abs));
+    grid(c.rows, c.columns, (i, j) => {
+      const cell = node("i", "", values.length * values[0].length <= 220 ? number(values[i][j]) : "");
+      cell.style.background = shade(values[i][j] / most, c.signed, model.theme === "dark");
+      if (values[i][j] / most > 0.6) cell.classList.add("strong");
+      cell.title = `${c.rows[i]} → ${c.columns[j]}: ${number(values[i][j])}`;
+      return cell;
+    });
+    note(`Rows: ${c.axes[0]}; columns: ${c.axes[1]}.`);
+  };
+
+  const grid = (rows, columns, make, kind = "") => {
+    const box = node("div", `scroll grid ${kind}`);
+    const inner = node("div", "cells");
+    inner.style.gridTemplateColumns = `max-content repeat(${columns.length}, minmax(26px, 1fr))`;
+    inner.append(node("span"));
+    for (const name of columns) { const s = node("span", "column", ""); s.append(node("b", "", name)); s.title = name; inner.append(s); }
+    rows.forEach((name, i) => {
+      const label = node("span", "name", name);
+      label.title = name;
+      inner.append(label);
+      columns.forEach((_, j) => inner.append(make(i, j)));
+    });
+    box.append(inner);
+    main.append(box);
+  };
+
+  const dots = (c) => {
+    const pairs = [];
+    c.from.forEach((a, i) => c.to.forEach((b, j) => pairs.push([i, j, `${a} → ${b}`, Math.max(...c.strength[i][j])])));
+    pairs.sort((a, b) => b[3] - a[3]);
+    const kept = pairs.filter((p) => p[3] > 0).slice(0, 40);
+    const most = Math.max(1e-9, ...c.strength.flat(2));
+    grid(kept.map((p) => p[2]), c.pairs, (r, k) => {
+      const [i, j] = kept[r], strength = c.strength[i][j][k], p = c.sure ? c.sure[i][j][k] : null;
+      const cell = node("i"), dot = node("em");
+      dot.style.setProperty("--size", `${Math.round(18 * Math.sqrt(Math.max(0, strength) / most))}px`);
+      dot.style.background = p === null ? "var(--db-accent)" : shade(p < 0.001 ? 1 : p < 0.01 ? 0.75 : p < 0.05 ? 0.5 : 0.12, false, model.theme === "dark");
+      cell.title = `${kept[r][2]} by ${c.pairs[k]}: ${number(strength)}${p === null ? "" : `, p = ${number(p)}`}`;
+      cell.append(dot);
+      return cell;
+    }, "dots");
+    note(`Size: strength. ${c.sure ? "Colour: dark p < 0.001, then 0.01 and 0.05; pale is not significant. " : ""}${c.note}`);
+    if (kept.length < pairs.length) note(`The ${kept.length} strongest of ${pairs.length} directions are shown.`);
+  };
+
+  const numbers = (c) => {
+    const box = node("div", "numbers");
+    for (const item of c.numbers) {
+      const card = node("div");
+      card.append(node("b", "", number(item.value)), node("span", "", item.title), node("p", "", item.doc));
+      box.append(card);
+    }
+    main.append(box);
+  };
+
+  const forms = { table, bars, heat, dots, numbers };
+  const draw = () => {
+    const [kept, searching] = [main.querySelector(".scroll")?.scrollTop ?? 0, main.querySelector("input:focus") !== null];
+    const same = state.id === model.sheet;
+    if (!same) state = { id: model.sheet, text: "", sort: null, down: true, slice: 0 };
+    main.replaceChildren();
+    drawList();
+    list.hidden = !model.sheets.length;
+    if (model.words) { main.append(node("p", "empty", model.words)); return; }
+    head();
+    forms[model.form]?.(model.content);
+    if (same && main.querySelector(".scroll")) main.querySelector(".scroll").scrollTop = kept;
+    if (same && searching) main.querySelector("input")?.focus();
+  };
+  let waiting = false;
+  const later = () => { if (!waiting) { waiting = true; queueMicrotask(() => { waiting = false; draw(); }); } };
+  for (const name of ["sheets", "sheet", "form", "content", "colors", "words", "theme"]) model.on(name, later);
+  draw();
+  return root;
+}

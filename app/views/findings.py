@@ -1,0 +1,137 @@
+"""Results: gene tables, networks, transport plans and compositions of the shown run."""
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.downloads import OFFERS, Fetch, safe_name
+from app.finding_sheets import Sheet, as_csv, sheets_of
+from app.palettes import category_colors, for_theme
+from app.session import Session
+from diffbio_engine.declare import find_operator
+from diffbio_engine.errors import UserError
+from diffbio_engine.runs import RunReader
+
+_HERE = Path(__file__).parent
+
+
+class FindingsDesk(JSComponent):
+    """The page's side: a list of sheets, and the one that is looked at."""
+
+    sheets = param.List()
+    sheet = param.String()
+    form = param.String()
+    content = param.Dict({})
+    colors = param.List()
+    words = param.String()
+    theme = param.String("default")
+
+    _esm = (_HERE / "findings.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "findings.css").read_text(encoding="utf-8")]
+
+
+class FindingsView(pn.viewable.Viewer):
+    """What the run found besides the map; renewed while it trains, as long as it is open."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session, self._fetch = session, Fetch()
+        self._sheets: dict[str, Sheet] = {}
+        self._wanted, self._step, self._busy = "", -1, False
+        self._desk = FindingsDesk(sizing_mode="stretch_width", margin=0)
+        self._desk.on_msg(lambda event: self._asked(event.data))
+        session.param.watch(self._renew, ["showing", "run_id", "run_snapshot", "run_state"])
+        session.param.watch(self._draw, ["theme"])
+        self._renew()
+
+    def _renew(self, *events: Any) -> None:
+        if any(e.name == "run_id" for e in events):
+            self._sheets, self._step = {}, -1
+        folder = self.session.run_folder()
+        if self.session.showing != "findings" or self._busy:
+            return
+        if folder is None:
+            return self._put(None)
+        self._busy = True
+
+        def look() -> Any:
+            found = RunReader(folder).findings()
+            return None if found is None else (found.step, {s.id: s for s in sheets_of(found)})
+
+        self.session.work(look, self._put)
+
+    def _put(self, found: tuple[int, dict[str, Sheet]] | None) -> None:
+        self._busy = False
+        step, sheets = found or (-1, {})
+        if found and step == self._step and sheets.keys() == self._sheets.keys():
+            return
+        self._sheets, self._step = sheets, step
+        if self._wanted not in sheets:
+            self._wanted = _first_to_see(sheets)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        titles = {b.id: find_operator(b.operator).title for b in self.session.spec.blocks}
+        often = list(titles.values())
+        names = {b: t if often.count(t) == 1 else f"{t} ({b})" for b, t in titles.items()}
+        listed = [
+            {"id": s.id, "title": s.title, "block": names.get(s.block, s.block), "form": s.form}
+            for s in self._sheets.values()
+        ]
+        sheet = self._sheets.get(self._wanted)
+        content = sheet.make()[0] if sheet else {}
+        n_classes = len(content.get("classes", ()))
+        theme = self.session.theme
+        if not self.session.run_id:
+            words = "Press Run: gene tables, networks and compositions appear here."
+        else:
+            words = "This run has not found anything that can be listed yet."
+        self._desk.param.update(
+            sheets=listed,
+            sheet=sheet.id if sheet else "",
+            form=sheet.form if sheet else "",
+            content={**content, "about": sheet.doc if sheet else "", "step": self._step},
+            colors=for_theme(category_colors(n_classes), theme) if n_classes else [],
+            words="" if listed else words,
+            theme=theme,
+        )
+
+    def _asked(self, message: dict) -> None:
+        do, name = message.get("do"), str(message.get("id", ""))
+        if name not in self._sheets:
+            return
+        if do == "show":
+            self._wanted = name
+            self._draw()
+        elif do == "csv":
+            self._save(self._sheets[name])
+
+    def _save(self, sheet: Sheet) -> None:
+        session = self.session
+        file = safe_name(f"{session.spec.name} {sheet.block} {sheet.title}.csv")
+
+        def tried() -> str | Exception:
+            try:
+                return OFFERS.add(session.owner, file, as_csv(sheet))
+            except (UserError, OSError, MemoryError) as error:
+                return error
+
+        def done(found: str | Exception) -> None:
+            if isinstance(found, Exception):
+                session.refuse(found)
+            else:
+                self._fetch.get(found)
+
+        session.work(tried, done)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(self._desk, self._fetch, sizing_mode="stretch_width", margin=0)
+
+
+def _first_to_see(sheets: dict[str, Sheet]) -> str:
+    """What blocks found last, but for compositions and parameters, which every run has."""
+    telling = [s.id for s in sheets.values() if s.form in ("dots", "heat", "numbers", "table")]
+    return (telling or list(sheets) or [""])[-1]
