@@ -6,7 +6,7 @@ from typing import Any
 
 from app.session import DatasetCard, Session
 from diffbio_engine.data import examples, inspect, suggest_fields
-from diffbio_engine.errors import UnknownNameError
+from diffbio_engine.errors import DataError, UnknownNameError
 from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.runs import Dataset
 
@@ -39,15 +39,19 @@ def demo_card(session: Session, demo: str) -> DatasetCard:
     return DatasetCard(**{**_plain(card), "fields": {**card.fields, **dict(example.fields)}})
 
 
-def open_demo(session: Session, demo: str) -> None:
-    """One click: a demo data set, and the pipeline that suits it if the canvas is empty."""
+def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None:
+    """One click: a demo data set, and a pipeline.
+
+    Args:
+        preset: The pipeline; None takes one that suits the data if the canvas is empty.
+    """
 
     def opened(card: DatasetCard) -> None:
         session.use_dataset(card)
-        if not session.spec.blocks:
-            fitting = [p for p in presets().values() if p.demo == demo] or list(presets().values())
-            if fitting:
-                open_preset(session, fitting[0])
+        fitting = [p for p in presets().values() if p.demo == demo]
+        wanted = preset or (fitting[0] if fitting and not session.spec.blocks else None)
+        if wanted is not None:
+            open_preset(session, wanted)
         session.say(f"{card.name} is ready. Press Run.", "success")
 
     session.say("Getting the demo data ready…")
@@ -55,8 +59,22 @@ def open_demo(session: Session, demo: str) -> None:
 
 
 def open_preset(session: Session, preset: Preset) -> None:
-    """Puts a ready pipeline on the canvas, made for the fields that the data set offers."""
+    """Puts a ready pipeline on the canvas, made for the fields that the data set offers.
+
+    Where no data set is in use yet, the pipeline's own demo data comes with it.
+    """
+    if session.dataset is None and preset.demo:
+        session.showing = ""
+        return open_demo(session, preset.demo, preset)
     fields = dict(session.dataset.fields) if session.dataset else None
+    if fields is not None and (missing := preset.missing(fields)):
+        demo = next(e.title for e in examples() if e.id == preset.demo)
+        return session.refuse(
+            DataError(
+                f"'{preset.title}' needs {' and '.join(missing)}, which this data set lacks.",
+                fix=f"Say under Data where it lies, or take the demo '{demo}' there.",
+            )
+        )
     spec = replace(preset.make(fields), layout={})  # laid out for this canvas
     session.open_pipeline(spec, f"Open {preset.title}")
     session.showing = ""

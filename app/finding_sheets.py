@@ -2,7 +2,7 @@
 
 | what it is | how it is shown |
 |---|---|
-| numbers of genes | one table for each block: sorted, searched, exported |
+| numbers of genes, of pairs | one table for each block: sorted, searched, exported |
 | something of each gene (archetypes) | a table with a column for each |
 | shares by group of cells | composition bars |
 | network of regulators and genes | a table of who acts on whom, the strongest first |
@@ -22,7 +22,6 @@ import pandas as pd
 from diffbio_engine.declare import Kind
 from diffbio_engine.runs import GROUPS, Finding, Findings
 
-GENES = ("genes",)
 _MOST_COLUMNS = 60
 _MOST_EDGES = 5000
 _MOST_PAIRS = 30
@@ -55,10 +54,10 @@ def sheets_of(findings: Findings) -> list[Sheet]:
     for finding in findings.found:
         of_block.setdefault(finding.port.split(".")[0], []).append(finding)
     for block, found in of_block.items():
-        genes = [f for f in found if f.axes == GENES and f.values.size]
+        lists = [f for f in found if len(f.axes) == 1 and f.values.size]
+        for axis in dict.fromkeys(f.axes[0] for f in lists):
+            sheets.append(_list_of(findings, block, [f for f in lists if f.axes == (axis,)]))
         numbers = [f for f in found if f.axes == () and f.kind != Kind.LOSS]
-        if genes:
-            sheets.append(_gene_table(findings, block, genes))
         if numbers:
             sheets.append(_numbers(block, numbers))
         sheets += [s for f in found if (s := _of_one(findings, block, f, found)) is not None]
@@ -69,7 +68,7 @@ def _of_one(
     findings: Findings, block: str, finding: Finding, beside: list[Finding]
 ) -> Sheet | None:
     axes, values = finding.axes, finding.values
-    if not values.size or len(axes) < 2:
+    if not values.size or len(axes) < 2 or _is_said_elsewhere(finding, beside):
         return None
     if axes[0] == GROUPS:
         return _sheet(finding, block, "bars", lambda: _bars(findings, finding))
@@ -90,16 +89,25 @@ def _sheet(finding: Finding, block: str, form: str, make: Any) -> Sheet:
     return Sheet(finding.port, finding.title, block, form, finding.doc, make)
 
 
-def _gene_table(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+def _is_said_elsewhere(finding: Finding, beside: list[Finding]) -> bool:
+    """How sure each strength of a network is, is seen in its dots."""
+    networks = [f for f in beside if f.kind == Kind.NETWORK and f.axes == finding.axes]
+    return len(finding.axes) == 3 and finding.kind != Kind.NETWORK and bool(networks)
+
+
+def _list_of(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+    (axis,) = found[0].axes
+
     def make() -> tuple[dict[str, Any], pd.DataFrame]:
-        table = pd.DataFrame({"gene": findings.along(found[0], "genes")})
+        table = pd.DataFrame({axis.removesuffix("s"): findings.along(found[0], axis)})
         for finding in found:
             table[finding.title] = finding.values.astype(float)
         said = "\n".join(f"{f.title}: {f.doc}" for f in found)
         return _table(table, said), table
 
-    title = "Genes" if len(found) > 1 else found[0].title
-    return Sheet(f"{block}.genes", title, block, "table", "Every gene, one row each.", make)
+    title = axis.capitalize() if len(found) > 1 else found[0].title
+    about = found[0].doc if len(found) == 1 else ""
+    return Sheet(f"{block}.{axis}", title, block, "table", about, make)
 
 
 def _numbers(block: str, found: list[Finding]) -> Sheet:

@@ -1,6 +1,6 @@
 // Cards to begin with.
 const ICON = {
-  demo: "M8 4v16l12-8z", upload: "M12 16V4M7 9l5-5 5 5M4 16v4h16v-4", pipeline: "M3 5h6v5H3zM15 3h6v5h-6zM15 15h6v6h-6zM9 7h6M12 7v11h3",
+  upload: "M12 16V4M7 9l5-5 5 5M4 16v4h16v-4", pipeline: "M3 5h6v5H3zM15 3h6v5h-6zM15 15h6v6h-6zM9 7h6M12 7v11h3",
 };
 export function render({ model }) {
   const root = document.createElement("div");
@@ -21,19 +21,20 @@ export function render({ model }) {
       root.innerHTML = "<p>Drag a block from the left onto the canvas, or press <kbd>Space</kbd> to search. Or begin with a ready pipeline:</p>";
     }
     if (model.mode === "welcome") {
-      root.innerHTML = `<h2>Train a pipeline on your cells, and watch it learn</h2>
-        <p>Choose data, put blocks on the canvas, press Run.</p>`;
+      root.innerHTML = `<h2>Train a pipeline on your cells, and watch it learn</h2>`;
+      const first = document.createElement("div");
+      first.className = "cards first";
+      first.append(card("upload", "Choose data", "Upload your own, pick a file of the server, or take a demo.", { do: "data" }));
+      const words = document.createElement("p");
+      words.textContent = "Or begin with a ready pipeline; each brings demo data to try it on:";
+      root.append(first, words);
     }
     const cards = document.createElement("div");
-    cards.className = "cards";
-    if (model.mode === "welcome") {
-      for (const d of model.demos) cards.append(card("demo", `Demo: ${d.title}`, d.text, { do: "demo", id: d.id }));
-      cards.append(card("upload", "Your data", "Upload a file, or pick one from a folder of the server.", { do: "data" }));
-    }
-    for (const p of model.pipelines) cards.append(card("pipeline", model.mode === "welcome" ? `Ready pipeline: ${p.title}` : p.title, p.text, { do: "preset", id: p.id }));
+    cards.className = "cards ready";
+    for (const p of model.pipelines) cards.append(card("pipeline", p.title, p.text, { do: "preset", id: p.id }));
     root.append(cards);
   };
-  for (const p of ["mode", "demos", "pipelines"]) model.on(p, draw);
+  for (const p of ["mode", "pipelines"]) model.on(p, draw);
   // While a block is carried, it can be dropped anywhere.
   const aside = () => root.classList.add("aside"), back = () => root.classList.remove("aside");
   document.addEventListener("diffbio:lifted", aside);

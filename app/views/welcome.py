@@ -9,7 +9,6 @@ from panel.custom import JSComponent
 
 from app import datasets
 from app.session import Session
-from diffbio_engine.data import examples
 from diffbio_engine.pipelines import presets
 
 _HERE = Path(__file__).parent
@@ -20,7 +19,6 @@ _OVER = {"position": "absolute", "left": "0", "right": "0", "pointer-events": "n
 class StartCards(JSComponent):
     """Cards to begin with; as a list of ready pipelines it also fills a dialog."""
 
-    demos = param.List()
     pipelines = param.List()
     mode: Any = param.Selector(default="hidden", objects=["hidden", "welcome", "hint", "pipelines"])
 
@@ -35,7 +33,6 @@ class Welcome(pn.viewable.Viewer):
         super().__init__()
         self.session, self._pipelines_only = session, pipelines_only
         self._cards = StartCards(
-            demos=[{"id": e.id, "title": e.title, "text": e.sentence} for e in examples()],
             pipelines=[
                 {"id": p.id, "title": p.title, "text": p.summary} for p in presets().values()
             ],
@@ -60,9 +57,7 @@ class Welcome(pn.viewable.Viewer):
 
     def _take(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")
-        if do == "demo":
-            datasets.open_demo(session, str(message.get("id")))
-        elif do == "data":
+        if do == "data":
             session.showing = "data"
         elif do == "preset" and message.get("id") in presets():
             datasets.open_preset(session, presets()[message["id"]])

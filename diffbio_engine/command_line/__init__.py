@@ -18,9 +18,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="train a pipeline on a data set")
     what = run.add_mutually_exclusive_group()
-    what.add_argument("--preset", help="a ready pipeline (single_cell)")
+    what.add_argument("--preset", help="a ready pipeline (single_cell); `operators` lists all")
     what.add_argument("--pipeline", type=Path, help="a pipeline file (JSON) of the workbench")
-    run.add_argument("--data", type=Path, required=True, help="h5ad, 10x h5, mtx folder, csv, tsv")
+    run.add_argument(
+        "--data",
+        type=Path,
+        help="h5ad, 10x h5, mtx folder, csv, tsv; without it the demo data of the preset",
+    )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; must not exist")
     run.add_argument(
         "--field",

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from diffbio_engine.data import Fields, inspect, suggest_fields
+from diffbio_engine.data import Fields, examples, inspect, suggest_fields
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
@@ -67,10 +67,11 @@ def _say_what_is_left(folder: RunFolder) -> None:
 
 
 def _spec(asked: argparse.Namespace) -> RunSpec:
-    preview = inspect(asked.data)
+    path, of_demo = (asked.data, {}) if asked.data else _demo(asked)
+    preview = inspect(path)
     for warning in preview.warnings:
         print(warning)
-    fields = suggest_fields(preview).as_dict()
+    fields = suggest_fields(preview).as_dict() | of_demo
     for text in asked.field:
         name, equals, place = text.partition("=")
         if equals and name not in DATA_PORTS:
@@ -86,13 +87,20 @@ def _spec(asked: argparse.Namespace) -> RunSpec:
     if asked.pipeline:
         document = load_pipeline(asked.pipeline)
     else:
-        document = find_preset(asked.preset or "single_cell").make(fields)
+        preset = find_preset(asked.preset or "single_cell")
+        if missing := preset.missing(fields):
+            raise DataError(
+                f"the ready pipeline '{preset.id}' needs {' and '.join(missing)}.",
+                fix=f"Say where it lies: --field {missing[0]}=PLACE. Or try it without --data.",
+                where=path.name,
+            )
+        document = preset.make(fields)
     document = _with_settings(document, asked.settings)
     print("Fields:  " + ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items())))
     print("Blocks:  " + " -> ".join(b.id for b in document.blocks))
     dataset = {
-        "path": str(asked.data.resolve()),
-        "name": asked.data.name,
+        "path": str(path.resolve()),
+        "name": path.name,
         "fields": fields,
     }
     return RunSpec(
@@ -102,6 +110,16 @@ def _spec(asked: argparse.Namespace) -> RunSpec:
         seed=asked.seed,
         command=" ".join(map(str, sys.argv[1:])),
     )
+
+
+def _demo(asked: argparse.Namespace) -> tuple[Path, dict[str, str]]:
+    """The demo data of the preset, made beside the run, and where its fields lie."""
+    wanted = find_preset(asked.preset or "single_cell").demo
+    if asked.pipeline or not wanted:
+        raise DataError("No data was given.", fix="Add --data FILE.", where="--data")
+    example = next(e for e in examples() if e.id == wanted)
+    print(f"Demo:    {example.title}")
+    return example.make(asked.out.parent), dict(example.fields)
 
 
 def _with_settings(document: PipelineSpec, texts: list[str]) -> PipelineSpec:

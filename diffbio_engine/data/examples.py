@@ -1,4 +1,4 @@
-"""Demo data without a network: one real set that a dependency ships, and one simulated."""
+"""Demo data without a network: one real set that a dependency ships, and simulated ones."""
 
 import importlib.util
 import os
@@ -13,6 +13,9 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.read import read
+from diffbio_engine.data.simulated_cells import simulated_cells
+from diffbio_engine.data.simulated_time_course import simulate_time_course
+from diffbio_engine.data.simulated_tissue import simulate_tissue
 from diffbio_engine.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ class Example:
 def examples() -> list[Example]:
     """All demo data."""
     common = {"ambient_profile": "ambient:mean-of-low-count-cells", "counts": "X"}
+    return [*_blood(common), *_simulated(common)]
+
+
+def _blood(common: dict[str, str]) -> list[Example]:
     return [
         Example(
             id="pbmc68k_reduced",
@@ -62,12 +69,54 @@ def examples() -> list[Example]:
             fields=common | {"labels": "obs/bulk_labels"},
         ),
         Example(
+            id="blood_half_labelled",
+            title="Blood cells, half of them labelled",
+            sentence="The same 700 blood cells: the type of every second one is marked 'unknown' "
+            "in `known_type`, to be found by annotation; `bulk_labels` has the truth.",
+            build=half_labelled_blood_cells,
+            fields=common | {"labels": "obs/known_type"},
+        ),
+    ]
+
+
+def _simulated(common: dict[str, str]) -> list[Example]:
+    return [
+        Example(
             id="three_batches",
             title="Three simulated batches",
             sentence="1 500 simulated cells x 500 genes: six cell types in three batches with "
             "ambient RNA. The truth is known: cell type, batch, ambient share of each cell.",
             build=simulate_batches,
             fields=common | {"batch_labels": "obs/batch", "labels": "obs/cell_type"},
+        ),
+        Example(
+            id="time_course",
+            title="Stem cells over four days",
+            sentence="1 500 simulated cells x 400 genes that part into three fates; regulators "
+            "drive their targets. The truth is known: pseudotime, fate, growth, network.",
+            build=simulate_time_course,
+            fields=common | {"time_points": "obs/day", "labels": "obs/cell_type"},
+        ),
+        Example(
+            id="tissue",
+            title="Two slices of a layered tissue",
+            sentence="1 210 simulated spots x 400 genes in six layers; the second slice is turned "
+            "and moved; two ligand-receptor pairs are active between layers.",
+            build=simulate_tissue,
+            fields=common
+            | {
+                "spatial_coords": "obsm/spatial",
+                "slice_labels": "obs/slice",
+                "labels": "obs/cell_type",
+            },
+        ),
+        Example(
+            id="simulated_cells",
+            title="Simulated cells with doublets",
+            sentence="1 500 cells x 500 genes by the Splat model: five groups in two batches, six "
+            "in a hundred are doublets. The truth is known.",
+            build=simulated_cells,
+            fields=common | {"batch_labels": "obs/batch", "labels": "obs/group"},
         ),
     ]
 
@@ -97,6 +146,15 @@ def blood_cells() -> "anndata.AnnData":
         var=pd.DataFrame(index=genes),
         uns={"bulk_labels_colors": _colors(dataset), "origin": "scanpy: 10x_pbmc68k_reduced.h5ad"},
     )
+
+
+def half_labelled_blood_cells() -> "anndata.AnnData":
+    """The blood cells, with the type of every second one marked as unknown."""
+    data = blood_cells()
+    known = [str(name) for name in data.obs["bulk_labels"]]
+    known[1::2] = ["unknown"] * len(known[1::2])
+    data.obs["known_type"] = pd.Categorical(known)
+    return data
 
 
 def _colors(dataset: Dataset) -> np.ndarray:

@@ -7,20 +7,20 @@ import numpy as np
 type Known = tuple[np.ndarray, list[str]]
 
 
-def _pairs(names: Sequence[str]) -> Known:
+def _pairs(names: Sequence[str] | np.ndarray) -> Known:
     from diffbio_engine.data.known_genes import find_pairs
 
     positions, pairs, _ = find_pairs(names)
     return positions, pairs
 
 
-def _regulators(names: Sequence[str]) -> Known:
+def _regulators(names: Sequence[str] | np.ndarray) -> Known:
     from diffbio_engine.data.known_genes import find_regulators
 
     return find_regulators(names)
 
 
-def _markers(names: Sequence[str]) -> Known:
+def _markers(names: Sequence[str] | np.ndarray) -> Known:
     from diffbio_engine.data.known_genes import find_markers
 
     matrix, types = find_markers(names)
@@ -34,13 +34,13 @@ PLACES = {
     "marker_matrix": "genes:cell-type-markers",
 }
 # Place: from names of genes to an array and what its rows stand for.
-KNOWN_GENES: dict[str, Callable[[Sequence[str]], Known]] = {
+KNOWN_GENES: dict[str, Callable[[Sequence[str] | np.ndarray], Known]] = {
     "genes:ligand-receptor-pairs": _pairs,
     "genes:transcription-factors": _regulators,
     "genes:cell-type-markers": _markers,
 }
 
 
-def n_known(names: Sequence[str]) -> dict[str, int]:
+def n_known(names: Sequence[str] | np.ndarray) -> dict[str, int]:
     """By port, how many pairs, regulators and cell types are known among these genes."""
     return {port: len(KNOWN_GENES[place](names)[1]) for port, place in PLACES.items()}

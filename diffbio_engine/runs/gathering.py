@@ -20,10 +20,17 @@ def finding_ports(plan: Plan) -> tuple[str, ...]:
     return tuple(p for p in plan.ports(*_KINDS) if _is_for_people(plan.port(p)))
 
 
+# What lies along these axes has a name; features and hidden units have none.
+_NAMED = {
+    "genes", "classes", "pairs", "regulators", "pathways", "batches", "slices", "times",
+    "intervals", "conditions", "fates", "domains", "archetypes", "clusters",
+}  # fmt: skip
+
+
 def _is_for_people(port: Port) -> bool:
     """Not an array of cells, nor parameters of the model that have no name of their own."""
     axes = port.axis_names
-    named = port.kind != Kind.PARAMETER or axes in ((), ("genes",))
+    named = port.kind != Kind.PARAMETER or set(axes) <= _NAMED
     return named and "cells" not in axes and len(axes) <= 3
 
 

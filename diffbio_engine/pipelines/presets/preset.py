@@ -1,9 +1,11 @@
-"""What a ready pipeline is."""
+"""What a ready pipeline is, and how one is put together from a list of blocks and wires."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.declare import find_operator
+from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class Preset:
             document; None for all fields. Blocks that need a field which is not there are left
             out.
         demo: Id of the demo data set that shows it best.
+        needs: Fields without which it is not what its title says.
     """
 
     id: str
@@ -22,3 +25,76 @@ class Preset:
     summary: str
     make: Callable[[Mapping[str, str] | None], PipelineSpec]
     demo: str = ""
+    needs: tuple[str, ...] = ("counts",)
+
+    def missing(self, fields: Mapping[str, str]) -> list[str]:
+        """The fields that it needs and that these are not."""
+        return [name for name in self.needs if name not in fields]
+
+
+# What most ready pipelines begin with: counts to a latent space of ten dimensions.
+LATENT = {"latent_dim": 10, "hidden_dims": (128, 128)}
+# One joint stage; what is prepared from the data looks again every few epochs.
+JOINT: dict[str, Any] = {
+    "stages": [{"name": "joint", "epochs": 12, "least_steps": 240, "refresh_every": 3}],
+    "batch_size": 256,
+    "learning_rate": 1e-3,
+}
+
+
+def assembled(
+    name: str,
+    blocks: Mapping[str, tuple[str, dict[str, Any]]],
+    wires: Mapping[str, str],
+    fields: Mapping[str, str] | None,
+    *,
+    outputs: Mapping[str, str] | None = None,
+    training: dict[str, Any] | None = None,
+    weights: dict[str, float] | None = None,
+) -> PipelineSpec:
+    """A document of these blocks, without what the data set does not allow.
+
+    A wire from a field that is not offered is left out, and so is every block that then misses an
+    input it needs.
+
+    Args:
+        blocks: By block id, its operator and settings.
+        wires: By input, ``"block.port"``, where it comes from; ``"| stop"`` behind it stops the
+            gradient.
+        fields: What the data offers; None for everything.
+    """
+    kept = dict(blocks)
+    while True:
+        there = {t: s for t, s in wires.items() if _offered(t, s, kept, fields)}
+        lost = [b for b in kept if _misses_an_input(b, kept[b][0], there)]
+        if not lost:
+            break
+        kept = {b: what for b, what in kept.items() if b not in lost}
+    drawn = tuple(
+        Wire(source.partition(" ")[0], target, stop_gradient=source.endswith("| stop"))
+        for target, source in there.items()
+    )
+    return PipelineSpec(
+        name=name,
+        blocks=tuple(Block(b, operator, dict(config)) for b, (operator, config) in kept.items()),
+        wires=drawn,
+        outputs={n: p for n, p in (outputs or {}).items() if p.split(".")[0] in kept},
+        weights={p: w for p, w in (weights or {}).items() if p.split(".")[0] in kept},
+        training=JOINT if training is None else training,
+    )
+
+
+def _offered(
+    target: str, source: str, blocks: Mapping[str, Any], fields: Mapping[str, str] | None
+) -> bool:
+    before, _, port = source.partition(" ")[0].partition(".")
+    if target.split(".")[0] not in blocks:
+        return False
+    if before == DATA:
+        return fields is None or port in fields
+    return before in blocks
+
+
+def _misses_an_input(block: str, operator: str, wires: Mapping[str, str]) -> bool:
+    needed = (p for p in find_operator(operator).inputs if not p.optional and not p.drawn)
+    return any(f"{block}.{p.name}" not in wires for p in needed)

@@ -264,5 +264,5 @@ PRESET = Preset(
     title="Single cell: counts to map and clusters",
     summary="Ambient RNA, normalisation, batch correction, UMAP and clusters in one pipeline.",
     make=_for_fields,
-    demo="simulated_batches",
+    demo="three_batches",
 )

@@ -1,0 +1,45 @@
+"""Communication: which cells talk to which, by which ligand and receptor."""
+
+from collections.abc import Mapping
+
+from diffbio_engine.pipelines.presets.preset import LATENT, Preset, assembled
+from diffbio_engine.pipelines.spec import PipelineSpec
+
+
+def communication_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
+    """Ligand-receptor scores between types and neighbours, and a graph network of messages."""
+    return assembled(
+        "Communication",
+        {
+            "normalize": ("normalization.vae_normalizer", LATENT),
+            "pairs": ("singlecell.ligand_receptor", {}),
+            "messages": ("singlecell.cell_communication", {}),
+            "umap": ("normalization.umap", {}),
+            "cluster": ("singlecell.soft_kmeans", {}),
+        },
+        {
+            "normalize.counts": "data.counts",
+            "pairs.counts": "data.counts",
+            "pairs.lr_pairs": "data.lr_pairs",
+            "pairs.labels": "data.labels",
+            "pairs.spatial_coords": "data.spatial_coords",
+            "messages.counts": "data.counts",
+            "messages.lr_pairs": "data.lr_pairs",
+            "messages.labels": "data.labels",
+            "messages.spatial_coords": "data.spatial_coords",
+            "umap.features": "normalize.latent_mean | stop",
+            "cluster.embeddings": "normalize.latent_mean",
+        },
+        fields,
+        outputs={"latent": "normalize.latent", "embeddings_2d": "umap.embedding"},
+    )
+
+
+PRESET = Preset(
+    id="communication",
+    title="Communication between cells",
+    summary="Known ligands and receptors: which cell types talk, how surely, and where.",
+    make=communication_spec,
+    demo="tissue",
+    needs=("counts", "lr_pairs"),
+)
