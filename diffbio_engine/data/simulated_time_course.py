@@ -1,7 +1,7 @@
 """A simulated time course: stem cells that branch, grow, and are seen in two conditions."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -42,9 +42,10 @@ _FATES = (
     _Program(
         "Erythroid",
         ("Erythroid progenitor", "Erythroblast"),
-        1.6,
+        2.4,
         _names("GATA1 KLF1 TAL1 NFE2 GFI1B"),
-        _names("""HBA1 HBA2 HBB HBG1 HBG2 HBD ALAS2 AHSP GYPA GYPB GYPC GYPE SLC4A1 EPB42 EPB41 SPTA1
+        _names("""
+            HBA1 HBA2 HBB HBG1 HBG2 HBD ALAS2 AHSP GYPA GYPB GYPC GYPE SLC4A1 EPB42 EPB41 SPTA1
             SPTB ANK1 TFRC EPOR FECH UROD UROS HMBS ALAD CPOX PPOX SLC25A37 SLC25A38 SLC25A39
             BLVRB CA1 CA2 TFR2 RHAG RHD RHCE KEL XK ERMAP DMTN TMCC2 TRIM58 BPGM HEMGN BSG ICAM4
             ADD2 SELENBP1 BNIP3L GCLC PRDX2 NPRL3 FAM210B YPEL4 TSPO2 TSPAN33 RFESD CR1L REXO2
@@ -64,7 +65,7 @@ _FATES = (
     _Program(
         "B lymphoid",
         ("Lymphoid progenitor", "B cell"),
-        0.0,
+        -0.6,
         _names("EBF1 PAX5 TCF3 IKZF1 LEF1"),
         _names("""CD19 CD79A CD79B MS4A1 VPREB1 VPREB3 IGLL1 IGLL5 RAG1 RAG2 DNTT CD22 CD24 BLNK BTK
             BLK CR2 FCRLA FCRL1 BANK1 CD72 CD37 IGHM IGHD IGKC TNFRSF13C CXCR5 CD74 HLA-DRA
@@ -74,7 +75,8 @@ _FATES = (
     ),
 )
 # Genes that no regulator drives; in some of them the conditions differ.
-_OTHERS = _names("""ACTB ACTG1 B2M GAPDH PGK1 LDHA LDHB ENO1 ALDOA TPI1 PKM EEF1A1 EEF2 EEF1B2 TPT1 UBC UBB
+_OTHERS = _names("""
+    ACTB ACTG1 B2M GAPDH PGK1 LDHA LDHB ENO1 ALDOA TPI1 PKM EEF1A1 EEF2 EEF1B2 TPT1 UBC UBB
     UBA52 FAU HSP90AA1 HSP90AB1 HSPA8 HSPA5 HSPD1 HSPE1 CALR CANX PDIA3 PDIA6 P4HB TUBA1A TUBA1B
     TUBB TUBB4B VIM TMSB4X TMSB10 PFN1 CFL1 ARPC2 ARPC3 MYL6 MYL12A MYL12B CAPZB COX4I1 COX5A
     COX6A1 COX6C COX7C NDUFA4 NDUFB2 NDUFS5 ATP5F1A ATP5F1B ATP5MC2 ATP5PO UQCRB UQCRH UQCRQ CYC1
@@ -178,11 +180,12 @@ def simulate_time_course(
         {"is_regulator": is_regulator, "true_pattern": pd.Categorical(pattern)},
         index=_index(genes),
     )
+    network: Any = weights.astype(np.float32)
     return anndata.AnnData(
         sp.csr_matrix(counts, dtype=np.float32),
         obs=obs,
         var=var,
-        varm={"true_network": weights.astype(np.float32)},
+        varm={"true_network": network},
         uns={
             "origin": f"simulated by diffbio_engine.data.simulate_time_course(seed={seed})",
             "regulators": np.array(regulators, dtype=object),
