@@ -24,7 +24,6 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
-from diffbio_engine.errors import DataError
 from diffbio_engine.parts.ligand_receptor import (
     TypeLevels,
     column_shares,
@@ -38,14 +37,8 @@ from diffbio_engine.parts.ligand_receptor import (
     trimeans,
     upper_tail,
 )
-from diffbio_engine.parts.sending_neighbours import (
-    expression_axes,
-    log_expression,
-    senders_among,
-    senders_of,
-    soft_adjacency,
-    unit_rows,
-)
+from diffbio_engine.parts.sending_neighbours import Senders, log_expression, soft_adjacency
+from diffbio_engine.parts.stored_senders import StoredSenders, log_of_all
 
 _CHUNK = 1024
 
@@ -202,12 +195,7 @@ class DifferentiableLigandReceptor(Operator):
         # What comes out is right without `prepare`, but belongs to the cells given only.
         self.fitted = False
         n_types, n_pairs = config.n_classes, config.n_lr_pairs
-        self.genes = Buffer(jnp.zeros(1, jnp.int32))
-        self.centre = Buffer(jnp.zeros(1))
-        self.axes = Buffer(jnp.zeros((1, 1)))
-        self.places = Buffer(jnp.zeros((2, 1)))
-        self.ligands = Buffer(jnp.zeros((2, n_pairs)))
-        self.highest = Buffer(jnp.asarray(1.0))
+        self.stored = StoredSenders(Buffer, n_pairs, n_axes=config.n_axes, metric=config.metric)
         self.type_ligands = Buffer(jnp.zeros((n_types, n_pairs)))
         self.type_receptors = Buffer(jnp.zeros((n_types, n_pairs)))
         self.unlikely = Buffer(jnp.ones(n_pairs))
@@ -218,22 +206,9 @@ class DifferentiableLigandReceptor(Operator):
     ) -> None:
         pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
         require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        if len(arrays["counts"]) < 3:
-            raise DataError("has fewer than 3 cells.", fix="Use more cells.", where="counts")
-        x = np.empty(arrays["counts"].shape, np.float32)
-        for start in range(0, len(x), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            x[rows] = log_expression(jnp.asarray(arrays["counts"][rows]), self.config.normalize)
-        self.highest[...] = jnp.asarray(max(float(x.max()), 1e-6), self.highest.dtype)
-        self.ligands = Buffer(jnp.asarray(x[:, pairs[:, 0]]))
+        x = log_of_all(arrays["counts"], self.config.normalize)
         coords = arrays.get("spatial_coords")
-        if coords is None:
-            found = expression_axes(x, self.config.n_axes)
-            self.genes, self.centre = Buffer(jnp.asarray(found.genes)), Buffer(found.centre)
-            self.axes = Buffer(jnp.asarray(found.axes))
-            self.places = Buffer(self._in_axes(jnp.asarray(x[:, found.genes])))
-        else:
-            self.places = Buffer(jnp.asarray(coords, float))
+        self.stored.store(x, pairs, coords)
         self.fitted = True
         types = self._types(labels, arrays.get("cell_type_probabilities"), len(x))
         if types is not None:
@@ -267,11 +242,10 @@ class DifferentiableLigandReceptor(Operator):
 
     def _compare_neighbours(self, x: np.ndarray, pairs: np.ndarray) -> None:
         """The p-value of each pair among neighbours."""
-        placed = jax.jit(lambda places: self._incoming(places, None))
-        chunks = range(0, len(x), _CHUNK)
-        incoming = np.concatenate(
-            [np.asarray(placed(self.places[...][i : i + _CHUNK])) for i in chunks]
-        )
+        near = jax.jit(lambda some: self._heard(self.stored.around(some, k), None))
+        k, places = self.config.n_neighbors, self.stored.places[...]
+        chunks = [places[i : i + _CHUNK] for i in range(0, len(x), _CHUNK)]
+        incoming = np.concatenate([np.asarray(near(some)) for some in chunks])
         p = neighbour_p_values(jnp.asarray(incoming), jnp.asarray(x[:, pairs[:, 1]]))
         self.unlikely[...] = jnp.asarray(p, self.unlikely.dtype)
 
@@ -286,14 +260,13 @@ class DifferentiableLigandReceptor(Operator):
         x = log_expression(counts, self.config.normalize)
         ligand, receptor = x[:, lr_pairs[:, 0]], x[:, lr_pairs[:, 1]]
         types = self._types(labels, cell_type_probabilities, len(x))
-        highest = self.highest[...] if self.fitted else jnp.maximum(jnp.max(x), 1e-6)
-        if spatial_coords is not None:
-            places = jnp.asarray(spatial_coords, float)
-        elif self.fitted:
-            places = self._in_axes(x[:, self.genes[...]])
+        k = self.config.n_neighbors
+        if self.fitted:
+            highest = self.stored.highest[...]
+            incoming = self._heard(self.stored.senders(x, spatial_coords, k), None)
         else:
-            places = unit_rows(x) if self.config.metric == "cosine" else x
-        incoming = self._incoming(places, None if self.fitted else ligand)
+            highest = jnp.maximum(jnp.max(x), 1e-6)
+            incoming = self._heard(self.stored.among(x, spatial_coords, k), ligand)
         scores = self._hill(incoming * receptor, highest)
         if self.fitted:
             levels = TypeLevels(self.type_ligands[...], self.type_receptors[...])
@@ -321,19 +294,11 @@ class DifferentiableLigandReceptor(Operator):
         require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
         return super().apply(data, *more, **named)
 
-    def _incoming(self, places: jax.Array, ligand: jax.Array | None) -> jax.Array:
+    def _heard(self, near: Senders, ligand: jax.Array | None) -> jax.Array:
         """Ligand that reaches each cell from its neighbours, stored ones or one another."""
-        if ligand is None:
-            near = senders_of(places, self.places[...], self.config.n_neighbors)
-            ligand = self.ligands[...]
-        else:
-            near = senders_among(places, self.config.n_neighbors)
         shares = soft_adjacency(near.squares, self.dial("temperature"))
-        return jnp.einsum("ik,ikp->ip", shares, ligand[near.rows])
-
-    def _in_axes(self, x: jax.Array) -> jax.Array:
-        places = (x - self.centre[...]) @ self.axes[...]
-        return unit_rows(places) if self.config.metric == "cosine" else places
+        sent = self.stored.ligands[...] if ligand is None else ligand
+        return jnp.einsum("ik,ikp->ip", shares, sent[near.rows])
 
     def _hill(self, signal: jax.Array, highest: jax.Array) -> jax.Array:
         return hill(signal / highest**2, self.dial("kh"), self.dial("hill_n"))
