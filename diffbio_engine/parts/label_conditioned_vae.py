@@ -43,7 +43,7 @@ class LabelledLatent(NamedTuple):
 
 
 class LabelConditionedVAE(nnx.Module):
-    """``p(x | z)``, ``q(z | x)``, ``q(y | z)``, ``p(z | y) = N(prior_means, exp(prior_logvars))``."""
+    """``p(x | z)``, ``q(z | x)``, ``q(y | z)`` and ``p(z | y)``, one Gaussian a type."""
 
     def __init__(
         self,
