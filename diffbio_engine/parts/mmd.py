@@ -35,7 +35,12 @@ def kernel_of_widths(sq_distances: jax.Array, sq_widths: jax.Array) -> jax.Array
 
 
 def squared_mmd(
-    points: jax.Array, labels: jax.Array, n_groups: int, sq_widths: jax.Array
+    points: jax.Array,
+    labels: jax.Array,
+    n_groups: int,
+    sq_widths: jax.Array,
+    *,
+    rows_together: int = _ROWS,
 ) -> jax.Array:
     """Unbiased squared maximum mean discrepancy of every two groups, (groups, groups).
 
@@ -45,7 +50,7 @@ def squared_mmd(
     groups with fewer than two points have discrepancy 0.
 
     Gradients: reach the points and the widths.
-    Cost: O(points^2 (features + widths)) time, O(1024 * points) memory.
+    Cost: O(points^2 (features + widths)) time, O(rows_together * points) memory.
 
     References:
         Gretton et al. (2012), A kernel two-sample test, JMLR 13, equation 3.
@@ -61,15 +66,15 @@ def squared_mmd(
         return of_rows.T @ (kernel @ member)
 
     n = points.shape[0]
-    if n <= 2 * _ROWS:
+    if n <= 2 * rows_together:
         total = sums(points, member, jnp.arange(n))
     else:
-        blocks = -(-n // _ROWS)
-        spare = blocks * _ROWS - n
+        blocks = -(-n // rows_together)
+        spare = blocks * rows_together - n
 
         def in_blocks(x: jax.Array) -> jax.Array:
             filled = jnp.pad(x, ((0, spare), *(((0, 0),) * (x.ndim - 1))))
-            return filled.reshape(blocks, _ROWS, *x.shape[1:])
+            return filled.reshape(blocks, rows_together, *x.shape[1:])
 
         parts = (in_blocks(points), in_blocks(member), in_blocks(jnp.arange(n)))
         total = jnp.sum(jax.lax.map(jax.checkpoint(lambda some: sums(*some)), parts), axis=0)
