@@ -37,16 +37,3 @@ def spots_of_slices(
     for m, rows in zip(mass, taken, strict=True):
         m[: len(rows)] = 1.0 / len(rows)
     return np.stack([np.resize(rows, length) for rows in taken]), mass
-
-
-def places_apart(places: np.ndarray, slices: np.ndarray | None) -> np.ndarray:
-    """Places with a third coordinate that keeps slices further apart than any is wide."""
-    places = np.asarray(places, np.float32)
-    which = np.zeros(len(places), np.float32) if slices is None else np.asarray(slices, np.float32)
-    far = slice_gap(places)
-    return np.column_stack([places, far * which]).astype(np.float32)
-
-
-def slice_gap(places: np.ndarray) -> float:
-    """How far apart slices are put: ten times the width of them all."""
-    return 10.0 * max(float(np.ptp(places, axis=0).max()), 1e-6)
