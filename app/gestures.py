@@ -281,3 +281,13 @@ def with_pasted(
         f"{names[p.split('.')[0]]}.{p.split('.', 1)[1]}": w for p, w in copied.weights.items()
     }
     return replace(spec, weights={**spec.weights, **weights}), list(names.values())
+
+
+def pickable(spec: PipelineSpec) -> list[tuple[str, str, str]]:
+    """Settings that are the row of a cell: block, name, and what to call it."""
+    return [
+        (block.id, setting.name, setting.name.removesuffix("_index").replace("_", " "))
+        for block in spec.blocks
+        for setting in find_operator(block.operator).settings
+        if setting.picks == "cell"
+    ]

@@ -100,6 +100,16 @@ def _legend(fig: Any, axes: Any, drawn: Drawn, ink: str) -> None:
     )  # fmt: skip
 
 
+def file_name(drawn: Drawn, title: str, kind: str) -> str:
+    """What a saved map is called."""
+    return f"{title} {drawn.colouring.title} step {drawn.frame.step}.{kind}".replace("/", "-")
+
+
+def saved(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
+    """The map as a file: "png", "svg" or "csv"."""
+    return as_csv(drawn, wish) if kind == "csv" else as_figure(drawn, wish, title, kind)
+
+
 def as_csv(drawn: Drawn, wish: Wish) -> bytes:
     """Every cell of the map: its name, its place as the pipeline gave it, cluster and colour.
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import panel as pn
 import param
 from panel.custom import JSComponent
 
 from app.cell_colours import port_title
+from app.gestures import pickable
 from app.map_drawing import Drawn, Wish, has_own_names, selection_card
 from app.map_frames import MapFrame
 from app.session import Session
@@ -123,6 +125,15 @@ def told_apart(ports: Iterable[str], called: Callable[[str], str] = port_title) 
     }
 
 
+def of_another_run(wish: Wish, run: str) -> Wish:
+    """What is wished of a run that has just been chosen: its own map, classes and scores."""
+    own = wish.colour.split("/")[0] in ("class", "score")
+    return replace(
+        wish, run=run, map="map", view=None, only=None, chosen=None, class_names={}, kinds={},
+        colour="cluster" if own else wish.colour,
+    )  # fmt: skip
+
+
 def with_names(wish: Wish, findings: Findings | None) -> Wish:
     """The same wish, knowing what the run calls its classes and what its ports mean."""
     if findings is None:
@@ -153,6 +164,17 @@ def legend_of(drawn: Drawn, wish: Wish) -> dict[str, Any]:
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
         "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",
     }  # fmt: skip
+
+
+def take_as(session: Session, block: str, frame: MapFrame, chosen: np.ndarray) -> None:
+    """Makes the cell in the middle of a selection what a block asks for, such as its root."""
+    place = frame.xy[chosen]
+    row = int(np.flatnonzero(chosen)[((place - place.mean(0)) ** 2).sum(1).argmin()])
+    cell = int(frame.cells[row]) if frame.cells is not None else row
+    for owner, name, called in pickable(session.spec):
+        if owner == block:
+            session.set_setting(block, name, cell)
+            session.say(f"Cell {cell:,} is the {called} of {block} from the next run on.")
 
 
 def words_without_map(session: Session) -> tuple[str, str]:

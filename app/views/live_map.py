@@ -10,8 +10,9 @@ import panel as pn
 from app import looks
 from app.cell_colours import genes_like, look_into
 from app.downloads import OFFERS, Fetch, safe_name
+from app.gestures import pickable
 from app.map_drawing import Drawn, Wish, combined, draw, lassoed
-from app.map_figure import as_csv, as_figure
+from app.map_figure import file_name, saved
 from app.map_parts import (
     MapBar,
     MapKey,
@@ -21,6 +22,8 @@ from app.map_parts import (
     laid_over,
     legend_of,
     map_title,
+    of_another_run,
+    take_as,
     told_apart,
     with_names,
     words_without_map,
@@ -64,12 +67,7 @@ class LiveMap(pn.viewable.Viewer):
 
     def _new_run(self, *_: Any) -> None:
         self.drawn, self._snapshot = None, self.session.run_snapshot
-        self.wish = replace(
-            self.wish, run=self.session.run_id, map="map", view=None, only=None, chosen=None,
-            class_names={}, kinds={},
-        )  # fmt: skip
-        if self.wish.colour.split("/")[0] in ("class", "score"):
-            self.wish = replace(self.wish, colour="cluster")
+        self.wish = of_another_run(self.wish, self.session.run_id)
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
         self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
         self._bar.maps = []
@@ -179,7 +177,10 @@ class LiveMap(pn.viewable.Viewer):
             self._select(None)
 
     def _show_legend(self, drawn: Drawn) -> None:
-        self._legend.param.update(**legend_of(drawn, self.wish), visible=True)
+        said = legend_of(drawn, self.wish)
+        if said["card"]:
+            said["card"]["picks"] = pickable(self.session.spec)
+        self._legend.param.update(**said, visible=True)
 
     # -- what the person asks ----------------------------------------------------------------
 
@@ -208,6 +209,8 @@ class LiveMap(pn.viewable.Viewer):
             self._fit()
         elif do == "clear":
             self._select(None)
+        elif do == "pick" and self.drawn is not None and self.wish.chosen is not None:
+            take_as(self.session, str(message["block"]), self.drawn.frame, self.wish.chosen)
         elif do == "live":
             self._timeline.live = True
             self._new_snapshot()
@@ -255,12 +258,10 @@ class LiveMap(pn.viewable.Viewer):
         if drawn is None:
             return self.session.say("There is no map yet to save. Press Run first.", "warning")
         title = map_title(drawn.frame.name, self.session)
-        called = f"{title} {drawn.colouring.title} step {drawn.frame.step}.{kind}"
-        name = safe_name(called.replace("/", "-"))
 
         def make() -> str:
-            content = as_csv(drawn, wish) if kind == "csv" else as_figure(drawn, wish, title, kind)
-            return OFFERS.add(owner, name, content)
+            name = safe_name(file_name(drawn, title, kind))
+            return OFFERS.add(owner, name, saved(drawn, wish, title, kind))
 
         self.session.work(make, self._fetch.get)
 

@@ -52,6 +52,14 @@ export function render({ model }) {
     if (about.mean !== undefined) facts.push(`mean ${about.mean_of} ${about.mean.toPrecision(3)}`)
     part.querySelector("p").textContent = facts.join(" · ")
     part.querySelector("button").onclick = () => model.send_msg({ do: "clear" })
+    for (const [block, , called] of about.picks ?? []) {
+      const pick = document.createElement("button")
+      pick.className = "pick"
+      pick.textContent = `Use as ${called}`
+      pick.title = `The cell in the middle of the selection becomes the ${called} of ${block}`
+      pick.onclick = () => model.send_msg({ do: "pick", block })
+      part.append(pick)
+    }
     for (const row of about.rows) {
       const line = document.createElement("div")
       line.className = "part"

@@ -24,6 +24,7 @@ class Setting:
         log: The slider moves in equal ratios.
         axis: For a size: the axis of the operator's ports that it measures.
         advanced: Shown only when the person asks for more.
+        picks: ``"cell"`` where the number is the row of a cell, which can be picked on the map.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Setting:
     axis: str = ""
     optional: bool = False
     advanced: bool = False
+    picks: str = ""
 
     @property
     def live(self) -> bool:
@@ -135,6 +137,7 @@ def setting(
     choices: tuple[Any, ...] = (),
     doc: str,
     advanced: bool = False,
+    picks: str = "",
 ) -> Any:
     """A configuration field that is chosen before a run; changing it builds the pipeline anew."""
     return _declare(
@@ -147,6 +150,7 @@ def setting(
         choices=choices,
         doc=doc,
         advanced=advanced,
+        picks=picks,
     )
 
 

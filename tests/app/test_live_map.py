@@ -7,8 +7,9 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
-from app.map_parts import colour_groups
+from app.map_parts import colour_groups, take_as
 from app.rendered import RENDERED
+from app.session import Session
 from diffbio_engine.runs import Snapshot
 
 
@@ -126,3 +127,16 @@ def test_the_figure_is_vector_for_few_cells_and_the_table_has_every_cell():
     assert "<image" not in svg and "UMAP 1" in svg and "Cluster" in svg
     table = as_csv(drawn, replace(wish, chosen=np.ones(300, bool))).decode().splitlines()
     assert table[0] == "cell,map_1,map_2,cluster,certainty,selected" and len(table) == 301
+
+
+def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
+    session = Session()
+    session.add_block("singlecell.pseudotime")
+    drawn = draw(snapshot(300), Wish(run="few"))
+    chosen = np.zeros(300, bool)
+    chosen[[5, 80, 200]] = True
+    frame = replace(drawn.frame, xy=drawn.frame.xy.copy(), cells=np.arange(300) * 2)
+    frame.xy[[5, 80, 200]] = [[0, 0], [1, 0.1], [2, 0]]
+    take_as(session, "pseudotime", frame, chosen)
+    assert session.spec.block("pseudotime").config["root_cell_index"] == 160
+    assert "Cell 160 is the root cell" in session.notice["text"]

@@ -54,6 +54,7 @@ class PseudotimeConfig(Config):
         low=0,
         high=100_000_000,
         doc="Row of the cell where the process begins, such as a stem cell.",
+        picks="cell",
     )
     metric: str = setting(
         "euclidean",

@@ -17,7 +17,7 @@ def presets() -> dict[str, Preset]:
         for value in vars(module).values():
             if isinstance(value, Preset):
                 found[value.id] = value
-    return found
+    return dict(sorted(found.items(), key=lambda item: (item[1].place, item[0])))
 
 
 def find_preset(name: str) -> Preset:

@@ -39,5 +39,6 @@ PRESET = Preset(
     summary="Cells of known type teach the types of the others; cells marked 'unknown' are named.",
     make=annotation_spec,
     demo="blood_half_labelled",
+    place=3,
     needs=("counts", "labels"),
 )

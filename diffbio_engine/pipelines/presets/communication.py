@@ -41,5 +41,6 @@ PRESET = Preset(
     summary="Known ligands and receptors: which cell types talk, how surely, and where.",
     make=communication_spec,
     demo="tissue",
+    place=6,
     needs=("counts", "lr_pairs"),
 )

@@ -54,4 +54,5 @@ PRESET = Preset(
     summary="Scores doublets in two ways, removes ambient RNA where a profile is known, imputes.",
     make=doublets_spec,
     demo="simulated_cells",
+    place=4,
 )

@@ -51,5 +51,6 @@ PRESET = Preset(
     summary="Takes batches out in three ways, with a map for each and one without correction.",
     make=integration_spec,
     demo="three_batches",
+    place=5,
     needs=("counts", "batch_labels"),
 )

@@ -18,6 +18,7 @@ class Preset:
             out.
         demo: Id of the demo data set that shows it best.
         needs: Fields without which it is not what its title says.
+        place: Where it stands among the others, from 1.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Preset:
     make: Callable[[Mapping[str, str] | None], PipelineSpec]
     demo: str = ""
     needs: tuple[str, ...] = ("counts",)
+    place: int = 99
 
     def missing(self, fields: Mapping[str, str]) -> list[str]:
         """The fields that it needs and that these are not."""

@@ -39,5 +39,6 @@ PRESET = Preset(
     summary="Which transcription factors drive which genes, and how active each is in each cell.",
     make=regulatory_network_spec,
     demo="time_course",
+    place=7,
     needs=("counts", "tf_indices"),
 )

@@ -265,4 +265,5 @@ PRESET = Preset(
     summary="Ambient RNA, normalisation, batch correction, UMAP and clusters in one pipeline.",
     make=_for_fields,
     demo="three_batches",
+    place=1,
 )

@@ -49,4 +49,5 @@ PRESET = Preset(
     summary="Orders cells from a root, tells their likely fates, and finds the genes that switch.",
     make=trajectory_spec,
     demo="time_course",
+    place=2,
 )

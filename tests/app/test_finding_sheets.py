@@ -1,0 +1,87 @@
+"""Results on the page: their form follows from kind and axes."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from app.finding_sheets import as_csv, sheets_of
+from diffbio_engine.runs import GROUPS, Finding, Findings
+
+NAMES = {
+    "genes": ["GATA1", "KLF1", "SPI1"],
+    GROUPS: ["all cells", "day 0"],
+    "net.regulators": ["GATA1", "SPI1"],
+    "talk.classes": ["B", "T"],
+    "talk.pairs": ["CXCL12_CXCR4", "IL7_IL7R"],
+}
+
+
+def found(port, kind, axes, values):
+    return Finding(
+        port, port.split(".")[1].capitalize(), "What it is.", kind, axes, np.array(values)
+    )
+
+
+def only(*findings):
+    return sheets_of(Findings(1, findings, NAMES, {}))
+
+
+def rows_of(sheet):
+    return list(csv.reader(io.StringIO(as_csv(sheet).decode())))
+
+
+def test_numbers_of_genes_are_one_table_and_the_surest_come_first():
+    (sheet,) = only(
+        found("switch.switch_times", "profile", ("genes",), [0.1, 0.5, 0.9]),
+        found("switch.p_values", "profile", ("genes",), [0.5, 0.001, np.nan]),
+    )
+    shown = sheet.make()[0]
+    assert sheet.form == "table"
+    assert [c["title"] for c in shown["columns"]] == ["gene", "Switch_times", "P_values"]
+    assert shown["rows"][0] == ["GATA1", 0.1, 0.5] and shown["rows"][2][2] is None
+    assert rows_of(sheet)[2] == ["KLF1", "0.5", "0.001"]
+
+
+def test_a_network_of_genes_lists_who_acts_on_whom_the_strongest_first():
+    network = [[0.0, 0.8, -0.9], [0.0, 0.0, 0.0]]
+    (sheet,) = only(found("net.grn_matrix", "network", ("regulators", "genes"), network))
+    assert rows_of(sheet) == [
+        ["regulator", "target", "strength"],
+        ["GATA1", "SPI1", "-0.9"],
+        ["GATA1", "KLF1", "0.8"],
+    ]
+
+
+def test_a_network_between_types_is_a_dot_matrix_with_its_own_p_values():
+    strength = np.zeros((2, 2, 2))
+    strength[0, 1] = 0.2, 0.7
+    sure = np.ones((2, 2, 2))
+    sure[0, 1, 0] = 0.001
+    axes = ("classes", "classes", "pairs")
+    (sheet,) = only(
+        found("talk.lr_scores_by_type", "network", axes, strength),
+        found("talk.lr_pvalues_by_type", "parameter", axes, sure),
+    )
+    shown = sheet.make()[0]
+    assert sheet.form == "dots" and shown["from"] == ["B", "T"]
+    # The pair that is sure stands before the one that is only strong.
+    assert shown["pairs"] == ["CXCL12_CXCR4", "IL7_IL7R"]
+    assert rows_of(sheet)[1] == ["B", "T", "IL7_IL7R", "0.7", "1"]
+
+
+def test_a_plan_is_a_heat_map_and_shares_are_bars():
+    plan = found("talk.moves", "plan", ("classes", "classes"), [[0.9, 0.1], [0.2, 0.8]])
+    shares = found("talk.types", "shares", (GROUPS, "classes"), [[0.5, 0.5], [1.0, 0.0]])
+    heat, bars = only(plan, shares)
+    assert (heat.form, bars.form) == ("heat", "bars")
+    assert heat.make()[0]["rows"] == ["B", "T"]
+    assert bars.make()[0]["groups"] == ["all cells", "day 0"]
+    assert rows_of(bars)[2] == ["day 0", "1", "0"]
+
+
+def test_single_numbers_are_shown_as_numbers():
+    (sheet,) = only(found("agree.adjusted_rand_index", "parameter", (), 0.75))
+    assert sheet.form == "numbers"
+    assert sheet.make()[0]["numbers"][0]["value"] == pytest.approx(0.75)

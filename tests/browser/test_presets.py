@@ -1,0 +1,62 @@
+"""Every ready pipeline, opened with its demo data and run to its end as a person would."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from diffbio_engine.pipelines import presets
+from tests.browser.conftest import open_app
+
+# Enough to see that it trains; what it learns is measured in tests/benchmarks.
+STEPS = 20
+RUN_SECONDS = 420
+# Which results the page must list when it has run: block and form.
+RESULTS = {
+    "trajectory": [("switches", "table"), ("fates", "bars"), ("transport", "heat")],
+    "annotation": [("annotate", "bars")],
+    "doublets": [("cluster", "bars")],
+    "integration": [("cluster", "bars")],
+    "communication": [("pairs", "dots")],
+    "regulatory_network": [("network", "table")],
+    "spatial": [("domains", "bars")],
+    "simulation": [("agree", "numbers"), ("agree", "heat")],
+}
+
+
+def test_every_ready_pipeline_but_the_first_is_run_here():
+    assert set(RESULTS) == set(presets()) - {"single_cell"}  # that one: test_main_job.py
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name):
+    served.forget_tabs()
+    open_app(page, served)
+    page.locator(".start", has_text=presets()[name].title.split(":")[0]).click()
+    session = eventually(lambda: served.session)
+    eventually(lambda: session.spec.blocks and session.dataset, 120)
+    assert not session.problems, [str(p) for p in session.problems]
+    # All that it can be is there: the demo data offers every field.
+    assert len(session.spec.blocks) == len(presets()[name].make(None).blocks) - (
+        name == "doublets"  # no empty droplets were measured in the demo data
+    )
+    session.later(lambda: session.turn("steps", STEPS))
+    page.locator("[data-do=run]").click()
+    expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)
+    expect(page.locator(".timeline .cells")).to_contain_text(re.compile(r"[\d,]+ cells shown"))
+    page.locator(".header [data-show=findings]").click()
+    desk = page.locator(".findings")
+    expect(desk.locator("nav button.on")).to_be_visible()
+    listed = {(s["block"], s["form"]) for s in _sheets(session)}
+    assert set(RESULTS[name]) <= listed, listed
+    for button in desk.locator("nav button").all():
+        button.click()
+        expect(desk.locator("h3")).to_contain_text(button.inner_text())
+
+
+def _sheets(session):
+    from app.finding_sheets import sheets_of
+    from diffbio_engine.runs import RunReader
+
+    findings = RunReader(session.run_folder()).findings()
+    return [{"block": s.block, "form": s.form} for s in sheets_of(findings)]

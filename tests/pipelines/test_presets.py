@@ -1,0 +1,93 @@
+"""Ready pipelines: each can be planned with its demo data's fields, and says what it needs."""
+
+import pytest
+
+from diffbio_engine.data import examples
+from diffbio_engine.declare import DATA_PORTS, find_operator
+from diffbio_engine.errors import UnknownNameError
+from diffbio_engine.pipelines import DataPort, PipelineSpec, find_preset, plan, presets
+from diffbio_engine.pipelines.presets.preset import assembled
+
+each_preset = pytest.mark.parametrize("preset", presets().values(), ids=presets())
+LENGTHS = {"genes": 40, "features": 8, "pairs": 6, "regulators": 5, "classes": 3}
+
+
+def offered(names):
+    """Fields of these names, as a data set would offer them."""
+    ports = {}
+    for name in names:
+        port = DATA_PORTS[name]
+        axes = port.axis_names[1:] if port.per_cell else port.axis_names
+        shape = tuple(int(a) if a.isdigit() else LENGTHS[a] for a in axes)
+        ports[name] = DataPort(port, shape, 3 if port.classes else 0)
+    return ports
+
+
+@each_preset
+def test_with_every_field_it_can_be_planned(preset):
+    spec = preset.make(None)
+    planned = plan(spec, offered(DATA_PORTS))
+    assert list(planned.blocks) and set(planned.blocks) == {b.id for b in spec.blocks}
+
+
+@each_preset
+def test_with_the_fields_it_needs_it_has_the_block_that_its_title_speaks_of(preset):
+    spec = preset.make(dict.fromkeys(preset.needs, "X"))
+    plan(spec, offered(preset.needs))
+    special = {b.operator for b in preset.make(None).blocks} & _special(preset)
+    assert special & {b.operator for b in spec.blocks}
+
+
+def _special(preset):
+    """Operators that need one of the preset's fields besides counts."""
+    needed = set(preset.needs) - {"counts"}
+    blocks = preset.make(None).blocks
+    if not needed:
+        return {b.operator for b in blocks if b.operator.startswith("singlecell.soft")} or {
+            "singlecell.pseudotime"
+        }
+    return {
+        b.operator
+        for b in blocks
+        if needed & {p.name for p in find_operator(b.operator).inputs if not p.optional}
+    } or {"singlecell.cell_annotator"}
+
+
+@each_preset
+def test_its_demo_data_offers_what_it_needs(preset, tmp_path):
+    from diffbio_engine.data import inspect, suggest_fields
+
+    example = next(e for e in examples() if e.id == preset.demo)
+    preview = inspect(example.make(tmp_path))
+    assert not preset.missing(dict(suggest_fields(preview)) | example.fields)
+
+
+@each_preset
+def test_it_goes_through_a_file_and_back(preset):
+    spec = preset.make(None)
+    again = PipelineSpec.from_json(spec.to_json())
+    assert again.to_json() == spec.to_json()
+
+
+def test_a_block_that_misses_an_input_is_left_out_and_so_is_what_follows_it():
+    spec = assembled(
+        "Half",
+        {
+            "normalize": ("normalization.vae_normalizer", {}),
+            "harmony": ("singlecell.harmony", {}),
+            "umap": ("normalization.umap", {}),
+        },
+        {
+            "normalize.counts": "data.counts",
+            "harmony.embeddings": "normalize.latent_mean",
+            "harmony.batch_labels": "data.batch_labels",
+            "umap.features": "harmony.corrected_embeddings | stop",
+        },
+        {"counts": "X"},
+    )
+    assert [b.id for b in spec.blocks] == ["normalize"] and len(spec.wires) == 1
+
+
+def test_a_preset_that_is_not_there_is_refused_with_a_hint():
+    with pytest.raises(UnknownNameError, match="Did you mean 'trajectory'"):
+        find_preset("trajectry")

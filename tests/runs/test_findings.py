@@ -1,0 +1,80 @@
+"""Findings: what a run found besides the map, with the names of what lies along each axis."""
+
+import numpy as np
+import pytest
+
+from diffbio_engine.data import CellSource
+from diffbio_engine.pipelines import build, ports_of
+from diffbio_engine.pipelines.presets.preset import assembled
+from diffbio_engine.runs.findings import (
+    FILE,
+    GROUPS,
+    Finding,
+    Findings,
+    load_findings,
+    save_findings,
+)
+from diffbio_engine.runs.gathering import finding_ports, findings_of, shares_ports
+
+
+@pytest.fixture
+def annotated():
+    """A pipeline that names cell types, with its cells."""
+    rng = np.random.default_rng(0)
+    types = np.arange(12) % 3
+    cells = CellSource(
+        rng.poisson(3.0, (12, 5)).astype(np.float32),
+        {"labels": types.astype(np.int32)},
+        label_names={"labels": ["B", "T", "NK"]},
+        var_names=[f"GENE{g}" for g in range(5)],
+    )
+    spec = assembled(
+        "Names",
+        {"annotate": ("singlecell.cell_annotator", {"latent_dim": 2, "hidden_dims": (4,)})},
+        {"annotate.counts": "data.counts", "annotate.labels": "data.labels"},
+        None,
+    )
+    return build(spec, ports_of(cells, {"labels": 3})).plan, cells
+
+
+def test_shares_are_kept_as_the_mean_of_all_cells_and_of_each_known_group(annotated):
+    plan, cells = annotated
+    port = "annotate.cell_type_probabilities"
+    assert port in shares_ports(plan)
+    shares = np.eye(3)[cells.per_cell["labels"]]
+    found = findings_of(7, plan, cells, {port: shares})
+    (composition,) = (f for f in found.found if f.port == port)
+    assert composition.axes == (GROUPS, "classes")
+    assert found.along(composition, GROUPS) == ["all cells", "B", "T", "NK"]
+    # The classes are named after the labels that are wired into the block.
+    assert found.along(composition, "classes") == ["B", "T", "NK"]
+    np.testing.assert_allclose(composition.values[0], [1 / 3] * 3)
+    np.testing.assert_allclose(composition.values[1:], np.eye(3))
+
+
+def test_parameters_without_names_and_arrays_of_cells_are_not_findings(annotated):
+    plan, _ = annotated
+    for name in finding_ports(plan):
+        assert "cells" not in plan.port(name).axis_names
+
+
+def test_findings_come_back_from_the_file_as_they_were(tmp_path):
+    values = np.arange(6.0).reshape(2, 3)
+    one = Finding(
+        "net.grn_matrix", "Grn matrix", "Who acts.", "network", ("regulators", "genes"), values
+    )
+    names = {"genes": ["A", "B", "C"], "net.regulators": ["TF1", "TF2"]}
+    save_findings(tmp_path, Findings(3, (one,), names, {"umap.embedding": "map"}))
+    back = load_findings(tmp_path)
+    assert back.step == 3 and back.kinds == {"umap.embedding": "map"}
+    assert back.along(back.found[0], "regulators") == ["TF1", "TF2"]
+    assert back.along(back.found[0], "genes") == ["A", "B", "C"]
+    np.testing.assert_array_equal(back.found[0].values, values)
+
+
+def test_a_file_cut_short_is_as_good_as_none(tmp_path):
+    save_findings(tmp_path, Findings(1, (), {}, {}))
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content[: len(content) // 2])
+    assert load_findings(tmp_path) is None
+    assert load_findings(tmp_path / "nowhere") is None
