@@ -1,7 +1,7 @@
 """What surrounds the map: the line above it, legend, timeline, and words where no map is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,8 +144,12 @@ def with_names(wish: Wish, findings: Findings | None) -> Wish:
     return replace(wish, class_names=names, kinds=findings.kinds)
 
 
-def legend_of(drawn: Drawn, wish: Wish) -> dict[str, Any]:
-    """What stands beside a drawn map: categories or the colour bar, and who is selected."""
+def legend_of(drawn: Drawn, wish: Wish, picks: Sequence[Any] = ()) -> dict[str, Any]:
+    """What stands beside a drawn map: categories or the colour bar, and who is selected.
+
+    Args:
+        picks: What a selected cell can be made, as ``gestures.pickable`` gives it.
+    """
     colouring, only = drawn.colouring, wish.only
     items, ramp, card = [], [], {}
     if colouring.values is not None:
@@ -159,7 +163,7 @@ def legend_of(drawn: Drawn, wish: Wish) -> dict[str, Any]:
                      "on": on}
                 )  # fmt: skip
     if wish.chosen is not None and len(wish.chosen) == len(drawn.frame.xy):
-        card = selection_card(drawn.frame, colouring, wish.chosen)
+        card = {**selection_card(drawn.frame, colouring, wish.chosen), "picks": list(picks)}
     return {
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
         "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",

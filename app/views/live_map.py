@@ -159,7 +159,8 @@ class LiveMap(pn.viewable.Viewer):
             fade=self.wish.fade,
             zoomed=self.wish.view is not None,
         )
-        self._show_legend(drawn)
+        said = legend_of(drawn, self.wish, pickable(self.session.spec))
+        self._legend.param.update(**said, visible=True)
         shown = f"{len(frame.xy):,} cells shown"
         total = self.session.dataset.n_cells if self.session.dataset else 0
         if frame.cells is not None and len(frame.xy) < total:
@@ -175,12 +176,6 @@ class LiveMap(pn.viewable.Viewer):
             and len(before.frame.xy) != len(frame.xy)
         ):
             self._select(None)
-
-    def _show_legend(self, drawn: Drawn) -> None:
-        said = legend_of(drawn, self.wish)
-        if said["card"]:
-            said["card"]["picks"] = pickable(self.session.spec)
-        self._legend.param.update(**said, visible=True)
 
     # -- what the person asks ----------------------------------------------------------------
 
