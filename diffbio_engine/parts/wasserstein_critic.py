@@ -22,7 +22,7 @@ class BatchCritics(nnx.Module):
         return self.heads(jax.nn.silu(self.second(jax.nn.silu(self.first(points)))))
 
 
-def without_learning(module: nnx.Module) -> nnx.Module:
+def without_learning[M: nnx.Module](module: M) -> M:
     """The same functions; no gradient reaches their weights."""
     graph, state = nnx.split(module)
     return nnx.merge(graph, jax.tree.map(jax.lax.stop_gradient, state))

@@ -57,15 +57,18 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
     of ``b`` and one of ``r``) teaches the critics only, ``generator_loss = W(z, stop f)`` the
     encoder only, and ``reconstruction_loss = mean (x' - x)^2`` encoder and decoder. So one step on
     the sum of the three moves each weight the right way: no gradient is reversed, no steps take
-    turns. ``generator_loss`` is the estimated Wasserstein distance in units of the latent space.
-    ``corrected_expression`` is decoded as if from the reference batch. Whole numbers are recognised
-    as counts when preparing; from then on ``log(1 + counts per 10 000)`` is taken first.
+    turns. ``generator_loss`` is the estimated Wasserstein distance in units of the latent space,
+    too great by a share ``W / 20`` (the penalty lets slopes exceed 1 by as much) and, on few cells,
+    by what separates two samples of one distribution. ``corrected_expression`` is decoded as if
+    from the reference batch. Whole numbers are recognised as counts when preparing; from then on
+    ``log(1 + counts per 10 000)`` is taken first.
 
     Softens: nothing; the critics are smooth functions and no cell is chosen.
-    Hard limit: critics that have learned all there is give the Wasserstein-1 distance.
+    Hard limit: critics that have learned all there is have the slope ``1 + W / 20`` and give the
+    Wasserstein-1 distance times it.
     Gradients: reach ``expression`` and all weights, each through its own terms; in a training step
-    what feeds ``expression`` learns from it as the encoder does. The slope of the penalty
-    has none where a critic is flat.
+    what feeds ``expression`` learns from it as the encoder does, elsewhere its gradient is that of
+    every term.
     Cost: O(cells * genes * hidden width) time, O(cells * genes) memory.
     Start: principal components within batches, the batches' means; critics trained for 300 steps.
 
@@ -93,7 +96,7 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
             "",
             Kind.LOSS,
             "Wasserstein distance of the batches as the critics see it; the encoder's term.",
-            weight=0.1,
+            weight=0.01,
         ),
         Port("discriminator_loss", "", Kind.LOSS, "The critics' term, with the gradient penalty."),
         RECONSTRUCTION,
