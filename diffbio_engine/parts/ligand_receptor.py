@@ -71,6 +71,16 @@ def pair_statistic(levels: TypeLevels, statistic: Statistic) -> jax.Array:
     return jnp.where((ligand > 0) & (receptor > 0), 0.5 * (ligand + receptor), 0.0)
 
 
+def type_levels(
+    ligand: jax.Array, receptor: jax.Array, types: jax.Array, average: Average
+) -> TypeLevels:
+    """Average of ligand and receptor (cells, pairs) in each type."""
+    if average == "trimean":
+        return TypeLevels(trimeans(ligand, types), trimeans(receptor, types))
+    weights = column_shares(types).T
+    return TypeLevels(weights @ ligand, weights @ receptor)
+
+
 class Null(NamedTuple):
     """Mean and standard deviation of a statistic where cells swap their types at random."""
 
@@ -117,6 +127,21 @@ def standardised(values: jax.Array, null: Null) -> jax.Array:
     """How many standard deviations above the null's mean; 0 where nothing varies."""
     varies = null.spread > 0
     return jnp.where(varies, (values - null.mean) / jnp.where(varies, null.spread, 1.0), 0.0)
+
+
+def formula_p_values(
+    ligand: jax.Array, receptor: jax.Array, types: jax.Array, statistic: Statistic, average: Average
+) -> tuple[jax.Array, jax.Array]:
+    """By the normal distribution: of pairs of types, and of their strongest, corrected for all.
+
+    A trimean has no known moments: its values are 1.
+    """
+    found = pair_statistic(type_levels(ligand, receptor, types, average), statistic)
+    if average == "trimean":
+        return jnp.ones_like(found), jnp.ones(found.shape[-1])
+    null = permutation_null(ligand, receptor, types, statistic)
+    p = jnp.where(found > 0, upper_tail(standardised(found, null)), 1.0)
+    return p, jnp.minimum(jnp.min(p, axis=(0, 1)) * p.shape[0] ** 2, 1.0)
 
 
 def neighbour_p_values(incoming: jax.Array, receptor: jax.Array) -> jax.Array:
@@ -221,7 +246,8 @@ def require_positions(pairs: jax.Array, n_genes: int, labels: jax.Array | None, 
     ):
         if values is None or isinstance(values, jax.core.Tracer) or not np.size(values):
             continue
-        low, high = int(np.min(values)), int(np.max(values))
+        known = np.asarray(values)  # jax.numpy would trace it where something else is traced
+        low, high = int(known.min()), int(known.max())
         if high >= limit or (low < 0 and where == "lr_pairs"):
             raise DataError(
                 f"names position {high if high >= limit else low} where there are {limit} {what}.",

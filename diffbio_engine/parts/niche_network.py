@@ -9,6 +9,7 @@ from flax import nnx
 
 from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.graph_attention import GraphAttention
+from diffbio_engine.parts.ligand_receptor import column_shares
 from diffbio_engine.parts.sending_neighbours import Senders
 
 _PENALTIES = np.logspace(-2, 4, 13)  # of the ridge, in units of the mean eigenvalue
@@ -64,6 +65,16 @@ def as_edges(near: Senders) -> tuple[jax.Array, jax.Array]:
     scale = jnp.mean(near.squares, axis=1, keepdims=True) if k else near.squares
     nearness = -near.squares / jnp.where(scale > 0, scale, 1.0)
     return jnp.stack([near.rows.reshape(-1), target]), nearness.reshape(-1)
+
+
+def nearness_on(graph: jax.Array, coords: jax.Array | None, n: int) -> jax.Array:
+    """How near the ends of each edge are, beside the other edges of its target; 0 if not known."""
+    if coords is None:
+        return jnp.zeros(graph.shape[1])
+    square = jnp.sum((coords[graph[0]] - coords[graph[1]]) ** 2, axis=1)
+    total = jax.ops.segment_sum(square, graph[1], n)[graph[1]]
+    number = jax.ops.segment_sum(jnp.ones_like(square), graph[1], n)[graph[1]]
+    return -square * number / jnp.where(total > 0, total, 1.0)
 
 
 class NicheNetwork(nnx.Module):
@@ -156,6 +167,17 @@ class NicheNetwork(nnx.Module):
     def expected(self, h: jax.Array, signal: jax.Array, types: jax.Array) -> jax.Array:
         """Expression of each target, (targets, genes), its standardised signal given."""
         return types @ self.type_expression[...] + signal @ self.effects[...] + self.decoder(h)
+
+    def pathways(self, groups: jax.Array, noise: jax.Array, n: int) -> jax.Array:
+        """Weights of pairs in pathways, (pairs, n), by their effects; columns add up to 1, or 0.
+
+        Args:
+            groups: Pathway of each pair.
+            noise: Variance of each gene within types.
+        """
+        power = jnp.mean(self.effects[...] ** 2 / noise, axis=1)
+        weights = jnp.sqrt(power + 1e-6)[:, None]
+        return column_shares(jax.nn.one_hot(groups, n) * weights)
 
 
 class RidgeStart(NamedTuple):

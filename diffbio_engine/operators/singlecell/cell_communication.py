@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,14 +30,15 @@ from diffbio_engine.parts.niche_network import (
     NicheNetwork,
     Signals,
     as_edges,
-    equal_shares,
     heard,
     heard_between,
+    nearness_on,
     pathways_of_pairs,
     ridge_start,
 )
 from diffbio_engine.parts.sending_neighbours import Senders, log_expression
-from diffbio_engine.parts.stored_senders import StoredSenders, log_of_all
+from diffbio_engine.parts.stored_niches import StoredNiches
+from diffbio_engine.parts.stored_senders import log_of_all
 
 _CHUNK = 512
 
@@ -96,9 +96,8 @@ class DifferentiableCellCommunication(Operator):
     ``pair_pathways`` (positions), or pairs that share genes, the largest group first, the last for
     all the rest. ``communication_by_type[A, B]`` is how much of ``s`` type B hears from type A.
 
-    A graph (``spatial_graph``: source, target) among the cells given may take the place of the
-    nearest neighbours in ``apply``. In a pipeline cells, old or new, are placed among at most
-    50 000 stored ones, of which place, type and ligands are kept.
+    ``spatial_graph`` (source, target) among the cells given may replace nearest neighbours. Else
+    cells, old or new, are placed among at most 50 000 stored ones (place, type and ligands).
 
     Softens: nothing; attention shares are part of the model and have no limit to compare with.
     Hard limit: untrained but prepared, attention is even and the model is linear (NCEM's).
@@ -186,21 +185,10 @@ class DifferentiableCellCommunication(Operator):
         super().__init__(config, rngs=rngs, name=name)
         n_types, n_pairs = config.n_classes, config.n_lr_pairs
         self.network = NicheNetwork(
-            n_pairs,
-            n_types,
-            config.n_genes,
-            hidden=config.hidden_dim,
-            heads=config.num_heads,
-            n_layers=config.num_gnn_layers,
-            n_edge=config.edge_features_dim,
-            rngs=rngs,
-        )
-        self.stored = StoredSenders(Buffer, n_pairs, n_axes=30)
-        self.sender_types = Buffer(jnp.zeros(2, jnp.int32))
-        self.type_shares = Buffer(jnp.ones(n_types) / n_types)
-        self.type_receptors = Buffer(jnp.ones((n_types, n_pairs)))
-        self.signal_centre = Buffer(jnp.zeros((n_types, n_pairs)))
-        self.signal_unit = Buffer(jnp.ones(n_pairs))
+            n_pairs, n_types, config.n_genes, hidden=config.hidden_dim, heads=config.num_heads,
+            n_layers=config.num_gnn_layers, n_edge=config.edge_features_dim, rngs=rngs,
+        )  # fmt: skip
+        self.stored = StoredNiches(Buffer, n_pairs, n_types, n_axes=30)
         self.groups = Buffer(jnp.zeros(n_pairs, jnp.int32))
         self.noise = Buffer(jnp.ones(config.n_genes))
         self.explained = Buffer(jnp.zeros(config.n_genes))
@@ -211,41 +199,28 @@ class DifferentiableCellCommunication(Operator):
     ) -> None:
         pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
         require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        x, coords = (
-            log_of_all(arrays["counts"], self.config.normalize),
-            arrays.get("spatial_coords"),
-        )
-        self.stored.store(x, pairs, coords)
+        x = log_of_all(arrays["counts"], self.config.normalize)
+        self.stored.store(x, pairs, arrays.get("spatial_coords"))
         codes = np.zeros(len(x), np.int32) if labels is None else np.asarray(labels, np.int32)
-        self.sender_types = Buffer(jnp.asarray(codes))
-        sizes = np.bincount(codes[codes >= 0], minlength=self.config.n_classes) + 1e-6
-        self.type_shares[...] = jnp.asarray(sizes / sizes.sum(), self.type_shares.dtype)
-        types = np.asarray(self._types(jnp.asarray(codes)))
-        weights = types / np.maximum(types.sum(axis=0), 1e-6)
         receptor = x[:, pairs[:, 1]]
-        self.type_receptors[...] = jnp.asarray(weights.T @ receptor)
-        self.groups = Buffer(
-            pathways_of_pairs(jnp.asarray(pairs), self.config.n_pathways)
-            if arrays.get("pair_pathways") is None
-            else jnp.asarray(arrays["pair_pathways"])
-        )
+        sizes = self.stored.store_types(codes, receptor)
+        self.groups = Buffer(pathways_of_pairs(jnp.asarray(pairs), self.config.n_pathways))
         blocks = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
         k, places = self.config.n_neighbors, self.stored.places[...]
         around = jax.jit(lambda some: self.stored.around(some, k))
         near = [around(places[b]) for b in blocks]
         if first:
-            mean = jax.jit(self._mean_signal)
+            mean = jax.jit(self.stored.mean_signal)
             parts = [np.asarray(mean(n, codes[b])) for n, b in zip(near, blocks, strict=True)]
-            self._begin(x, np.concatenate(parts), types, weights)
+            self._begin(x, np.concatenate(parts), np.asarray(self.stored.types(jnp.asarray(codes))))
         self.fitted = True
-        between = jax.jit(lambda *part: self._between(*part))
+        between = jax.jit(self._between)
         heard_by = [between(n, codes[b], receptor[b]) for n, b in zip(near, blocks, strict=True)]
         self.by_type[...] = sum(heard_by) / (sizes[None, :, None] * self.stored.highest[...] ** 2)
 
-    def _begin(
-        self, x: np.ndarray, signal: np.ndarray, types: np.ndarray, weights: np.ndarray
-    ) -> None:
+    def _begin(self, x: np.ndarray, signal: np.ndarray, types: np.ndarray) -> None:
         """The linear model: means of types, effects of signals on what these leave over."""
+        weights = types / np.maximum(types.sum(axis=0), 1e-6)
         centre, expected = weights.T @ signal, weights.T @ x
         signal -= types @ centre
         x -= types @ expected
@@ -253,8 +228,8 @@ class DifferentiableCellCommunication(Operator):
         unit = np.where(scale > 1e-6, 1 / np.maximum(scale, 1e-6), 0.0).astype(np.float32)
         start = ridge_start(signal * unit, x, self.config.hidden_dim)
         for variable, value in (
-            (self.signal_centre, centre),
-            (self.signal_unit, unit),
+            (self.stored.signal_centre, centre),
+            (self.stored.signal_unit, unit),
             (self.noise, np.maximum(noise, 0.01 * noise.mean() + 1e-6)),
             (self.explained, start.explained),
             (self.network.type_expression, expected),
@@ -275,35 +250,39 @@ class DifferentiableCellCommunication(Operator):
     ) -> dict[str, jax.Array]:
         if not self.fitted:
             warn_untrained(type(self).__name__)
+        require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
         x = log_expression(counts, self.config.normalize)
         ligand, receptor = x[:, lr_pairs[:, 0]], x[:, lr_pairs[:, 1]]
         codes = jnp.zeros(len(x), int) if labels is None else labels
-        k, types = self.config.n_neighbors, self._types(codes)
+        k, types = self.config.n_neighbors, self.stored.types(codes)
+        groups, n_pathways = pair_pathways, self.config.n_pathways
+        if groups is None:
+            groups = self.groups[...] if self.fitted else pathways_of_pairs(lr_pairs, n_pathways)
         if self.fitted:
-            highest, competence = self.stored.highest[...], types @ self.type_receptors[...]
+            highest, competence = self.stored.highest[...], types @ self.stored.type_receptors[...]
         else:
             highest = jnp.maximum(jnp.max(x), 1e-6)
             competence = types @ (column_shares(types).T @ receptor)
         if spatial_graph is None and self.fitted:
-            signals = self._from_stored(self.stored.senders(x, spatial_coords, k), codes)
+            signals = self.stored.signals(self.stored.senders(x, spatial_coords, k), codes)
         else:
-            edges, nearness = spatial_graph, None
-            if edges is None:
+            if spatial_graph is None:
                 edges, nearness = as_edges(self.stored.among(x, spatial_coords, k))
-            if nearness is None:
-                nearness = jnp.zeros(edges.shape[1], x.dtype)
+            else:
+                edges, nearness = spatial_graph, nearness_on(spatial_graph, spatial_coords, len(x))
             signals = Signals(edges, ligand, types, competence, types, nearness)
         h, shares = self.network.listen(
-            signals, self._standardised, key=key, dropout=self.config.dropout_rate
+            signals, self.stored.standardised, key=key, dropout=self.config.dropout_rate
         )
         scores = hill(
             heard(signals, shares, receptor) / highest**2, self.dial("kh"), jnp.ones((), x.dtype)
         )
-        told = self._standardised(heard(signals, shares, signals.competence), types)
+        told = self.stored.standardised(heard(signals, shares, signals.competence), types)
         left = x - self.network.expected(h, told, types)
         outputs = {
             "communication_scores": scores,
-            "signaling_activity": scores @ self._pathways(lr_pairs, pair_pathways),
+            "signaling_activity": scores
+            @ self.network.pathways(groups, self.noise[...], n_pathways),
             "niche_embeddings": h,
             "pair_effects": self.network.effects[...],
             "neighbour_explained": self.explained[...],
@@ -317,53 +296,7 @@ class DifferentiableCellCommunication(Operator):
             outputs["communication_by_type"] = total / (size * highest**2)
         return outputs
 
-    def apply(
-        self, data: Mapping[str, Any], *more: Any, **named: Any
-    ) -> tuple[dict[str, Any], Any, Any]:
-        """As every operator's; refuses genes and types that there are not."""
-        labels = data.get("labels", data.get("cell_type_labels"))
-        pairs = data.get("lr_pairs", np.zeros((0, 2)))
-        require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        return super().apply(data, *more, **named)
-
-    def _types(self, codes: jax.Array) -> jax.Array:
-        """Rows of types, (cells, types); unknown cells are of all types as these are common."""
-        rows = jax.nn.one_hot(codes, self.config.n_classes, dtype=float)
-        return jnp.where((codes >= 0)[:, None], rows, self.type_shares[...])
-
-    def _from_stored(self, near: Senders, codes: jax.Array) -> Signals:
-        """What stored neighbours send to cells of these types."""
-        n, k = near.rows.shape
-        _, nearness = as_edges(near)
-        edges = jnp.stack([jnp.arange(n * k), jnp.repeat(jnp.arange(n), k)])
-        rows, types = near.rows.reshape(-1), self._types(codes)
-        return Signals(
-            edges,
-            self.stored.ligands[...][rows],
-            self._types(self.sender_types[...][rows]),
-            types @ self.type_receptors[...],
-            types,
-            nearness,
-        )
-
-    def _mean_signal(self, near: Senders, codes: jax.Array) -> jax.Array:
-        signals = self._from_stored(near, codes)
-        return heard(signals, equal_shares(signals), signals.competence)
-
     def _between(self, near: Senders, codes: jax.Array, receptor: jax.Array) -> jax.Array:
-        signals = self._from_stored(near, codes)
-        _, shares = self.network.listen(signals, self._standardised)
+        signals = self.stored.signals(near, codes)
+        _, shares = self.network.listen(signals, self.stored.standardised)
         return heard_between(signals, shares, receptor)
-
-    def _standardised(self, signal: jax.Array, types: jax.Array) -> jax.Array:
-        return (signal - types @ self.signal_centre[...]) * self.signal_unit[...]
-
-    def _pathways(self, pairs: jax.Array, given: jax.Array | None) -> jax.Array:
-        """Weights of pairs in pathways, (pairs, pathways): columns add up to 1, or to 0."""
-        groups = given
-        if groups is None:
-            n = self.config.n_pathways
-            groups = self.groups[...] if self.fitted else pathways_of_pairs(pairs, n)
-        power = jnp.mean(self.network.effects[...] ** 2 / self.noise[...], axis=1)
-        weights = jnp.sqrt(power + 1e-6)[:, None]
-        return column_shares(jax.nn.one_hot(groups, self.config.n_pathways) * weights)

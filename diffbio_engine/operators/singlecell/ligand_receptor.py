@@ -26,16 +26,13 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.parts.ligand_receptor import (
     TypeLevels,
-    column_shares,
+    formula_p_values,
     hill,
     neighbour_p_values,
     pair_statistic,
-    permutation_null,
     permuted_p_values,
     require_positions,
-    standardised,
-    trimeans,
-    upper_tail,
+    type_levels,
 )
 from diffbio_engine.parts.sending_neighbours import Senders, log_expression, soft_adjacency
 from diffbio_engine.parts.stored_senders import StoredSenders, log_of_all
@@ -89,7 +86,7 @@ class LRScoringConfig(Config):
     average: Literal["mean", "trimean"] = setting(
         "mean",
         choices=("mean", "trimean"),
-        doc="Level of a gene in a type; the trimean is 0 where less than a quarter express it.",
+        doc="Level of a gene in a type; the trimean is 0 where under a quarter express it.",
         advanced=True,
     )
     n_permutations: int = setting(
@@ -210,7 +207,7 @@ class DifferentiableLigandReceptor(Operator):
         coords = arrays.get("spatial_coords")
         self.stored.store(x, pairs, coords)
         self.fitted = True
-        types = self._types(labels, arrays.get("cell_type_probabilities"), len(x))
+        types = self._types(labels, arrays.get("cell_type_probabilities"))
         if types is not None:
             self._compare_types(x, pairs, types, key)
         if types is None or coords is not None:
@@ -223,20 +220,18 @@ class DifferentiableLigandReceptor(Operator):
         genes, where = np.unique(pairs, return_inverse=True)
         columns, where = x[:, genes], where.reshape(pairs.shape)
         ligand, receptor = (jnp.asarray(columns[:, i]) for i in where.T)
-        levels = self._levels(ligand, receptor, types)
+        levels = type_levels(ligand, receptor, types, self.config.average)
         self.type_ligands[...], self.type_receptors[...] = levels
         if not self.config.n_permutations:
-            by_type, strongest = self._formula(ligand, receptor, types, levels)
+            by_type, strongest = formula_p_values(
+                ligand, receptor, types, self.config.statistic, self.config.average
+            )
         else:
             by_type, strongest = permuted_p_values(
-                columns,
-                where,
-                np.asarray(types),
-                statistic=self.config.statistic,
-                average=self.config.average,
-                n_permutations=self.config.n_permutations,
+                columns, where, np.asarray(types), statistic=self.config.statistic,
+                average=self.config.average, n_permutations=self.config.n_permutations,
                 seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
-            )
+            )  # fmt: skip
         self.unlikely_by_type[...] = jnp.asarray(by_type, self.unlikely_by_type.dtype)
         self.unlikely[...] = jnp.asarray(strongest, self.unlikely.dtype)
 
@@ -257,9 +252,10 @@ class DifferentiableLigandReceptor(Operator):
         cell_type_probabilities: jax.Array | None = None,
         spatial_coords: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
+        require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
         x = log_expression(counts, self.config.normalize)
         ligand, receptor = x[:, lr_pairs[:, 0]], x[:, lr_pairs[:, 1]]
-        types = self._types(labels, cell_type_probabilities, len(x))
+        types = self._types(labels, cell_type_probabilities)
         k = self.config.n_neighbors
         if self.fitted:
             highest = self.stored.highest[...]
@@ -274,8 +270,10 @@ class DifferentiableLigandReceptor(Operator):
         else:
             unlikely = neighbour_p_values(incoming, receptor)
             if types is not None:
-                levels = self._levels(ligand, receptor, types)
-                unlikely_by_type, strongest = self._formula(ligand, receptor, types, levels)
+                levels = type_levels(ligand, receptor, types, self.config.average)
+                unlikely_by_type, strongest = formula_p_values(
+                    ligand, receptor, types, self.config.statistic, self.config.average
+                )
                 unlikely = strongest if spatial_coords is None else unlikely
         outputs = {"lr_scores": scores, "lr_pvalues": unlikely}
         if types is not None:
@@ -284,15 +282,6 @@ class DifferentiableLigandReceptor(Operator):
                 by_type = self._hill(by_type, highest)
             outputs |= {"lr_scores_by_type": by_type, "lr_pvalues_by_type": unlikely_by_type}
         return outputs
-
-    def apply(
-        self, data: Mapping[str, Any], *more: Any, **named: Any
-    ) -> tuple[dict[str, Any], Any, Any]:
-        """As every operator's; refuses genes and types that there are not."""
-        labels = data.get("labels", data.get("cell_type_labels"))
-        pairs = data.get("lr_pairs", np.zeros((0, 2)))
-        require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        return super().apply(data, *more, **named)
 
     def _heard(self, near: Senders, ligand: jax.Array | None) -> jax.Array:
         """Ligand that reaches each cell from its neighbours, stored ones or one another."""
@@ -303,28 +292,10 @@ class DifferentiableLigandReceptor(Operator):
     def _hill(self, signal: jax.Array, highest: jax.Array) -> jax.Array:
         return hill(signal / highest**2, self.dial("kh"), self.dial("hill_n"))
 
-    def _types(self, labels: Any | None, shares: Any | None, n_cells: int) -> jax.Array | None:
-        """Rows of types, (cells, types); None if they are not wired."""
+    def _types(self, labels: Any | None, shares: Any | None) -> jax.Array | None:
+        """Rows of types, (cells, types), of zeros for a label of -1; None if not wired."""
         if shares is not None:
             return jnp.asarray(shares, float)
-        if labels is None:
-            return None
-        # A label of -1 gives a row of zeros.
-        return jax.nn.one_hot(jnp.asarray(labels), self.config.n_classes, dtype=float)
-
-    def _levels(self, ligand: jax.Array, receptor: jax.Array, types: jax.Array) -> TypeLevels:
-        if self.config.average == "trimean":
-            return TypeLevels(trimeans(ligand, types), trimeans(receptor, types))
-        weights = column_shares(types).T
-        return TypeLevels(weights @ ligand, weights @ receptor)
-
-    def _formula(
-        self, ligand: jax.Array, receptor: jax.Array, types: jax.Array, levels: TypeLevels
-    ) -> tuple[jax.Array, jax.Array]:
-        """P-values by the normal distribution: of pairs of types, and of the strongest."""
-        found = pair_statistic(levels, self.config.statistic)
-        if self.config.average == "trimean":
-            return jnp.ones_like(found), jnp.ones(found.shape[-1])
-        null = permutation_null(ligand, receptor, types, self.config.statistic)
-        p = jnp.where(found > 0, upper_tail(standardised(found, null)), 1.0)
-        return p, jnp.minimum(jnp.min(p, axis=(0, 1)) * p.shape[0] ** 2, 1.0)
+        return (
+            None if labels is None else jax.nn.one_hot(labels, self.config.n_classes, dtype=float)
+        )
