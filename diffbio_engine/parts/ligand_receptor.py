@@ -60,7 +60,7 @@ def trimeans(levels: jax.Array, types: jax.Array) -> jax.Array:
 
 
 def pair_statistic(levels: TypeLevels, statistic: Statistic) -> jax.Array:
-    """For each sending and receiving type and pair, (types, types, pairs); 0 where one is silent.
+    """For each sending and receiving type and pair, (types, types, pairs).
 
     ``mean``: the mean of the two levels (CellPhoneDB). ``hill``: their product, of which the
     Hill curve (CellChat) is a rising function, so that both have the same p-values.
@@ -68,7 +68,12 @@ def pair_statistic(levels: TypeLevels, statistic: Statistic) -> jax.Array:
     ligand, receptor = levels.ligand[:, None], levels.receptor[None, :]
     if statistic == "hill":
         return ligand * receptor
-    return jnp.where((ligand > 0) & (receptor > 0), 0.5 * (ligand + receptor), 0.0)
+    return 0.5 * (ligand + receptor)
+
+
+def both_speak(levels: TypeLevels) -> jax.Array:
+    """Whether neither the ligand nor the receptor is 0, (types, types, pairs)."""
+    return (levels.ligand[:, None] > 0) & (levels.receptor[None, :] > 0)
 
 
 def type_levels(
@@ -136,11 +141,12 @@ def formula_p_values(
 
     A trimean has no known moments: its values are 1.
     """
-    found = pair_statistic(type_levels(ligand, receptor, types, average), statistic)
+    levels = type_levels(ligand, receptor, types, average)
+    found = pair_statistic(levels, statistic)
     if average == "trimean":
         return jnp.ones_like(found), jnp.ones(found.shape[-1])
     null = permutation_null(ligand, receptor, types, statistic)
-    p = jnp.where(found > 0, upper_tail(standardised(found, null)), 1.0)
+    p = jnp.where(both_speak(levels), upper_tail(standardised(found, null)), 1.0)
     return p, jnp.minimum(jnp.min(p, axis=(0, 1)) * p.shape[0] ** 2, 1.0)
 
 
@@ -199,8 +205,11 @@ def permuted_p_values(
     else:
         null = Null(jnp.zeros(()), jnp.ones(()))
 
+    def of_pairs(group: jax.Array) -> TypeLevels:
+        return TypeLevels(group[:, pairs[:, 0]], group[:, pairs[:, 1]])
+
     def judged(group: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = pair_statistic(TypeLevels(group[:, pairs[:, 0]], group[:, pairs[:, 1]]), statistic)
+        found = pair_statistic(of_pairs(group), statistic)
         return found, jnp.max(standardised(found, null), axis=(0, 1))
 
     def of_order(order: jax.Array) -> jax.Array:
@@ -211,10 +220,11 @@ def permuted_p_values(
     shares = np.asarray(column_shares(jnp.asarray(types)))
     rng, n = np.random.default_rng(seed), len(levels)
     if average == "mean":
-        observed = jax.jit(judged)(jnp.asarray(shares.T @ levels))
+        means = jnp.asarray(shares.T @ levels)
     else:
         of_order = jax.jit(of_order)
-        observed = jax.jit(judged)(of_order(jnp.arange(n)))
+        means = of_order(jnp.arange(n))
+    observed = jax.jit(judged)(means)
     per_round = int(np.clip(_NUMBERS // (n * types.shape[1]), 1, 50))
     counts = (jnp.zeros(observed[0].shape, int), jnp.zeros(len(pairs), int))
     for start in range(0, n_permutations, per_round):
@@ -227,7 +237,8 @@ def permuted_p_values(
             groups = jnp.stack([of_order(jnp.asarray(order)) for order in orders])
         counts = compare(jnp.asarray(groups), observed, counts)
     by_type, strongest = ((np.asarray(c) + 1.0) / (n_permutations + 1) for c in counts)
-    return Permuted(np.where(np.asarray(observed[0]) > 0, by_type, 1.0), strongest)
+    speak = np.asarray(both_speak(of_pairs(means)))
+    return Permuted(np.where(speak, by_type, 1.0), strongest)
 
 
 def _count(found, observed, counts):  # type: ignore[no-untyped-def]

@@ -26,6 +26,7 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.parts.ligand_receptor import (
     TypeLevels,
+    both_speak,
     formula_p_values,
     hill,
     neighbour_p_values,
@@ -62,11 +63,9 @@ class LRScoringConfig(Config):
         False, doc="Let training find the temperature.", advanced=True
     )
     metric: Literal["euclidean", "cosine"] = setting(
-        "euclidean",
-        choices=("euclidean", "cosine"),
+        "euclidean", choices=("euclidean", "cosine"), advanced=True,
         doc="How near cells are in expression; places in the tissue are always euclidean.",
-        advanced=True,
-    )
+    )  # fmt: skip
     kh: float = dial(
         0.5,
         low=0.001,
@@ -277,7 +276,7 @@ class DifferentiableLigandReceptor(Operator):
                 unlikely = strongest if spatial_coords is None else unlikely
         outputs = {"lr_scores": scores, "lr_pvalues": unlikely}
         if types is not None:
-            by_type = pair_statistic(levels, self.config.statistic)
+            by_type = pair_statistic(levels, self.config.statistic) * both_speak(levels)
             if self.config.statistic == "hill":
                 by_type = self._hill(by_type, highest)
             outputs |= {"lr_scores_by_type": by_type, "lr_pvalues_by_type": unlikely_by_type}

@@ -112,13 +112,8 @@ def test_the_moments_are_those_of_all_permutations():
     for statistic, rtol in (("mean", 1e-6), ("hill", 0.3)):
         every = [
             pair_statistic(TypeLevels(weights.T @ ligand[o], weights.T @ receptor[o]), statistic)
-            for o in orders[:: 1 if statistic == "mean" else 7]
+            for o in orders
         ]
-        if statistic == "mean":
-            every = [
-                0.5 * ((weights.T @ ligand[o])[:, None] + (weights.T @ receptor[o])[None])
-                for o in orders
-            ]
         with jax.enable_x64(True):
             null = permutation_null(*map(jnp.asarray, (ligand, receptor, types)), statistic)
         np.testing.assert_allclose(null.spread, np.std(every, axis=0), rtol=rtol)
