@@ -33,12 +33,12 @@ genes = data.var_names.get_indexer(model.classifier.features)
 np.savez_compressed(
     Path(__file__).with_name("cell_annotator.npz"),
     genes=genes.astype(np.int16),
-    coefficients=model.classifier.coef_.astype(np.float32),
+    coefficients=model.classifier.coef_,
     intercepts=model.classifier.intercept_,
-    mean=model.scaler.mean_.astype(np.float32),
-    scale=model.scaler.scale_.astype(np.float32),
-    decisions=found.decision_matrix[names].to_numpy()[:200].astype(np.float64),
-    probabilities=found.probability_matrix[names].to_numpy()[:200].astype(np.float64),
+    mean=model.scaler.mean_,
+    scale=model.scaler.scale_,
+    decisions=found.decision_matrix[names].to_numpy()[:200],
+    probabilities=found.probability_matrix[names].to_numpy()[:200],
     names=names.astype("U"),
     accuracy=accuracy,
 )
