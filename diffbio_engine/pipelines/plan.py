@@ -160,6 +160,8 @@ def _planned(
         else:
             shape = done[source_block].shapes[source_name]
             shapes[port.name] = tuple(_NOMINAL_CELLS if n is None else n for n in shape)
+            if port.classes and (n_classes := _classes_of(done[source_block], source_name)):
+                classes[port.classes] = n_classes
     try:
         config = _sized(declared, block.config, shapes, classes)
         check_axes(declared.inputs, shapes, config)
@@ -167,6 +169,13 @@ def _planned(
     except UserError as error:
         raise error.at(block.id) from None
     return PlannedBlock(block.id, declared, config, block.learns, sources, dict(outputs))
+
+
+def _classes_of(block: PlannedBlock, output: str) -> int:
+    """How many classes the labels that come out of a block can have; 0 if it does not say."""
+    axis = next(p.classes for p in block.declared.outputs if p.name == output)
+    sizes = (s.name for s in block.declared.settings if axis and s.axis == axis)
+    return next((int(getattr(block.config, name)) for name in sizes), 0)
 
 
 def _sized(
