@@ -1,5 +1,7 @@
 """The network of Solo that tells simulated doublets from observed cells, and its first weights."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +41,7 @@ class DoubletClassifier(nnx.Module):
         n_steps = _EPOCHS * (len(x) // n_batch)
         adam = optax.adamw(optax.cosine_decay_schedule(_RATE, n_steps), weight_decay=_DECAY)
 
-        def step(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
+        def step(carry: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], None]:
             weights, memory = carry
             rows = jax.random.randint(key, (n_batch,), 0, len(x))
 
