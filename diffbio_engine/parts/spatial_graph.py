@@ -13,6 +13,7 @@ from diffbio_engine.parts.spatial_attention import Around
 
 _PLACED_AT_ONCE = 128  # spots, so that (spots, held spots) stays small
 _SAMPLE = 20_000  # spots for a mixture
+_LEAST = 1e-4  # of the variance of all: the least inside a domain
 
 
 class Held(NamedTuple):
@@ -25,6 +26,8 @@ class Held(NamedTuple):
         neighbours: Nearest of the same slice, nearest first, (held, k); a slice of fewer spots
             repeats the spot itself.
         kinds: Centres of the clusters of expression, (kinds, features).
+        kind_of: The cluster of each, (held,).
+        by_surroundings: Clusters are of the mean over a spot and its neighbours.
         radius: Furthest that a neighbour may be.
     """
 
@@ -33,6 +36,8 @@ class Held(NamedTuple):
     slices: jax.Array
     neighbours: jax.Array
     kinds: jax.Array
+    kind_of: jax.Array
+    by_surroundings: bool
     radius: float | None
 
 
@@ -56,7 +61,7 @@ def around_these(
     square = _squares(places, slices, places, slices) + jnp.diag(jnp.full(n, jnp.inf))
     _, neighbours = jax.lax.top_k(-square, min(k, n - 1))
     kinds = jnp.zeros((1, features.shape[1]))
-    held = Held(features, places, slices, neighbours, kinds, radius)
+    held = Held(features, places, slices, neighbours, kinds, jnp.zeros(n, int), False, radius)
     return _around(features, places, slices, neighbours, held)
 
 
@@ -96,7 +101,6 @@ def _around(
     features: jax.Array, places: jax.Array, slices: jax.Array, neighbours: jax.Array, held: Held
 ) -> tuple[Around, Around]:
     further = held.neighbours[neighbours]
-    kind, kinds = (_nearest_kind(x, held.kinds) for x in (features, held.features))
 
     def beside(place: jax.Array, which: jax.Array, who: jax.Array) -> jax.Array:
         square = jnp.sum((place[..., None, :] - held.places[who]) ** 2, axis=-1)
@@ -104,12 +108,10 @@ def _around(
         counts = (square > 0) & (held.slices[who] == which[..., None])
         return counts if held.radius is None else counts & (square <= held.radius**2)
 
-    near = Around(
-        features,
-        held.features[neighbours],
-        beside(places, slices, neighbours),
-        kind[:, None] == kinds[neighbours],
-    )
+    counts, others = beside(places, slices, neighbours), held.features[neighbours]
+    typical = surroundings(features, others, counts) if held.by_surroundings else features
+    kind, kinds = nearest_kind(typical, held.kinds), held.kind_of
+    near = Around(features, others, counts, kind[:, None] == kinds[neighbours])
     far = Around(
         near.others,
         held.features[further],
@@ -119,7 +121,14 @@ def _around(
     return near, far
 
 
-def _nearest_kind(features: jax.Array, kinds: jax.Array) -> jax.Array:
+def surroundings(own: jax.Array, others: jax.Array, beside: jax.Array) -> jax.Array:
+    """Mean over spots and those neighbours that count, (spots, features)."""
+    weight = beside[..., None].astype(own.dtype)
+    return (own + jnp.sum(others * weight, axis=1)) / (1.0 + jnp.sum(weight, axis=1))
+
+
+def nearest_kind(features: jax.Array, kinds: jax.Array) -> jax.Array:
+    """The cluster of each spot, (spots,)."""
     norms = 0.5 * jnp.sum(kinds**2, axis=1)
     return jnp.argmax(jax.lax.stop_gradient(features @ kinds.T - norms), axis=1)
 
@@ -143,17 +152,33 @@ def start_of_features(
     return basis, centre, max(scale, 1e-6), max(variance, 1e-12)
 
 
-def start_of_domains(embedded: np.ndarray, n_domains: int, seed: int) -> tuple[np.ndarray, float]:
-    """Means of a Gaussian mixture of one shape, and twice the mean variance inside domains.
+def start_of_domains(embedded: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
+    """Means of a Gaussian mixture with one shape for all, from the better of two k-means starts.
 
-    From the best of four k-means++ starts. Spots beyond 20 000 are left out, evenly.
+    Spots beyond 20 000 are left out, evenly.
     """
     rows = np.random.default_rng(seed).permutation(len(embedded))[:_SAMPLE]
     sample = np.asarray(embedded, np.float64)[rows]
     size = max(float(sample.std()), 1e-12)
     found = GaussianMixture(
-        n_domains, covariance_type="tied", reg_covar=1e-4, n_init=2, random_state=seed
+        n_domains, covariance_type="tied", reg_covar=_LEAST, n_init=2, random_state=seed
     ).fit(sample / size)
-    return found.means_ * size, 2.0 * size**2 * float(np.trace(found.covariances_)) / sample.shape[
-        1
-    ]
+    return found.means_ * size
+
+
+def shape_inside(embedded: np.ndarray, centres: np.ndarray, shape: np.ndarray | None) -> np.ndarray:
+    """``M`` with ``|x M|^2`` the squared distance in units of the spread inside domains.
+
+    Args:
+        shape: By which spots go to the nearest of the centres; None for as many rounds as it takes
+            to find one, from plain distances.
+    """
+    embedded = np.asarray(embedded, np.float64)
+    size = max(float(embedded.std()), 1e-12)
+    now = np.eye(embedded.shape[1]) if shape is None else np.asarray(shape, np.float64)
+    for _ in range(10 if shape is None else 1):
+        square = ((embedded @ now)[:, None, :] - centres @ now) ** 2
+        apart = embedded - centres[np.argmin(square.sum(axis=2), axis=1)]
+        covariance = apart.T @ apart / len(apart) + _LEAST * size**2 * np.eye(len(now))
+        now = np.linalg.cholesky(np.linalg.inv(covariance))
+    return now

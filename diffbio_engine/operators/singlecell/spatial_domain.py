@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +30,14 @@ from diffbio_engine.parts.spatial_graph import (
     Held,
     around_held,
     around_these,
+    nearest_kind,
     neighbours_in_slices,
+    shape_inside,
     start_of_domains,
     start_of_features,
 )
+
+_TOGETHER = 512  # spots that are embedded at once in preparing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +46,31 @@ class SpatialDomainConfig(Config):
 
     n_genes: int = size("genes", default=2000, doc="Number of genes.")
     n_domains: int = setting(7, low=2, high=100, doc="How many domains to look for.")
-    n_neighbors: int = setting(
-        15, low=1, high=100, doc="How many of the nearest spots a spot looks at."
-    )
+    n_neighbors: int = setting(15, low=1, high=100, doc="How many nearest spots a spot looks at.")
     radius: float | None = setting(
         None,
         low=0.0,
         doc="Look no further than this, in the unit of the coordinates; empty for no limit.",
         advanced=True,
     )
+    alike_by: Literal["surroundings", "spots"] = setting(
+        "surroundings",
+        choices=("surroundings", "spots"),
+        doc="Neighbours are alike by the mean around them or, as published, by themselves.",
+        advanced=True,
+    )
     alpha: float = dial(
         0.8,
         low=0.0,
         high=1.0,
-        doc="Weight of neighbours with similar expression over that of all neighbours. Low:"
-        " smoother domains.",
+        doc="Weight of neighbours with similar expression against all. Low: smoother domains.",
     )
     temperature: float = dial(
         1.0,
         low=0.01,
         high=100.0,
         log=True,
-        unit="times the spread inside domains",
+        unit="times the variance inside domains",
         doc="Low: each spot belongs to one domain. High: spots are shared.",
     )
     learnable_temperature: bool = setting(
@@ -76,7 +84,7 @@ class SpatialDomainConfig(Config):
         50,
         low=2,
         high=500,
-        doc="How many principal components of the expression are held of each spot.",
+        doc="How many principal components of each spot are held.",
         advanced=True,
     )
     normalize: bool = setting(
@@ -87,34 +95,31 @@ class SpatialDomainConfig(Config):
 
 @operator(title="Spatial domains (STAGATE)")
 class DifferentiableSpatialDomain(Operator):
-    """Finds regions of the tissue whose spots are alike in expression and lie together.
+    """Finds regions of the tissue whose spots are alike and lie together.
 
     An autoencoder with attention over the nearest spots of the slice: ``h_i = elu(sum_j a_ij x_j
-    W)``, ``z_i = h_i V``, and back by the same weights and attention. ``a_ij`` mixes the attention
-    among all neighbours, by ``1 - alpha``, with that among neighbours of the same cluster of
-    expression, by ``alpha``. ``x`` are principal components of ``log(1 + counts per 10 000)``.
-    ``share_ik = softmax_k(-|z_i - c_k|^2 / (temperature * spread))`` with prototypes ``c``;
-    ``spread`` is twice the mean variance of ``z`` inside domains. The reconstruction loss is the
-    share of the variance of expression that is left; the domain loss, the free energy of ``z``
-    among the prototypes, moves these and draws spots to them.
+    W)``, ``z_i = h_i V``, and back by the same weights and attention. ``a_ij`` mixes attention
+    among all neighbours, by ``1 - alpha``, with that among those of the same cluster of expression
+    (see ``alike_by``), by ``alpha``. ``x``: principal components of ``log(1 + counts per 10 000)``.
+    ``share_ik = softmax_k(-|z_i - c_k|^2 / (2 temperature))`` with prototypes ``c``; lengths are
+    in units of the spread inside domains, by direction (at temperature 1, a mixture of Gaussians
+    of one shape). The reconstruction loss is the share of the variance of expression that is left;
+    the domain loss, the free energy among prototypes, moves these and draws spots to them.
 
-    Held from preparing: components of all spots and who is beside whom. A spot is found by its
-    place: at a held spot it has that one's neighbours, elsewhere the nearest held spot and that
-    one's neighbours. Its own expression is always that which comes in. Slices are never joined.
+    Held from preparing: components of all spots and who is beside whom. At the place of a held spot
+    a spot has its neighbours, elsewhere the nearest held one and that one's neighbours. Its own
+    expression is always that which comes in. Slices are never joined.
 
     Softens: the choice of the nearest prototype (``argmin`` of the distances).
-    Hard limit: as ``temperature`` goes to 0, a row is one-hot at the nearest prototype.
-    Gradients: reach ``counts`` (of the batch; its neighbours' are held), all weights, prototypes
-    and the temperature. Who is beside whom and whose expression is similar are choices without a
-    slope, so none reaches ``spatial_coords``.
+    Hard limit: as ``temperature`` goes to 0, rows are one-hot.
+    Gradients: reach ``counts`` (of the batch; its neighbours' are held), weights, prototypes and
+    temperature; not ``spatial_coords``: who is beside whom, or alike, is a choice without a slope.
     Cost: O(cells * neighbours^2 * components) time and memory a batch, and O(cells * spots) time to
     find places. Held: O(spots * (components + neighbours)).
-    Start: weights that give the means of the principal components over neighbours, prototypes of a
-    Gaussian mixture of them.
+    Start: weights that give means of components over neighbours, prototypes of their mixture.
 
     References:
-        Dong, Zhang (2022), Deciphering spatial domains from spatially resolved transcriptomics
-        with an adaptive graph attention auto-encoder (STAGATE), Nature Communications 13.
+        Dong, Zhang (2022), STAGATE: spatial domains by graph attention, Nature Communications 13.
     """
 
     Config = SpatialDomainConfig
@@ -142,7 +147,7 @@ class DifferentiableSpatialDomain(Operator):
             "Log-normalised expression, as the surroundings tell it.",
         ),
         Port("reconstruction_loss", "", Kind.LOSS, "Share of the variance that is left."),
-        Port("domain_loss", "", Kind.LOSS, "Tightness of the domains.", weight=0.1),
+        Port("domain_loss", "", Kind.LOSS, "Tightness of the domains.", weight=0.01),
     )
     reach = "population"
     needs_training = True
@@ -170,12 +175,13 @@ class DifferentiableSpatialDomain(Operator):
         self.centre = Buffer(jnp.zeros(config.n_genes))
         self.scale = Buffer(jnp.asarray(1.0))
         self.variance = Buffer(jnp.asarray(1.0))
-        self.spread = Buffer(jnp.asarray(1.0))
+        self.shape = Buffer(jnp.eye(config.hidden_dim))
         self.features = Buffer(jnp.zeros((1, d)))
         self.places = Buffer(jnp.zeros((1, 2)))
         self.slices = Buffer(jnp.zeros(1, jnp.int32))
         self.neighbours = Buffer(jnp.zeros((1, 1), jnp.int32))
         self.kinds = Buffer(jnp.zeros((1, d)))
+        self.kind_of = Buffer(jnp.zeros(1, jnp.int32))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
@@ -199,32 +205,38 @@ class DifferentiableSpatialDomain(Operator):
         features = (expression - np.asarray(self.centre[...])) @ np.asarray(self.basis[...])
         features /= float(self.scale[...])
         neighbours = neighbours_in_slices(places, slices, config.n_neighbors)
-        kinds = start_of_domains(features, config.n_domains, seed)[0]
+        typical = features
+        if config.alike_by == "surroundings":
+            typical = np.mean([features, *(features[n] for n in neighbours.T)], axis=0)
+        kinds = start_of_domains(typical, config.n_domains, seed)
         self.features = Buffer(jnp.asarray(features))
         self.places = Buffer(jnp.asarray(places))
         self.slices = Buffer(jnp.asarray(slices))
         self.neighbours = Buffer(jnp.asarray(neighbours))
-        self.kinds = Buffer(jnp.asarray(kinds))
+        self.kinds = Buffer(jnp.asarray(kinds, self.features.dtype))
+        self.kind_of = Buffer(nearest_kind(jnp.asarray(typical), self.kinds[...]))
         self.fitted = True
-        if first:
-            self._begin(seed)
+        self._settle(first, seed)
 
-    def _begin(self, seed: int) -> None:
-        """First weights, and prototypes among what they give."""
+    def _settle(self, first: bool, seed: int) -> None:
+        """First weights and prototypes; and, each time, the shape of domains."""
         n = len(self.places)
-        rows = np.random.default_rng(seed).permutation(n)
         run = nnx.jit(lambda block, some: block._pass(*block._of_held(some)))
-        some, misfits = jnp.asarray(rows[: min(n, 512)]), {}
-        for gain in np.geomspace(0.25, 1.5, 8):
-            self.network.begin(self.basis.shape[1], float(gain))
-            misfits[gain] = float(jnp.mean((run(self, some)[1] - self.features[some]) ** 2))
-        self.network.begin(self.basis.shape[1], min(misfits, key=misfits.__getitem__))
-        # The last part is filled up, so that one shape is compiled.
-        parts = np.resize(np.arange(n), (-(-n // 512), 512))
+        if first:
+            some = jnp.asarray(np.random.default_rng(seed).permutation(n)[:_TOGETHER])
+            misfits = {}
+            for gain in np.geomspace(0.25, 1.5, 8):
+                self.network.begin(self.basis.shape[1], float(gain))
+                misfits[gain] = float(jnp.mean((run(self, some)[1] - self.features[some]) ** 2))
+            self.network.begin(self.basis.shape[1], min(misfits, key=misfits.__getitem__))
+        parts = np.resize(np.arange(n), (-(-n // _TOGETHER), _TOGETHER))
         z = np.concatenate([np.asarray(run(self, jnp.asarray(part))[0]) for part in parts])[:n]
-        centres, spread = start_of_domains(z, self.config.n_domains, seed)
-        self.prototypes[...] = jnp.asarray(centres, self.prototypes.dtype)
-        self.spread[...] = jnp.asarray(spread, self.spread.dtype)
+        if first:
+            centres = start_of_domains(z, self.config.n_domains, seed)
+            self.prototypes[...] = jnp.asarray(centres, self.prototypes.dtype)
+        shape = None if first else np.asarray(self.shape[...])
+        found = shape_inside(z, np.asarray(self.prototypes[...]), shape)
+        self.shape[...] = jnp.asarray(found, self.shape.dtype)
 
     def __call__(
         self,
@@ -235,17 +247,17 @@ class DifferentiableSpatialDomain(Operator):
         expression = self._expression(jnp.asarray(counts, float))
         centred = expression - self.centre[...]
         features = centred @ self.basis[...] / self.scale[...]
-        slices = slice_labels
         if self.fitted:
-            near, far = around_held(features, spatial_coords, slices, self._held())
+            near, far = around_held(features, spatial_coords, slice_labels, self._held())
         else:
             k, radius = self.config.n_neighbors, self.config.radius
-            near, far = around_these(features, spatial_coords, slices, k, radius)
+            near, far = around_these(features, spatial_coords, slice_labels, k, radius)
         z, y = self._pass(near, far)
         found = self.scale[...] * y @ self.basis[...].T
         left = jnp.mean(jnp.sum((centred - found) ** 2, axis=1))
-        temperature = self.dial("temperature") * self.spread[...]
-        square = jnp.sum((z[:, None, :] - self.prototypes[...]) ** 2, axis=-1)
+        temperature = 2.0 * self.dial("temperature")
+        shape = self.shape[...]
+        square = jnp.sum(((z @ shape)[:, None, :] - self.prototypes[...] @ shape) ** 2, axis=-1)
         energy = -soft_ops.logsumexp_max(-square, axis=1, softness=temperature)
         return {
             "domain_assignments": soft_ops.argmin(
@@ -255,7 +267,7 @@ class DifferentiableSpatialDomain(Operator):
             "spatial_embeddings": z,
             "reconstructed_expression": found + self.centre[...],
             "reconstruction_loss": left / self.variance[...],
-            "domain_loss": jnp.mean(energy) / (self.spread[...] * z.shape[1]),
+            "domain_loss": jnp.mean(energy) / (2.0 * z.shape[1]),
         }
 
     def _expression(self, counts: jax.Array) -> jax.Array:
@@ -271,6 +283,8 @@ class DifferentiableSpatialDomain(Operator):
             self.slices[...],
             self.neighbours[...],
             self.kinds[...],
+            self.kind_of[...],
+            self.config.alike_by == "surroundings",
             self.config.radius,
         )
 
