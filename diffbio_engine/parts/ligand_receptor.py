@@ -117,7 +117,8 @@ def permutation_null(
     if statistic == "hill":
         mean, by_l, by_r = mean_l * mean_r, mean_r, mean_l
     else:
-        mean, by_l, by_r = 0.5 * (mean_l + mean_r), 0.5, 0.5
+        mean, by_l = 0.5 * (mean_l + mean_r), jnp.asarray(0.5)
+        by_r = by_l
     variance = (
         by_l**2 * var_l * own[:, None]
         + by_r**2 * var_r * own[None, :]
@@ -201,7 +202,7 @@ def permuted_p_values(
     levels, types = levels[known].astype(np.float32), types[known].astype(np.float32)
     columns = [jnp.asarray(levels[:, i]) for i in pairs.T]
     if average == "mean":
-        null = permutation_null(*columns, jnp.asarray(types), statistic)
+        null = permutation_null(columns[0], columns[1], jnp.asarray(types), statistic)
     else:
         null = Null(jnp.zeros(()), jnp.ones(()))
 
@@ -249,7 +250,9 @@ def _count(found, observed, counts):  # type: ignore[no-untyped-def]
     )
 
 
-def require_positions(pairs: jax.Array, n_genes: int, labels: jax.Array | None, n: int) -> None:
+def require_positions(
+    pairs: jax.Array | np.ndarray, n_genes: int, labels: jax.Array | np.ndarray | None, n: int
+) -> None:
     """Refuses pairs of genes, or types, that there are not (where the numbers are known)."""
     for values, limit, where, what in (
         (pairs, n_genes, "lr_pairs", "genes"),

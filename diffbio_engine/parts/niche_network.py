@@ -1,5 +1,6 @@
 """What a cell's neighbours say to it, and what of its expression that explains."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -128,7 +129,7 @@ class NicheNetwork(nnx.Module):
     def listen(
         self,
         signals: Signals,
-        standardise,  # type: ignore[no-untyped-def]
+        standardise: Callable[[jax.Array, jax.Array], jax.Array],
         *,
         key: jax.Array | None = None,
         dropout: float = 0.0,

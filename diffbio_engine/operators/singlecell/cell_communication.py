@@ -101,8 +101,7 @@ class DifferentiableCellCommunication(Operator):
 
     Softens: nothing; attention shares are part of the model and have no limit to compare with.
     Hard limit: untrained but prepared, attention is even and the model is linear (NCEM's).
-    Gradients: reach ``counts``, all weights and, through the nearness of neighbours, the places;
-    not the choice of neighbours.
+    Gradients: reach ``counts``, all weights and the places; not the choice of neighbours.
     Cost: O(cells * (stored + neighbours * pairs * heads * width + pairs * genes)) time,
     O(cells * (neighbours * (pairs + heads * width) + genes)) memory.
     Start: ridge regression of what types leave unexplained on the mean signals of the neighbours;
@@ -215,8 +214,8 @@ class DifferentiableCellCommunication(Operator):
             self._begin(x, np.concatenate(parts), np.asarray(self.stored.types(jnp.asarray(codes))))
         self.fitted = True
         between = jax.jit(self._between)
-        heard_by = [between(n, codes[b], receptor[b]) for n, b in zip(near, blocks, strict=True)]
-        self.by_type[...] = sum(heard_by) / (sizes[None, :, None] * self.stored.highest[...] ** 2)
+        each = [between(n, codes[b], receptor[b]) for n, b in zip(near, blocks, strict=True)]
+        self.by_type[...] = sum(each) / (sizes[None, :, None] * self.stored.highest[...] ** 2)
 
     def _begin(self, x: np.ndarray, signal: np.ndarray, types: np.ndarray) -> None:
         """The linear model: means of types, effects of signals on what these leave over."""

@@ -226,7 +226,7 @@ class DifferentiableLigandReceptor(Operator):
                 ligand, receptor, types, self.config.statistic, self.config.average
             )
         else:
-            by_type, strongest = permuted_p_values(
+            by_type, strongest = permuted_p_values(  # type: ignore[assignment]
                 columns, where, np.asarray(types), statistic=self.config.statistic,
                 average=self.config.average, n_permutations=self.config.n_permutations,
                 seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
@@ -236,8 +236,8 @@ class DifferentiableLigandReceptor(Operator):
 
     def _compare_neighbours(self, x: np.ndarray, pairs: np.ndarray) -> None:
         """The p-value of each pair among neighbours."""
-        near = jax.jit(lambda some: self._heard(self.stored.around(some, k), None))
         k, places = self.config.n_neighbors, self.stored.places[...]
+        near = jax.jit(lambda some: self._heard(self.stored.around(some, k), None))
         chunks = [places[i : i + _CHUNK] for i in range(0, len(x), _CHUNK)]
         incoming = np.concatenate([np.asarray(near(some)) for some in chunks])
         p = neighbour_p_values(jnp.asarray(incoming), jnp.asarray(x[:, pairs[:, 1]]))
