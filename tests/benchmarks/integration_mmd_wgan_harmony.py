@@ -59,7 +59,7 @@ def judged(
     """iLISI, cLISI and types kept."""
     chosen = np.random.default_rng(0).permutation(len(found))[:MOST_JUDGED]
     found, batches, own = found[chosen], batches[chosen], own[chosen]
-    # As many neighbours as there are cells of a type in 200 cells.
+    # In 200 cells there are about 30 of a type in a batch.
     perplexity = 30.0 if len(found) > 500 else 10.0
     mixed = local_inverse_simpson(found, batches, perplexity=perplexity).mean()
     if types is None:
