@@ -203,7 +203,6 @@ class DifferentiableCellAnnotator(Operator):
         found = self.form(counts, labels, marker_matrix, key, self.fitted)
         temperature = self.dial("temperature")
         shares = soft_ops.argmax(found.logits, axis=1, softness=temperature, standardize=False)
-        log_shares = jax.nn.log_softmax(found.logits / temperature, axis=1)
         centred = found.logits - jnp.mean(found.logits, axis=1, keepdims=True)
         return {
             "cell_type_probabilities": shares,
@@ -211,7 +210,7 @@ class DifferentiableCellAnnotator(Operator):
             "latent": centred if found.latent is None else found.latent,
             "logits": found.logits,
             "confidence": jnp.max(shares, axis=1),
-            "classification_loss": self.form.ratio * known_cross_entropy(log_shares, labels),
+            "classification_loss": self._cross_entropy(found.logits, labels),
             "elbo_loss": jnp.mean(found.misfit + found.divergence),
             "penalty_loss": found.penalty,
         }
@@ -262,9 +261,15 @@ class DifferentiableCellAnnotator(Operator):
         if known_labels is not None and label_indices is not None:
             labels = _spread(known_labels, label_indices, len(counts))
         found = self.form(counts, labels, marker_matrix, key, self.fitted)
-        log_shares = jax.nn.log_softmax(found.logits / self.dial("temperature"), axis=1)
         bound = jnp.mean(found.misfit + beta * found.divergence)
-        return bound + self.form.ratio * known_cross_entropy(log_shares, labels) + found.penalty
+        return bound + self._cross_entropy(found.logits, labels) + found.penalty
+
+    def _cross_entropy(self, logits: jax.Array, labels: jax.Array | None) -> jax.Array:
+        """Of the known cells, with the weight that the form gives it."""
+        temperature = self.dial("temperature")
+        highest = soft_ops.logsumexp_max(logits, axis=1, keepdims=True, softness=temperature)
+        log_shares = (logits - highest) / temperature
+        return self.form.ratio * known_cross_entropy(log_shares, labels)
 
 
 def _spread(known: Any, rows: Any, n_cells: int) -> jax.Array:
