@@ -93,8 +93,8 @@ class LiveMap(pn.viewable.Viewer):
             self.session.work(lambda: look_into(path))  # the first gene need not wait for it
         self.wish = replace(self.wish, path=path, counts=counts, theme=session.theme)
         self._bar.param.update(colours=self._colours(), genes=bool(path), colour=self.wish.colour)
-        title, sentence = words_without_map(session) if self.drawn is None else ("", "")
-        self._stage.param.update(title=title, sentence=sentence)
+        words = words_without_map(session) if self.drawn is None else ("", "")
+        self._stage.param.update(title=words[0], sentence=words[1])
 
     def _colours(self) -> list[dict[str, Any]]:
         preview = self.session.dataset.preview if self.session.dataset else {}

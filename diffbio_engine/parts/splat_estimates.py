@@ -11,7 +11,7 @@ from scipy.stats import gamma
 from diffbio_engine.parts.splat_moments import Variation, model_moments
 
 _ROWS = 2048
-_SURE = 4.0  # standard errors by which a group must differ for a gene to count as changed
+_SURE = 2.5  # standard errors by which a group must differ for a gene to count as changed
 _PRIOR = 3.0  # normalised counts that pull a factor towards 1
 _FEWEST = 20  # cells of a kind, for its variances to count
 NO_DROPOUT = -30.0  # a midpoint that no count is below
@@ -27,6 +27,7 @@ class SplatEstimate:
         group_factors: By group and gene, with 1 where no change is sure.
         group_shares, batch_factors: Share of each group; factors by batch and gene.
         lib_loc, lib_scale, batch_shift: Of log library sizes; batches apart.
+        group_shift: How much larger the log library sizes of each group are (Splat has none).
         common, trend, gene_scale, df: Of biological variation.
         dropout_mid, dropout_shape: Of the zeros that counting does not explain.
     """
@@ -40,6 +41,7 @@ class SplatEstimate:
     lib_loc: float
     lib_scale: float
     batch_shift: np.ndarray
+    group_shift: np.ndarray
     common: float
     trend: float
     gene_scale: np.ndarray
@@ -85,7 +87,15 @@ def estimate_splat(
             for b in range(n_batches)
         ]
     )
-    lib_scale = float(max((log_total - centre[batch[full]]).std(), 0.01))
+    depth = log_total - centre[batch[full]]
+    group_shift = np.array(
+        [
+            depth[group[full] == k].mean() if (group[full] == k).any() else 0.0
+            for k in range(n_groups)
+        ]
+    )
+    # An unknown group (-1) takes the last, which is none.
+    lib_scale = float(max((depth - np.append(group_shift, 0.0)[group[full]]).std(), 0.01))
 
     n = sums.n.reshape(n_groups + 1, n_batches)[1:]
     scaled = sums.scaled.reshape(n_groups + 1, n_batches, -1)
@@ -116,6 +126,7 @@ def estimate_splat(
         lib_loc=float(centre.mean() + np.log(lost)),
         lib_scale=lib_scale,
         batch_shift=centre - centre.mean(),
+        group_shift=group_shift,
         common=common,
         trend=trend,
         gene_scale=gene_scale,

@@ -273,15 +273,14 @@ class DifferentiableCellCommunication(Operator):
         h, shares = self.network.listen(
             signals, self.stored.standardised, key=key, dropout=self.config.dropout_rate
         )
-        scores = hill(
-            heard(signals, shares, receptor) / highest**2, self.dial("kh"), jnp.ones((), x.dtype)
-        )
+        arriving = heard(signals, shares, receptor) / highest**2
+        scores = hill(arriving, self.dial("kh"), jnp.ones((), x.dtype))
         told = self.stored.standardised(heard(signals, shares, signals.competence), types)
+        pathways = self.network.pathways(groups, self.noise[...], n_pathways)
         left = x - self.network.expected(h, told, types)
         outputs = {
             "communication_scores": scores,
-            "signaling_activity": scores
-            @ self.network.pathways(groups, self.noise[...], n_pathways),
+            "signaling_activity": scores @ pathways,
             "niche_embeddings": h,
             "pair_effects": self.network.effects[...],
             "neighbour_explained": self.explained[...],

@@ -296,6 +296,5 @@ class DifferentiablePseudotime(Operator):
             return root
         raise DataError(
             f"cell {root} is the root, but there are {n_cells} cells, counted from 0.",
-            fix="Choose a row that exists.",
-            where="root_cell_index",
-        )
+            fix="Choose a row that exists.", where="root_cell_index",
+        )  # fmt: skip

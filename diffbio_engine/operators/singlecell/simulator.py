@@ -121,7 +121,6 @@ class DifferentiableSimulator(Operator):
     Gradients: reach means, group shares, batch depths through counts (soft ones, or straight
     through) and through ``moment_loss``; that of the Gamma is implicit.
     Cost: O(cells * genes) time and memory, about a microsecond a count.
-    Start: estimated from the data.
 
     References:
         Zappia, Phipson, Oshlack (2017), Splatter: simulation of single-cell RNA sequencing data.
@@ -192,6 +191,7 @@ class DifferentiableSimulator(Operator):
         self.batch_shift = nnx.Param(jnp.zeros(c.n_batches))
         self.group_log_factors = Buffer(jnp.zeros((c.n_groups, genes)))
         self.batch_log_factors = Buffer(jnp.zeros((c.n_batches, genes)))
+        self.group_shift = Buffer(jnp.zeros(c.n_groups))
         self.gene_scale = Buffer(jnp.ones(genes))
         mid, shape = (c.dropout_mid, c.dropout_shape) if c.dropout else (NO_DROPOUT, -1.0)
         lib, bcv = (c.lib_loc, c.lib_scale), (c.bcv_common, 1.0, c.bcv_df)
@@ -216,6 +216,7 @@ class DifferentiableSimulator(Operator):
             put(self.batch_shift, found.batch_shift)
         put(self.group_log_factors, np.log(found.group_factors))
         put(self.batch_log_factors, np.log(found.batch_factors))
+        put(self.group_shift, found.group_shift)
         put(self.gene_scale, found.gene_scale)
         put(self.parameters, found.parameters)
         self.fitted = True
@@ -242,8 +243,9 @@ class DifferentiableSimulator(Operator):
         batch = splat_cells.batches_of(n_batches, batch_labels, draws.batch, in_order=in_order)
         group, shares = splat_cells.groups_of(self.group_logits[...], labels, draws.groups, soften)
         lib_loc, lib_scale, variation = self._variation(genes.scale)
-        depth = lib_loc + self.batch_shift[...]
-        log_library = depth[batch] + lib_scale * normal_of(draws.library)
+        # Cells of a large type hold more of everything; Splat itself has no such thing.
+        depth = lib_loc + self.batch_shift[batch] + shares @ self.group_shift[...]
+        log_library = depth + lib_scale * normal_of(draws.library)
         outputs = {
             **draw_cells(profiles, shares, batch, log_library, variation, draws, soften),
             "group_labels": group,
@@ -292,7 +294,7 @@ class DifferentiableSimulator(Operator):
         lib_loc, lib_scale, variation = self._variation(scale)
         in_batch = jnp.mean(jax.nn.one_hot(batch, n_batches, dtype=profiles.dtype), axis=0)
         weights = in_batch[:, None] * jax.nn.softmax(self.group_logits[...])
-        depth = jnp.repeat(lib_loc + self.batch_shift[...], n_groups)
+        depth = (lib_loc + self.batch_shift[:, None] + self.group_shift[...]).reshape(-1)
         model = model_moments(
             profiles.reshape(-1, n_genes), weights.reshape(-1), depth, lib_scale, variation
         )
