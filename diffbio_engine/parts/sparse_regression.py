@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from diffbio_engine import soft_ops
+
 
 @dataclass(frozen=True)
 class Penalty:
@@ -34,17 +36,16 @@ class Penalty:
 def soft_threshold(
     x: jax.Array, threshold: float | jax.Array, softness: float | jax.Array
 ) -> jax.Array:
-    """``sign(x) max(|x| - threshold, 0)`` with a rounded edge: ``s(x - threshold) - s(-x - ...)``.
+    """``sign(x) max(|x| - threshold, 0)``, edge rounded: ``s(x - threshold) - s(-x - threshold)``.
 
-    ``s(z) = softness log(1 + exp(z / softness))``. Odd, rising, and its slope is never above 1, so
+    ``s(z) = softness log(1 + exp(z / softness))``, the soft ``relu``. Odd, rising, and its slope is never above 1, so
     it is the proximal map of a convex penalty.
 
     Hard limit: soft thresholding as ``softness`` goes to 0.
     Gradients: everywhere; at 0 ``2 / (1 + exp(threshold / softness))``.
     """
-    above = softness * jax.nn.softplus((x - threshold) / softness)
-    below = softness * jax.nn.softplus((-x - threshold) / softness)
-    return above - below
+    above = soft_ops.relu(x - threshold, softness=softness)
+    return above - soft_ops.relu(-x - threshold, softness=softness)
 
 
 def sparse_weights(
