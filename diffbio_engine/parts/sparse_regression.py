@@ -38,8 +38,8 @@ def soft_threshold(
 ) -> jax.Array:
     """``sign(x) max(|x| - threshold, 0)``, edge rounded: ``s(x - threshold) - s(-x - threshold)``.
 
-    ``s(z) = softness log(1 + exp(z / softness))``, the soft ``relu``. Odd, rising, and its slope is never above 1, so
-    it is the proximal map of a convex penalty.
+    ``s(z) = softness log(1 + exp(z / softness))``, the soft ``relu``. Odd, rising, and its slope is
+    never above 1, so it is the proximal map of a convex penalty.
 
     Hard limit: soft thresholding as ``softness`` goes to 0.
     Gradients: everywhere; at 0 ``2 / (1 + exp(threshold / softness))``.
