@@ -168,13 +168,10 @@ class LiveMap(pn.viewable.Viewer):
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
             self._timeline.steps = steps
-        badge = "Starting point: not trained yet" if frame.step == 0 else ""
-        self._stage.param.update(title="", sentence="", badge=badge)
-        if (
-            before is not None
-            and self.wish.chosen is not None
-            and len(before.frame.xy) != len(frame.xy)
-        ):
+        new = "Starting point: not trained yet" if frame.step == 0 else ""
+        self._stage.param.update(title="", sentence="", badge=new)
+        n_before = len(before.frame.xy) if before is not None else len(frame.xy)
+        if self.wish.chosen is not None and n_before != len(frame.xy):
             self._select(None)
 
     # -- what the person asks ----------------------------------------------------------------

@@ -202,13 +202,9 @@ class DifferentiableSimulator(Operator):
     ) -> None:
         if "counts" not in arrays:
             return  # the settings stand
+        c, groups, batches = self.config, arrays.get("labels"), arrays.get("batch_labels")
         found = estimate_splat(
-            arrays["counts"],
-            arrays.get("labels"),
-            self.config.n_groups,
-            arrays.get("batch_labels"),
-            self.config.n_batches,
-            dropout=self.config.dropout,
+            arrays["counts"], groups, c.n_groups, batches, c.n_batches, dropout=c.dropout
         )
         if first:
             put(self.gene_means_logits, np.log(found.gene_means))
@@ -243,7 +239,7 @@ class DifferentiableSimulator(Operator):
         batch = splat_cells.batches_of(n_batches, batch_labels, draws.batch, in_order=in_order)
         group, shares = splat_cells.groups_of(self.group_logits[...], labels, draws.groups, soften)
         lib_loc, lib_scale, variation = self._variation(genes.scale)
-        # Cells of a large type hold more of everything; Splat itself has no such thing.
+        # Cells of a large type hold more of everything (not in Splat).
         depth = lib_loc + self.batch_shift[batch] + shares @ self.group_shift[...]
         log_library = depth + lib_scale * normal_of(draws.library)
         outputs = {
@@ -290,9 +286,9 @@ class DifferentiableSimulator(Operator):
     def _loss(
         self, counts: jax.Array, batch: jax.Array, profiles: jax.Array, scale: jax.Array
     ) -> jax.Array:
-        n_batches, n_groups, n_genes = profiles.shape
+        n_batches, _, n_genes = profiles.shape
         lib_loc, lib_scale, variation = self._variation(scale)
-        in_batch = jnp.mean(jax.nn.one_hot(batch, n_batches, dtype=profiles.dtype), axis=0)
+        in_batch = jax.nn.one_hot(batch, n_batches, dtype=profiles.dtype).mean(axis=0)
         weights = in_batch[:, None] * jax.nn.softmax(self.group_logits[...])
         depth = (lib_loc + self.batch_shift[:, None] + self.group_shift[...]).reshape(-1)
         model = model_moments(
