@@ -30,13 +30,13 @@ def clocks_of(phases: np.ndarray, time: np.ndarray, fit: np.ndarray) -> Clocks:
     mean = phases.mean(axis=0, dtype=np.float64)
     spread = phases.std(axis=0, dtype=np.float32).astype(float)
     off = (time - time.mean()).astype(np.float32)
-    along = _sums(lambda rows: off[rows] @ phases[rows].astype(np.float32), n_cells)
-    along = np.sum(along, axis=0) / n_cells
+    sums = _of_blocks(lambda rows: off[rows] @ phases[rows].astype(np.float32), n_cells)
+    along = np.sum(sums, axis=0) / n_cells
     moves = spread > 1e-3
     pace = np.where(moves, along / np.where(moves, spread**2, 1.0), 0.0)
     weight = (pace * spread / max(float(time.std()), 1e-6)) ** 2 * fit + 1e-9
     begin = time.mean() - pace * mean
-    parts = _sums(
+    parts = _of_blocks(
         lambda rows: phases[rows].astype(np.float32) @ (pace * weight).astype(np.float32), n_cells
     )
     said = (np.concatenate(parts) + (begin * weight).sum()) / weight.sum()
@@ -44,7 +44,9 @@ def clocks_of(phases: np.ndarray, time: np.ndarray, fit: np.ndarray) -> Clocks:
     return Clocks(np.stack([begin, pace, weight]), np.array([low, max(high, low + 1e-6)]))
 
 
-def _sums(what: Callable[[slice], np.ndarray], n_cells: int, size: int = 2048) -> list[np.ndarray]:
+def _of_blocks(
+    what: Callable[[slice], np.ndarray], n_cells: int, size: int = 2048
+) -> list[np.ndarray]:
     return [what(slice(start, start + size)) for start in range(0, n_cells, size)]
 
 

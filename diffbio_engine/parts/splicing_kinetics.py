@@ -103,7 +103,8 @@ def curve(kinetics: Kinetics) -> tuple[jax.Array, jax.Array, jax.Array]:
     falling = after(kinetics, nothing, *top, part * (_WHOLE / jnp.minimum(beta, gamma)))
     even = jnp.linspace(0.0, 1.0, _POINTS)
     phase = jnp.concatenate([even, 1.0 + even])
-    return (*(jnp.concatenate(pair) for pair in zip(rising, falling, strict=True)), phase)
+    unspliced, spliced = (jnp.concatenate(pair) for pair in zip(rising, falling, strict=True))
+    return unspliced, spliced, phase
 
 
 def place(
