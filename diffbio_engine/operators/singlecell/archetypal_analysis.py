@@ -47,7 +47,7 @@ class ArchetypalAnalysisConfig(Config):
         high=1000.0,
         log=True,
         unit="unexplained variance per axis",
-        doc="Low: the nearest mixture, with shares of exactly 0. High: all shares equal.",
+        doc="Low: the nearest mixture, absent archetypes next to 0. High: all shares equal.",
     )
     learnable_temperature: bool = setting(
         False, doc="Let training find the temperature.", advanced=True
