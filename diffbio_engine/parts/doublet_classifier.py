@@ -36,7 +36,8 @@ class DoubletClassifier(nnx.Module):
         x = jnp.concatenate([jnp.asarray(single), jnp.asarray(double)])
         truth = jnp.concatenate([jnp.zeros(len(single)), jnp.ones(len(double))])
         put(self.line.bias, np.log([len(double) / len(single)]))
-        graph, weights, rest = nnx.split(self, nnx.Param, ...)
+        graph, *states = nnx.split(self, nnx.Param, ...)
+        weights, rest = states
         n_batch = min(_BATCH, len(x))
         n_steps = _EPOCHS * (len(x) // n_batch)
         adam = optax.adamw(optax.cosine_decay_schedule(_RATE, n_steps), weight_decay=_DECAY)

@@ -98,17 +98,16 @@ def _of_chunk(
     seen_first, seen_second = jnp.sum(seen & first, axis=1), jnp.sum(seen & second, axis=1)
     among = jnp.max(jnp.abs(differences(ordered, above=_NOT_SEEN)), axis=1)
     p_seen = kolmogorov_p(among, seen_first, seen_second)
-    zeros = [
-        1.0 - s / jnp.maximum(n, 1) for s, n in ((seen_first, n_first), (seen_second, n_second))
-    ]
-    p_zero = _p_of_shares(*zeros, n_first, n_second)
+    zeros_first = 1.0 - seen_first / jnp.maximum(n_first, 1)
+    zeros_second = 1.0 - seen_second / jnp.maximum(n_second, 1)
+    p_zero = _p_of_shares(zeros_first, zeros_second, n_first, n_second)
     shift, scale, mean_change = _evidence(values, first, second, n_first, n_second)
     return (
         soft,
         p,
         exact_p,
         jnp.stack([shift, scale], axis=1),
-        jnp.stack([mean_change, zeros[1] - zeros[0]], axis=1),
+        jnp.stack([mean_change, zeros_second - zeros_first], axis=1),
         jnp.stack([p_seen, p_zero], axis=1),
         tuple(modes),
     )

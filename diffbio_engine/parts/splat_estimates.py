@@ -11,7 +11,7 @@ from scipy.stats import gamma
 from diffbio_engine.parts.splat_moments import Variation, model_moments
 
 _ROWS = 2048
-_SURE = 2.5  # standard errors by which a group must differ for a gene to count as changed
+_SURE = 4.0  # standard errors by which a group must differ for a gene to count as changed
 _PRIOR = 3.0  # normalised counts that pull a factor towards 1
 _FEWEST = 20  # cells of a kind, for its variances to count
 NO_DROPOUT = -30.0  # a midpoint that no count is below
