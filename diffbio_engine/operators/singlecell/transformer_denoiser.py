@@ -50,7 +50,7 @@ class TransformerDenoiserConfig(Config):
         16, low=1, high=256, doc="Latent tokens through which genes hear of each other."
     )
     n_components: int = setting(
-        20, low=1, high=100, doc="Factors of the start, to which the transformer adds."
+        10, low=1, high=100, doc="Factors of the start, to which the transformer adds."
     )
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 
