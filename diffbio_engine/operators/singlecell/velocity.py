@@ -80,7 +80,7 @@ class VelocityConfig(Config):
     )
 
 
-@operator(title="RNA velocity", follows=("embeddings<-normalization.umap:embeddings_2d",))
+@operator(title="RNA velocity", follows=("embeddings<-normalization.umap:embedding",))
 class DifferentiableVelocity(Operator):
     """Tells from unspliced and spliced molecules where each cell is going.
 
