@@ -24,7 +24,7 @@ export function render({ model }) {
     for (const sheet of model.sheets) {
       if (sheet.block !== last) list.append(node("h4", "", sheet.block));
       last = sheet.block;
-      const row = node("button", sheet.id === model.sheet ? "on" : "", sheet.title);
+      const row = node("button", sheet.id === model.content.id ? "on" : "", sheet.title);
       row.dataset.form = sheet.form;
       row.onclick = () => model.send_msg({ do: "show", id: sheet.id });
       list.append(row);
@@ -33,10 +33,10 @@ export function render({ model }) {
 
   const head = () => {
     const box = node("header");
-    const chosen = model.sheets.find((s) => s.id === model.sheet);
+    const chosen = model.sheets.find((s) => s.id === model.content.id);
     box.append(node("h3", "", chosen ? `${chosen.block}: ${chosen.title}` : ""));
     const save = node("button", "csv", "Save as CSV");
-    save.onclick = () => model.send_msg({ do: "csv", id: model.sheet });
+    save.onclick = () => model.send_msg({ do: "csv", id: model.content.id });
     box.append(save);
     main.append(box);
     if (model.content.about) main.append(node("p", "about", model.content.about));
@@ -106,7 +106,7 @@ export function render({ model }) {
       c.classes.forEach((name, k) => {
         const part = node("i");
         part.style.flexGrow = c.values[g][k];
-        part.style.background = model.colors[k];
+        part.style.background = model.content.colors[k];
         part.title = `${group}: ${name} ${(100 * c.values[g][k]).toFixed(1)} %`;
         bar.append(part);
       });
@@ -116,7 +116,7 @@ export function render({ model }) {
     c.classes.forEach((name, k) => {
       const item = node("span", "", `${name} ${(100 * c.values[0][k]).toFixed(1)} %`);
       const dot = node("i");
-      dot.style.background = model.colors[k];
+      dot.style.background = model.content.colors[k];
       item.prepend(dot);
       legend.append(item);
     });
@@ -194,20 +194,20 @@ export function render({ model }) {
   const forms = { table, bars, heat, dots, numbers };
   const draw = () => {
     const [kept, searching] = [main.querySelector(".scroll")?.scrollTop ?? 0, main.querySelector("input:focus") !== null];
-    const same = state.id === model.sheet;
-    if (!same) state = { id: model.sheet, text: "", sort: null, down: true, slice: 0 };
+    const same = state.id === model.content.id;
+    if (!same) state = { id: model.content.id, text: "", sort: null, down: true, slice: 0 };
     main.replaceChildren();
     drawList();
     list.hidden = !model.sheets.length;
     if (model.words) { main.append(node("p", "empty", model.words)); return; }
     head();
-    forms[model.form]?.(model.content);
+    forms[model.content.form]?.(model.content);
     if (same && main.querySelector(".scroll")) main.querySelector(".scroll").scrollTop = kept;
     if (same && searching) main.querySelector("input")?.focus();
   };
   let waiting = false;
   const later = () => { if (!waiting) { waiting = true; queueMicrotask(() => { waiting = false; draw(); }); } };
-  for (const name of ["sheets", "sheet", "form", "content", "colors", "words", "theme"]) model.on(name, later);
+  for (const name of ["sheets", "content", "words", "theme"]) model.on(name, later);
   draw();
   return root;
 }

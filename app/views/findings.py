@@ -22,10 +22,9 @@ class FindingsDesk(JSComponent):
     """The page's side: a list of sheets, and the one that is looked at."""
 
     sheets = param.List()
-    sheet = param.String()
-    form = param.String()
-    content = param.Dict({})
-    colors = param.List()
+    content = param.Dict(
+        {"id": ""}, doc="The chosen sheet, whole: what is sent apart is seen apart."
+    )
     words = param.String()
     theme = param.String("default")
 
@@ -82,19 +81,19 @@ class FindingsView(pn.viewable.Viewer):
             for s in self._sheets.values()
         ]
         sheet = self._sheets.get(self._wanted)
-        content = sheet.make()[0] if sheet else {}
-        n_classes = len(content.get("classes", ()))
         theme = self.session.theme
+        content: dict[str, Any] = {"id": "", "step": self._step}
+        if sheet is not None:
+            content |= {**sheet.make()[0], "id": sheet.id, "form": sheet.form, "about": sheet.doc}
+        n_classes = len(content.get("classes", ()))
+        content["colors"] = for_theme(category_colors(n_classes), theme) if n_classes else []
         if not self.session.run_id:
             words = "Press Run: gene tables, networks and compositions appear here."
         else:
             words = "This run has not found anything that can be listed yet."
         self._desk.param.update(
             sheets=listed,
-            sheet=sheet.id if sheet else "",
-            form=sheet.form if sheet else "",
-            content={**content, "about": sheet.doc if sheet else "", "step": self._step},
-            colors=for_theme(category_colors(n_classes), theme) if n_classes else [],
+            content=content,
             words="" if listed else words,
             theme=theme,
         )

@@ -4,6 +4,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,8 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             title="Stem cells over four days",
             sentence="1 500 simulated cells x 400 genes that part into three fates; regulators "
             "drive their targets. The truth is known: pseudotime, fate, growth, network.",
-            build=simulate_time_course,
+            # More genes that differ would part the cells by condition before they part by fate.
+            build=partial(simulate_time_course, n_differing=12),
             fields=common | {"time_points": "obs/day", "labels": "obs/cell_type"},
         ),
         Example(
