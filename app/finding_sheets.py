@@ -12,6 +12,7 @@
 """
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -152,9 +153,7 @@ def _edges(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.Dat
 def _table(table: pd.DataFrame, doc: str) -> dict[str, Any]:
     columns = [{"title": str(c), "number": table[c].dtype.kind == "f"} for c in table.columns]
     # Genes that are sure come first; where nothing is tested, those with most of the first number.
-    tested = [
-        i for i, c in enumerate(table.columns) if str(c).lower().startswith(("q val", "p val"))
-    ]
+    tested = [i for i, c in enumerate(table.columns) if re.search(r"\b[pq] val", str(c).lower())]
     return {
         "columns": columns,
         "rows": [[_plain(v) for v in row] for row in table.itertuples(index=False)],

@@ -1,5 +1,6 @@
 """Gathers what a pipeline found besides the map, with the names of what lies along each axis."""
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,10 +21,12 @@ def finding_ports(plan: Plan) -> tuple[str, ...]:
     return tuple(p for p in plan.ports(*_KINDS) if _is_for_people(plan.port(p)))
 
 
+# Axes that lie between the members of another: from each time, or slice, to the next.
+_BETWEEN = {"intervals": "times", "steps": "slices"}
 # What lies along these axes has a name; features and hidden units have none.
 _NAMED = {
     "genes", "classes", "pairs", "regulators", "pathways", "batches", "slices", "times",
-    "intervals", "conditions", "fates", "domains", "archetypes", "clusters",
+    "intervals", "steps", "conditions", "fates", "domains", "archetypes", "clusters",
 }  # fmt: skip
 
 
@@ -70,11 +73,14 @@ def findings_of(
 
 def title_of_port(port: Port) -> str:
     """``"fate_probabilities"`` in words."""
-    return port.name.replace("_", " ").capitalize()
+    return port.name.replace("pvalues", "p_values").replace("_", " ").capitalize()
 
 
 def names_along(plan: Plan, cells: CellSource, block: str, axis: str, length: int) -> list[str]:
     """What lies along an axis of a block: found by following its wires to the data."""
+    if axis in _BETWEEN:
+        ends = names_along(plan, cells, block, _BETWEEN[axis], length + 1)
+        return [f"{a} → {b}" for a, b in itertools.pairwise(ends)]
     planned = plan.blocks[block]
     for port in planned.declared.inputs:
         wire = planned.sources.get(port.name)

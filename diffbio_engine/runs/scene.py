@@ -30,7 +30,8 @@ class Scene:
         self.plan, self.cells = plan, cells
         sampled = cells.n_cells > _MOST_DRAWN
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
-        self.maps = (*plan.ports(Kind.MAP), *_places(plan))
+        # Slices that a block laid on one another come first; where they lay before, last.
+        self.maps = (*_moved(plan), *plan.ports(Kind.MAP), *_given(plan))
         self.shares = shares_ports(plan)
         # The last block that makes clusters is the one whose clusters colour the map at first.
         clusters = tuple(p for p in self.shares if "clusters" in plan.port(p).axis_names)
@@ -108,8 +109,11 @@ class Scene:
         return first, arrays
 
 
-def _places(plan: Plan) -> tuple[str, ...]:
-    """Where cells lie in the tissue: as blocks moved them, and as the data says."""
-    moved = tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_cell)
-    given = "spatial_coords" in plan.needed_fields
-    return (*moved, f"{DATA}.spatial_coords") if given else moved
+def _moved(plan: Plan) -> tuple[str, ...]:
+    """Places in the tissue as blocks moved them."""
+    return tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_cell)
+
+
+def _given(plan: Plan) -> tuple[str, ...]:
+    """Places in the tissue as the data says."""
+    return (f"{DATA}.spatial_coords",) if "spatial_coords" in plan.needed_fields else ()
