@@ -188,7 +188,7 @@ def sharing(declared):
 
 @each_learned
 @pytest.mark.parametrize("sign", [1.0, -1.0], ids=["colder", "warmer"])
-@pytest.mark.parametrize("rule", [optax.sgd(1e6), optax.adam(1e3)], ids=["sgd", "adam"])
+@pytest.mark.parametrize("rule", [optax.sgd(1e8), optax.adam(1e3)], ids=["sgd", "adam"])
 def test_a_temperature_learned_in_huge_steps_stays_within_its_range(declared, sign, rule):
     low, high = next((s.low, s.high) for s in declared.settings if s.name == "temperature")
     log_temperature = jnp.zeros(())
@@ -205,11 +205,15 @@ def test_a_temperature_learned_in_huge_steps_stays_within_its_range(declared, si
 
 @each_learned
 def test_the_gradient_of_a_learned_temperature_agrees_with_finite_differences(declared):
-    for log_temperature in (-1.0, 0.0, 1.0):
+    low, high = next((s.low, s.high) for s in declared.settings if s.name == "temperature")
+    slopes = []
+    for share in (0.3, 0.5, 0.7):
+        log_temperature = np.log(low) + share * np.log(high / low)
         _, slope, _ = sharing(declared)(log_temperature)
         above, below = (sharing(declared)(log_temperature + shift)[0] for shift in (1e-5, -1e-5))
-        assert abs(slope) > 1e-3
-        assert slope == pytest.approx((above - below) / 2e-5, rel=1e-5)
+        assert slope == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-8)
+        slopes.append(abs(slope))
+    assert max(slopes) > 1e-3
 
 
 @each_learned

@@ -176,7 +176,10 @@ def test_known_parameters_are_found_again(prepared, known):
     found = np.asarray(prepared.group_log_factors[...])
     changed = factors != 1
     assert (found[:, abundant] != 0)[changed[:, abundant]].mean() > 0.8
-    assert changed[:, abundant][(found != 0)[:, abundant]].mean() > 0.7
+    # A factor is relative to all cells: where one group changes a gene, the others have less than
+    # the mean. Wrong is a factor of a gene that no group changes.
+    anywhere = np.broadcast_to(changed.any(axis=0), found.shape)
+    assert anywhere[:, abundant][(found != 0)[:, abundant]].mean() > 0.9
     shares = np.asarray(jax.nn.softmax(prepared.group_logits[...]))
     observed = np.bincount(known.obs["group"].cat.codes) / known.n_obs
     np.testing.assert_allclose(shares, observed, atol=1e-3)
