@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from diffbio_engine.bundles.bundle import Bundle
+from diffbio_engine.bundles.class_names import names_along
 from diffbio_engine.data import (
     CellSource,
     Dataset,
@@ -17,6 +19,7 @@ from diffbio_engine.data import (
     open_source,
     resolve,
 )
+from diffbio_engine.data.write import PROBABILITIES
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, values_of_cells
 
@@ -53,6 +56,7 @@ def result_arrays(
     small = {p: place for p, place in places.items() if not place.startswith("layers/")}
     values = values_of_cells(pipeline, cells, tuple(small), tick=tick)
     arrays = {small[port]: value for port, value in values.items()}
+    arrays |= _likeliest(pipeline, cells, small, values)
     layers: dict[str, Callable[[], Iterator[np.ndarray]]] = {}
     notes = []
     for port, place in places.items():
@@ -66,6 +70,24 @@ def result_arrays(
         else:
             layers[place.removeprefix("layers/")] = _row_blocks(pipeline, cells, port)
     return NewCells(arrays, layers, notes)
+
+
+def _likeliest(
+    pipeline: Pipeline,
+    cells: CellSource,
+    places: Mapping[str, str],
+    values: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """Beside ``obsm/cell_type_prob`` also ``obs/cell_type``: the likeliest class, by its name."""
+    found: dict[str, Any] = {}
+    for port, place in places.items():
+        if not place.endswith("_prob") or place == PROBABILITIES:  # clusters: see `write_result`
+            continue
+        block, axis = port.split(".")[0], pipeline.plan.port(port).axis_names[-1]
+        names = names_along(pipeline.plan, cells, block, axis, values[port].shape[1])
+        name = place.removeprefix("obsm/").removesuffix("_prob")
+        found[f"obs/{name}"] = pd.Categorical.from_codes(values[port].argmax(axis=1), names)
+    return found
 
 
 def result_places(pipeline: Pipeline) -> dict[str, str]:
@@ -127,6 +149,7 @@ def place_cells(
         )
         notes.append(alignment.sentence)
         source = source.aligned(alignment)
+    source.label_names.update({n: list(f["names"]) for n, f in bundle.fields.items() if f["names"]})
     source.per_dataset.update({n: bundle.per_dataset[n] for n in per_dataset})
     for name, place in labels.items():
         codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)

@@ -28,6 +28,7 @@ from diffbio_engine.declare.ports import (
     TIME_POINTS,
     Kind,
     Port,
+    numbered,
 )
 from diffbio_engine.declare.registry import (
     Declaration,
@@ -79,6 +80,7 @@ __all__ = [
     "domains",
     "exported",
     "find_operator",
+    "numbered",
     "operator",
     "operators",
     "set_temperature",

@@ -169,3 +169,8 @@ DATA_PORTS: dict[str, Port] = {
         MARKER_MATRIX,
     )
 }
+
+
+def numbered(axis: str, length: int) -> list[str]:
+    """Names where nothing is known: ``"fate 0"``."""
+    return [f"{axis.removesuffix('s')} {i}" for i in range(length)]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from diffbio_engine.declare import numbered
 from diffbio_engine.runs.durable_files import replace_with
 
 FILE = "findings.npz"
@@ -59,11 +60,6 @@ class Findings:
         length = finding.values.shape[finding.axes.index(axis)]
         known = self.names.get(key, [])
         return known if len(known) == length else numbered(axis, length)
-
-
-def numbered(axis: str, length: int) -> list[str]:
-    """Names where nothing is known: ``"fate 0"``."""
-    return [f"{axis.removesuffix('s')} {i}" for i in range(length)]
 
 
 def save_findings(folder: Path, findings: Findings) -> None:

@@ -1,15 +1,14 @@
 """Gathers what a pipeline found besides the map, with the names of what lies along each axis."""
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
 
+from diffbio_engine.bundles import names_along
 from diffbio_engine.data import CellSource
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.pipelines.spec import DATA
-from diffbio_engine.runs.findings import GROUPS, Finding, Findings, numbered
+from diffbio_engine.runs.findings import GROUPS, Finding, Findings
 
 ALL = "all cells"
 # Kinds that are found once for the data set, not of each cell.
@@ -21,8 +20,6 @@ def finding_ports(plan: Plan) -> tuple[str, ...]:
     return tuple(p for p in plan.ports(*_KINDS) if _is_for_people(plan.port(p)))
 
 
-# Axes that lie between the members of another: from each time, or slice, to the next.
-_BETWEEN = {"intervals": "times", "steps": "slices"}
 # What lies along these axes has a name; features and hidden units have none.
 _NAMED = {
     "genes", "classes", "pairs", "regulators", "pathways", "batches", "slices", "times",
@@ -74,30 +71,6 @@ def findings_of(
 def title_of_port(port: Port) -> str:
     """``"fate_probabilities"`` in words."""
     return port.name.replace("pvalues", "p_values").replace("_", " ").capitalize()
-
-
-def names_along(plan: Plan, cells: CellSource, block: str, axis: str, length: int) -> list[str]:
-    """What lies along an axis of a block: found by following its wires to the data."""
-    if axis in _BETWEEN:
-        ends = names_along(plan, cells, block, _BETWEEN[axis], length + 1)
-        return [f"{a} → {b}" for a, b in itertools.pairwise(ends)]
-    planned = plan.blocks[block]
-    for port in planned.declared.inputs:
-        wire = planned.sources.get(port.name)
-        if wire is None or axis not in (port.classes, *port.axis_names):
-            continue
-        before, output = wire.source.split(".", 1)
-        if before == DATA:
-            found = cells.label_names.get(output, [])
-        else:
-            given = plan.port(wire.source)
-            theirs = given.classes or dict(
-                zip(port.axis_names, given.axis_names, strict=False)
-            ).get(axis, "")
-            found = names_along(plan, cells, before, theirs, length) if theirs else []
-        if len(found) == length:
-            return list(found)
-    return numbered(axis, length)
 
 
 def _genes(cells: CellSource) -> list[str]:
