@@ -139,7 +139,9 @@ def with_names(wish: Wish, findings: Findings | None) -> Wish:
     if findings is None:
         return wish
     names = {
-        f.port: tuple(findings.along(f, f.axes[1])) for f in findings.found if f.axes[0] == GROUPS
+        f.port: tuple(findings.along(f, f.axes[1]))
+        for f in findings.found
+        if f.axes[:1] == (GROUPS,)
     }
     return replace(wish, class_names=names, kinds=findings.kinds)
 

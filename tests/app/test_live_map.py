@@ -7,10 +7,10 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
-from app.map_parts import colour_groups, take_as
+from app.map_parts import colour_groups, take_as, with_names
 from app.rendered import RENDERED
 from app.session import Session
-from diffbio_engine.runs import Snapshot
+from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
 
 
 def snapshot(n, step=7, **more):
@@ -140,3 +140,16 @@ def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     take_as(session, "pseudotime", frame, chosen)
     assert session.spec.block("pseudotime").config["root_cell_index"] == 160
     assert "Cell 160 is the root cell" in session.notice["text"]
+
+
+def test_classes_get_their_names_from_what_the_run_found_single_numbers_among_it():
+    found = (
+        Finding("agree.index", "Index", "", "parameter", (), np.array(0.5)),
+        Finding("types.shares", "Shares", "", "shares", (GROUPS, "classes"), np.eye(2)),
+    )
+    names = {GROUPS: ["all cells", "B"], "types.classes": ["B", "T"]}
+    wish = with_names(Wish(), Findings(1, found, names, {"umap.embedding": "map"}))
+    assert wish.class_names == {"types.shares": ("B", "T")} and wish.kinds == {
+        "umap.embedding": "map"
+    }
+    assert with_names(Wish(), None) == Wish()
