@@ -33,9 +33,9 @@ from diffbio_engine.training import Training
 from diffbio_engine.training.stages import Stage
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
-SEEDS = range(3)
+SEEDS = range(2)
 NETWORK = {"latent_dim": 10, "hidden_dims": (128, 128)}
-STEPS = 300
+STEPS = 150
 
 
 def trained(

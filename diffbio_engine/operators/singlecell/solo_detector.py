@@ -98,7 +98,7 @@ class DifferentiableSoloDetector(Operator):
     temperature.
     Cost: O(cells * genes * hidden width) time, O(cells * genes) memory.
     Start: principal components as encoder, the log-linear model of them as decoder; the classifier
-    is a small network trained on latent means of cells and doublets until it gains no more.
+    is a small network trained on latent means of cells and doublets for 60 epochs.
 
     References:
         Bernstein et al. (2020), Solo: doublet identification in single-cell RNA-seq via
