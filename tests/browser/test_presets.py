@@ -40,7 +40,9 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     assert len(session.spec.blocks) == len(presets()[name].make(None).blocks) - (
         name == "doublets"  # no empty droplets were measured in the demo data
     )
-    session.later(lambda: session.turn("steps", STEPS))
+    session.later(lambda: session.set_training("steps", STEPS))
+    eventually(lambda: session.spec.training.get("steps") == STEPS)
+    page.wait_for_timeout(1500)  # a change on its way to the canvas would swallow the click
     page.locator("[data-do=run]").click()
     expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)
     expect(page.locator(".timeline .cells")).to_contain_text(re.compile(r"[\d,]+ cells shown"))
