@@ -16,11 +16,7 @@ check() {
 # Exit code 5 is "found no test": true of a folder that holds none yet, wrong of all the others.
 browser_tests() {
   ls tests/browser/test_*.py >/dev/null 2>&1 || return 0
-  # Ready pipelines take a minute each and are not timed: two at once.
-  local one_by_one=0 two_at_once=0
-  "$bin/python" -m pytest tests/browser --ignore tests/browser/test_presets.py "$@" || one_by_one=$?
-  "$bin/python" -m pytest tests/browser/test_presets.py -n 2 "$@" || two_at_once=$?
-  [ $one_by_one = 0 ] && [ $two_at_once = 0 ] && return 0
+  "$bin/python" -m pytest tests/browser "$@" && return 0
   # A mouse on a busy machine may miss once. What fails twice in a row has failed; what failed
   # once stays to be read above.
   printf '\n!! Browser tests failed; the files that failed are tried once more.\n'
@@ -45,7 +41,12 @@ check "ruff format" "$bin/ruff" format --check .
 check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports" --no-cache
 check "tests in a browser" browser_tests
-check "tests" "$bin/python" -m pytest -n 2 --dist loadfile --ignore tests/browser
+# Thousands of small programs, each run a few times: what counts is how fast they are compiled.
+in_haste="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+check "contracts, soft operations" env XLA_FLAGS="$in_haste" \
+  "$bin/python" -m pytest -n 2 --dist load tests/contracts tests/soft_ops
+check "tests" "$bin/python" -m pytest -n 2 --dist loadfile \
+  --ignore tests/browser --ignore tests/contracts --ignore tests/soft_ops
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nfailed: ' >&2

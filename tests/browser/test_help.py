@@ -49,7 +49,7 @@ def test_the_softness_slider_moves_the_curves_and_nothing_on_the_canvas_is_lost(
     expect(tab.locator(".sheet .is-warm")).to_contain_text("Soft k-means")
     expect(tab.locator(".sheet .mode")).to_have_count(5)
     sheet = open_sheet(served)
-    eventually(lambda: sheet._taken == "argmax" and not sheet.sheet.busy, 60)
+    eventually(lambda: sheet._taken == "argmax" and not sheet.sheet.busy and drawn(sheet).size, 60)
     cold, seen = drawn(sheet), ink(tab)
     for key in ("Delete", "Shift+A", "Control+z"):  # keys of the canvas, while a dialog is open
         tab.keyboard.press(key)

@@ -28,6 +28,13 @@ def test_every_ready_pipeline_but_the_first_is_run_here():
     assert set(RESULTS) == set(presets()) - {"single_cell"}  # that one: test_main_job.py
 
 
+@pytest.fixture(autouse=True)
+def _compiled_in_haste(monkeypatch):
+    """The workers compile most of the time here: their code need not be fast."""
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    monkeypatch.setenv("XLA_FLAGS", flags)
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name):
     served.forget_tabs()
