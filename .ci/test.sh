@@ -41,12 +41,7 @@ check "ruff format" "$bin/ruff" format --check .
 check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports" --no-cache
 check "tests in a browser" browser_tests
-# Thousands of small programs, each run a few times: what counts is how fast they are compiled.
-in_haste="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-check "contracts, soft operations" env XLA_FLAGS="$in_haste" \
-  "$bin/python" -m pytest -n 2 --dist load tests/contracts tests/soft_ops
-check "tests" "$bin/python" -m pytest -n 2 --dist loadfile \
-  --ignore tests/browser --ignore tests/contracts --ignore tests/soft_ops
+check "tests" "$bin/python" -m pytest -n 2 --dist loadfile --ignore tests/browser
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nfailed: ' >&2
