@@ -188,12 +188,12 @@ class _History:
 
 
 def _same(frame: MapFrame, raw: np.ndarray, snapshot: Any) -> bool:
-    arrays, scores = snapshot.arrays, snapshot.scores
-    now = (raw, arrays.get("labels"), arrays.get("certainty"), *scores.values())
-    now = (*now, *snapshot.likeliest.values())
-    shown = (frame.raw, frame.labels, frame.certainty, *frame.scores.values())
-    shown = (*shown, *frame.likeliest.values())
-    return [*scores, *snapshot.likeliest] == [*frame.scores, *frame.likeliest] and all(
+    arrays, scores, likeliest = snapshot.arrays, snapshot.scores, snapshot.likeliest
+    of_cells = (*scores.values(), *likeliest.values())
+    now = (raw, arrays.get("labels"), arrays.get("certainty"), *of_cells)
+    of_cells = (*frame.scores.values(), *frame.likeliest.values())
+    shown = (frame.raw, frame.labels, frame.certainty, *of_cells)
+    return [*scores, *likeliest] == [*frame.scores, *frame.likeliest] and all(
         (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
         for a, b in zip(shown, now, strict=True)
     )

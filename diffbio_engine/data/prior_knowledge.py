@@ -4,27 +4,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from diffbio_engine.data.known_genes import find_markers, find_pairs, find_regulators
+
 type Known = tuple[np.ndarray, list[str]]
 
 
 def _pairs(names: Sequence[str] | np.ndarray) -> Known:
-    from diffbio_engine.data.known_genes import find_pairs
-
     positions, pairs, _ = find_pairs(names)
     return positions, pairs
-
-
-def _regulators(names: Sequence[str] | np.ndarray) -> Known:
-    from diffbio_engine.data.known_genes import find_regulators
-
-    return find_regulators(names)
-
-
-def _markers(names: Sequence[str] | np.ndarray) -> Known:
-    from diffbio_engine.data.known_genes import find_markers
-
-    matrix, types = find_markers(names)
-    return np.asarray(matrix, np.float32), types
 
 
 # Port: the place that stands for it, as `obs/batch` stands for a column.
@@ -36,8 +23,8 @@ PLACES = {
 # Place: from names of genes to an array and what its rows stand for.
 KNOWN_GENES: dict[str, Callable[[Sequence[str] | np.ndarray], Known]] = {
     "genes:ligand-receptor-pairs": _pairs,
-    "genes:transcription-factors": _regulators,
-    "genes:cell-type-markers": _markers,
+    "genes:transcription-factors": find_regulators,
+    "genes:cell-type-markers": find_markers,
 }
 
 

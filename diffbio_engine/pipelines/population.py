@@ -74,16 +74,18 @@ def values_of_cells(
         tick: Told the share done, after each chunk.
     """
     rows = np.arange(cells.n_cells) if rows is None else np.asarray(rows)
-    collected: dict[str, list[np.ndarray]] = {port: [] for port in ports}
+    per_cell = tuple(port for port in ports if pipeline.plan.port(port).per_cell)
+    collected: dict[str, list[np.ndarray]] = {port: [] for port in per_cell}
+    chunk: dict[str, np.ndarray] = {}
     for done, chunk in _chunks(pipeline, cells, ports, rows, dict(given or {})):
-        for port in ports:
+        for port in per_cell:
             collected[port].append(chunk[port])
         if tick:
             tick(done / len(rows))
-    per_cell = {port: pipeline.plan.port(port).per_cell for port in ports}
+    # What is not of cells (networks, gene tables) is the same in every chunk: the last one has it.
     return {
-        port: np.concatenate(parts) if per_cell[port] else parts[-1]
-        for port, parts in collected.items()
+        port: np.concatenate(collected[port]) if port in collected else chunk[port]
+        for port in ports
     }
 
 

@@ -39,20 +39,16 @@ class Snapshot:
     @property
     def likeliest(self) -> dict[str, np.ndarray]:
         """The likeliest class of each cell by what blocks share cells among, by port."""
-        return {
-            name.removeprefix(LIKELIEST): array
-            for name, array in self.arrays.items()
-            if name.startswith(LIKELIEST)
-        }
+        return self._by_port(LIKELIEST)
 
     @property
     def scores(self) -> dict[str, np.ndarray]:
         """What blocks say of each cell as one number, by port: ``"doublets.doublet_scores"``."""
-        return {
-            name.removeprefix(SCORE): array
-            for name, array in self.arrays.items()
-            if name.startswith(SCORE)
-        }
+        return self._by_port(SCORE)
+
+    def _by_port(self, prefix: str) -> dict[str, np.ndarray]:
+        named = self.arrays.items()
+        return {n.removeprefix(prefix): array for n, array in named if n.startswith(prefix)}
 
 
 class SnapshotWriter:
