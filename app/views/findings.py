@@ -9,6 +9,7 @@ from panel.custom import JSComponent
 
 from app.downloads import OFFERS, Fetch, safe_name
 from app.finding_sheets import Sheet, as_csv, sheets_of
+from app.map_parts import told_apart
 from app.palettes import category_colors, for_theme
 from app.session import Session
 from diffbio_engine.declare import find_operator
@@ -73,29 +74,35 @@ class FindingsView(pn.viewable.Viewer):
         self._draw()
 
     def _draw(self, *_: Any) -> None:
+        """Works the chosen sheet out beside the event loop: a table may have 20 000 rows."""
+        sheet = self._sheets.get(self._wanted)
+        if sheet is None:
+            return self._show(None, {})
+
+        def show(content: dict[str, Any]) -> None:
+            if sheet is self._sheets.get(self._wanted):  # another may have been chosen meanwhile
+                self._show(sheet, content)
+
+        self.session.work(lambda: sheet.make()[0], show)
+
+    def _show(self, sheet: Sheet | None, content: dict[str, Any]) -> None:
         titles = {b.id: find_operator(b.operator).title for b in self.session.spec.blocks}
-        often = list(titles.values())
-        names = {b: t if often.count(t) == 1 else f"{t} ({b})" for b, t in titles.items()}
+        names = told_apart(titles, lambda block: titles[block])
         listed = [
             {"id": s.id, "title": s.title, "block": names.get(s.block, s.block), "form": s.form}
             for s in self._sheets.values()
         ]
-        sheet = self._sheets.get(self._wanted)
-        theme = self.session.theme
-        content: dict[str, Any] = {"id": "", "step": self._step}
+        content = {"id": "", "step": self._step, **content}
         if sheet is not None:
-            content |= {**sheet.make()[0], "id": sheet.id, "form": sheet.form, "about": sheet.doc}
-        n_classes = len(content.get("classes", ()))
+            content |= {"id": sheet.id, "form": sheet.form, "about": sheet.doc}
+        theme, n_classes = self.session.theme, len(content.get("classes", ()))
         content["colors"] = for_theme(category_colors(n_classes), theme) if n_classes else []
         if not self.session.run_id:
             words = "Press Run: gene tables, networks and compositions appear here."
         else:
             words = "This run has not found anything that can be listed yet."
         self._desk.param.update(
-            sheets=listed,
-            content=content,
-            words="" if listed else words,
-            theme=theme,
+            sheets=listed, content=content, words="" if listed else words, theme=theme
         )
 
     def _asked(self, message: dict) -> None:
