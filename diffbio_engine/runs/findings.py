@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from diffbio_engine.declare import numbered
 from diffbio_engine.runs.durable_files import replace_with
 
 FILE = "findings.npz"
@@ -56,10 +55,8 @@ class Findings:
 
     def along(self, finding: Finding, axis: str) -> list[str]:
         """Names along an axis of a finding."""
-        key = axis if axis in self.names else f"{finding.port.split('.')[0]}.{axis}"
-        length = finding.values.shape[finding.axes.index(axis)]
-        known = self.names.get(key, [])
-        return known if len(known) == length else numbered(axis, length)
+        own = f"{finding.port.split('.')[0]}.{axis}"
+        return self.names[own if own in self.names else axis]
 
 
 def save_findings(folder: Path, findings: Findings) -> None:

@@ -61,7 +61,7 @@ def findings_of(
         if port.kind == Kind.SHARES:
             array, axes = membership @ array, (GROUPS, *axes[1:])
         for axis, length in zip(axes, array.shape, strict=True):
-            if axis not in names:
+            if len(names.get(axis, ())) != length:
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
         found.append(Finding(name, title_of_port(port), port.doc, port.kind, axes, array))
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
