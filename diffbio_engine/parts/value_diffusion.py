@@ -15,6 +15,7 @@ from diffbio_engine.parts.principal_axes import principal_axes
 _EXACT_AXES = 1000  # genes or cells, whichever are fewer; above, components are drawn at random
 _MOST_STEPS = 128
 _PLACED_AT_ONCE = 1024  # cells, so that (cells, prepared cells) stays near 100 MB
+_GENES_AT_ONCE = 512  # so that what a walk comes back to stays in the processor's cache
 
 
 def leading_axes(centred: np.ndarray, n_axes: int, seed: int) -> np.ndarray:
@@ -74,6 +75,16 @@ def diffuse(
 
     Between whole steps it is the mean of the two, by distance.
     """
+    now, before = np.empty_like(values), np.empty_like(values)
+    for start in range(0, values.shape[1], _GENES_AT_ONCE):
+        some = slice(start, start + _GENES_AT_ONCE)
+        now[:, some], before[:, some] = _walked(steps, np.ascontiguousarray(values[:, some]), time)
+    return now, before
+
+
+def _walked(
+    steps: scipy.sparse.csr_matrix, values: np.ndarray, time: float
+) -> tuple[np.ndarray, np.ndarray]:
     whole, rest = int(time), np.float32(time - int(time))
     before = now = values
     for _ in range(whole):
@@ -121,10 +132,14 @@ def diffuse_by_lists(
     whole = jnp.floor(time).astype(jnp.int32)
     rest = time - whole
 
-    def step(_: jax.Array, pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        return pair[1], both_ways(pair[1]) / mass
+    def step(x: jax.Array) -> jax.Array:
+        return both_ways(x) / mass
 
-    before, now = jax.lax.fori_loop(0, whole, step, (values, values))
+    # The loop begins with values of its own: those given would be copied, also where a caller
+    # only might call this.
+    earlier = jax.lax.fori_loop(0, whole - 2, lambda _, x: step(x), step(values))
+    before = jnp.where(whole >= 2, earlier, values)
+    now = jnp.where(whole >= 1, step(before), values)
 
     def between() -> tuple[jax.Array, jax.Array]:
         earlier = jnp.where(whole == 0, now, before + rest * (now - before))
@@ -160,7 +175,9 @@ def join(
     """
     spare = min(n_reached + 1, len(known_places))
 
-    def block(own: jax.Array, places: jax.Array) -> jax.Array:
+    def reached(
+        places: jax.Array, known_places: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         rough = places @ known_places.T - 0.5 * jnp.sum(known_places**2, axis=1)
         _, nearest = jax.lax.top_k(jax.lax.stop_gradient(rough), spare)
         # Of the few, distances are taken from differences: the products lose digits.
@@ -169,9 +186,20 @@ def join(
         order = jnp.argsort(jax.lax.stop_gradient(square), axis=1)
         nearest = jnp.take_along_axis(nearest, order, axis=1)
         square = jnp.take_along_axis(square, order, axis=1)
-
-        last = min(n_neighbors, spare) - 1
         known = square[:, 0] <= 1e-6 * square[:, min(n_neighbors, spare - 1)]
+        return nearest, square, known
+
+    def joined(
+        reached: tuple[jax.Array, jax.Array, jax.Array],
+        own: jax.Array,
+        diffused: jax.Array,
+        diffused_before: jax.Array,
+        decay: jax.Array,
+        time: jax.Array,
+        n_averaged: int | jax.Array = spare,
+    ) -> jax.Array:
+        nearest, square, known = reached
+        last = min(n_neighbors, spare) - 1
         width = jnp.where(known, square[:, min(n_neighbors, spare - 1)], square[:, last])
         weights = affinity(square, jnp.maximum(width, 1e-12), decay, "alpha_decay")
         # A known cell is not its own neighbour; a new one has one candidate too many.
@@ -180,15 +208,32 @@ def join(
         mass = jnp.sum(weights, axis=1, keepdims=True)
         kept = (1.0 / (1.0 + mass)) ** time
 
-        def add(total: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
-            return total + weights[:, k, None] * diffused_before[nearest[:, k]], None
+        def add(k: jax.Array, total: jax.Array) -> jax.Array:
+            return total + weights[:, k, None] * diffused_before[nearest[:, k]]
 
-        around = jax.lax.scan(add, jnp.zeros_like(own), jnp.arange(spare))[0] / mass
-        joined = kept * own + (1.0 - kept) * around
-        exact = jnp.where(known[:, None], diffused[nearest[:, 0]] - joined, 0.0)
-        return joined + jax.lax.stop_gradient(exact)
+        around = jax.lax.fori_loop(0, n_averaged, add, jnp.zeros_like(own)) / mass
+        mixed = kept * own + (1.0 - kept) * around
+        exact = jnp.where(known[:, None], diffused[nearest[:, 0]] - mixed, 0.0)
+        return mixed + jax.lax.stop_gradient(exact)
+
+    @jax.custom_jvp
+    def block(places: jax.Array, known_places: jax.Array, *rest: jax.Array) -> jax.Array:
+        # Where all are known cells, as when a pipeline hands out those it was prepared with,
+        # nothing need be averaged: they have values of their own.
+        near = reached(places, known_places)
+        return joined(near, *rest, n_averaged=jnp.where(jnp.all(near[2]), 0, spare))
+
+    @block.defjvp
+    def _(values: tuple[jax.Array, ...], slopes: tuple[jax.Array, ...]) -> tuple:
+        def whole(places: jax.Array, known_places: jax.Array, *rest: jax.Array) -> jax.Array:
+            return joined(reached(places, known_places), *rest)
+
+        return jax.jvp(whole, values, slopes)
+
+    def of(own: jax.Array, places: jax.Array) -> jax.Array:
+        return block(places, known_places, own, diffused, diffused_before, decay, time)
 
     if len(own) <= _PLACED_AT_ONCE:
-        return block(own, places)
-    one = lambda cell: block(cell[0][None], cell[1][None])[0]  # noqa: E731
+        return of(own, places)
+    one = lambda cell: of(cell[0][None], cell[1][None])[0]  # noqa: E731
     return jax.lax.map(one, (own, places), batch_size=_PLACED_AT_ONCE)

@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.conftest import HASTE
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if os.environ.get("XLA_FLAGS") == HASTE:
+    del os.environ["XLA_FLAGS"]
 
 APP = Path(__file__).resolve().parents[2] / "app/main.py"
 expect.set_options(timeout=20_000)

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from diffbio_engine.pipelines import presets
 from tests.browser.conftest import open_app
+from tests.conftest import HASTE
 
 # Enough to see that it trains; what it learns is measured in tests/benchmarks.
 STEPS = 20
@@ -31,8 +32,7 @@ def test_every_ready_pipeline_but_the_first_is_run_here():
 @pytest.fixture(autouse=True)
 def _compiled_in_haste(monkeypatch):
     """The workers compile most of the time here: their code need not be fast."""
-    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    monkeypatch.setenv("XLA_FLAGS", flags)
+    monkeypatch.setenv("XLA_FLAGS", HASTE)
 
 
 @pytest.mark.parametrize("name", RESULTS)

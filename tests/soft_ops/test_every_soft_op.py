@@ -88,9 +88,11 @@ def test_hard_mode_is_the_hard_operation_and_low_softness_comes_near_it(name):
     if has_hard:
         got = first(SOFT[name](X, *others(name), mode="hard"))
         np.testing.assert_allclose(got, hard_answer(name), atol=1e-6)
-    for mode, how in ways(name):
-        got = first(SOFT[name](X, *others(name), softness=1e-4, mode=mode, **how))
-        np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=str((mode, how)))
+    # In float32 a hundredth is what rounding leaves of some ranks at this softness.
+    with jax.enable_x64(True):
+        for mode, how in ways(name):
+            got = first(SOFT[name](X, *others(name), softness=1e-4, mode=mode, **how))
+            np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=str((mode, how)))
 
 
 def ways(name):
@@ -124,8 +126,9 @@ def value_and_slope(name, **how):
 
 @each
 def test_values_and_gradients_are_finite_and_those_of_finite_differences(name):
-    for mode, how in ways(name):
-        for wide in (False, True):
+    for i, (mode, how) in enumerate(ways(name)):
+        # A function's own method in both widths, the others in one: compiling takes the time here.
+        for wide in (False, True) if i % 2 == 0 or "method" not in how else (True,):
             with jax.enable_x64(wide):
                 x, said = jnp.asarray(X, float), (mode, how, wide)
                 f = value_and_slope(name, mode=mode, **how)

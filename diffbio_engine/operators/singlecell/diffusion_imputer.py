@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -187,9 +188,7 @@ class DifferentiableDiffusionImputer(Operator):
                 where="counts",
             )
         typical = float(counts.sum(dtype=np.float64) / n_cells)
-        compared, values, _ = (
-            np.asarray(x) for x in self._scaled(jnp.asarray(counts), jnp.asarray(typical))
-        )
+        compared, values, _ = (np.asarray(x) for x in _scaled(self.config, counts, typical))
         centre = compared.mean(axis=0)
         compared = compared - centre
         n_axes = min(self.config.n_pca_components, n_cells - 1, n_genes)
@@ -229,7 +228,7 @@ class DifferentiableDiffusionImputer(Operator):
                 fix="Prepare the block first: it then uses a sparse graph.",
                 where="counts",
             )
-        compared, values, back = self._scaled(counts, jnp.mean(jnp.sum(counts, axis=1)))
+        compared, values, back = _scaled(self.config, counts, jnp.mean(jnp.sum(counts, axis=1)))
         steps = walk_among(
             self._directed(in_principal_space(compared, self.config.n_pca_components)),
             self.dial("decay"),
@@ -239,28 +238,26 @@ class DifferentiableDiffusionImputer(Operator):
         return {"imputed_counts": imputed, "diffusion_operator": steps}
 
     def _joined(self, counts: jax.Array) -> jax.Array:
-        compared, own, back = self._scaled(counts, self.typical_library[...])
+        compared, own, back = _scaled(self.config, counts, self.typical_library[...])
         places = self._directed((compared - self.centre[...]) @ self.axes[...])
-        diffused, before = self._present()
-        turned = self.dial("decay"), self.dial("diffusion_t")
-        decay, time = turned if self._has_graph() else self.diffused_at[...]
-        known = self.places[...]
-        return back * join(own, places, known, diffused, before, decay, time, **self._kernel())
+        kept = self.diffused[...], self.diffused_before[...]
+        if not self._has_graph():
+            return back * self._join(own, places, *kept, *self.diffused_at[...])
+        dials = self.dial("decay"), self.dial("diffusion_t")
+        held = jax.lax.stop_gradient(jnp.stack(dials))
+        # Joined within each branch: a choice of diffused values would copy all of them.
+        return back * jax.lax.cond(
+            jnp.any(held != self.diffused_at[...]),
+            lambda: self._join(own, places, *self._diffused_anew(*held), *dials),
+            lambda: self._join(own, places, *kept, *dials),
+        )
 
-    def _scaled(
-        self, counts: jax.Array, typical: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array | float]:
-        """What cells are compared by, what is averaged, and what the mean is multiplied with."""
-        if not self.config.normalize:
-            return counts, counts, 1.0
-        library = jnp.sum(counts, axis=1, keepdims=True)
-        typical = jnp.where(typical > 0, typical, 1.0)
-        relative = jnp.where(library > 0, library, 1.0) / typical
-        scaled = counts / relative
-        logs = jnp.log1p(scaled)
-        if self.config.scale == "log":
-            return logs, logs, 1.0
-        return logs, scaled, relative
+    def _join(self, own: jax.Array, places: jax.Array, *walked: jax.Array) -> jax.Array:
+        return join(own, places, self.places[...], *walked, **self._kernel())
+
+    def _diffused_anew(self, decay: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
+        graph = self.values[...], self.nearest[...], self.square[...]
+        return diffuse_by_lists(*graph, decay, time, n_neighbors=self.config.n_neighbors)
 
     def _directed(self, places: jax.Array) -> jax.Array:
         """For the cosine, only the direction of a cell counts."""
@@ -276,19 +273,19 @@ class DifferentiableDiffusionImputer(Operator):
     def _has_graph(self) -> bool:
         return self.values[...].shape == self.diffused[...].shape
 
-    def _present(self) -> tuple[jax.Array, jax.Array]:
-        """Diffused values of the graph's cells with the dials as they stand."""
-        kept = self.diffused[...], self.diffused_before[...]
-        if not self._has_graph():
-            return kept
-        decay, time = (jax.lax.stop_gradient(self.dial(n)) for n in ("decay", "diffusion_t"))
-        turned = jnp.any(jnp.stack([decay, time]) != self.diffused_at[...])
-        if not isinstance(turned, jax.core.Tracer) and not turned:
-            return kept
-        graph = self.values[...], self.nearest[...], self.square[...]
-        n_neighbors = self.config.n_neighbors
-        return jax.lax.cond(
-            turned,
-            lambda: diffuse_by_lists(*graph, decay, time, n_neighbors=n_neighbors),
-            lambda: kept,
-        )
+
+@partial(jax.jit, static_argnums=0)
+def _scaled(
+    config: DiffusionImputerConfig, counts: jax.Array, typical: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array | float]:
+    """What cells are compared by, what is averaged, and what the mean is multiplied with."""
+    if not config.normalize:
+        return counts, counts, 1.0
+    library = jnp.sum(counts, axis=1, keepdims=True)
+    typical = jnp.where(typical > 0, typical, 1.0)
+    relative = jnp.where(library > 0, library, 1.0) / typical
+    scaled = counts / relative
+    logs = jnp.log1p(scaled)
+    if config.scale == "log":
+        return logs, logs, 1.0
+    return logs, scaled, relative

@@ -143,6 +143,8 @@ class DifferentiableHarmony(Operator):
         ),
     )
     reach = "population"
+    # A round more or less where clusters settle would be another result.
+    example = {"n_clusters": 3, "n_iterations": 2, "n_kmeans_iterations": 2}
 
     def __init__(
         self,

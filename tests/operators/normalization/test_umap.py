@@ -50,7 +50,7 @@ def test_quick_start_and_training_example_of_the_seeds():
     result, _, _ = umap.apply({"features": features}, {}, None)
     assert result["embedding"].shape == (60, 2)
     assert umap.embedding_head.curve_params.shape == (2,)
-    loss, slope = nnx.value_and_grad(train_umap)(umap, features)
+    loss, slope = nnx.jit(nnx.value_and_grad(train_umap))(umap, features)
     assert jnp.isfinite(loss)
     assert max(jnp.abs(g).max() for g in jax.tree.leaves(slope)) > 0
 

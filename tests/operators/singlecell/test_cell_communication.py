@@ -122,7 +122,7 @@ def test_training_makes_the_planted_gene_better_known():
         def loss(block):
             return block(**arrays, key=key)["expression_loss"]
 
-        value, slope = nnx.value_and_grad(loss)(block)
+        value, slope = nnx.jit(nnx.value_and_grad(loss))(block)
         optimizer.update(block, slope)
         return value
 

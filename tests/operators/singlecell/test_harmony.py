@@ -139,7 +139,7 @@ def test_gradients_through_the_whole_method_agree_with_finite_differences(varian
 
         start = (jnp.asarray(data["embeddings"], float), 0.01 * tilt[:3])
         check_grads(total, start, order=1, modes=["rev"], eps=1e-6, rtol=1e-4)
-        slopes = jax.grad(total, argnums=(0, 1))(*start)
+        slopes = jax.jit(jax.grad(total, argnums=(0, 1)))(*start)
         assert all(float(jnp.abs(g).max()) > 1e-9 for g in slopes)
 
 
@@ -153,7 +153,9 @@ def test_gradients_reach_cells_and_dials_of_a_prepared_block(key):
     def total(harmony, cells):
         return jnp.sum(harmony(cells, data["batch_labels"])["corrected_embeddings"] ** 3)
 
-    weights, cells = nnx.grad(total, argnums=(0, 1))(harmony, jnp.asarray(data["embeddings"]))
+    weights, cells = nnx.jit(nnx.grad(total, argnums=(0, 1)))(
+        harmony, jnp.asarray(data["embeddings"])
+    )
     assert jnp.all(jnp.any(cells != 0, axis=1))
     assert jnp.abs(weights.log_temperature[...]) > 0
     before = harmony(**data)["corrected_embeddings"]
@@ -223,7 +225,7 @@ def test_fifty_donors_and_twins_of_cells_give_finite_numbers():
     def total(x):
         return jnp.sum(harmony(x, np.arange(50))["corrected_embeddings"] ** 2)
 
-    value, slope = jax.value_and_grad(total)(cells)
+    value, slope = jax.jit(jax.value_and_grad(total))(cells)
     assert jnp.isfinite(value) and jnp.all(jnp.isfinite(slope))
 
 

@@ -115,7 +115,7 @@ def test_the_loss_has_a_slope_in_weights_prototypes_and_counts(prepared, tissue)
         out = block.run({**data, "counts": counts})
         return out["reconstruction_loss"] + out["domain_loss"]
 
-    slopes, to_counts = nnx.grad(loss, argnums=(0, 1))(prepared, data["counts"])
+    slopes, to_counts = nnx.jit(nnx.grad(loss, argnums=(0, 1)))(prepared, data["counts"])
     for path, slope in nnx.to_flat_state(slopes):
         assert float(jnp.max(jnp.abs(slope[...]))) > 0, path
     assert float(jnp.max(jnp.abs(to_counts))) > 0
