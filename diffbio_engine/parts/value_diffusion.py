@@ -190,13 +190,13 @@ def join(
         return nearest, square, known
 
     def joined(
+        n_averaged: int | jax.Array,
         reached: tuple[jax.Array, jax.Array, jax.Array],
         own: jax.Array,
         diffused: jax.Array,
         diffused_before: jax.Array,
         decay: jax.Array,
         time: jax.Array,
-        n_averaged: int | jax.Array = spare,
     ) -> jax.Array:
         nearest, square, known = reached
         last = min(n_neighbors, spare) - 1
@@ -221,12 +221,12 @@ def join(
         # Where all are known cells, as when a pipeline hands out those it was prepared with,
         # nothing need be averaged: they have values of their own.
         near = reached(places, known_places)
-        return joined(near, *rest, n_averaged=jnp.where(jnp.all(near[2]), 0, spare))
+        return joined(jnp.where(jnp.all(near[2]), 0, spare), near, *rest)
 
     @block.defjvp
     def _(values: tuple[jax.Array, ...], slopes: tuple[jax.Array, ...]) -> tuple:
         def whole(places: jax.Array, known_places: jax.Array, *rest: jax.Array) -> jax.Array:
-            return joined(reached(places, known_places), *rest)
+            return joined(spare, reached(places, known_places), *rest)
 
         return jax.jvp(whole, values, slopes)
 
