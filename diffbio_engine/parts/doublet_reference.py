@@ -1,5 +1,6 @@
 """What a cell is compared with to see whether it is a doublet: cells, and doublets made of them."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -60,9 +61,25 @@ def make_reference(
     Cost: O(cells * genes + (cells + pairs) * chosen genes * axes + (chosen genes)^3) time.
     """
     genes, weight = _genes(counts, n_axes, share)
-    n_cells, n_genes = counts.shape
-    totals = jnp.sum(jnp.asarray(counts), axis=1, keepdims=True)
-    counts = jnp.asarray(counts[:, genes])
+    totals = counts.sum(axis=1, keepdims=True)
+    sizes = {"n_genes": counts.shape[1], "n_axes": n_axes}
+    return _reference(counts[:, genes], totals, pairs, genes, weight, **sizes, log=log)
+
+
+@partial(jax.jit, static_argnames=("n_genes", "n_axes", "log"))
+def _reference(
+    counts: jax.Array,
+    totals: jax.Array,
+    pairs: jax.Array,
+    genes: jax.Array,
+    weight: jax.Array,
+    *,
+    n_genes: int,
+    n_axes: int,
+    log: bool,
+) -> DoubletReference:
+    """Of the chosen genes' counts and the totals of all; compiled as one."""
+    n_cells = len(counts)
     scale = jnp.mean(totals)
     values = _transformed(counts, totals, scale, log)
     mean, variance = jnp.mean(values, axis=0), jnp.var(values, axis=0)

@@ -1,5 +1,7 @@
 """Doublets as neighbours of simulated doublets: soft neighbour counts, odds, the threshold."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +34,7 @@ def share_of_odds(odds: jax.Array, rate: jax.Array, ratio: float) -> jax.Array:
     return odds * (1 - rate) / (rate / ratio + odds * (1 - rate - rate / ratio))
 
 
+@partial(jax.jit, static_argnames=("n_neighbors", "simulated_queries"))
 def simulated_share(
     queries: jax.Array,
     observed: jax.Array,
