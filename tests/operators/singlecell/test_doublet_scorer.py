@@ -46,7 +46,7 @@ def prepared(counts, **settings):
 def hard_scores(observed, simulated, of_simulated=False):
     queries = simulated if of_simulated else observed
     shares = simulated_share(
-        queries, observed, simulated, 1e-7, n_neighbors=K_ADJUSTED, simulated_queries=of_simulated
+        queries, observed, simulated, 1e-6, n_neighbors=K_ADJUSTED, simulated_queries=of_simulated
     )
     return doublet_odds(shares, 0.12, 2.0)
 
