@@ -30,6 +30,12 @@ def test_with_every_field_it_can_be_planned(preset):
     assert list(planned.blocks) and set(planned.blocks) == {b.id for b in spec.blocks}
 
 
+def test_a_root_cell_far_down_the_file_can_be_planned():
+    blocks = {"order": ("singlecell.pseudotime", {"root_cell_index": 100_000})}
+    spec = assembled("Order", blocks, {"order.embeddings": "data.embeddings"}, None)
+    assert list(plan(spec, offered(["embeddings"])).blocks) == ["order"]
+
+
 @each_preset
 def test_with_the_fields_it_needs_it_has_the_block_that_its_title_speaks_of(preset):
     spec = preset.make(dict.fromkeys(preset.needs, "X"))

@@ -235,6 +235,11 @@ class DifferentiablePseudotime(Operator):
                 fix="Prepare the block first: it then places cells between prepared ones.",
                 where="embeddings",
             )
+        if isinstance(cells, jax.core.Tracer) and root_cell is None:
+            # Planned with fewer cells than there will be: `prepare` checks the row with all there.
+            there = self.config.root_cell_index < len(cells)
+            found = self._whole(cells, self.config.root_cell_index if there else 0)
+            return found if there else {name: value * jnp.nan for name, value in found.items()}
         return self._whole(cells, self._root(root_cell, len(cells)))
 
     def _whole(self, cells: jax.Array, root: int | jax.Array) -> dict[str, jax.Array]:

@@ -221,6 +221,11 @@ def test_what_cannot_be_is_refused_in_plain_words(fork):
     cells = fork[0]
     with pytest.raises(DataError, match="root_cell_index: cell 300 is the root, but there are 300"):
         block(root_cell_index=300)(cells)
+    with pytest.raises(DataError, match="root_cell_index: cell 300 is the root, but there are 300"):
+        block(root_cell_index=300).prepare({"embeddings": cells}, jax.random.key(0))
+    # Compiled, nothing can be said in words; it is no number rather than another cell's.
+    traced = jax.jit(lambda x: block(root_cell_index=300)(x)["pseudotime"])(cells[:50])
+    assert np.isnan(traced).all()
     with pytest.raises(DataError, match="too few to find an order"):
         block()(cells[:3])
     with pytest.raises(DataError, match="more than dense_limit"):
