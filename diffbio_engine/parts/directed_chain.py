@@ -12,19 +12,23 @@ LOST = 1e-5  # chance a step that a walk is lost; so cells with no way to an end
 
 
 def forward_walk(
-    places: jax.Array, time: jax.Array, k: int, temperature: jax.Array
+    places: jax.Array,
+    time: jax.Array,
+    k: int,
+    temperature: jax.Array,
+    slack: jax.Array | float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
     """Probability of each step, (cells, cells), and each cell's neighbours.
 
-    ``affinity(i, j) * (time_j > time_i)``, softly, rows scaled; the softness is in units of the
-    mean difference of time between neighbours.
+    ``affinity(i, j) * (time_j > time_i - slack)``, softly, rows scaled; slack and softness are in
+    units of the mean difference of time between neighbours.
     """
     nearest, square = neighbour_lists(places, k)
     scales = local_scales(square)
     near = gaussian_weights(square, scales[:, None], scales[nearest])
     later = time[nearest] - time[:, None]
-    softness = temperature * jnp.mean(jnp.abs(later)) + 1e-12
-    onward = soft_ops.greater(later, 0.0, softness=softness)
+    step = jnp.mean(jnp.abs(later))
+    onward = soft_ops.greater(later, -slack * step, softness=temperature * step + 1e-12)
     steps = (near + 1e-9) * (onward + _BACK)
     steps = steps / jnp.sum(steps, axis=1, keepdims=True)
     n = len(places)

@@ -51,6 +51,14 @@ class FateProbabilityConfig(Config):
         unit="mean steps of pseudotime",
         doc="Low: cells only go forward in pseudotime. High: they may step back.",
     )
+    slack: float = dial(
+        1.0,
+        low=0.0,
+        high=20.0,
+        unit="mean steps of pseudotime",
+        doc="A step back by less than this counts as forward: pseudotime is not exact to a cell.",
+        advanced=True,
+    )
     n_waypoints: int = setting(
         1500,
         low=10,
@@ -71,9 +79,9 @@ class DifferentiableFateProbability(Operator):
     """Tells for each cell how likely it is to become each of the final cell types.
 
     Cells step to one of their nearest neighbours, with chance
-    ``P_ij ~ affinity_ij * greater(time_j, time_i)``, until they stop at an end. With ``Q`` the
-    steps among the others and ``R`` those into ends, the fates ``B`` solve ``(I - Q) B = R``; an
-    end's own row is one-hot. Their entropy, in nats, is high where cells have not decided yet.
+    ``P_ij ~ affinity_ij * greater(time_j, time_i - slack)``, until they stop at an end. With ``Q``
+    the steps among the others and ``R`` those into ends, the fates ``B`` solve ``(I - Q) B = R``;
+    an end's own row is one-hot. Their entropy, in nats, is high where cells have not decided yet.
 
     Ends are given (``terminal_states``: cells, or a 0/1 matrix of cells by ends), or they are the
     ``n_macrostates`` peaks of pseudotime that outlast the others as cells are taken away from the
@@ -84,9 +92,10 @@ class DifferentiableFateProbability(Operator):
     drawn evenly; every cell, old or new, is placed between its nearest. The temperature then acts
     at the next refresh.
 
-    Softens: whether a neighbour is later in pseudotime (``greater``).
-    Hard limit: as ``temperature`` goes to 0, a step back is a thousand times rarer than one
-    forward: the directed chain of Palantir, without its slack, that can still leave a wrong peak.
+    Softens: whether a neighbour is later in pseudotime, or not much earlier (``greater``).
+    Hard limit: as ``temperature`` goes to 0, a step back by more than ``slack`` is a thousand times
+    rarer than another: the directed chain of Palantir, that can still leave a wrong peak. Its slack
+    is a distance between cells, here it is in steps of pseudotime, whatever the units of both.
     A cell with no way to any end has equal shares.
     Gradients: reach ``embeddings``, ``pseudotime``, ``transition_matrix`` and the temperature,
     through one more solve; which cells are ends is a choice without a slope.
@@ -220,7 +229,7 @@ class DifferentiableFateProbability(Operator):
 
     def _fates(self, places: jax.Array, time: jax.Array, ends: jax.Array | None) -> jax.Array:
         k = self._n_neighbours(len(places))
-        steps, nearest = forward_walk(places, time, k, self.dial("temperature"))
+        steps, nearest = forward_walk(places, time, k, self.dial("temperature"), self.dial("slack"))
         if ends is None:
             ends = find_ends(time, nearest, self.config.n_macrostates)
         return absorption(steps, ends, LOST)

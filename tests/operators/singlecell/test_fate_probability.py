@@ -1,11 +1,14 @@
 """Fates against the equations of an absorbing chain, known branches, and cells not seen before."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 from jax.test_util import check_grads
+from sklearn.metrics import roc_auc_score
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import (
@@ -13,6 +16,9 @@ from diffbio_engine.operators.singlecell import (
     FateProbabilityConfig,
 )
 from diffbio_engine.parts.directed_chain import absorption, forward_walk, lasting_peaks
+from tests.references.singlecell.walk_among_nearest import cells_and_ends, walk_among_nearest
+
+REFERENCES = Path(__file__).parents[2] / "references/singlecell"
 
 
 def block(**settings) -> DifferentiableFateProbability:
@@ -57,6 +63,31 @@ def test_fates_are_those_of_the_gamblers_ruin():
     steps = 0.5 * (np.eye(11, k=1) + np.eye(11, k=-1))
     fates = absorption(jnp.asarray(steps), jnp.array([0, 10]))
     np.testing.assert_allclose(fates[:, 1], np.arange(11) / 10, atol=1e-5)
+
+
+def test_fates_are_those_of_cellrank_on_the_same_walk():
+    stored = dict(np.load(REFERENCES / "fate_probability.npz"))
+    places, ends = cells_and_ends(stored)
+    member = np.zeros((len(places), 2))
+    member[ends, [[0], [1]]] = 1.0
+    with jax.enable_x64(True):
+        given = {"transition_matrix": walk_among_nearest(places), "terminal_states": member}
+        found = block().apply(given, {}, None)[0]["fate_probabilities"]
+    # Its answer rests on an iterative solution with a tolerance of 1e-5 or so.
+    np.testing.assert_allclose(found, np.load(REFERENCES / "absorption.npz")["fates"], atol=2e-5)
+
+
+def test_from_palantirs_order_of_real_cells_its_fates_follow():
+    peer = dict(np.load(REFERENCES / "fate_probability.npz"))
+    given = {"embeddings": peer["space"], "pseudotime": peer["pseudotime"]}
+    given["terminal_states"] = peer["ends"]
+    found = np.asarray(block().apply(given, {}, None)[0]["fate_probabilities"])[:, 0]
+    # Not equal by design: slack in steps of pseudotime, not in distances, and a soft limit. Without
+    # slack the mean difference is 0.18: cells in a dip of pseudotime cannot leave it.
+    assert np.abs(found - peer["fates"][:, 0]).mean() < 0.05
+    assert np.corrcoef(found, peer["fates"][:, 0])[0, 1] > 0.97
+    of_lineage = peer["lineage"][peer["sure"]] == 0
+    assert roc_auc_score(of_lineage, found[peer["sure"]]) > 0.98  # Palantir: 0.9994
 
 
 def test_an_end_can_be_a_group_of_cells():
@@ -107,7 +138,11 @@ def test_both_arms_of_a_fork_are_found_and_new_cells_placed(fork):
     longer = np.asarray(found["macrostates"])[late] == 0  # the latest end is fate 0
     np.testing.assert_array_equal(longer, arm[~old][late] > 0)
     # Cells of the stem have yet to choose: chances of 0.2 to 0.8 for each arm have at least 0.5.
-    assert np.all(found["fate_entropy"][late] < 0.1) and np.all(found["fate_entropy"][early] > 0.5)
+    # A step back within the slack is free, so right behind the fork a cell may still change over.
+    sealed = time[~old] > 0.65
+    assert np.all(found["fate_entropy"][sealed] < 0.1) and np.all(
+        found["fate_entropy"][early] > 0.5
+    )
     one = fates.apply({"embeddings": cells[~old][5], "pseudotime": time[~old][5]}, {}, None)[0]
     np.testing.assert_allclose(one["fate_probabilities"], shares[5], atol=1e-5)
 
