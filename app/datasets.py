@@ -7,7 +7,7 @@ from typing import Any
 from app.session import DatasetCard, Session
 from diffbio_engine.data import examples, inspect, suggest_fields
 from diffbio_engine.errors import DataError, UnknownNameError
-from diffbio_engine.pipelines import Preset, presets
+from diffbio_engine.pipelines import BY_SYMBOL, Preset, presets
 from diffbio_engine.runs import Dataset
 
 
@@ -69,10 +69,13 @@ def open_preset(session: Session, preset: Preset) -> None:
     fields = dict(session.dataset.fields) if session.dataset else None
     if fields is not None and (missing := preset.missing(fields)):
         demo = next(e.title for e in examples() if e.id == preset.demo)
+        fix = "Say under Data where it lies"
+        if BY_SYMBOL.issuperset(missing):
+            fix = "They are found by gene symbols, such as SOX2: use a file that has these as names"
         return session.refuse(
             DataError(
-                f"'{preset.title}' needs {' and '.join(missing)}, which this data set lacks.",
-                fix=f"Say under Data where it lies, or take the demo '{demo}' there.",
+                f"'{preset.title}' needs {preset.lacking(fields)}, which this data set lacks.",
+                fix=f"{fix}, or take the demo '{demo}' under Data.",
             )
         )
     spec = replace(preset.make(fields), layout={})  # laid out for this canvas

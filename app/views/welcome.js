@@ -31,7 +31,13 @@ export function render({ model }) {
     }
     const cards = document.createElement("div");
     cards.className = "cards ready";
-    for (const p of model.pipelines) cards.append(card("pipeline", p.title, p.text, { do: "preset", id: p.id }));
+    for (const p of model.pipelines) {
+      // On a canvas with data there is room for the first words only.
+      const title = model.mode === "hint" ? p.title.split(":")[0] : p.title;
+      const b = card("pipeline", title, p.text, { do: "preset", id: p.id });
+      if (p.lacking) { b.classList.add("lacking"); b.title = `${p.text}\nThis data set lacks ${p.lacking}.`; }
+      cards.append(b);
+    }
     root.append(cards);
   };
   for (const p of ["mode", "pipelines"]) model.on(p, draw);

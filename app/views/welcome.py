@@ -33,9 +33,7 @@ class Welcome(pn.viewable.Viewer):
         super().__init__()
         self.session, self._pipelines_only = session, pipelines_only
         self._cards = StartCards(
-            pipelines=[
-                {"id": p.id, "title": p.title, "text": p.summary} for p in presets().values()
-            ],
+            pipelines=self._pipelines(),
             mode="pipelines" if pipelines_only else "hidden",
             sizing_mode="stretch_width",
             margin=0,
@@ -45,8 +43,11 @@ class Welcome(pn.viewable.Viewer):
         if not pipelines_only:
             session.param.watch(self._draw, ["spec", "dataset"])
             self._draw()
+        else:
+            session.param.watch(self._draw_list, "dataset")
 
     def _draw(self, *_: Any) -> None:
+        self._cards.pipelines = self._pipelines()
         if self.session.spec.blocks:
             self._cards.mode = "hidden"
         else:
@@ -54,6 +55,21 @@ class Welcome(pn.viewable.Viewer):
             self._cards.mode = "welcome" if begins else "hint"
             # The hint leaves the middle to the data block.
             self._cards.styles = {**_OVER, "bottom": "8%" if begins else "10px"}
+
+    def _draw_list(self, *_: Any) -> None:
+        self._cards.pipelines = self._pipelines()
+
+    def _pipelines(self) -> list[dict[str, str]]:
+        data = self.session.dataset
+        return [
+            {
+                "id": p.id,
+                "title": p.title,
+                "text": p.summary,
+                "lacking": "" if data is None else p.lacking(data.fields),
+            }
+            for p in presets().values()
+        ]
 
     def _take(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")

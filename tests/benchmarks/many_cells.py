@@ -28,7 +28,7 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def fields_of(n_cells: int):
+def fields_of(n_cells: int, asked: frozenset[str]):
     """Everything that a data set can offer, and what the simulation alone took."""
     from sklearn.decomposition import TruncatedSVD
 
@@ -41,6 +41,7 @@ def fields_of(n_cells: int):
     expression.data = np.log1p(expression.data)
     kinds = np.unique(truth["cell_type"], return_inverse=True)[1].astype(np.int32)
     batches = np.unique(truth["batch"], return_inverse=True)[1].astype(np.int32)
+    wide = asked & {"expression", "features", "spliced", "unspliced"}
     n_genes, n_kinds = counts.shape[1], kinds.max() + 1
     per_cell = {
         "labels": kinds,
@@ -51,6 +52,7 @@ def fields_of(n_cells: int):
         "spatial_coords": rng.uniform(0, 1000, (n_cells, 2)).astype(np.float32),
         "embeddings": TruncatedSVD(20, random_state=0).fit_transform(expression),
         "pseudotime": rng.uniform(size=n_cells).astype(np.float32),
+        **{name: expression.toarray().astype(np.float32) for name in wide},
     }
     per_dataset = {
         "ambient_profile": (ambient / ambient.sum()).astype(np.float32),
@@ -75,9 +77,9 @@ def measure(name: str, n_cells: int) -> None:
     from diffbio_engine.training.stages import Stage
 
     jax.devices()
-    cells, classes = fields_of(n_cells)
-    before = memory()
     declared = find_operator(name)
+    cells, classes = fields_of(n_cells, frozenset(p.name for p in declared.inputs))
+    before = memory()
     given = {**cells.per_cell, **cells.per_dataset, "counts": None}
     wired = [p for p in declared.inputs if p.name in given and not p.drawn]
     offered = {}

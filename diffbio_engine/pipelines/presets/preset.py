@@ -7,6 +7,21 @@ from typing import Any
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
+# Fields that are not in a file but follow from the names of its genes.
+BY_SYMBOL = frozenset({"tf_indices", "lr_pairs", "marker_matrix"})
+_IN_WORDS = {
+    "counts": "raw counts",
+    "batch_labels": "the batch of each cell",
+    "labels": "known cell types",
+    "time_points": "the time of each cell",
+    "condition_labels": "two conditions",
+    "spatial_coords": "places in the tissue",
+    "slice_labels": "the slice of each spot",
+    "tf_indices": "transcription factors among its genes",
+    "lr_pairs": "ligands and receptors among its genes",
+    "marker_matrix": "known marker genes",
+}
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -32,6 +47,10 @@ class Preset:
     def missing(self, fields: Mapping[str, str]) -> list[str]:
         """The fields that it needs and that these are not."""
         return [name for name in self.needs if name not in fields]
+
+    def lacking(self, fields: Mapping[str, str]) -> str:
+        """The same in words: ``"known cell types and the batch of each cell"``; "" for none."""
+        return " and ".join(_IN_WORDS.get(name, name) for name in self.missing(fields))
 
 
 # What most ready pipelines begin with: counts to a latent space of ten dimensions.
