@@ -30,6 +30,13 @@ def test_with_every_field_it_can_be_planned(preset):
     assert list(planned.blocks) and set(planned.blocks) == {b.id for b in spec.blocks}
 
 
+@each_preset
+def test_what_data_lack_is_said_in_words_and_not_as_names_of_fields(preset):
+    assert not preset.lacking(dict.fromkeys(DATA_PORTS, "X"))
+    said = preset.lacking({})
+    assert said.count(" and ") >= len(preset.needs) - 1 and "_" not in said
+
+
 def test_a_root_cell_far_down_the_file_can_be_planned():
     blocks = {"order": ("singlecell.pseudotime", {"root_cell_index": 100_000})}
     spec = assembled("Order", blocks, {"order.embeddings": "data.embeddings"}, None)
