@@ -245,12 +245,18 @@ class DifferentiableDiffusionImputer(Operator):
             return back * self._join(own, places, *kept, *self.diffused_at[...])
         dials = self.dial("decay"), self.dial("diffusion_t")
         held = jax.lax.stop_gradient(jnp.stack(dials))
+        turned = jnp.any(held != self.diffused_at[...])
+
         # Joined within each branch: a choice of diffused values would copy all of them.
-        return back * jax.lax.cond(
-            jnp.any(held != self.diffused_at[...]),
-            lambda: self._join(own, places, *self._diffused_anew(*held), *dials),
-            lambda: self._join(own, places, *kept, *dials),
-        )
+        def anew() -> jax.Array:
+            return self._join(own, places, *self._diffused_anew(*held), *dials)
+
+        def as_kept() -> jax.Array:
+            return self._join(own, places, *kept, *dials)
+
+        if isinstance(turned, jax.core.Tracer):
+            return back * jax.lax.cond(turned, anew, as_kept)
+        return back * (anew() if turned else as_kept())
 
     def _join(self, own: jax.Array, places: jax.Array, *walked: jax.Array) -> jax.Array:
         return join(own, places, self.places[...], *walked, **self._kernel())

@@ -89,8 +89,8 @@ class DifferentiableFateProbability(Operator):
     CellRank) and ``terminal_states``, ``apply`` needs nothing else.
 
     Not prepared: the chain of the cells given, up to ``n_waypoints``. Prepared: of as many cells,
-    drawn evenly; every cell, old or new, is placed between its nearest. The temperature then acts
-    at the next refresh.
+    drawn evenly; every cell, old or new, is placed between its nearest. Temperature and slack then
+    act at the next refresh.
 
     Softens: whether a neighbour is later in pseudotime, or not much earlier (``greater``).
     Hard limit: as ``temperature`` goes to 0, a step back by more than ``slack`` is a thousand times
