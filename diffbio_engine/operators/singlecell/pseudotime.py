@@ -225,22 +225,17 @@ class DifferentiablePseudotime(Operator):
         if self.fitted:
             far, waves = self._placed(cells)
             shift, longest = self.shift_and_longest[...]
-            return {
-                "pseudotime": jnp.maximum(far - shift, 0.0) / longest,
-                "diffusion_components": waves,
-            }
+            time = jnp.maximum(far - shift, 0.0) / longest
+            return {"pseudotime": time, "diffusion_components": waves}
         if len(cells) > self.config.dense_limit:
             raise DataError(
                 f"has {len(cells)} cells, more than dense_limit ({self.config.dense_limit}).",
                 fix="Prepare the block first: it then places cells between prepared ones.",
                 where="embeddings",
             )
-        if isinstance(cells, jax.core.Tracer) and root_cell is None:
-            # Planned with fewer cells than there will be: `prepare` checks the row with all there.
-            there = self.config.root_cell_index < len(cells)
-            found = self._whole(cells, self.config.root_cell_index if there else 0)
-            return found if there else {name: value * jnp.nan for name, value in found.items()}
-        return self._whole(cells, self._root(root_cell, len(cells)))
+        # Compiled, it may be a plan with fewer cells than there will be: `prepare` checks the row.
+        planned = isinstance(cells, jax.core.Tracer)
+        return self._whole(cells, self._root(root_cell, len(cells), planned))
 
     def _whole(self, cells: jax.Array, root: int | jax.Array) -> dict[str, jax.Array]:
         """The whole method on the cells given."""
@@ -253,6 +248,7 @@ class DifferentiablePseudotime(Operator):
             far = distances_to_root_among(places, k, self.dial("temperature"), root)
         else:
             far = diffusion_distances(values, waves, roots, root)
+        far = jnp.where(jnp.asarray(root) < len(cells), far, jnp.nan)  # no other cell instead
         return {
             "pseudotime": far / jnp.maximum(jnp.max(far), 1e-12),
             "diffusion_components": waves,
@@ -289,15 +285,14 @@ class DifferentiablePseudotime(Operator):
             return min(self.config.n_neighbors, n_cells) - 1
         raise DataError(
             f"has {n_cells} cells, too few to find an order.",
-            fix="Use at least 4 cells, or prepare the block first.",
-            where="embeddings",
-        )
+            fix="Use at least 4 cells, or prepare the block first.", where="embeddings",
+        )  # fmt: skip
 
-    def _root(self, given: Any, n_cells: int) -> Any:
+    def _root(self, given: Any, n_cells: int, planned: bool = False) -> Any:
         if isinstance(given, jax.core.Tracer):
             return given
         root = self.config.root_cell_index if given is None else int(given)
-        if 0 <= root < n_cells:
+        if 0 <= root < n_cells or planned:
             return root
         raise DataError(
             f"cell {root} is the root, but there are {n_cells} cells, counted from 0.",
