@@ -1,7 +1,5 @@
 """Values of cells, spread over their neighbours: sparse, by lists of the nearest."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -17,7 +15,6 @@ from diffbio_engine.parts.principal_axes import principal_axes
 _EXACT_AXES = 1000  # genes or cells, whichever are fewer; above, components are drawn at random
 _MOST_STEPS = 128
 _PLACED_AT_ONCE = 1024  # cells, so that (cells, prepared cells) stays near 100 MB
-_MOST_THREADS = 8
 _GENES_AT_ONCE = 512  # so that what a walk comes back to stays in the processor's cache
 
 
@@ -79,14 +76,9 @@ def diffuse(
     Between whole steps it is the mean of the two, by distance.
     """
     now, before = np.empty_like(values), np.empty_like(values)
-
-    def walk_with(start: int) -> None:
+    for start in range(0, values.shape[1], _GENES_AT_ONCE):
         some = slice(start, start + _GENES_AT_ONCE)
         now[:, some], before[:, some] = _walked(steps, np.ascontiguousarray(values[:, some]), time)
-
-    # A product of sparse matrices leaves the lock of Python: genes go side by side.
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        list(pool.map(walk_with, range(0, values.shape[1], _GENES_AT_ONCE)))
     return now, before
 
 
