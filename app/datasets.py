@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from app.session import DatasetCard, Session
-from diffbio_engine.data import examples, inspect, suggest_fields
+from diffbio_engine.data import FROM_SYMBOLS, examples, inspect, suggest_fields
 from diffbio_engine.errors import DataError, UnknownNameError
-from diffbio_engine.pipelines import BY_SYMBOL, Preset, presets
+from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.runs import Dataset
 
 
@@ -70,7 +70,7 @@ def open_preset(session: Session, preset: Preset) -> None:
     if fields is not None and (missing := preset.missing(fields)):
         demo = next(e.title for e in examples() if e.id == preset.demo)
         fix = "Say under Data where it lies"
-        if BY_SYMBOL.issuperset(missing):
+        if FROM_SYMBOLS.issuperset(missing):
             fix = "They are found by gene symbols, such as SOX2: use a file that has these as names"
         return session.refuse(
             DataError(

@@ -33,21 +33,19 @@ class Welcome(pn.viewable.Viewer):
         super().__init__()
         self.session, self._pipelines_only = session, pipelines_only
         self._cards = StartCards(
-            pipelines=self._pipelines(),
             mode="pipelines" if pipelines_only else "hidden",
             sizing_mode="stretch_width",
             margin=0,
             styles={} if pipelines_only else _OVER,
         )
         self._cards.on_msg(lambda event: self._take(event.data))
+        session.param.watch(self._offer, "dataset")
+        self._offer()
         if not pipelines_only:
             session.param.watch(self._draw, ["spec", "dataset"])
             self._draw()
-        else:
-            session.param.watch(self._draw_list, "dataset")
 
     def _draw(self, *_: Any) -> None:
-        self._cards.pipelines = self._pipelines()
         if self.session.spec.blocks:
             self._cards.mode = "hidden"
         else:
@@ -56,12 +54,10 @@ class Welcome(pn.viewable.Viewer):
             # The hint leaves the middle to the data block.
             self._cards.styles = {**_OVER, "bottom": "8%" if begins else "10px"}
 
-    def _draw_list(self, *_: Any) -> None:
-        self._cards.pipelines = self._pipelines()
-
-    def _pipelines(self) -> list[dict[str, str]]:
+    def _offer(self, *_: Any) -> None:
+        """The ready pipelines, and what the data lack for each."""
         data = self.session.dataset
-        return [
+        self._cards.pipelines = [
             {
                 "id": p.id,
                 "title": p.title,

@@ -14,10 +14,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from diffbio_engine.data import Fields, examples, inspect, suggest_fields
+from diffbio_engine.data import FROM_SYMBOLS, Fields, examples, inspect, suggest_fields
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
-from diffbio_engine.pipelines import BY_SYMBOL, PipelineSpec, find_preset, load_pipeline
+from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
 from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.opening import check_run, title_of
 from diffbio_engine.runs.reader import RunReader
@@ -90,7 +90,7 @@ def _spec(asked: argparse.Namespace) -> RunSpec:
         preset = find_preset(asked.preset or "single_cell")
         if missing := preset.missing(fields):
             fix = f"Say where it lies: --field {missing[0]}=PLACE."
-            if BY_SYMBOL.issuperset(missing):
+            if FROM_SYMBOLS.issuperset(missing):
                 fix = "They are found by gene symbols, such as SOX2, as names of the genes."
             raise DataError(
                 f"the ready pipeline '{preset.id}' needs {preset.lacking(fields)}.",

@@ -20,6 +20,8 @@ PLACES = {
     "tf_indices": "genes:transcription-factors",
     "marker_matrix": "genes:cell-type-markers",
 }
+# Fields that no file holds: they follow from the names of its genes.
+FROM_SYMBOLS = frozenset(PLACES)
 # Place: from names of genes to an array and what its rows stand for.
 KNOWN_GENES: dict[str, Callable[[Sequence[str] | np.ndarray], Known]] = {
     "genes:ligand-receptor-pairs": _pairs,

@@ -143,7 +143,7 @@ def diffuse_by_lists(
 
     def between() -> tuple[jax.Array, jax.Array]:
         earlier = jnp.where(whole == 0, now, before + rest * (now - before))
-        return now + rest * (both_ways(now) / mass - now), earlier
+        return now + rest * (step(now) - now), earlier
 
     return jax.lax.cond(rest > 0, between, lambda: (now, before))
 

@@ -4,7 +4,7 @@ from diffbio_engine.declare import set_temperature
 from diffbio_engine.pipelines.pipeline import Pipeline, build
 from diffbio_engine.pipelines.plan import Plan, PlannedBlock, plan
 from diffbio_engine.pipelines.population import ports_of, prepare, values_of_cells
-from diffbio_engine.pipelines.presets import BY_SYMBOL, Preset, find_preset, presets
+from diffbio_engine.pipelines.presets import Preset, find_preset, presets
 from diffbio_engine.pipelines.presets.single_cell import (
     SingleCellPipeline,
     SingleCellPipelineConfig,
@@ -27,7 +27,6 @@ __all__ = [
     "PipelineSpec",
     "Plan",
     "PlannedBlock",
-    "BY_SYMBOL",
     "Preset",
     "SingleCellPipeline",
     "SingleCellPipelineConfig",

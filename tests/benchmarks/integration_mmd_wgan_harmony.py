@@ -74,12 +74,17 @@ def judged(
         return f"{mixed:6.3f}      -  {np.mean(kept):6.3f}"
     types = types[chosen]
     pure = local_inverse_simpson(found, types, perplexity=perplexity).mean()
+    return f"{mixed:6.3f} {pure:6.3f}  {types_from_others(found, batches, types):6.3f}"
+
+
+def types_from_others(found: np.ndarray, batches: np.ndarray, types: np.ndarray) -> float:
+    """Share of cells that have the type of most of their 15 nearest of the other batches."""
     kept = np.zeros(len(found), bool)
     for b in np.unique(batches):
         here = batches == b
         near = KNeighborsClassifier(15).fit(found[~here], types[~here])
         kept[here] = near.predict(found[here]) == types[here]
-    return f"{mixed:6.3f} {pure:6.3f}  {kept.mean():6.3f}"
+    return float(kept.mean())
 
 
 def trained(operator: str, expression: np.ndarray, batches: np.ndarray) -> np.ndarray:

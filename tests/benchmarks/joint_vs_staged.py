@@ -28,9 +28,9 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+from integration_mmd_wgan_harmony import types_from_others
 from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
-from sklearn.neighbors import KNeighborsClassifier
 
 from diffbio_engine.data import CellSource
 from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
@@ -152,13 +152,18 @@ def clusters() -> None:
     )  # fmt: skip
 
 
-def doublets() -> None:
-    """Solo trains its autoencoder first and its classifier then; here also both at once."""
+def simulated_cells() -> ad.AnnData:
+    """Of gen_scale.py: types, batches and doublets are known."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cells.h5ad"
         command = [sys.executable, str(DATA / "gen_scale.py"), "3000", str(path), "--seed", "0"]
         subprocess.run(command, check=True, capture_output=True)
-        simulated = ad.read_h5ad(path)
+        return ad.read_h5ad(path)
+
+
+def doublets() -> None:
+    """Solo trains its autoencoder first and its classifier then; here also both at once."""
+    simulated = simulated_cells()
     truth = simulated.obs["doublet"].to_numpy().astype(bool)
     cells = CellSource(simulated.X)
     spec = assembled(
@@ -217,11 +222,7 @@ def trajectory() -> None:
 
 def integration() -> None:
     """A loss behind Harmony can only teach the latent space through Harmony."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cells.h5ad"
-        command = [sys.executable, str(DATA / "gen_scale.py"), "3000", str(path), "--seed", "0"]
-        subprocess.run(command, check=True, capture_output=True)
-        simulated = ad.read_h5ad(path)
+    simulated = simulated_cells()
     stem_cells = ad.read_h5ad(DATA / "scmerge_mESC_2batch_counts.h5ad")
     for name, real in {"stem cells": stem_cells, "simulated": simulated}.items():
         batch = np.unique(real.obs["batch"], return_inverse=True)[1].astype(np.int32)
@@ -253,18 +254,8 @@ def integration() -> None:
         compared(
             name, spec, cells, ways, "harmony.corrected_embeddings",
             lambda x, b=batch, p=perplexity: local_inverse_simpson(x, b, perplexity=p).mean(),
-            lambda x, b=batch, k=kind: _types_from_others(x, b, k),
+            lambda x, b=batch, k=kind: types_from_others(x, b, k),
         )  # fmt: skip
-
-
-def _types_from_others(x: np.ndarray, batch: np.ndarray, kind: np.ndarray) -> float:
-    """Share of cells that have the type of most of their 15 nearest of the other batches."""
-    right = np.zeros(len(x), bool)
-    for one in np.unique(batch):
-        here = batch == one
-        others = KNeighborsClassifier(15).fit(x[~here], kind[~here])
-        right[here] = others.predict(x[here]) == kind[here]
-    return float(right.mean())
 
 
 def _losses(spec: PipelineSpec, cells: CellSource) -> dict[str, float]:

@@ -30,6 +30,9 @@ from diffbio_engine.operators.singlecell import (
     PseudotimeConfig,
 )
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "references/singlecell"))
+from paul_cells import paul_cells, slingshot_of, with_components
+
 DATA = Path(__file__).parents[3] / "shared/data"
 PALANTIR = """
 import sys, numpy as np, pandas as pd, palantir
@@ -39,13 +42,6 @@ space = palantir.utils.determine_multiscale_space(palantir.utils.run_diffusion_m
 found = palantir.core.run_palantir(space, str(int(d["root"])), num_waypoints=500, n_jobs=1)
 np.save(sys.argv[2], found.pseudotime.to_numpy())
 """
-
-
-def components(data, n):
-    scanpy.pp.normalize_total(data)
-    scanpy.pp.log1p(data)
-    scanpy.pp.pca(data, n_comps=n)
-    return data.obsm["X_pca"].astype(np.float32)
 
 
 def ours(cells, **settings):
@@ -81,14 +77,10 @@ def palantir(python, cells, root):
 
 
 def paul(palantir_python):
-    data = anndata.read_h5ad(DATA / "paul_myeloid_tradeseq_counts.h5ad")
-    weight = data.obs[["slingshot_w_curve1", "slingshot_w_curve2"]].to_numpy()
-    on_curve = data.obs[["slingshot_pt_curve1", "slingshot_pt_curve2"]].to_numpy()
-    slingshot = (weight * on_curve).sum(axis=1) / weight.sum(axis=1)
-    start = data.obs["cluster"].astype(str).to_numpy() == data.uns["start_cluster"]
-    root = int(np.argmin(np.where(start, slingshot, np.inf)))
+    data = paul_cells(every=1, n_components=50)
+    weight, _, slingshot, root = slingshot_of(data)
     sure = (weight.max(axis=1) > 0.99) & (weight.min(axis=1) < 0.01)
-    all_cells = components(data, 50)
+    all_cells = data.obsm["X_pca"].astype(np.float32)
     for n in (10, 20, 50):
         cells = all_cells[:, :n]
         found = ours(cells, root_cell_index=root)
@@ -109,7 +101,8 @@ def many(n_cells):
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "cells.h5ad"
         subprocess.run([sys.executable, DATA / "gen_scale.py", str(n_cells), made], check=True)
-        cells = components(anndata.read_h5ad(made), 20)
+        data = with_components(anndata.read_h5ad(made), 20)
+        cells = data.obsm["X_pca"].astype(np.float32)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     began, spent = time.perf_counter(), time.process_time()
     found = ours(cells)

@@ -5,8 +5,7 @@ import pkgutil
 from functools import cache
 
 from diffbio_engine.errors import UnknownNameError, did_you_mean
-from diffbio_engine.pipelines.presets.preset import BY_SYMBOL as BY_SYMBOL
-from diffbio_engine.pipelines.presets.preset import Preset as Preset
+from diffbio_engine.pipelines.presets.preset import Preset
 
 
 @cache

@@ -7,8 +7,6 @@ from typing import Any
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
-# Fields that are not in a file but follow from the names of its genes.
-BY_SYMBOL = frozenset({"tf_indices", "lr_pairs", "marker_matrix"})
 _IN_WORDS = {
     "counts": "raw counts",
     "batch_labels": "the batch of each cell",

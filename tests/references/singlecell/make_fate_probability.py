@@ -8,23 +8,14 @@ with all cells as waypoints and its two ends given: the last cell of either line
 
 from pathlib import Path
 
-import anndata
 import numpy as np
 import palantir
 import pandas as pd
-import scanpy
+from paul_cells import paul_cells, slingshot_of
 
-SHARED = Path(__file__).parents[4] / "shared/data"
-data = anndata.read_h5ad(SHARED / "paul_myeloid_tradeseq_counts.h5ad")[::3].copy()
+data = paul_cells(every=3, n_components=20)
 data.obs_names = [f"c{i}" for i in range(data.n_obs)]
-scanpy.pp.normalize_total(data)
-scanpy.pp.log1p(data)
-scanpy.pp.pca(data, n_comps=20)
-weight = data.obs[["slingshot_w_curve1", "slingshot_w_curve2"]].to_numpy()
-time = data.obs[["slingshot_pt_curve1", "slingshot_pt_curve2"]].to_numpy()
-slingshot = (weight * time).sum(axis=1) / weight.sum(axis=1)
-in_start = data.obs["cluster"].astype(str).to_numpy() == "1"
-start = int(np.argmin(np.where(in_start, slingshot, np.inf)))
+weight, time, _, start = slingshot_of(data)
 ends = [int(np.argmax(np.where(weight[:, i] > 0.9, time[:, i], -np.inf))) for i in (0, 1)]
 places = pd.DataFrame(data.obsm["X_pca"], index=data.obs_names)
 maps = palantir.utils.run_diffusion_maps(places, n_components=5)

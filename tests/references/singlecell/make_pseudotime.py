@@ -8,20 +8,13 @@ start cluster that slingshot puts first.
 
 from pathlib import Path
 
-import anndata
 import numpy as np
 import scanpy
+from paul_cells import paul_cells, slingshot_of
 
-SHARED = Path(__file__).parents[4] / "shared/data"
-data = anndata.read_h5ad(SHARED / "paul_myeloid_tradeseq_counts.h5ad")[::6].copy()
-scanpy.pp.normalize_total(data)
-scanpy.pp.log1p(data)
-scanpy.pp.pca(data, n_comps=20)
-weight = data.obs[["slingshot_w_curve1", "slingshot_w_curve2"]].to_numpy()
-time = data.obs[["slingshot_pt_curve1", "slingshot_pt_curve2"]].to_numpy()
-slingshot = (weight * time).sum(axis=1) / weight.sum(axis=1)
-in_start = data.obs["cluster"].astype(str).to_numpy() == "1"
-data.uns["iroot"] = int(np.argmin(np.where(in_start, slingshot, np.inf)))
+data = paul_cells(every=6, n_components=20)
+slingshot = slingshot_of(data)
+data.uns["iroot"] = slingshot.root
 scanpy.pp.neighbors(data, n_neighbors=15, use_rep="X_pca", method="gauss")
 scanpy.tl.diffmap(data, n_comps=11)
 scanpy.tl.dpt(data, n_dcs=11)
@@ -32,5 +25,5 @@ np.savez_compressed(
     pseudotime=data.obs["dpt_pseudotime"].to_numpy(),
     eigenvalues=data.uns["diffmap_evals"],
     components=data.obsm["X_diffmap"],
-    slingshot=slingshot,
+    slingshot=slingshot.order,
 )
