@@ -119,10 +119,20 @@ def _exact(
     return indices, squares
 
 
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _squared_distance(one, other):
+    """In double precision, in any order of the sum: that many terms at once."""
+    total = 0.0
+    for f in range(len(one)):
+        step = np.float64(one[f]) - np.float64(other[f])
+        total += step * step
+    return total
+
+
 @numba.njit(cache=True, nogil=True)
 def _choose(nearness, norms, rows, cells, first, n_candidates, indices, squares):
     """Of each row of a block: the candidates by ``norm - 2 product``, then exactly in order."""
-    n_cells, n_features, k = cells.shape[0], cells.shape[1], indices.shape[1]
+    n_cells, k = cells.shape[0], indices.shape[1]
     best = np.empty(n_candidates, np.float32)
     who = np.empty(n_candidates, np.int32)
     exact = np.empty(n_candidates, np.float64)
@@ -138,11 +148,7 @@ def _choose(nearness, norms, rows, cells, first, n_candidates, indices, squares)
                 place -= 1
             best[place], who[place] = value, j
         for c in range(n_candidates):
-            total = 0.0
-            for f in range(n_features):
-                step = np.float64(rows[i, f]) - np.float64(cells[who[c], f])
-                total += step * step
-            exact[c] = total
+            exact[c] = _squared_distance(rows[i], cells[who[c]])
         order = np.argsort(exact)
         for c in range(k):
             indices[i, c], squares[i, c] = who[order[c]], exact[order[c]]

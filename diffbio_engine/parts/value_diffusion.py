@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from sklearn.utils.extmath import randomized_svd
+import scipy.sparse.csgraph
+from sklearn.utils.extmath import randomized_range_finder
 
 from diffbio_engine.parts.diffusion import affinity, squared_bandwidth, squared_distances
 from diffbio_engine.parts.principal_axes import principal_axes
@@ -15,17 +16,24 @@ from diffbio_engine.parts.principal_axes import principal_axes
 _EXACT_AXES = 1000  # genes or cells, whichever are fewer; above, components are drawn at random
 _MOST_STEPS = 128
 _PLACED_AT_ONCE = 1024  # cells, so that (cells, prepared cells) stays near 100 MB
+_SAME = 1e-6  # of its squared width: a cell that near to a prepared one is that one
 _GENES_AT_ONCE = 512  # so that what a walk comes back to stays in the processor's cache
 
 
-def leading_axes(centred: np.ndarray, n_axes: int, seed: int) -> np.ndarray:
-    """The first principal axes of centred cells, (genes, axes), exact up to 1000 cells or genes."""
+def leading_axes(centred: np.ndarray, n_axes: int, seed: int, rounds: int = 2) -> np.ndarray:
+    """The first principal axes of centred cells, (genes, axes), exact up to 1000 cells or genes.
+
+    Above, they are drawn at random and turned towards the strongest ``rounds`` times.
+    """
     n_cells, n_genes = centred.shape
     fewer = min(n_cells, n_genes)
     if fewer > _EXACT_AXES:
-        return randomized_svd(centred, n_axes, n_iter=2, random_state=seed)[2].T
+        # Halko, Martinsson, Tropp (2011); some directions more than asked for, as they advise.
+        fewer = min(fewer, n_axes + 10)
+        finder = {"n_iter": rounds, "power_iteration_normalizer": "none", "random_state": seed}
+        centred = randomized_range_finder(centred, size=fewer, **finder).T @ centred
     wanted = (fewer - n_axes, fewer - 1)
-    if n_genes <= n_cells:
+    if n_genes <= fewer:
         return scipy.linalg.eigh(centred.T @ centred, subset_by_index=wanted)[1]
     square, turned = scipy.linalg.eigh(centred @ centred.T, subset_by_index=wanted)
     return (centred.T @ turned) / np.sqrt(np.maximum(square, 1e-6 * square[-1]))
@@ -76,9 +84,12 @@ def diffuse(
     Between whole steps it is the mean of the two, by distance.
     """
     now, before = np.empty_like(values), np.empty_like(values)
+    # Neighbours side by side find each other in the processor's cache.
+    order = scipy.sparse.csgraph.reverse_cuthill_mckee(steps, symmetric_mode=True)
+    steps = steps[order][:, order]
     for start in range(0, values.shape[1], _GENES_AT_ONCE):
         some = slice(start, start + _GENES_AT_ONCE)
-        now[:, some], before[:, some] = _walked(steps, np.ascontiguousarray(values[:, some]), time)
+        now[order, some], before[order, some] = _walked(steps, values[order, some], time)
     return now, before
 
 
@@ -153,6 +164,7 @@ def join(
     own: jax.Array,
     places: jax.Array,
     known_places: jax.Array,
+    known_widths: jax.Array,
     diffused: jax.Array,
     diffused_before: jax.Array,
     decay: jax.Array,
@@ -171,34 +183,36 @@ def join(
     Args:
         own: (cells, genes) values of the cells.
         places: (cells, features) where they are; ``known_places``: where the prepared ones are.
+        known_widths: (prepared cells,) squared width of the kernel of each.
         diffused, diffused_before: (prepared cells, genes) after ``time`` and one step less.
     """
     spare = min(n_reached + 1, len(known_places))
 
-    def reached(
-        places: jax.Array, known_places: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def apart(places: jax.Array, others: jax.Array) -> jax.Array:
+        """Squared distances, from differences: those from products lose digits."""
+        square = jnp.sum((places[:, None] - others) ** 2, axis=2)
+        return 0.25 * square**2 if cosine else square
+
+    def nearness(places: jax.Array, known_places: jax.Array) -> jax.Array:
         rough = places @ known_places.T - 0.5 * jnp.sum(known_places**2, axis=1)
-        _, nearest = jax.lax.top_k(jax.lax.stop_gradient(rough), spare)
-        # Of the few, distances are taken from differences: the products lose digits.
-        square = jnp.sum((places[:, None] - known_places[nearest]) ** 2, axis=2)
-        square = 0.25 * square**2 if cosine else square
-        order = jnp.argsort(jax.lax.stop_gradient(square), axis=1)
-        nearest = jnp.take_along_axis(nearest, order, axis=1)
-        square = jnp.take_along_axis(square, order, axis=1)
-        known = square[:, 0] <= 1e-6 * square[:, min(n_neighbors, spare - 1)]
-        return nearest, square, known
+        return jax.lax.stop_gradient(rough)
 
     def joined(
-        n_averaged: int | jax.Array,
-        reached: tuple[jax.Array, jax.Array, jax.Array],
         own: jax.Array,
+        places: jax.Array,
+        known_places: jax.Array,
+        known_widths: jax.Array,
         diffused: jax.Array,
         diffused_before: jax.Array,
         decay: jax.Array,
         time: jax.Array,
     ) -> jax.Array:
-        nearest, square, known = reached
+        _, nearest = jax.lax.top_k(nearness(places, known_places), spare)
+        square = apart(places, known_places[nearest])
+        order = jnp.argsort(jax.lax.stop_gradient(square), axis=1)
+        nearest = jnp.take_along_axis(nearest, order, axis=1)
+        square = jnp.take_along_axis(square, order, axis=1)
+        known = square[:, 0] <= _SAME * known_widths[nearest[:, 0]]
         last = min(n_neighbors, spare) - 1
         width = jnp.where(known, square[:, min(n_neighbors, spare - 1)], square[:, last])
         weights = affinity(square, jnp.maximum(width, 1e-12), decay, "alpha_decay")
@@ -211,29 +225,35 @@ def join(
         def add(k: jax.Array, total: jax.Array) -> jax.Array:
             return total + weights[:, k, None] * diffused_before[nearest[:, k]]
 
-        around = jax.lax.fori_loop(0, n_averaged, add, jnp.zeros_like(own)) / mass
+        around = jax.lax.fori_loop(0, spare, add, jnp.zeros_like(own)) / mass
         mixed = kept * own + (1.0 - kept) * around
         exact = jnp.where(known[:, None], diffused[nearest[:, 0]] - mixed, 0.0)
         return mixed + jax.lax.stop_gradient(exact)
 
     @jax.custom_jvp
-    def block(places: jax.Array, known_places: jax.Array, *rest: jax.Array) -> jax.Array:
+    def block(own: jax.Array, places: jax.Array, *walked: jax.Array) -> jax.Array:
         # Where all are known cells, as when a pipeline hands out those it was prepared with,
         # nothing need be averaged: they have values of their own.
-        near = reached(places, known_places)
-        return joined(jnp.where(jnp.all(near[2]), 0, spare), near, *rest)
+        there, widths, values = walked[:3]
+        one = jnp.argmax(nearness(places, there), axis=1)
+        square = apart(places, there[one][:, None])[:, 0]
+        return jax.lax.cond(
+            jnp.all(square <= _SAME * widths[one]),
+            lambda: values[one].astype(own.dtype),
+            lambda: joined(own, places, *walked),
+        )
 
-    @block.defjvp
-    def _(values: tuple[jax.Array, ...], slopes: tuple[jax.Array, ...]) -> tuple:
-        def whole(places: jax.Array, known_places: jax.Array, *rest: jax.Array) -> jax.Array:
-            return joined(spare, reached(places, known_places), *rest)
-
-        return jax.jvp(whole, values, slopes)
+    block.defjvp(lambda values, slopes: jax.jvp(joined, values, slopes))
 
     def of(own: jax.Array, places: jax.Array) -> jax.Array:
-        return block(places, known_places, own, diffused, diffused_before, decay, time)
+        walked = known_widths, diffused, diffused_before, decay, time
+        return block(own, places, known_places, *walked)
 
-    if len(own) <= _PLACED_AT_ONCE:
-        return of(own, places)
-    one = lambda cell: of(cell[0][None], cell[1][None])[0]  # noqa: E731
-    return jax.lax.map(one, (own, places), batch_size=_PLACED_AT_ONCE)
+    # Whole blocks, not a batched cell: a choice batched computes both ways, for every cell.
+    whole = len(own) - len(own) % _PLACED_AT_ONCE
+    blocks = [of(own[whole:], places[whole:])] if len(own) > whole or not whole else []
+    if whole:
+        cut = lambda x: x[:whole].reshape(-1, _PLACED_AT_ONCE, x.shape[1])  # noqa: E731
+        first = jax.lax.map(lambda block: of(*block), (cut(own), cut(places)))
+        blocks.insert(0, first.reshape(whole, -1))
+    return jnp.concatenate(blocks)

@@ -211,6 +211,17 @@ def test_held_out_molecules_of_real_cells_are_predicted_better_than_by_magic(sha
     assert found < 0.0540
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_known_cell_gets_its_values_whether_or_not_a_new_one_is_among_the_asked(metric):
+    counts = some_counts(60)
+    made = prepared(counts[:50], n_neighbors=4, metric=metric)
+    alone, among = imputed(made, counts[:50]), imputed(made, counts)
+    np.testing.assert_allclose(alone, among[:50], rtol=1e-5)
+    new = imputed(made, counts[50:])
+    np.testing.assert_allclose(new, among[50:], rtol=1e-5)
+    assert np.abs(new - counts[50:]).max() > 0.1
+
+
 def test_too_many_cells_for_a_block_not_prepared_are_refused_in_plain_words():
     with pytest.raises(DataError, match=r"counts: has 60 cells, more than dense_limit \(50\)"):
         block(dense_limit=50)(jnp.ones((60, 3)))
