@@ -13,7 +13,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,7 @@ def _list_of(findings: Findings, block: str, found: list[Finding]) -> Sheet:
         for finding in found:
             table[finding.title] = finding.values.astype(float)
         said = "\n".join(f"{f.title}: {f.doc}" for f in found)
-        return _table(table, said), table
+        return _table(table, said, {f.title: f.ranks for f in found}), table
 
     title = axis.capitalize() if len(found) > 1 else found[0].title
     about = found[0].doc if len(found) == 1 else ""
@@ -143,22 +143,34 @@ def _edges(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.Dat
             "strength": strength[i, j],
         }
     )
-    shown = _table(table.head(_MOST_EDGES), finding.doc)
+    shown = _table(table.head(_MOST_EDGES), finding.doc, {"strength": "far"})
     if len(table) > _MOST_EDGES:
         shown["note"] = f"The {_MOST_EDGES:,} strongest of {len(table):,}; the file has all."
-    shown["sort"] = 2
     return shown, table
 
 
-def _table(table: pd.DataFrame, doc: str) -> dict[str, Any]:
-    columns = [{"title": str(c), "number": table[c].dtype.kind == "f"} for c in table.columns]
-    # Genes that are sure come first; where nothing is tested, those with most of the first number.
-    tested = [i for i, c in enumerate(table.columns) if re.search(r"\b[pq] val", str(c).lower())]
+def _table(table: pd.DataFrame, doc: str, ranks: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Rows and how they are ordered at first; whatever is sorted, ties follow that order.
+
+    What is surest comes first, then what is strongest: where thousands of cells make hundreds of
+    p-values 0, it is the size of the effect that tells which genes matter.
+
+    Args:
+        ranks: ``Port.ranks`` of columns.
+    """
+    titles = [str(c) for c in table.columns]
+    ranked = {i: r for i, t in enumerate(titles) if (r := (ranks or {}).get(t, ""))}
+    if not ranked:  # runs of before it was declared, and tables of many columns alike
+        tested = [i for i, t in enumerate(titles) if re.search(r"\b[pq] val", t.lower())]
+        ranked = dict.fromkeys(tested, "small") or {1: "large"}
+    columns = [
+        {"title": t, "number": table[c].dtype.kind == "f", "ranks": ranked.get(i, "")}
+        for i, (t, c) in enumerate(zip(titles, table.columns, strict=True))
+    ]
     return {
         "columns": columns,
         "rows": [[_plain(v) for v in row] for row in table.itertuples(index=False)],
-        "sort": (tested or [1])[0],
-        "down": not tested,
+        "order": sorted(ranked, key=lambda i: ranked[i] != "small"),
         "note": "",
         "doc": doc,
     }

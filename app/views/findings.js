@@ -56,16 +56,26 @@ export function render({ model }) {
     t.append(thead, body);
     box.append(t);
     main.append(tools, box);
-    if (state.sort === null) { state.sort = c.sort; state.down = c.down; }
+    const falls = (i) => c.columns[i].number && c.columns[i].ranks !== "small";
+    if (state.sort === null) { state.sort = c.order[0]; state.down = falls(state.sort); }
+    // One row before the other by a column; what is missing is last either way.
+    const before = (a, b, i, down) => {
+      if (a[i] === null || b[i] === null) return (a[i] === null) - (b[i] === null);
+      if (!c.columns[i].number) return (down ? -1 : 1) * String(a[i]).localeCompare(String(b[i]), "en", { numeric: true });
+      // The strongest first, whichever its sign.
+      const size = c.columns[i].ranks === "far" ? Math.abs : (v) => v;
+      return (down ? -1 : 1) * (size(a[i]) - size(b[i]));
+    };
+    const shown = (v, i) => !c.columns[i].number ? v : v === 0 && c.columns[i].ranks === "small" ? "< 1.2e-38" : number(v);
     const lines = () => {
       const text = state.text.trim().toLowerCase();
       const found = text ? c.rows.filter((r) => r.some((v, i) => !c.columns[i].number && String(v).toLowerCase().includes(text))) : [...c.rows];
-      const k = Math.min(state.sort, c.columns.length - 1), sign = state.down ? -1 : 1;
-      // The strongest first, whichever its sign, where a table is of strengths.
-      const key = c.columns[k].title === "strength" ? (v) => Math.abs(v) : (v) => v;
+      const k = Math.min(state.sort, c.columns.length - 1);
+      const then = c.order.filter((i) => i !== k);
       found.sort((a, b) => {
-        if (a[k] === null || b[k] === null) return (a[k] === null) - (b[k] === null);
-        return sign * (c.columns[k].number ? key(a[k]) - key(b[k]) : String(a[k]).localeCompare(String(b[k]), "en", { numeric: true }));
+        let sign = before(a, b, k, state.down);
+        for (const i of then) sign ||= before(a, b, i, falls(i));
+        return sign;
       });
       count.textContent = found.length > MOST_ROWS ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
         : `${found.length.toLocaleString("en")} rows`;
@@ -74,7 +84,7 @@ export function render({ model }) {
       c.columns.forEach((column, i) => {
         const th = node("th", column.number ? "number" : "");
         const b = node("button", "", column.title + (i === k ? (state.down ? " ▾" : " ▴") : ""));
-        b.onclick = () => { state.down = i === k ? !state.down : column.number; state.sort = i; lines(); };
+        b.onclick = () => { state.down = i === k ? !state.down : falls(i); state.sort = i; lines(); };
         th.setAttribute("aria-sort", i === k ? (state.down ? "descending" : "ascending") : "none");
         th.append(b);
         heads.append(th);
@@ -82,7 +92,7 @@ export function render({ model }) {
       thead.append(heads);
       body.replaceChildren(...found.slice(0, MOST_ROWS).map((row) => {
         const tr = node("tr");
-        row.forEach((v, i) => tr.append(node("td", c.columns[i].number ? "number" : "", c.columns[i].number ? number(v) : v)));
+        row.forEach((v, i) => tr.append(node("td", c.columns[i].number ? "number" : "", shown(v, i))));
         return tr;
       }));
     };

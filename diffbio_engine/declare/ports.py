@@ -52,6 +52,9 @@ class Port:
         weight: For LOSS: the default weight in the objective.
         dense: Cells-by-cells output that exists only up to the block's ``dense_limit``.
         result: Where it goes in a result file, ``"obsm/X_latent"``; empty for nowhere.
+        ranks: For one number a gene: which come first in a table, ``"small"`` (it is a p-value),
+            ``"large"`` (a strength) or ``"far"`` (an effect of either sign, far from 0). Empty if
+            its size says nothing of how telling the gene is.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Port:
     weight: float = 1.0
     dense: bool = False
     result: str = ""
+    ranks: str = ""
 
     @property
     def axis_names(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class Finding:
         port: ``"block.port"``.
         axes: Names of its axes; what lies along each is in ``Findings.names``.
         values: The array; for shares the mean share by group of cells.
+        ranks: As ``Port.ranks``.
     """
 
     port: str
@@ -37,6 +38,7 @@ class Finding:
     kind: str
     axes: tuple[str, ...]
     values: np.ndarray
+    ranks: str = ""
 
 
 @dataclass(frozen=True)

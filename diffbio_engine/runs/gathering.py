@@ -63,7 +63,9 @@ def findings_of(
         for axis, length in zip(axes, array.shape, strict=True):
             if len(names.get(axis, ())) != length:
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
-        found.append(Finding(name, title_of_port(port), port.doc, port.kind, axes, array))
+        found.append(
+            Finding(name, title_of_port(port), port.doc, port.kind, axes, array, port.ranks)
+        )
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
     return Findings(step, tuple(found), names, {p: plan.port(p).kind for p in drawn})
 

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
 
 from app.finding_sheets import as_csv, sheets_of
+from diffbio_engine.declare import find_operator
 from diffbio_engine.runs import GROUPS, Finding, Findings
+from diffbio_engine.runs.findings import load_findings, save_findings
 
 NAMES = {
     "genes": ["GATA1", "KLF1", "SPI1"],
@@ -18,10 +21,9 @@ NAMES = {
 }
 
 
-def found(port, kind, axes, values):
-    return Finding(
-        port, port.split(".")[1].capitalize(), "What it is.", kind, axes, np.array(values)
-    )
+def found(port, kind, axes, values, ranks=""):
+    title = port.split(".")[1].capitalize()
+    return Finding(port, title, "What it is.", kind, axes, np.array(values), ranks)
 
 
 def only(*findings):
@@ -42,6 +44,35 @@ def test_numbers_of_genes_are_one_table_and_the_surest_come_first():
     assert [c["title"] for c in shown["columns"]] == ["gene", "Switch_times", "P_values"]
     assert shown["rows"][0] == ["GATA1", 0.1, 0.5] and shown["rows"][2][2] is None
     assert rows_of(sheet)[2] == ["KLF1", "0.5", "0.001"]
+
+
+def test_where_p_values_tie_the_strongest_effect_comes_first():
+    # As blocks declare it: the time of a switch says nothing of how telling the gene is.
+    outputs = {p.name: p for p in find_operator("singlecell.switch_de").outputs}
+    names = ("switch_times", "switch_scores", "p_values")
+    values = ([0.9, 0.1, 0.5], [0.2, 0.4, 0.1], [0.0, 0.0, 0.3])
+    (sheet,) = only(
+        *(
+            found(f"switch.{n}", "profile", ("genes",), v, outputs[n].ranks)
+            for n, v in zip(names, values, strict=True)
+        )
+    )
+    shown = sheet.make()[0]
+    assert [shown["columns"][i]["title"] for i in shown["order"]] == ["P_values", "Switch_scores"]
+    assert [c["ranks"] for c in shown["columns"]] == ["", "", "large", "small"]
+
+
+def test_runs_that_were_kept_before_columns_were_ranked_still_open(tmp_path):
+    kept = Findings(1, (found("gate.gate", "profile", ("genes",), [0.1, 0.9, 0.2]),), NAMES, {})
+    save_findings(tmp_path, kept)
+    with np.load(tmp_path / "findings.npz") as file:
+        arrays = dict(file)
+    facts = json.loads(arrays["facts.json"].tobytes())
+    del facts["found"][0]["ranks"]
+    arrays["facts.json"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    np.savez(tmp_path / "findings.npz", **arrays)
+    (sheet,) = sheets_of(load_findings(tmp_path))
+    assert sheet.make()[0]["order"] == [1]  # the one number there is
 
 
 def test_a_network_of_genes_lists_who_acts_on_whom_the_strongest_first():

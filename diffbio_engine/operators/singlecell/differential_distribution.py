@@ -117,6 +117,7 @@ class DifferentiableDifferentialDistribution(Operator):
             Kind.PROFILE,
             "Greatest distance of the two distribution functions: 0 the same, 1 apart.",
             result="var/ks_diffbio",
+            ranks="large",
         ),
         Port(
             "p_values",
@@ -131,6 +132,7 @@ class DifferentiableDifferentialDistribution(Operator):
             Kind.PROFILE,
             "Rate of false discoveries at which the gene is one.",
             result="var/ks_qvalue_diffbio",
+            ranks="small",
         ),
         Port(
             "categories",

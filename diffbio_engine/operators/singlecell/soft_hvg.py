@@ -111,6 +111,7 @@ class SoftHVG(Operator):
             Kind.PROFILE,
             "1 for genes that are kept.",
             result="var/hvg_weight_diffbio",
+            ranks="large",
         ),
         Port(
             "hvg_dispersion",
@@ -118,6 +119,7 @@ class SoftHVG(Operator):
             Kind.PROFILE,
             "How much a gene varies, next to those of its mean.",
             result="var/hvg_dispersion_diffbio",
+            ranks="large",
         ),
     )
     example = {"n_top_genes": 2, "hard": False, "n_bins": 1}

@@ -101,6 +101,7 @@ class DifferentiableSwitchDE(Operator):
             Kind.PROFILE,
             "Share of the gene's variance that its switch explains.",
             result="var/switch_score_diffbio",
+            ranks="large",
         ),
         Port("predicted_expression", "cells genes", Kind.EXPRESSION, "Expected expression at t."),
         Port(
@@ -116,6 +117,7 @@ class DifferentiableSwitchDE(Operator):
             Kind.PROFILE,
             "Of the likelihood-ratio test against no change.",
             result="var/switch_pvalue_diffbio",
+            ranks="small",
         ),
         Port("residual", "cells genes", Kind.EXPRESSION, "What the switch does not explain."),
         Port("switch_loss", "", Kind.LOSS, "Misfit, in units of each gene's noise."),

@@ -140,12 +140,12 @@ class DifferentiableVelocity(Operator):
             result="obs/latent_time_diffbio",
         ),
         *(
-            Port(name, "genes", Kind.PROFILE, doc, result=f"var/velocity_{name}_diffbio")
-            for name, doc in (
-                ("alpha", "Transcription while on, per splicing time."),
-                ("beta", "Splicing; 1 before training."),
-                ("gamma", "Degradation, per splicing time."),
-                ("fit", "Share of what is unspliced that the steady state explains."),
+            Port(name, "genes", Kind.PROFILE, doc, result=f"var/velocity_{name}_diffbio", ranks=r)
+            for name, doc, r in (
+                ("alpha", "Transcription while on, per splicing time.", ""),
+                ("beta", "Splicing; 1 before training.", ""),
+                ("gamma", "Degradation, per splicing time.", ""),
+                ("fit", "Share of what is unspliced that the steady state explains.", "large"),
             )
         ),
         Port("projected_spliced", "cells genes", Kind.EXPRESSION, "Spliced, n_steps * dt ahead."),
