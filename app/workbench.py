@@ -51,6 +51,9 @@ _BAR = {
 }
 
 _UNDER = {"position": "relative"}
+# What the map and the losses take of the window; the canvas has the rest.
+_SHARE = """:host { --share: clamp(240px, 40vh, 480px);
+    height: var(--share) !important; flex-basis: var(--share) !important; }"""
 
 
 class Workbench(pn.viewable.Viewer):
@@ -88,6 +91,7 @@ class Workbench(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             height=360,
             margin=0,
+            stylesheets=[_SHARE],
         )
         self.page = pmui.Page(
             title="DiffBio Workbench",

@@ -32,10 +32,11 @@ export function render({ model }) {
     const cards = document.createElement("div");
     cards.className = "cards ready";
     for (const p of model.pipelines) {
-      // On a canvas with data there is room for the first words only.
-      const title = model.mode === "hint" ? p.title.split(":")[0] : p.title;
+      // In the dialog there is room for the whole title; what it says is also in the text.
+      const title = model.mode === "pipelines" ? p.title : p.title.split(":")[0];
       const b = card("pipeline", title, p.text, { do: "preset", id: p.id });
-      if (p.lacking) { b.classList.add("lacking"); b.title = `${p.text}\nThis data set lacks ${p.lacking}.`; }
+      b.title = `${p.title}\n${p.text}`;
+      if (p.lacking) { b.classList.add("lacking"); b.title += `\nThis data set lacks ${p.lacking}.`; }
       cards.append(b);
     }
     root.append(cards);

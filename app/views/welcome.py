@@ -13,7 +13,7 @@ from diffbio_engine.pipelines import presets
 
 _HERE = Path(__file__).parent
 # Over the canvas; only the cards take the pointer, beside them a block can be dropped.
-_OVER = {"position": "absolute", "left": "0", "right": "0", "pointer-events": "none"}
+_OVER = {"position": "absolute", "inset": "0", "pointer-events": "none"}
 
 
 class StartCards(JSComponent):
@@ -34,7 +34,8 @@ class Welcome(pn.viewable.Viewer):
         self.session, self._pipelines_only = session, pipelines_only
         self._cards = StartCards(
             mode="pipelines" if pipelines_only else "hidden",
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_width" if pipelines_only else "stretch_both",
+            css_classes=[] if pipelines_only else ["over"],
             margin=0,
             styles={} if pipelines_only else _OVER,
         )
@@ -49,10 +50,7 @@ class Welcome(pn.viewable.Viewer):
         if self.session.spec.blocks:
             self._cards.mode = "hidden"
         else:
-            begins = self.session.dataset is None
-            self._cards.mode = "welcome" if begins else "hint"
-            # The hint leaves the middle to the data block.
-            self._cards.styles = {**_OVER, "bottom": "8%" if begins else "10px"}
+            self._cards.mode = "welcome" if self.session.dataset is None else "hint"
 
     def _offer(self, *_: Any) -> None:
         """The ready pipelines, and what the data lack for each."""

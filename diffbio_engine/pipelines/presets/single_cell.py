@@ -262,7 +262,7 @@ def _for_fields(fields: Mapping[str, str] | None) -> PipelineSpec:
 PRESET = Preset(
     id="single_cell",
     title="Single cell: counts to map and clusters",
-    summary="Ambient RNA, normalisation, batch correction, UMAP and clusters in one pipeline.",
+    summary="Ambient RNA, normalisation, batch correction, UMAP and clusters.",
     make=_for_fields,
     demo="three_batches",
     place=1,
