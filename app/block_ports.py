@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from math import sqrt
+
+import numpy as np
 
 from diffbio_engine.declare import Declaration, find_operator, operators
 
@@ -60,20 +61,25 @@ def port_height(row: int) -> float:
     return HEAD + row * ROW + 13.0
 
 
+def curves(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Points along wires, ``(..., points, 2)``, as the graph library draws them."""
+    gap = ends[..., 0] - starts[..., 0]
+    # The handles of the curve, as the graph library sets them.
+    reach = np.where(gap >= 0, 0.5 * gap, 0.25 * 25.0 * np.sqrt(np.abs(gap)))
+    out = np.stack([reach, np.zeros_like(reach)], -1)
+    corners = np.stack([starts, starts + out, ends - out, ends], -2)
+    t = np.arange(1, _POINTS) / _POINTS
+    shares = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], -1)
+    return shares @ corners
+
+
+def within(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether points lie in boxes (left, top, width, height), not just at their edge."""
+    low = boxes[..., :2] + 3
+    return ((points > low) & (points < low + boxes[..., 2:] - 6)).all(-1)
+
+
 def passes_over(start: Point, end: Point, boxes: Iterable[Box]) -> bool:
     """Whether the curve of a wire runs over one of the boxes (left, top, width, height)."""
-    (x0, y0), (x3, y3) = start, end
-    gap = x3 - x0
-    # The handles of the curve, as the graph library sets them.
-    reach = 0.5 * gap if gap >= 0 else 0.25 * 25.0 * sqrt(-gap)
-    x1, x2 = x0 + reach, x3 - reach
-    points = []
-    for i in range(1, _POINTS):
-        t = i / _POINTS
-        a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-        points.append((a * x0 + b * x1 + c * x2 + d * x3, (a + b) * y0 + (c + d) * y3))
-    return any(
-        left + 3 < x < left + width - 3 and top + 3 < y < top + height - 3
-        for left, top, width, height in boxes
-        for x, y in points
-    )
+    points = curves(np.array(start, float), np.array(end, float))
+    return bool(within(points[:, None], np.array(list(boxes), float).reshape(-1, 4)).any())

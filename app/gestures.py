@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.block_ports import follows
+from app.free_places import with_room
 from app.places import COLUMN, free_place
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
@@ -165,7 +166,9 @@ def with_block(
     x, y = place or free_place(spec)
     layout = {DATA: (float(x - COLUMN), float(y)), **spec.layout, block_id: (float(x), float(y))}
     spec = replace(spec, blocks=(*spec.blocks, Block(block_id, declared.id)), layout=layout)
-    return _wired(spec, block_id, data), block_id
+    # Where a hand has dropped it, it moves only a little out of the way of wires.
+    spec = with_room(_wired(spec, block_id, data), [block_id], data, per_wire=150 if place else 300)
+    return spec, block_id
 
 
 def _wired(spec: PipelineSpec, new: str, data: dict[str, DataPort]) -> PipelineSpec:
@@ -280,7 +283,8 @@ def with_pasted(
     weights = {
         f"{names[p.split('.')[0]]}.{p.split('.', 1)[1]}": w for p, w in copied.weights.items()
     }
-    return replace(spec, weights={**spec.weights, **weights}), list(names.values())
+    spec = replace(spec, weights={**spec.weights, **weights})
+    return with_room(spec, names.values(), per_wire=0), list(names.values())
 
 
 def pickable(spec: PipelineSpec) -> list[tuple[str, str, str]]:

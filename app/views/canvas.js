@@ -21,7 +21,24 @@ export function render({ model }) {
   model.on("theme", look);
   look();
 
-  const fit = () => { for (const b of everywhere(document, ".react-flow__controls-fitview")) b.click(); };
+  // As long as nobody has moved the view by hand, it shows the whole pipeline in a window of any size.
+  let whole = false, settling = 0;
+  const fit = () => { whole = true; for (const b of everywhere(document, ".react-flow__controls-fitview")) b.click(); };
+  const resized = new ResizeObserver(() => {
+    clearTimeout(settling);
+    if (whole) settling = setTimeout(() => { if (whole) fit(); }, 200);
+  });
+  let looking = setInterval(() => {
+    for (const pane of everywhere(document, ".react-flow__pane")) { clearInterval(looking); resized.observe(pane); }
+  }, 300);
+  const taken = (event) => {
+    const on = event.composedPath().map((el) => el.classList).filter(Boolean);
+    const has = (name) => on.some((list) => list.contains(name));
+    if (has("react-flow__controls")) whole = has("react-flow__controls-fitview");
+    else if (has("react-flow__pane") && (event.type === "wheel" || event.buttons)) whole = false;
+  };
+  const moves = ["wheel", "pointermove", "click"];
+  for (const name of moves) document.addEventListener(name, taken, { capture: true, passive: true });
 
   const key = (event) => {
     const ctrl = event.ctrlKey || event.metaKey, name = event.key.toLowerCase();
@@ -66,6 +83,10 @@ export function render({ model }) {
     if (message?.do === "fit") for (const wait of [80, 500]) setTimeout(fit, wait);
   });
   model.on("remove", () => {
+    clearInterval(looking);
+    clearTimeout(settling);
+    resized.disconnect();
+    for (const name of moves) document.removeEventListener(name, taken, true);
     for (const name of presses) document.removeEventListener(name, fold, true);
     document.removeEventListener("keydown", key, true);
     document.removeEventListener("pointerdown", down, true);

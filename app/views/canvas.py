@@ -1,5 +1,6 @@
 """The canvas: blocks, typed ports and wires, drawn from the document and written back into it."""
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from diffbio_engine.pipelines.spec import DATA
 
 _HERE = Path(__file__).parent
 _ONE_PRESS_SECONDS = 0.5
+_NEAR = 150.0
 
 
 class CanvasKeys(JSComponent):
@@ -143,11 +145,15 @@ class Canvas(pn.viewable.Viewer):
     def _dropped(self, event: dict[str, Any]) -> None:
         place = event["position"]
         operator = str((event.get("data") or {}).get("operator", ""))
+        at = (round(place["x"] - 40), round(place["y"] - 20))
         self._dropping = True
         try:
-            self.session.add_block(operator, (round(place["x"] - 40), round(place["y"] - 20)))
+            block = self.session.add_block(operator, at)
         finally:
             self._dropping = False
+        # Where there was no room it lies elsewhere, maybe out of sight.
+        if math.dist(self.session.spec.layout[block], at) > _NEAR:
+            self.fit()
 
     def _wired(self, event: dict[str, Any]) -> None:
         if not self._drawing:

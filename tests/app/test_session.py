@@ -1,9 +1,13 @@
 """What one tab holds: gestures, undo, names, autosave. Without a browser."""
 
+import itertools
 from types import SimpleNamespace
 
+from app.block_ports import WIDTH, port_height
+from app.places import height
 from app.session import DatasetCard, Session
 from app.tab_memory import TabMemory, without_odd_settings
+from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 from diffbio_engine.runs import Store
 
@@ -101,3 +105,41 @@ def test_a_data_set_that_was_chosen_before_any_block_is_found_again(tmp_path):
     assert TabMemory(again, Store(tmp_path), tmp_path).bring_back() == ""
     assert again.dataset == session.dataset and not again.spec.blocks
     assert not Store(tmp_path).pipelines("local")  # an empty canvas is no pipeline
+
+
+def overlapping(spec):
+    blocks = [b.id for b in spec.blocks]
+    boxes = {
+        b: (*spec.layout[b], WIDTH, height(find_operator(spec.block(b).operator))) for b in blocks
+    }
+    return [
+        (a, b)
+        for a, b in itertools.combinations(blocks, 2)
+        if abs(boxes[a][0] - boxes[b][0]) < WIDTH
+        and boxes[a][1] < boxes[b][1] + boxes[b][3]
+        and boxes[b][1] < boxes[a][1] + boxes[a][3]
+    ]
+
+
+def test_blocks_that_are_dropped_or_pasted_on_others_find_room_beside_them():
+    session = Session()
+    for operator in (VAE, KMEANS, "normalization.umap", "singlecell.harmony", KMEANS):
+        session.add_block(operator, (400.0, 100.0))
+    assert session.spec.layout["vae_normalizer"] == (400.0, 100.0)
+    assert not overlapping(session.spec)
+    session.copy([b.id for b in session.spec.blocks])
+    session.paste()
+    assert len(session.spec.blocks) == 10 and not overlapping(session.spec)
+
+
+def test_a_dropped_block_goes_a_little_out_of_the_way_of_wires():
+    session = Session()
+    session.add_block(VAE, (336.0, 0.0))
+    session.add_block("normalization.umap", (1400.0, 0.0))
+    assert any(
+        w.source.startswith("vae") and w.target.startswith("umap") for w in session.spec.wires
+    )
+    session.add_block("singlecell.simulator", (860.0, 0.0))  # in the middle of that wire
+    (x, y), tall = session.spec.layout["simulator"], height(find_operator("singlecell.simulator"))
+    start = port_height(0)
+    assert x == 860.0 and (y > start - 12 or y + tall < start + 12)

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from diffbio_engine.declare import DATA_PORTS
+from diffbio_engine.pipelines import presets
 from tests.browser.hands import still
 
 KMEANS = "singlecell.soft_kmeans"
@@ -222,3 +223,39 @@ def test_the_data_block_never_shows_the_form_of_another_block(tab, served, event
     expect(lines).to_have_count(0)
     block(tab, "soft_kmeans").click(position={"x": 120, "y": 15})
     expect(lines.first).to_be_visible()
+
+
+def in_sight(tab):
+    """Whether the whole pipeline lies within the canvas."""
+    pane = tab.locator(".react-flow__pane").bounding_box()
+    boxes = [node.bounding_box() for node in tab.locator(".react-flow__node").all()]
+    return all(
+        pane["x"] <= b["x"]
+        and pane["y"] <= b["y"]
+        and b["x"] + b["width"] <= pane["x"] + pane["width"]
+        and b["y"] + b["height"] <= pane["y"] + pane["height"]
+        for b in boxes
+    )
+
+
+def test_the_view_follows_the_window_until_a_hand_moves_it(tab, served, eventually):
+    session, size = served.session, tab.viewport_size
+    session.later(lambda: session.open_pipeline(presets()["trajectory"].make(None)))
+    expect(block(tab, "phate")).to_be_visible()
+    still(tab, block(tab, "phate"))
+    assert in_sight(tab)
+    try:
+        tab.set_viewport_size({"width": 1200, "height": 800})
+        tab.wait_for_timeout(500)
+        still(tab, block(tab, "phate"))
+        assert in_sight(tab)
+        tab.locator(".react-flow__pane").hover(position={"x": 8, "y": 8})
+        tab.mouse.wheel(0, -300)
+        still(tab, block(tab, "phate"))
+        seen = block(tab, "phate").bounding_box()["width"]
+        tab.set_viewport_size(size)
+        tab.wait_for_timeout(500)
+        still(tab, block(tab, "phate"))
+        assert block(tab, "phate").bounding_box()["width"] == pytest.approx(seen, abs=0.5)
+    finally:
+        tab.set_viewport_size(size)
