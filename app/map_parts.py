@@ -120,9 +120,16 @@ def told_apart(ports: Iterable[str], called: Callable[[str], str] = port_title) 
     titles = {port: called(port) for port in ports}
     often = Counter(titles.values())
     return {
-        port: f"{title} ({port.split('.')[0].replace('_', ' ')})" if often[title] > 1 else title
+        port: f"{title} ({_beside(title, port)})" if often[title] > 1 else title
         for port, title in titles.items()
     }
+
+
+def _beside(title: str, port: str) -> str:
+    """The name of a block without what the title says: ``umap_harmony`` beside UMAP: harmony."""
+    words = port.split(".")[0].split("_")
+    others = [w for w in words if w.lower() not in title.lower().split()]
+    return " ".join(others if any(not w.isdigit() for w in others) else words)
 
 
 def of_another_run(wish: Wish, run: str) -> Wish:

@@ -30,8 +30,7 @@ class Scene:
         self.plan, self.cells = plan, cells
         sampled = cells.n_cells > _MOST_DRAWN
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
-        # Slices that a block laid on one another come first; where they lay before, last.
-        self.maps = (*_moved(plan), *plan.ports(Kind.MAP), *_given(plan))
+        self.maps = maps_of(plan)
         self.shares = shares_ports(plan)
         # The last block that makes clusters is the one whose clusters colour the map at first.
         clusters = tuple(p for p in self.shares if "clusters" in plan.port(p).axis_names)
@@ -107,6 +106,19 @@ class Scene:
         n_drawn = self.cells.n_cells if self.rows is None else len(self.rows)
         first = arrays[self.maps[0]] if self.maps else np.zeros((n_drawn, 2), np.float32)
         return first, arrays
+
+
+def maps_of(plan: Plan) -> tuple[str, ...]:
+    """What can be drawn as a map, the one that is shown at first before the others.
+
+    Slices that a block laid on one another come first; where they lay before, last. Of the maps
+    between, one that the pipeline names among its results, then the one with most blocks before
+    it: after a correction rather than beside it.
+    """
+    named = set(plan.spec.outputs.values())
+    maps = plan.ports(Kind.MAP)
+    best_first = sorted(maps, key=lambda p: (p not in named, -len(plan.ancestors((p,)))))
+    return (*_moved(plan), *best_first, *_given(plan))
 
 
 def _moved(plan: Plan) -> tuple[str, ...]:

@@ -1,0 +1,34 @@
+"""What is drawn first of a pipeline that makes several maps."""
+
+from dataclasses import replace
+
+import pytest
+
+from diffbio_engine.declare import DATA_PORTS
+from diffbio_engine.pipelines import DataPort, presets
+from diffbio_engine.pipelines.plan import plan
+from diffbio_engine.runs.scene import maps_of
+
+DATA = {
+    "counts": DataPort(DATA_PORTS["counts"], (200,), 0),
+    "batch_labels": DataPort(DATA_PORTS["batch_labels"], (), 3),
+}
+
+
+@pytest.fixture(scope="module")
+def three_ways():
+    return plan(presets()["integration"].make(None), DATA)
+
+
+def test_the_map_that_a_pipeline_names_as_its_result_is_shown_first(three_ways):
+    assert maps_of(three_ways)[0] == "umap_harmony.embedding"
+    assert len(maps_of(three_ways)) == 4
+
+
+def test_where_none_is_named_the_map_behind_a_correction_is_shown_before_the_one_beside_it(
+    three_ways,
+):
+    unnamed = replace(three_ways, spec=replace(three_ways.spec, outputs={}))
+    maps = maps_of(unnamed)
+    assert maps[0] == "umap_harmony.embedding"
+    assert maps.index("umap_uncorrected.embedding") > 0
