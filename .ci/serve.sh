@@ -46,7 +46,7 @@ if [ -n "${LOGIN:-}" ]; then
   [ -s "$secret" ] || (umask 077 && "$python" -c 'import secrets; print(secrets.token_hex(32))' >"$secret")
   PANEL_COOKIE_SECRET=$(cat "$secret")
   export PANEL_COOKIE_SECRET
-  options+=(--basic-auth "$LOGIN")
+  options+=(--basic-auth "$LOGIN" --basic-login-template assets/login.html)
 fi
 
 printf 'The workbench: http://%s:%s%s/app   (data in %s; Ctrl+C stops it)\n' \
