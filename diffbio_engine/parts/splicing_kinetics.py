@@ -69,6 +69,12 @@ def start_of_kinetics(ratio: jax.Array, top: jax.Array) -> Kinetics:
     return Kinetics(jnp.maximum(top, 1e-6), beta, gamma, 3.0 / jnp.minimum(beta, gamma))
 
 
+def in_time_of(beta: jax.Array, kinetics: Kinetics) -> Kinetics:
+    """The same curves, run through ``beta`` times as fast: only speed along them tells it."""
+    alpha, splicing, gamma, switch = kinetics
+    return Kinetics(alpha * beta, splicing * beta, gamma * beta, switch / beta)
+
+
 def after(
     kinetics: Kinetics, alpha: jax.Array, unspliced: jax.Array, spliced: jax.Array, time: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

@@ -1,14 +1,16 @@
 """Time and memory of single blocks with many cells: prepared, one training step, all cells read.
 
-    python tests/benchmarks/many_cells.py [operator ...] [--cells 20000]
+    python tests/benchmarks/many_cells.py [operator ...] [--cells 20000] [--settings JSON]
 
 Simulated cells (../shared/data/gen_scale.py) with 2000 genes and what else a block asks for: their
 principal components, places drawn at random, 300 gene pairs, 50 regulators. Each block is a
-pipeline of its own in a process of its own, with default settings; compiling is in the times.
+pipeline of its own in a process of its own, with default settings but those told (as
+'{"annotation_mode": "scanvi"}'); compiling is in the times.
 Results are read in pieces and not kept. Without names: all operators that need no other block.
 """
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -65,7 +67,7 @@ def fields_of(n_cells: int, asked: frozenset[str]):
     return CellSource(counts, per_cell, per_dataset, label_names=names), classes
 
 
-def measure(name: str, n_cells: int) -> None:
+def measure(name: str, n_cells: int, settings: dict) -> None:
     """One block, as one line."""
     import jax
 
@@ -88,7 +90,7 @@ def measure(name: str, n_cells: int) -> None:
         shape = (cells.n_genes,) if value is None else value.shape[1 if port.per_cell else 0 :]
         offered[port.name] = DataPort(port, shape, classes.get(port.name, 0))
     wires = {f"block.{p.name}": f"data.{p.name}" for p in wired}
-    spec = assembled(name, {"block": (name, {})}, wires, None)
+    spec = assembled(name, {"block": (name, settings)}, wires, None)
     pipeline = build(spec, offered, seed=0)
     began, used = time.perf_counter(), time.process_time()
 
@@ -126,10 +128,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("operators", nargs="*")
     parser.add_argument("--cells", type=int, default=20_000)
+    parser.add_argument("--settings", default="{}", help="of the blocks, as JSON")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.only:
-        return measure(asked.only, asked.cells)
+        return measure(asked.only, asked.cells, json.loads(asked.settings))
     from diffbio_engine.declare import operators
 
     every = [
@@ -137,6 +140,7 @@ def main() -> None:
     ]
     for name in asked.operators or every:
         command = [sys.executable, __file__, "--only", name, "--cells", str(asked.cells)]
+        command += ["--settings", asked.settings]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         last = (ran.stderr.strip().splitlines() or ["ended without a word"])[-1]
         print(ran.stdout.strip() or f"{name}: not measured, {last}", flush=True)

@@ -24,7 +24,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.parts.bent_rates import BentRates
-from diffbio_engine.parts.gene_clocks import by_blocks, clocks_of
+from diffbio_engine.parts.gene_clocks import by_blocks, clocks_of, told_time
 from diffbio_engine.parts.neighbour_moments import (
     components,
     mean_around,
@@ -37,6 +37,7 @@ from diffbio_engine.parts.neighbours import nearest_neighbours
 from diffbio_engine.parts.splicing_kinetics import (
     Kinetics,
     after,
+    in_time_of,
     place,
     spread_of,
     start_of_kinetics,
@@ -53,12 +54,7 @@ class VelocityConfig(Config):
 
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
     hidden_dim: int = setting(
-        64,
-        low=4,
-        high=512,
-        log=True,
-        doc="Width of the network that gives each cell rates of its own (cell_rates only).",
-        advanced=True,
+        64, low=4, high=512, log=True, doc="Width of the network (cell_rates only).", advanced=True
     )
     dt: float = dial(0.1, low=0.001, high=1.0, log=True, doc="Splicing times in a step ahead.")
     n_steps: int = setting(10, low=1, high=1000, doc="How many steps ahead are projected.")
@@ -143,7 +139,7 @@ class DifferentiableVelocity(Operator):
             Port(name, "genes", Kind.PROFILE, doc, result=f"var/velocity_{name}_diffbio", ranks=r)
             for name, doc, r in (
                 ("alpha", "Transcription while on, per splicing time.", ""),
-                ("beta", "Splicing; 1 before training.", ""),
+                ("beta", "Splicing; only direction_loss moves it from 1.", ""),
                 ("gamma", "Degradation, per splicing time.", ""),
                 ("fit", "Share of what is unspliced that the steady state explains.", "large"),
             )
@@ -172,7 +168,8 @@ class DifferentiableVelocity(Operator):
         # What comes out is right without `prepare`, but belongs to the cells given only.
         self.fitted = False
         genes, axes = config.n_genes, config.n_pca_components
-        self.log_rates = nnx.Param(jnp.zeros((4, genes)))  # alpha, beta, gamma, switch
+        self.log_rates = nnx.Param(jnp.zeros((3, genes)))  # alpha, gamma, switch; in 1 / beta
+        self.log_beta = nnx.Param(jnp.zeros(genes))  # curves do not tell a gene's unit of time
         self.fit = Buffer(jnp.zeros(genes))
         self.noise = Buffer(jnp.ones((2, genes)))
         self.totals = Buffer(jnp.zeros(2))  # median totals; 0: taken as they come
@@ -205,7 +202,9 @@ class DifferentiableVelocity(Operator):
         spliced, unspliced = (moments(x, nearest) for x in scaled)
         ratio, top, fit = jax.jit(steady_state)(spliced, unspliced)
         if first:
-            self.log_rates[...] = jnp.log(jnp.stack(start_of_kinetics(ratio, top)))
+            alpha, _, gamma, switch = start_of_kinetics(ratio, top)
+            self.log_rates[...] = jnp.log(jnp.stack([alpha, gamma, switch]))
+            self.log_beta[...] = jnp.zeros_like(gamma)
         self.fit[...] = jnp.where(ratio > _LEAST_FIT, jnp.maximum(fit, 0.0), 0.0)
         spread = np.stack([x.std(axis=0) for x in (unspliced, spliced)])
         self.noise[...] = jnp.asarray(np.maximum(spread, 1e-3 * spread.max() + 1e-6))
@@ -225,11 +224,10 @@ class DifferentiableVelocity(Operator):
         @nnx.jit
         def look(block: Any, *some: jax.Array) -> tuple[jax.Array, jax.Array]:
             places, spliced, unspliced, around, own = some
-            kinetics, known = block._kinetics(), block.flow_places[...]
-            moves = block._velocity(kinetics, places, spliced, unspliced) @ block.flow_axes[...]
-            softness = block.dial("temperature")
-            placed = place(kinetics, unspliced, spliced, block.noise[...], softness)
-            return cosines(own, moves, known[around]), placed.phase
+            moves = block._velocity(block._kinetics(), places, spliced, unspliced)
+            softness, known = block.dial("temperature"), block.flow_places[...]
+            placed = place(block._curves(), unspliced, spliced, block.noise[...], softness)
+            return cosines(own, moves @ block.flow_axes[...], known[around]), placed.phase
 
         return by_blocks(lambda *some: look(self, *some), *arrays, self.flow_places[...])
 
@@ -242,14 +240,16 @@ class DifferentiableVelocity(Operator):
             places = (jnp.log1p(jnp.maximum(s, 0.0)) - self.centre[...]) @ self.axes[...]
             near = nearest_prepared(places, self.places[...], self.config.n_neighbors)
             s, u = (mean_around(x, self.layers[...][i], near) for i, x in enumerate((s, u)))
-            kinetics, fit, noise = self._kinetics(), self.fit[...], self.noise[...]
+            curves, fit, noise = self._curves(), self.fit[...], self.noise[...]
+            kinetics = self._kinetics()
         else:
             places, near = jnp.zeros((len(s), self.config.n_pca_components)), None
             ratio, top, fit = steady_state(s, u)
-            kinetics, fit = start_of_kinetics(ratio, top), jnp.maximum(fit, 0.0)
+            kinetics = curves = start_of_kinetics(ratio, top)
+            fit = jnp.maximum(fit, 0.0)
             noise = jnp.stack([spread_of(u), spread_of(s)])
         velocity = self._velocity(kinetics, places, s, u)
-        placed = place(kinetics, u, s, noise, self.dial("temperature"))
+        placed = place(curves, u, s, noise, self.dial("temperature"))
         ahead = self.dial("dt") * self.config.n_steps
         projected = after(kinetics, kinetics.alpha * placed.on, u, s, ahead)[1]
         rates = {name: getattr(kinetics, name) for name in ("alpha", "beta", "gamma")}
@@ -268,26 +268,25 @@ class DifferentiableVelocity(Operator):
             own, moves = s @ self.flow_axes[...], velocity @ self.flow_axes[...]
             known, spots, rows = self.flow_places[...], self.spots[...], near.rows
         along = cosines(own, moves, known[rows])
-        toward = soft_ops.argmax(
-            along, axis=1, softness=self.dial("temperature"), standardize=False
-        )
+        softness = self.dial("temperature")
+        toward = soft_ops.argmax(along, axis=1, softness=softness, standardize=False)
         out["direction_loss"] = 1.0 - jnp.mean(jnp.sum(toward * along, axis=1))
         if embeddings is not None and spots is not None and spots.shape[1] == embeddings.shape[1]:
-            out["velocity_on_map"] = moves_on_map(
-                toward, jnp.asarray(embeddings, float), spots[rows]
-            )
+            here = jnp.asarray(embeddings, float)
+            out["velocity_on_map"] = moves_on_map(toward, here, spots[rows])
         return out
 
     def _latent_time(self, phase: jax.Array, fit: jax.Array) -> jax.Array:
         if not self.fitted:
             return phase @ fit / (2.0 * jnp.sum(fit) + 1e-9)
-        begin, pace, weight = self.clocks[...]
-        low, high = self.clock_range[...]
-        said = (phase @ (pace * weight) + jnp.sum(begin * weight)) / jnp.sum(weight)
-        return (said - low) / (high - low)
+        return told_time(phase, self.clocks[...], self.clock_range[...])
 
     def _kinetics(self) -> Kinetics:
-        return Kinetics(*jnp.exp(self.log_rates[...]))
+        return in_time_of(jnp.exp(self.log_beta[...]), self._curves())
+
+    def _curves(self) -> Kinetics:
+        alpha, gamma, switch = jnp.exp(self.log_rates[...])
+        return Kinetics(alpha, jnp.ones_like(gamma), gamma, switch)
 
     def _velocity(
         self, kinetics: Kinetics, places: jax.Array, s: jax.Array, u: jax.Array

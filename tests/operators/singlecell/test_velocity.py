@@ -145,6 +145,9 @@ def test_training_brings_the_curves_nearer_to_cells_and_the_rates_to_the_truth(b
         weights, value, ratio = step(weights, arrays)
         seen.append((float(value), float(np.median(np.abs(ratio / truly - 1)))))
     assert seen[-1][0] < 0.95 * seen[0][0] and seen[-1][1] < seen[0][1]
+    # Curves say nothing of a gene's unit of time, so nothing may move it.
+    beta = nnx.merge(graph, weights, rest)(*arrays)["beta"]
+    np.testing.assert_array_equal(beta, 1.0)
 
 
 def test_cell_rates_start_as_the_standard_model(truth, found, run):
