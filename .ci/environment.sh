@@ -44,12 +44,16 @@ pythons() {
   ls -d "$HOME"/.pyenv/versions/*/bin/python3 2>/dev/null || true
 }
 
-# The first Python of at least the given minor version that really starts.
+# The first Python of at least the given minor version that really starts. Of a virtual
+# environment, the interpreter beneath it: ours must not break when another's is removed.
 python_from() {
-  local candidate
+  local candidate base
   while read -r candidate; do
-    if "$candidate" -c "import sys, venv; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; then
-      printf '%s\n' "$candidate"
+    base=$("$candidate" -c "import sys; print(getattr(sys, '_base_executable', '') or sys.executable)" \
+      2>/dev/null) || continue
+    if "$base" -c "import sys, venv; sys.exit(sys.version_info < (3, $1) or sys.prefix != sys.base_prefix)" \
+      2>/dev/null; then
+      printf '%s\n' "$base"
       return 0
     fi
   done < <(pythons)
