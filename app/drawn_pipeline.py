@@ -21,6 +21,7 @@ from app.block_ports import (
 from app.drawn_blocks import block_node, block_type, most_important, says
 from app.gestures import missing_fields
 from app.session import Session
+from app.titles import told_apart
 from diffbio_engine.declare import DATA_PORTS, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
 
@@ -51,6 +52,8 @@ class Drawing:
         for wire in self.spec.wires:
             block, _, port = wire.source.partition(".")
             self._wired.setdefault(block, set()).add(port)
+        declared = {b.id: find_operator(b.operator).title for b in self.spec.blocks}
+        self._titles = told_apart(declared, lambda block: declared[block])
         self._ports = {b.id: self._block_ports(b) for b in self.spec.blocks}
         self._ports[DATA] = self._data_ports()
         self.types = self._types()
@@ -146,7 +149,9 @@ class Drawing:
         look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
         n_in = sum(not p.drawn for p in declared.inputs)
         place, ports = self.spec.layout.get(block.id, (0.0, 0.0)), self._ports[block.id]
-        node = block_node(block.id, ports.kind, declared.title, place, look, n_in, ports.n_out)
+        node = block_node(
+            block.id, ports.kind, self._titles[block.id], place, look, n_in, ports.n_out
+        )
         meter = session.block_values.get(block.id, "") if ours else ""
         return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
 

@@ -38,6 +38,7 @@ class Sheet:
         block: Id of the block that found it.
         make: The content as plain data, and as a table for a file; costs nothing before it is
             called.
+        of_the_model: It tells of the model (dispersions), not of the cells.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Sheet:
     form: str
     doc: str
     make: Callable[[], tuple[dict[str, Any], pd.DataFrame]]
+    of_the_model: bool = False
 
 
 def sheets_of(findings: Findings) -> list[Sheet]:
@@ -108,7 +110,8 @@ def _list_of(findings: Findings, block: str, found: list[Finding]) -> Sheet:
 
     title = axis.capitalize() if len(found) > 1 else found[0].title
     about = found[0].doc if len(found) == 1 else ""
-    return Sheet(f"{block}.{axis}", title, block, "table", about, make)
+    of_the_model = all(f.kind == Kind.PARAMETER for f in found)
+    return Sheet(f"{block}.{axis}", title, block, "table", about, make, of_the_model)
 
 
 def _numbers(block: str, found: list[Finding]) -> Sheet:

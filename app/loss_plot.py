@@ -104,7 +104,8 @@ class LossPlot:
         self._labels[name] = Label(
             x=6, y=i + 1, x_units="screen", y_offset=-5, text_baseline="top", text_color=color,
             text_font_size="11.5px", text_font="Inter, system-ui", text=self._titles[name],
-            background_fill_color=_PAPER[theme], background_fill_alpha=0.7,
+            background_fill_color=_PAPER[theme],
+            background_fill_alpha=0.7 if len(self._titles) < 8 else 0.9,  # thin lanes
         )  # fmt: skip
         self.figure.add_layout(self._labels[name])
         if i:

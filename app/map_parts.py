@@ -1,7 +1,6 @@
 """What surrounds the map: the line above it, legend, timeline, and words where no map is."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from app.gestures import pickable
 from app.map_drawing import Drawn, Wish, has_own_names, selection_card
 from app.map_frames import MapFrame
 from app.session import Session
+from app.titles import told_apart
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent / "views"
@@ -113,23 +113,6 @@ def colour_groups(
         {"key": f"obs/{c['name']}", "title": c["name"]} for c in columns if c["kind"] != "text"
     ]
     return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
-
-
-def told_apart(ports: Iterable[str], called: Callable[[str], str] = port_title) -> dict[str, str]:
-    """A title for each port; where two are called the same, with the name of the block."""
-    titles = {port: called(port) for port in ports}
-    often = Counter(titles.values())
-    return {
-        port: f"{title} ({_beside(title, port)})" if often[title] > 1 else title
-        for port, title in titles.items()
-    }
-
-
-def _beside(title: str, port: str) -> str:
-    """The name of a block without what the title says: ``umap_harmony`` beside UMAP: harmony."""
-    words = port.split(".")[0].split("_")
-    others = [w for w in words if w.lower() not in title.lower().split()]
-    return " ".join(others if any(not w.isdigit() for w in others) else words)
 
 
 def of_another_run(wish: Wish, run: str) -> Wish:

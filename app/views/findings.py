@@ -9,9 +9,9 @@ from panel.custom import JSComponent
 
 from app.downloads import OFFERS, Fetch, safe_name
 from app.finding_sheets import Sheet, as_csv, sheets_of
-from app.map_parts import told_apart
 from app.palettes import category_colors, for_theme
 from app.session import Session
+from app.titles import told_apart
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs import RunReader
@@ -139,5 +139,6 @@ class FindingsView(pn.viewable.Viewer):
 
 def _first_to_see(sheets: dict[str, Sheet]) -> str:
     """What blocks found last, but for compositions and parameters, which every run has."""
-    telling = [s.id for s in sheets.values() if s.form in ("dots", "heat", "numbers", "table")]
-    return (telling or list(sheets) or [""])[-1]
+    telling = [s.id for s in sheets.values() if s.form != "bars" and not s.of_the_model]
+    shares = [s.id for s in sheets.values() if s.form == "bars"]
+    return (telling or shares or list(sheets) or [""])[-1]

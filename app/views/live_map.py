@@ -24,13 +24,13 @@ from app.map_parts import (
     map_title,
     of_another_run,
     take_as,
-    told_apart,
     with_names,
     words_without_map,
 )
 from app.map_plot import MapPlot
 from app.session import Session
 from app.shading import View
+from app.titles import told_apart
 from diffbio_engine.runs import RunReader
 
 

@@ -8,6 +8,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app.left_runs import go_back_to
 from app.session import Session
 
 _HERE = Path(__file__).parent
@@ -38,6 +39,8 @@ class RunStrip(JSComponent):
     redo = param.String()
     wire = param.Dict({})
     ready = param.String(doc="Why it cannot run now; empty if it can.")
+    other = param.Boolean(False, doc="Whether the shown run trains another pipeline.")
+    back = param.String(doc="Words of the button that leads back to a run; empty: no button.")
 
     _esm = (_HERE / "run_bar.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "run_bar.css").read_text(encoding="utf-8")]
@@ -54,6 +57,7 @@ class RunBar(pn.viewable.Viewer):
         session.param.watch(
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
+             "run_document", "run_left",
              "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -62,27 +66,28 @@ class RunBar(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         s = self.session
         wire = next((w for w in s.spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None)
-        hindrance = s.hindrance
-        words = _STATE_WORDS.get(s.run_state, s.run_state.capitalize())
-        if hindrance and not s.run_state:
-            words = "Not ready"
+        other = s.is_of_another_document
         self._bar.param.update(
             state=s.run_state,
-            words=words,
-            message=hindrance if not s.run_state else s.run_message,
+            words=state_in_words(s),
+            message=message_of(s),
+            other=other,
+            back="Open its pipeline" if other and s.run_id else _left(s) and "Back to it",
             step=s.run_step,
             total=s.run_total,
             eta=s.run_eta,
             undo=s.undo_label,
             redo=s.redo_label,
             wire={"stopped": wire.stop_gradient} if wire else {},
-            ready=hindrance,
+            ready=s.hindrance,
         )
 
     def _take(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")
         if do == "fit":
             self._fit()
+        elif do == "back":
+            go_back_to(session, session.run_id or session.run_left.get("run", ""))
         elif do == "scissors" and session.selected_wire:
             source, target = session.selected_wire.split(">", 1)
             session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
@@ -91,3 +96,31 @@ class RunBar(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._bar
+
+
+def state_in_words(session: Session) -> str:
+    """State of the shown run, with the name of its pipeline if that is not on the canvas."""
+    state = session.run_state
+    words = _STATE_WORDS.get(state, state.capitalize())
+    if session.hindrance and not state:
+        words = "Not ready"
+    if state == "stopping" and 0 < session.run_total <= session.run_step:
+        words = "Finishing"  # nobody has stopped it: results are being written
+    if session.is_of_another_document:
+        words = f"Run of {session.run_document}: {words.lower()}"
+    return words
+
+
+def message_of(session: Session) -> str:
+    """What stands beside the state."""
+    if session.is_of_another_document:
+        return "Map and losses below are of this run, not of the pipeline on the canvas."
+    if not session.run_state:
+        return session.hindrance or _left(session)
+    return session.run_message
+
+
+def _left(session: Session) -> str:
+    """That a run was left when this pipeline was opened, while no run is shown."""
+    gone = session.run_left and not session.run_id and not session.run_state
+    return f"The run of '{session.run_left['pipeline']}' is under Runs." if gone else ""

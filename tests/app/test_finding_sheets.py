@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.finding_sheets import as_csv, sheets_of
+from app.views.findings import _first_to_see
 from diffbio_engine.declare import find_operator
 from diffbio_engine.runs import GROUPS, Finding, Findings
 from diffbio_engine.runs.findings import load_findings, save_findings
@@ -116,3 +117,16 @@ def test_single_numbers_are_shown_as_numbers():
     (sheet,) = only(found("agree.adjusted_rand_index", "parameter", (), 0.75))
     assert sheet.form == "numbers"
     assert sheet.make()[0]["numbers"][0]["value"] == pytest.approx(0.75)
+
+
+def test_what_tells_of_the_cells_is_opened_before_what_tells_of_the_model():
+    model = found("vae.dispersion", "parameter", ("genes",), [1.0, 2.0, 3.0])
+    shares = found("cluster.shares", "shares", (GROUPS, "classes"), [[0.5, 0.5], [1.0, 0.0]])
+    genes = found("switch.switch_scores", "profile", ("genes",), [0.1, 0.5, 0.9])
+
+    def first(*found):
+        return _first_to_see({s.id: s for s in only(*found)})
+
+    assert first(shares, model) == "cluster.shares"
+    assert first(genes, shares, model) == "switch.genes"
+    assert first(model) == "vae.genes"

@@ -7,9 +7,10 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
-from app.map_parts import colour_groups, take_as, told_apart, with_names
+from app.map_parts import colour_groups, take_as, with_names
 from app.rendered import RENDERED
 from app.session import Session
+from app.titles import told_apart
 from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
 
 
@@ -158,5 +159,5 @@ def test_classes_get_their_names_from_what_the_run_found_single_numbers_among_it
 def test_maps_of_one_kind_are_told_apart_by_what_is_particular_of_their_blocks():
     maps = ("umap_harmony.embedding", "umap.embedding", "umap_2.embedding")
     titles = told_apart(maps, lambda port: "UMAP")
-    assert list(titles.values()) == ["UMAP (harmony)", "UMAP (umap)", "UMAP (umap 2)"]
+    assert list(titles.values()) == ["UMAP (harmony)", "UMAP", "UMAP (2)"]
     assert told_apart(maps[:1], lambda port: "UMAP") == {maps[0]: "UMAP"}
