@@ -20,6 +20,7 @@ from diffbio_engine.data import (
     resolve,
 )
 from diffbio_engine.data.write import PROBABILITIES
+from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, values_of_cells
 
@@ -91,17 +92,20 @@ def _likeliest(
 
 
 def result_places(pipeline: Pipeline) -> dict[str, str]:
-    """Output ports and their places in a result file; a second of a kind gets its block's name."""
+    """Output ports and their places in a result file.
+
+    Of several of a kind the first block's has the plain name and the others their block's with it;
+    of several maps the most final one (``Plan.results_first``).
+    """
+    plan = pipeline.plan
     taken: dict[str, str] = {}
-    for block in pipeline.plan.blocks.values():
-        for port in block.declared.outputs:
-            if not port.result or port.name not in block.shapes:
-                continue
-            place = port.result
-            if place in taken.values():
-                place = f"{place}_{block.id}"
-            taken[f"{block.id}.{port.name}"] = place
-    return taken
+    maps = plan.results_first(plan.ports(Kind.MAP))
+    for name in (*maps, *(p for p in plan.ports() if p not in maps)):
+        place = plan.port(name).result
+        if place:
+            again = f"{place}_{name.split('.')[0]}"
+            taken[name] = again if place in taken.values() else place
+    return {name: taken[name] for name in plan.ports() if name in taken}
 
 
 def _row_blocks(

@@ -11,6 +11,9 @@ from diffbio_engine.errors import DataError
 _VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
 
 
+_ENOUGH = 0.8  # share of the trained genes below which a result is to be doubted
+
+
 @dataclass(frozen=True)
 class GeneAlignment:
     """Where each trained gene lies in new data.
@@ -46,7 +49,13 @@ class GeneAlignment:
             more = f" and {len(self.missing) - 5:,} more" if len(self.missing) > 5 else ""
             said += f"; {len(self.missing):,} filled with 0 ({', '.join(self.missing[:5])}{more})"
         unused = self.n_new - found
-        return said + (f"; {unused:,} genes of the new data are not used." if unused else ".")
+        said += f"; {unused:,} genes of the new data are not used." if unused else "."
+        if self.share < _ENOUGH:
+            said += (
+                f" With less than {_ENOUGH:.0%} of the genes the result may be wrong, however"
+                " certain it looks: cells are placed as if the others were silent."
+            )
+        return said
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Columns in the trained order, 0 where a gene is missing."""

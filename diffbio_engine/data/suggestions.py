@@ -9,7 +9,7 @@ from diffbio_engine.data.prior_knowledge import PLACES
 
 _BATCH_WORDS = (
     "batch", "sample", "donor", "dataset", "patient", "individual", "replicate", "library", "orig",
-    "subject", "mouse", "stim", "condition", "chemistry", "assay", "tech", "lane", "channel",
+    "subject", "mouse", "chemistry", "assay", "tech", "lane", "channel",
 )  # fmt: skip
 _LABEL_WORDS = (
     "cell_type", "celltype", "cell type", "annotation", "label", "bulk_labels", "cluster",
@@ -71,7 +71,10 @@ def _of_tissue_and_time(preview: Preview) -> dict[str, str]:
 
 
 def batch_candidates(preview: Preview) -> list[tuple[str, int]]:
-    """Columns that could name batches, likeliest first: place and number of batches."""
+    """Columns that could name batches, likeliest first: place and number of batches.
+
+    No treatment or condition is among them: what is taken for a batch is corrected away.
+    """
     named = _named_like(preview.obs, _BATCH_WORDS)
     return [(f"obs/{c.name}", c.n_values) for c in named if 2 <= c.n_values <= _MOST_BATCHES]
 

@@ -84,6 +84,13 @@ class Plan:
             if p.name in b.shapes and (not kinds or p.kind in kinds)
         )
 
+    def results_first(self, ports: tuple[str, ...]) -> tuple[str, ...]:
+        """These ports, most final first: those the pipeline names as outputs, then the others by
+        how many blocks stand before them (after a correction rather than beside it).
+        """
+        named = set(self.spec.outputs.values())
+        return tuple(sorted(ports, key=lambda p: (p not in named, -len(self.ancestors((p,))))))
+
     def ancestors(self, ports: tuple[str, ...], given: frozenset[str] = frozenset()) -> set[str]:
         """The blocks that must run to know these ports when some ports are given."""
         needed: set[str] = set()

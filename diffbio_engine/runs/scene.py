@@ -111,14 +111,10 @@ class Scene:
 def maps_of(plan: Plan) -> tuple[str, ...]:
     """What can be drawn as a map, the one that is shown at first before the others.
 
-    Slices that a block laid on one another come first; where they lay before, last. Of the maps
-    between, one that the pipeline names among its results, then the one with most blocks before
-    it: after a correction rather than beside it.
+    Slices that a block laid on one another come first; where they lay before, last. Between them
+    the maps, the pipeline's result first.
     """
-    named = set(plan.spec.outputs.values())
-    maps = plan.ports(Kind.MAP)
-    best_first = sorted(maps, key=lambda p: (p not in named, -len(plan.ancestors((p,)))))
-    return (*_moved(plan), *best_first, *_given(plan))
+    return (*_moved(plan), *plan.results_first(plan.ports(Kind.MAP)), *_given(plan))
 
 
 def _moved(plan: Plan) -> tuple[str, ...]:

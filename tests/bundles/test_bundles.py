@@ -8,9 +8,20 @@ import pytest
 import scipy.sparse as sp
 
 from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
+from diffbio_engine.bundles.place import result_places
 from diffbio_engine.data import Dataset, Fields, open_source
+from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError
-from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
+from diffbio_engine.pipelines import (
+    Block,
+    DataPort,
+    Pipeline,
+    PipelineSpec,
+    Wire,
+    plan,
+    ports_of,
+    presets,
+)
 from diffbio_engine.training import Stage, Training
 
 FIELDS = {"counts": "X", "batch_labels": "obs/donor"}
@@ -124,3 +135,21 @@ def test_what_is_no_bundle_or_a_newer_one_is_refused_in_words(trained, tmp_path)
     (copy / "manifest.json").write_text(json.dumps(manifest | {"schema": 2}))
     with pytest.raises(DataError, match="has schema 2; this workbench reads up to 1"):
         load_bundle(copy)
+
+
+def test_of_several_maps_the_result_of_the_pipeline_has_the_plain_name():
+    data = {
+        "counts": DataPort(DATA_PORTS["counts"], (200,), 0),
+        "batch_labels": DataPort(DATA_PORTS["batch_labels"], (), 3),
+    }
+    pipeline = Pipeline(plan(presets()["integration"].make(None), data), seed=0)
+    places = result_places(pipeline)
+    assert places["umap_harmony.embedding"] == "obsm/X_umap_diffbio"
+    assert places["umap_uncorrected.embedding"] == "obsm/X_umap_diffbio_umap_uncorrected"
+    assert len(set(places.values())) == len(places)
+
+
+def test_a_phate_map_goes_home_with_the_result():
+    data = {"counts": DataPort(DATA_PORTS["counts"], (200,), 0)}
+    pipeline = Pipeline(plan(presets()["trajectory"].make(None), data), seed=0)
+    assert result_places(pipeline)["phate.embedding"] == "obsm/X_phate_diffbio"

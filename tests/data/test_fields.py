@@ -1,5 +1,7 @@
 """Ports find their arrays, and a person learns what to write when they do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from diffbio_engine.data import (
     resolve,
 )
 from diffbio_engine.data.preview import preview_of
+from diffbio_engine.data.suggestions import suggest_fields
 from diffbio_engine.errors import DataError
 
 
@@ -94,6 +97,15 @@ def test_batch_columns_are_suggested_by_name_and_number_of_values(dataset):
     assert batch_candidates(preview_of(dataset)) == [("obs/batch", 2), ("obs/donor", 4)]
 
 
+@pytest.mark.parametrize("name", ["condition", "stim", "treatment"])
+def test_a_treatment_is_suggested_as_condition_and_never_as_batch(dataset, name):
+    obs = [replace(c, name=name) if c.name == "batch" else c for c in preview_of(dataset).obs]
+    preview = replace(preview_of(dataset), obs=[c for c in obs if c.name != "donor"])
+    assert batch_candidates(preview) == []
+    suggested = dict(suggest_fields(preview))
+    assert suggested["condition_labels"] == f"obs/{name}" and "batch_labels" not in suggested
+
+
 def test_cells_without_a_value_become_unassigned():
     labels = labels_of(pd.Series(pd.Categorical(["b", None, "a"], categories=["a", "b", "c"])))
     assert labels.names == ["a", "b", "unassigned"]
@@ -119,7 +131,8 @@ def test_genes_are_matched_by_name_then_by_id_whatever_the_version():
     assert (found.by_name, found.by_id, found.missing) == (2, 1, ("D",))
     assert found.sentence == (
         "75% of 4 genes found (3, 1 of them by id); 1 filled with 0 (D); "
-        "1 genes of the new data are not used."
+        "1 genes of the new data are not used. With less than 80% of the genes the result may be"
+        " wrong, however certain it looks: cells are placed as if the others were silent."
     )
     np.testing.assert_array_equal(found.take(np.array([[1.0, 2, 3, 4]])), [[3, 1, 2, 0]])
 

@@ -129,7 +129,7 @@ class DifferentiablePHATE(Operator):
     Config = PHATEConfig
     inputs = (FEATURES,)
     outputs = (
-        Port("embedding", "cells components", Kind.MAP, "Place of each cell on the map."),
+        Port("embedding", "cells components", Kind.MAP, "The map.", result="obsm/X_phate_diffbio"),
         Port(
             "potential_distances",
             "cells cells",
