@@ -15,6 +15,7 @@ from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 
 MOST_UNDO = 100
+RENAME = "Rename the pipeline"
 _SAME_GESTURE_SECONDS = 1.5
 
 
@@ -136,7 +137,7 @@ class Document(param.Parameterized):
     def rename(self, name: str) -> None:
         """Gives the pipeline another name."""
         if name.strip():
-            self.edit("Rename the pipeline", replace(self.spec, name=name.strip()[:80]))
+            self.edit(RENAME, replace(self.spec, name=name.strip()[:80]))
 
     # -- gestures ----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import param
 
-from app.document import Document
+from app.document import RENAME, Document
 from app.gestures import DatasetCard
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -34,6 +34,7 @@ class Session(Document):
     run_place = param.String(doc="The block that the run is busy with, where it says so.")
     run_device = param.String()
     run_document = param.String(doc="Name of the pipeline that the shown run trains.")
+    run_left = param.Dict({}, doc='Left when another pipeline was opened: {"run", "pipeline"}.')
     run_records = param.Dict({}, doc="New rows of losses since the last poll.")
     run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
     run_events = param.List(doc="New events since the last poll.")
@@ -57,6 +58,8 @@ class Session(Document):
         self.schedule: Callable[[Callable[[], None]], None] = lambda function: function()
         self.work: Callable[..., None] = _at_once
         self._closing: list[Callable[[], None]] = []
+        # Name of a pipeline -> its run that was shown when another pipeline was opened.
+        self._left: dict[str, str] = {}
 
     # -- the document ------------------------------------------------------------------------
 
@@ -72,12 +75,33 @@ class Session(Document):
         names = itertools.chain([name], (f"{stem} {n}" for n in itertools.count(2)))
         return next(n for n in names if n not in taken)
 
-    def rename(self, name: str) -> None:
-        """Gives the pipeline another name; its run goes with it."""
-        same, before = self.is_of_this_document, self.spec.name
-        super().rename(name)
-        if same and self.spec.name != before:
-            self.run_document = self.spec.name
+    def put_back(self, spec: PipelineSpec) -> None:
+        """Puts a saved pipeline on the canvas again, under its own name."""
+        super().open_pipeline(spec)
+
+    def _show(self, spec: PipelineSpec, change: str) -> None:
+        renamed = spec.name != self.spec.name
+        if renamed and change.endswith(RENAME) and self.is_of_this_document:
+            self.run_document = spec.name  # its run goes with it
+        super()._show(spec, change)
+        if renamed:
+            self._change_run()
+
+    def _change_run(self) -> None:
+        """What is shown belongs to what is named: leaves a run, or finds one that was left."""
+        if self.driver is None:
+            return
+        if self.is_of_another_document:
+            document, run = self.run_document, self.run_id
+            if self.is_running:
+                self.say(f"The run of '{document}' goes on: you find it under Runs.")
+            if run:
+                self._left[document] = run
+                self.run_left = {"run": run, "pipeline": document}
+            self.driver.forget()
+        known = self._left.get(self.spec.name, "")
+        if known and not self.run_id and not self.run_state:
+            self.driver.watch(known)
 
     # -- data --------------------------------------------------------------------------------
 
@@ -104,6 +128,12 @@ class Session(Document):
         return bool(self.run_id or self.run_state) and self.run_document == self.spec.name
 
     @property
+    def is_of_another_document(self) -> bool:
+        """Whether the shown run trains another pipeline than the one on the canvas."""
+        shown = bool(self.run_id or self.run_state)
+        return shown and self.run_document not in ("", self.spec.name)
+
+    @property
     def hindrance(self) -> str:
         """Why the pipeline cannot run now; empty if it can."""
         if not self.spec.blocks:
@@ -113,10 +143,14 @@ class Session(Document):
         return str(self.problems[0]) if self.problems else ""
 
     def run(self) -> None:
-        """What Run and Ctrl+Enter do: begins, lets a paused run go on, or says why it cannot."""
-        if self.run_state == "paused":
+        """What Run and Ctrl+Enter do: begins, lets a paused run go on, or says why it cannot.
+
+        Where the shown run trains another pipeline, that one goes on and this one begins.
+        """
+        busy = self.is_running and not self.is_of_another_document
+        if busy and self.run_state == "paused":
             self.resume()
-        elif self.is_running:
+        elif busy:
             return
         elif self.hindrance:
             self.say(self.hindrance, "warning")

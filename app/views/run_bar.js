@@ -32,6 +32,7 @@ export function render({ model }) {
     </div>
     <div class="status" role="status" aria-live="polite">
       <span class="chip"><i></i><b></b></span><span class="message"></span>
+      <button data-do="back" title="Back to the run" hidden></button>
       <span class="numbers"></span>
     </div>
     <div class="group">
@@ -51,10 +52,17 @@ export function render({ model }) {
     bar.dataset.state = state || "ready";
     bar.classList.toggle("live", live);
     const run = press("run");
-    run.querySelector("span").textContent = state === "paused" ? "Resume" : "Run";
-    run.disabled = live && state !== "paused";
-    run.title = model.ready && !live ? model.ready : "Run (Ctrl+Enter)";
-    run.classList.toggle("hindered", !!model.ready && !live);
+    // A run of another pipeline is in nobody's way: it goes on, and this one waits its turn.
+    const own = live && !model.other, paused = own && state === "paused";
+    run.querySelector("span").textContent = paused ? "Resume" : "Run";
+    run.disabled = own && !paused;
+    run.title = run.disabled ? `Run: not while this run is at work (${model.words.toLowerCase()}). Stop it, or wait until it has ended.`
+      : model.ready && !own ? model.ready : paused ? "Resume (Ctrl+Enter)" : "Run (Ctrl+Enter)";
+    run.setAttribute("aria-label", run.title);
+    run.classList.toggle("hindered", !!model.ready && !own);
+    const back = press("back");
+    back.hidden = !model.back;
+    back.textContent = model.back;
     press("pause").disabled = !["running", "preparing", "starting"].includes(state);
     press("step").disabled = state !== "paused";
     press("stop").disabled = !live || state === "stopping";
@@ -81,7 +89,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready"])
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back"])
     model.on(name, draw);
   draw();
   return bar;

@@ -150,6 +150,10 @@ def test_of_several_maps_the_result_of_the_pipeline_has_the_plain_name():
 
 
 def test_a_phate_map_goes_home_with_the_result():
-    data = {"counts": DataPort(DATA_PORTS["counts"], (200,), 0)}
+    data = {
+        "counts": DataPort(DATA_PORTS["counts"], (200,), 0),
+        "time_points": DataPort(DATA_PORTS["time_points"], (), 0),
+        "labels": DataPort(DATA_PORTS["labels"], (), 3),
+    }
     pipeline = Pipeline(plan(presets()["trajectory"].make(None), data), seed=0)
     assert result_places(pipeline)["phate.embedding"] == "obsm/X_phate_diffbio"
