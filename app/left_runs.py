@@ -1,0 +1,36 @@
+"""The way back to a run whose pipeline is no longer on the canvas."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from app.datasets import card_of
+from app.session import DatasetCard, Session
+from diffbio_engine.errors import UserError
+from diffbio_engine.pipelines.spec import PipelineSpec
+
+
+def go_back_to(session: Session, run_id: str) -> None:
+    """Shows a run with what it trains: its pipeline as last saved, and its data set."""
+    in_use = session.dataset
+
+    def found() -> tuple[PipelineSpec, DatasetCard | None]:
+        run = session.engine.folder(run_id, session.owner).run
+        document, data = run.get("pipeline") or {}, run.get("dataset") or {}
+        with suppress(UserError):  # not saved any more: as the run was given it
+            document = session.store.load_pipeline(session.owner, str(document.get("name") or ""))
+        spec, path = PipelineSpec.from_json(document), str(data.get("path") or "")
+        if not path or (in_use is not None and in_use.path == path):
+            return spec, None
+        of_run = (d for d in session.store.datasets(session.owner) if d.path == Path(path))
+        known = next(of_run, None)
+        return spec, card_of(known) if known is not None and known.path.exists() else None
+
+    def put(there: tuple[PipelineSpec, DatasetCard | None]) -> None:
+        spec, card = there
+        if card is not None:
+            session.use_dataset(card)
+        session.put_back(spec)
+        if session.run_id != run_id:
+            session.watch_run(run_id)
+
+    session.work(found, put)

@@ -1,0 +1,67 @@
+"""What is shown of a run belongs to the pipeline that is named. Without a browser."""
+
+from types import SimpleNamespace
+
+from app.session import Session
+from app.views.run_bar import RunBar, message_of, state_in_words
+from diffbio_engine.pipelines.spec import Block, PipelineSpec
+
+KMEANS = "singlecell.soft_kmeans"
+
+
+class Driver:
+    """Stands for the one that reads runs: shows and forgets."""
+
+    def __init__(self, session, documents):
+        self.session, self.documents, self.asked = session, documents, []
+
+    def forget(self):
+        self.session.param.update(run_id="", run_state="", run_document="", run_message="")
+
+    def watch(self, run):
+        self.session.param.update(run_id=run, run_state="running", run_document=self.documents[run])
+
+    def start(self):
+        self.asked.append("start")
+
+    def ask(self, what):
+        self.asked.append(what)
+
+
+def training():
+    session = Session(spec=PipelineSpec("Old", blocks=(Block("k", KMEANS),)))
+    session.driver = Driver(session, {"r1": "Old"})
+    session.watch_run("r1")
+    return session
+
+
+def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
+    session = training()
+    session.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
+    assert (session.run_id, session.run_state) == ("", "")
+    assert session.notice["text"] == "The run of 'Old' goes on: you find it under Runs."
+    session.dataset = SimpleNamespace(fields={})
+    bar = RunBar(session, lambda: None)
+    assert message_of(session) == "The run of 'Old' is under Runs."
+    assert bar._bar.back == "Back to it" and not bar._bar.ready
+    session.undo()
+    assert session.run_id == "r1" and session.is_of_this_document
+
+
+def test_a_new_name_takes_the_run_along_and_so_does_taking_it_back():
+    session = training()
+    session.rename("Other")
+    assert session.run_id == "r1" and session.is_of_this_document
+    session.undo()
+    assert session.run_id == "r1" and session.is_of_this_document
+
+
+def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
+    session = training()
+    session.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
+    session.watch_run("r1")
+    assert state_in_words(session) == "Run of Old: training"
+    assert "not of the pipeline on the canvas" in message_of(session)
+    session.dataset = SimpleNamespace(fields={})
+    session.run()  # it is in nobody's way
+    assert session.driver.asked == ["start"]
