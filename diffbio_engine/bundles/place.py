@@ -56,7 +56,10 @@ def result_arrays(
     places = result_places(pipeline)
     small = {p: place for p, place in places.items() if not place.startswith("layers/")}
     values = values_of_cells(pipeline, cells, tuple(small), tick=tick)
-    arrays = {small[port]: value for port, value in values.items()}
+    arrays = {
+        small[port]: value > 0.5 if pipeline.plan.port(port).call else value
+        for port, value in values.items()
+    }
     arrays |= _likeliest(pipeline, cells, small, values)
     layers: dict[str, Callable[[], Iterator[np.ndarray]]] = {}
     notes = []

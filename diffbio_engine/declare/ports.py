@@ -52,6 +52,8 @@ class Port:
         weight: For LOSS: the default weight in the objective.
         dense: Cells-by-cells output that exists only up to the block's ``dense_limit``.
         result: Where it goes in a result file, ``"obsm/X_latent"``; empty for nowhere.
+        call: A soft yes or no of each cell: above 1/2 is yes. So it stands in a result file, and
+            how many were called is told.
         ranks: For one number a gene: which come first in a table, ``"small"`` (it is a p-value),
             ``"large"`` (a strength) or ``"far"`` (an effect of either sign, far from 0). Empty if
             its size says nothing of how telling the gene is.
@@ -68,6 +70,7 @@ class Port:
     weight: float = 1.0
     dense: bool = False
     result: str = ""
+    call: bool = False
     ranks: str = ""
 
     @property

@@ -66,8 +66,18 @@ def findings_of(
         found.append(
             Finding(name, title_of_port(port), port.doc, port.kind, axes, array, port.ranks)
         )
+    calls = (p for p in plan.ports(Kind.SCORE) if plan.port(p).call and p in values)
+    found += [_called(name, plan.port(name), np.asarray(values[name])) for name in calls]
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
     return Findings(step, tuple(found), names, {p: plan.port(p).kind for p in drawn})
+
+
+def _called(name: str, port: Port, calls: np.ndarray) -> Finding:
+    """How many cells a block says yes to."""
+    n, of = int((calls > 0.5).sum()), len(calls)
+    doc = f"{n:,} of {of:,} cells, {n / max(of, 1):.1%}."
+    title = f"Called: {title_of_port(port).lower()}"
+    return Finding(name, title, doc, Kind.PARAMETER, (), np.asarray(float(n)))
 
 
 def title_of_port(port: Port) -> str:

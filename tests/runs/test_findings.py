@@ -1,10 +1,12 @@
 """Findings: what a run found besides the map, with the names of what lies along each axis."""
 
+import anndata as ad
 import numpy as np
 import pytest
 
-from diffbio_engine.data import CellSource
-from diffbio_engine.pipelines import build, ports_of
+from diffbio_engine.bundles import result_arrays
+from diffbio_engine.data import CellSource, write_result
+from diffbio_engine.pipelines import build, ports_of, prepare, values_of_cells
 from diffbio_engine.pipelines.presets.preset import assembled
 from diffbio_engine.runs.findings import (
     FILE,
@@ -50,6 +52,26 @@ def test_shares_are_kept_as_the_mean_of_all_cells_and_of_each_known_group(annota
     assert found.along(composition, "classes") == ["B", "T", "NK"]
     np.testing.assert_allclose(composition.values[0], [1 / 3] * 3)
     np.testing.assert_allclose(composition.values[1:], np.eye(3))
+
+
+def test_how_many_doublets_were_called_is_told_and_each_cell_is_a_plain_yes_or_no(tmp_path):
+    counts = np.random.default_rng(0).poisson(3.0, (40, 12)).astype(np.float32)
+    cells = CellSource(counts)
+    blocks = {"score": ("singlecell.doublet_scorer", {"n_neighbors": 5, "n_pca_components": 3})}
+    spec = assembled("Doublets", blocks, {"score.counts": "data.counts"}, None)
+    pipeline = build(spec, ports_of(cells, {}))
+    prepare(pipeline, cells)
+    calls = values_of_cells(pipeline, cells, ("score.predicted_doublets",))
+    n = int((calls["score.predicted_doublets"] > 0.5).sum())
+    (told,) = findings_of(1, pipeline.plan, cells, calls).found
+    assert (told.title, told.doc) == (
+        "Called: predicted doublets",
+        f"{n} of 40 cells, {n / 40:.1%}.",
+    )
+    placed = result_arrays(pipeline, cells)
+    file = write_result(ad.AnnData(counts), tmp_path / "r.h5ad", placed.arrays, {}).path
+    column = ad.read_h5ad(file).obs["doublet_call_diffbio"]
+    assert column.dtype == bool and column.sum() == n
 
 
 def test_parameters_without_names_and_arrays_of_cells_are_not_findings(annotated):

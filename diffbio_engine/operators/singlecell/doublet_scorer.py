@@ -155,6 +155,7 @@ class DifferentiableDoubletScorer(Operator):
             Kind.SCORE,
             "Near 1 above the threshold, near 0 below.",
             result="obs/doublet_call_diffbio",
+            call=True,
         ),
         Port("threshold", "", Kind.PARAMETER, "Score above which a cell is called a doublet."),
         Port("simulated_scores", "simulated", Kind.PARAMETER, "Scores of simulated doublets."),
@@ -259,13 +260,8 @@ class DifferentiableDoubletScorer(Operator):
         }
 
     def _stored(self) -> DoubletReference:
-        return DoubletReference(
-            self.project[...],
-            self.offset[...],
-            self.scale[...],
-            self.observed[...],
-            self.simulated[...],
-        )
+        axes = self.project[...], self.offset[...], self.scale[...]
+        return DoubletReference(*axes, self.observed[...], self.simulated[...])
 
     def _ratio(self, reference: DoubletReference) -> float:
         return len(reference.simulated) / len(reference.observed)

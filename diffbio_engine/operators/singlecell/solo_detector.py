@@ -121,6 +121,7 @@ class DifferentiableSoloDetector(Operator):
             Kind.SCORE,
             "Near 1 for a doublet, near 0 for a single cell.",
             result="obs/solo_call_diffbio",
+            call=True,
         ),
         Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates."),
         Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
