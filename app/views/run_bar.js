@@ -40,10 +40,14 @@ export function render({ model }) {
       ${button("undo", "", "Undo")}${button("redo", "", "Redo")}
       <hr>${button("tidy", "", "Tidy up (Shift+A)")}${button("fit", "", "Show everything (.)")}
     </div>
-    <div class="progress"><div></div></div>`;
+    <div class="progress"><div></div></div>
+    <div class="problem" role="alert" hidden><b></b><span></span>
+      <button data-do="block">Show the block</button><button class="shut" aria-label="Close">×</button></div>`;
   const $ = (selector) => bar.querySelector(selector);
   const press = (name) => $(`[data-do=${name}]`);
-  for (const b of bar.querySelectorAll("button"))
+  let shut = "";
+  $(".shut").addEventListener("click", () => { shut = model.problem; draw(); });
+  for (const b of bar.querySelectorAll("button[data-do]"))
     b.addEventListener("click", () => model.send_msg({ do: b.dataset.do }));
 
   const draw = () => {
@@ -60,6 +64,13 @@ export function render({ model }) {
       : model.ready && !own ? model.ready : paused ? "Resume (Ctrl+Enter)" : "Run (Ctrl+Enter)";
     run.setAttribute("aria-label", run.title);
     run.classList.toggle("hindered", !!model.ready && !own);
+    $(".chip").title = model.message || "";
+    if (!model.problem) shut = "";
+    const hidden = !model.problem || model.problem === shut;
+    if ($(".problem span").textContent !== model.problem) $(".problem span").textContent = model.problem;
+    $(".problem b").textContent = `${model.words}.`;
+    press("block").hidden = !model.place;
+    if ($(".problem").hidden !== hidden) $(".problem").hidden = hidden;
     const back = press("back");
     back.hidden = !model.back;
     back.textContent = model.back;
@@ -73,7 +84,7 @@ export function render({ model }) {
     const parts = [];
     if (state && total) parts.push(`step ${n(step)} / ${n(total)}`);
     else if (state && step) parts.push(`step ${n(step)}`);
-    if (state === "running") parts.push(duration(model.eta));
+    if (state === "running" && !model.other) parts.push(duration(model.eta));
     $(".numbers").textContent = parts.filter(Boolean).join("  ·  ");
     const share = total ? Math.min(1, step / total) : 0;
     $(".progress div").style.width = `${100 * share}%`;
@@ -89,7 +100,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back"])
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "problem", "place"])
     model.on(name, draw);
   draw();
   return bar;

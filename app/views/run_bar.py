@@ -9,6 +9,7 @@ import param
 from panel.custom import JSComponent
 
 from app.left_runs import go_back_to
+from app.messages import block_of
 from app.session import Session
 
 _HERE = Path(__file__).parent
@@ -40,6 +41,8 @@ class RunStrip(JSComponent):
     wire = param.Dict({})
     ready = param.String(doc="Why it cannot run now; empty if it can.")
     other = param.Boolean(False, doc="Whether the shown run trains another pipeline.")
+    problem = param.String(doc="Why the shown run has failed, and what to do; empty if not.")
+    place = param.String(doc="The block that the failure is about; empty if none.")
     back = param.String(doc="Words of the button that leads back to a run; empty: no button.")
 
     _esm = (_HERE / "run_bar.js").read_text(encoding="utf-8")
@@ -57,7 +60,7 @@ class RunBar(pn.viewable.Viewer):
         session.param.watch(
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
-             "run_document", "run_left",
+             "run_document", "run_left", "run_errors",
              "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -71,8 +74,10 @@ class RunBar(pn.viewable.Viewer):
             state=s.run_state,
             words=state_in_words(s),
             message=message_of(s),
+            problem=failure_of(s),
+            place=_failed_block(s),
             other=other,
-            back="Open its pipeline" if other and s.run_id else _left(s) and "Back to it",
+            back="Open its pipeline" if other and s.run_id else _left(s) and "Back to the run",
             step=s.run_step,
             total=s.run_total,
             eta=s.run_eta,
@@ -85,6 +90,9 @@ class RunBar(pn.viewable.Viewer):
     def _take(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")
         if do == "fit":
+            self._fit()
+        elif do == "block" and self._bar.place:
+            session.selected_block = self._bar.place
             self._fit()
         elif do == "back":
             go_back_to(session, session.run_id or session.run_left.get("run", ""))
@@ -117,7 +125,24 @@ def message_of(session: Session) -> str:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
     if not session.run_state:
         return session.hindrance or _left(session)
+    if session.hindrance and not session.is_running:
+        return f"Not ready for another run: {session.hindrance}"
     return session.run_message
+
+
+def failure_of(session: Session) -> str:
+    """What went wrong in the shown run and how to mend it; empty if it has not failed."""
+    if session.run_state != "failed":
+        return ""
+    said = " ".join(str(error) for error in session.run_errors[:2]) or session.run_message
+    return said or "The run failed without a word; its worker.log says more."
+
+
+def _failed_block(session: Session) -> str:
+    """The block on the canvas that the failure is about."""
+    where = block_of(session.run_errors[0]) if session.run_errors else ""
+    here = session.run_state == "failed" and not session.is_of_another_document
+    return where if here and where in {b.id for b in session.spec.blocks} else ""
 
 
 def _left(session: Session) -> str:

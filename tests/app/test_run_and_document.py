@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 from app.session import Session
-from app.views.run_bar import RunBar, message_of, state_in_words
+from app.views.run_bar import RunBar, failure_of, message_of, state_in_words
+from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 
 KMEANS = "singlecell.soft_kmeans"
@@ -43,7 +44,7 @@ def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     session.dataset = SimpleNamespace(fields={})
     bar = RunBar(session, lambda: None)
     assert message_of(session) == "The run of 'Old' is under Runs."
-    assert bar._bar.back == "Back to it" and not bar._bar.ready
+    assert bar._bar.back == "Back to the run" and not bar._bar.ready
     session.undo()
     assert session.run_id == "r1" and session.is_of_this_document
 
@@ -65,3 +66,21 @@ def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
     session.dataset = SimpleNamespace(fields={})
     session.run()  # it is in nobody's way
     assert session.driver.asked == ["start"]
+
+
+def test_a_failed_run_says_in_the_bar_what_went_wrong_how_to_mend_it_and_where():
+    session = training()
+    bar = RunBar(session, lambda: None)._bar
+    error = TrainingError("became infinite at step 6.", fix="Lower the learning rate.", where="k")
+    session.run_state = "failed"
+    session.run_errors = [error]
+    assert bar.problem == "k: became infinite at step 6. Lower the learning rate."
+    assert bar.place == "k"
+    session.run_state = "running"
+    assert failure_of(session) == "" and not bar.problem
+
+
+def test_why_nothing_can_run_is_said_after_an_earlier_run_too():
+    session = training()
+    session.run_state = "done"
+    assert message_of(session) == "Not ready for another run: Choose a data set first."
