@@ -26,6 +26,8 @@ from diffbio_engine.pipelines import Pipeline, values_of_cells
 
 # Dense layers above this many numbers (200 MB) are left out, and that is said.
 _LAYER_LIMIT = 50_000_000
+# What is scored of each cell along these axes is looked up by name.
+_TABLES = frozenset({"pairs", "pathways", "regulators"})
 
 
 @dataclass
@@ -56,10 +58,7 @@ def result_arrays(
     places = result_places(pipeline)
     small = {p: place for p, place in places.items() if not place.startswith("layers/")}
     values = values_of_cells(pipeline, cells, tuple(small), tick=tick)
-    arrays = {
-        small[port]: value > 0.5 if pipeline.plan.port(port).call else value
-        for port, value in values.items()
-    }
+    arrays = {small[port]: _as_kept(pipeline, cells, port, v) for port, v in values.items()}
     arrays |= _likeliest(pipeline, cells, small, values)
     layers: dict[str, Callable[[], Iterator[np.ndarray]]] = {}
     notes = []
@@ -74,6 +73,19 @@ def result_arrays(
         else:
             layers[place.removeprefix("layers/")] = _row_blocks(pipeline, cells, port)
     return NewCells(arrays, layers, notes)
+
+
+def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray) -> Any:
+    """A call as yes or no; a table of things that have names as a table with these names."""
+    port = pipeline.plan.port(name)
+    if port.call:
+        return value > 0.5
+    if not port.per_cell or port.axis_names[-1] not in _TABLES:
+        return value
+    axis = port.axis_names[-1]
+    names = names_along(pipeline.plan, cells, name.split(".")[0], axis, value.shape[1])
+    once = [f"{n} {names[:i].count(n) + 1}" if n in names[:i] else n for i, n in enumerate(names)]
+    return pd.DataFrame(value.astype(np.float32), columns=once)
 
 
 def _likeliest(

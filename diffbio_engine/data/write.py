@@ -59,7 +59,8 @@ def write_result(
         out: Where to write.
         arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"var/..."`` (one number a gene; left
             out, and said, where the genes are others), ``"obsm/cluster_diffbio_prob"``;
-            the last also gives ``obs/cluster_diffbio``, its certainty and its colours.
+            the last also gives ``obs/cluster_diffbio``, its certainty and its colours. A data
+            frame in ``obsm`` keeps the names of its columns.
         provenance: Goes to ``uns/diffbio`` as text; what is nested, as JSON.
         cluster_names: Names of the clusters; None: 0, 1, 2, ...
         layers: Cells by genes: an array, CSR, or a function that yields blocks of rows.
@@ -165,6 +166,8 @@ def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> s
     key = _free(file[table], name)
     if table in ("obs", "var"):
         _write_column(file[table], key, array)
+    elif isinstance(array, pd.DataFrame):
+        write_elem(file["obsm"], key, array.set_axis(dataset.obs.index, axis=0))
     else:
         array = np.asarray(array)
         if array.dtype.kind == "f":

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
 from diffbio_engine.bundles.place import result_places
-from diffbio_engine.data import Dataset, Fields, open_source
+from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import (
@@ -18,10 +18,13 @@ from diffbio_engine.pipelines import (
     Pipeline,
     PipelineSpec,
     Wire,
+    build,
     plan,
     ports_of,
+    prepare,
     presets,
 )
+from diffbio_engine.pipelines.presets.preset import assembled
 from diffbio_engine.training import Stage, Training
 
 FIELDS = {"counts": "X", "batch_labels": "obs/donor"}
@@ -157,3 +160,21 @@ def test_a_phate_map_goes_home_with_the_result():
     }
     pipeline = Pipeline(plan(presets()["trajectory"].make(None), data), seed=0)
     assert result_places(pipeline)["phate.embedding"] == "obsm/X_phate_diffbio"
+
+
+def test_scores_of_gene_pairs_go_home_under_the_names_of_the_pairs():
+    counts = np.random.default_rng(0).poisson(3.0, (30, 6)).astype(np.float32)
+    pairs = np.array([[0, 1], [2, 3], [0, 1]], np.int32)
+    cells = CellSource(
+        counts,
+        {"labels": (np.arange(30) % 2).astype(np.int32)},
+        {"lr_pairs": pairs},
+        label_names={"labels": ["T", "B"], "lr_pairs": ["L1_R1", "L2_R2", "L1_R1"]},
+    )
+    blocks = {"talk": ("singlecell.ligand_receptor", {"n_neighbors": 3, "n_permutations": 50})}
+    wires = {f"talk.{n}": f"data.{n}" for n in ("counts", "labels", "lr_pairs")}
+    spec = assembled("Talk", blocks, wires, None)
+    pipeline = build(spec, ports_of(cells, {"labels": 2, "lr_pairs": 3}))
+    prepare(pipeline, cells)
+    table = result_arrays(pipeline, cells).arrays["obsm/lr_scores_diffbio"]
+    assert list(table.columns) == ["L1_R1", "L2_R2", "L1_R1 2"] and len(table) == 30

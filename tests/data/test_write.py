@@ -45,6 +45,15 @@ def rich_file(tmp_path):
     return tmp_path / "rich.h5ad", adata
 
 
+def test_a_table_of_cells_keeps_the_names_of_its_columns(tmp_path):
+    scores = pd.DataFrame(zoo.COUNTS[:, :2], columns=["CCL5_CCR5", "TNF_TNFRSF1A"])
+    path, before = rich_file(tmp_path)
+    written = write_result(path, tmp_path / "r.h5ad", {"obsm/lr_scores_diffbio": scores}, {})
+    after = opened(written.path).obsm["lr_scores_diffbio"]
+    assert list(after.index) == list(before.obs_names)
+    np.testing.assert_array_equal(after["TNF_TNFRSF1A"], zoo.COUNTS[:, 1])
+
+
 def test_everything_that_came_with_the_file_is_kept_and_results_lie_beside_it(tmp_path):
     path, before = rich_file(tmp_path)
     written = write_result(path, tmp_path / "r.h5ad", ARRAYS, {"seed": 3, "config": {"a": [1]}})
