@@ -112,7 +112,12 @@ def preview_of(
         gene_names=gene_name_style(dataset.var.index),
         gene_examples=tuple(str(n) for n in dataset.var.index[:_EXAMPLES]),
         known_genes=n_known(names_and_ids(dataset.var)[0]),
-        warnings=(*dataset.warnings, *unreadable, *_warnings(matrices)),
+        warnings=(
+            *dataset.warnings,
+            *unreadable,
+            *_without_genes(dataset, obsm),
+            *_warnings(matrices),
+        ),
     )
 
 
@@ -126,6 +131,21 @@ def _bytes_of(path: Path | None) -> int:
     if path.is_dir():
         return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
     return path.stat().st_size
+
+
+def _without_genes(dataset: Dataset, obsm: dict[str, tuple[int, ...]]) -> list[str]:
+    """What a file without genes holds instead, and what can be done with it."""
+    if dataset.n_genes:
+        return []
+    there = [f"obsm/{name} ({shape[1]} columns)" for name, shape in obsm.items() if len(shape) == 2]
+    held = f"{dataset.n_cells:,} cells with {', '.join(there) or 'a table of cells alone'}"
+    can = (
+        "Blocks that take embeddings or features, such as Harmony or UMAP, can run on it; those "
+        "that need counts or names of genes cannot."
+        if there
+        else "No block can run on it: choose the file that holds the counts."
+    )
+    return [f"This file holds no genes and no expression matrix; it holds {held}. {can}"]
 
 
 def _warnings(matrices: tuple[MatrixPreview, ...]) -> list[str]:

@@ -117,7 +117,7 @@ def find_markers(
             row[here] = 1.0
             rows.append(row)
             names.append(cell_type)
-    return np.array(rows, np.float32).reshape(-1, len(gene_names)), names
+    return np.array(rows, np.float32).reshape(len(rows), len(gene_names)), names
 
 
 def _places(gene_names: Sequence[str] | np.ndarray) -> dict[str, int]:
