@@ -12,7 +12,7 @@ from pathlib import Path
 import param
 from panel.custom import JSComponent
 
-_LIFETIME = 600.0
+LIFETIME = 600.0
 _MOST_BYTES = 256 << 20
 
 
@@ -50,7 +50,7 @@ class Offers:
         with self._lock:
             self._offers[token] = Offer(owner, safe_name(name), content, now, path, passing)
             while len(self._offers) > 1 and (
-                now - next(iter(self._offers.values())).made > _LIFETIME
+                now - next(iter(self._offers.values())).made > LIFETIME
                 or sum(len(o.content) for o in self._offers.values()) > _MOST_BYTES
             ):
                 gone = self._offers.popitem(last=False)[1]
@@ -62,7 +62,7 @@ class Offers:
         """The file of a token, if it still waits."""
         with self._lock:
             offer = self._offers.get(token)
-        fresh = offer is not None and time.monotonic() - offer.made <= _LIFETIME
+        fresh = offer is not None and time.monotonic() - offer.made <= LIFETIME
         return offer if fresh else None
 
 

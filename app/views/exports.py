@@ -2,6 +2,7 @@
 
 import shlex
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.downloads import OFFERS, Fetch, safe_name
+from app.downloads import LIFETIME, OFFERS, Fetch, safe_name
 from app.map_drawing import Wish, draw
 from app.map_figure import as_figure
 from app.map_parts import map_title
@@ -152,12 +153,18 @@ def command_line(session: Session) -> str:
 
 
 def zipped(folder: Path, data_dir: Path) -> Path:
-    """A folder as a zip file that is fetched once."""
+    """A folder as a zip file that is fetched once, where no one looks for data."""
     if not folder.is_dir():
         raise RunError(
             "The bundle is not there yet.", fix="Stop the run, or wait until it is done."
         )
-    with tempfile.NamedTemporaryFile(suffix=".zip", delete=False, dir=data_dir) as made:
+    waiting = data_dir / ".downloads"
+    waiting.mkdir(mode=0o700, exist_ok=True)
+    for old in waiting.glob("*.zip"):
+        # What a server that was stopped has left there; its offer is long over.
+        if time.time() - old.stat().st_mtime > 2 * LIFETIME:
+            old.unlink(missing_ok=True)
+    with tempfile.NamedTemporaryFile(suffix=".zip", delete=False, dir=waiting) as made:
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(folder.rglob("*")):
                 if file.is_file():

@@ -1,0 +1,22 @@
+"""What is made to be taken home stays out of the data of the server."""
+
+import os
+import time
+import zipfile
+
+from app.views.data_panel import server_files
+from app.views.exports import zipped
+
+
+def test_a_bundle_on_its_way_is_never_offered_as_data_of_the_server(tmp_path):
+    bundle = tmp_path / "runs/r1/bundle"
+    bundle.mkdir(parents=True)
+    (bundle / "pipeline.json").write_text("{}")
+    made = zipped(bundle, tmp_path)
+    assert zipfile.ZipFile(made).namelist() == ["bundle/pipeline.json"]
+    assert server_files(tmp_path, "") == []
+    # What was left by a server that was stopped goes with the next download.
+    long_ago = time.time() - 3600
+    os.utime(made, (long_ago, long_ago))
+    again = zipped(bundle, tmp_path)
+    assert again.exists() and not made.exists()
