@@ -32,9 +32,11 @@ class Scene:
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
         self.maps = maps_of(plan)
         self.shares = shares_ports(plan)
-        # The last block that makes clusters is the one whose clusters colour the map at first.
+        # What colours the map at first: the shares that the pipeline names first among its
+        # results, else the clusters of the last block that makes any.
+        named = tuple(p for p in plan.spec.outputs.values() if p in self.shares)
         clusters = tuple(p for p in self.shares if "clusters" in plan.port(p).axis_names)
-        self.main = (clusters or self.shares)[-1:]
+        self.main = named[:1] or (clusters or self.shares)[-1:]
         # What blocks say of each cell as one number (pseudotime, doublet score) can colour it.
         scores = plan.ports(Kind.SCORE, Kind.TIME)
         self.scores = tuple(p for p in scores if plan.port(p).per_cell)
