@@ -30,6 +30,8 @@ function groups(files) {
     if (!sets.has(key)) sets.set(key, { name: folder.split("/").pop() || name[1].replace(/[_.-]+$/, "") || "10x matrix", files: [] })
     sets.get(key).files.push(file)
   }
+  // One of them by itself keeps its name, so that it can be said what is missing beside it.
+  for (const set of sets.values()) if (set.files.length === 1) set.name = set.files[0].name
   return [...sets.values(), ...alone]
 }
 

@@ -28,6 +28,7 @@ from diffbio_engine.data.tables import (
 from diffbio_engine.data.tenx import (
     GENES,
     find_mtx,
+    folder_of_mtx,
     is_tenx_h5,
     mtx_tables,
     open_mtx,
@@ -104,7 +105,7 @@ def _open[T](
     if suffix in _TABLES:
         return openers["table"](path)
     if suffix == ".mtx":
-        return openers["10x folder"](path.parent)
+        return openers["10x folder"](folder_of_mtx(path))
     hint = {
         ".rds": "In R: SeuratDisk or sceasy write an h5ad; or write the counts with "
         "DropletUtils::write10xCounts().",

@@ -130,6 +130,27 @@ def find_mtx(folder: Path) -> MtxFiles:
     return MtxFiles(found["matrix"], found["barcodes"], found["features"])
 
 
+def folder_of_mtx(path: Path) -> Path:
+    """The folder of a matrix file that was chosen by itself; its two companions lie there too."""
+    there = [p.name.lower().removesuffix(".gz") for p in path.parent.iterdir()]
+    missing = [
+        words
+        for ends, words in (
+            (("features.tsv", "genes.tsv"), "features.tsv (or genes.tsv), the names of the genes,"),
+            (("barcodes.tsv",), "barcodes.tsv, the names of the cells,"),
+        )
+        if not any(name.endswith(ends) for name in there)
+    ]
+    if missing:
+        verb = "are" if len(missing) > 1 else "is"
+        raise DataError(
+            f"{path.name} holds numbers alone: {' and '.join(missing)} {verb} missing beside it.",
+            fix="Choose the three files together, or the folder that holds them, or a zip of it; "
+            ".gz is fine.",
+        )
+    return path.parent
+
+
 def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"

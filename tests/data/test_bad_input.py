@@ -104,8 +104,19 @@ def test_a_tenx_folder_without_features_or_with_a_cut_matrix_says_so(tmp_path):
     with pytest.raises(DataError, match=r"matrix\.mtx promises \d+ values"):
         read(folder)
     (folder / "features.tsv").unlink()
+    with pytest.raises(DataError, match=r"genes\.tsv\), the names of the genes, is missing"):
+        inspect(folder / "matrix.mtx")
     with pytest.raises(DataError, match=r"C lacks features\.tsv \(or genes\.tsv\)"):
         inspect(folder)
+
+
+def test_a_matrix_that_comes_alone_says_which_two_files_are_missing(tmp_path):
+    (tmp_path / "matrix.mtx.gz").write_bytes(b"\x1f\x8b")
+    with pytest.raises(DataError) as refused:
+        inspect(tmp_path / "matrix.mtx.gz")
+    said = str(refused.value)
+    assert "features.tsv (or genes.tsv), the names of the genes, and barcodes.tsv, the na" in said
+    assert "Choose the three files together" in said
 
 
 def changed(value):
