@@ -82,7 +82,7 @@ export function render({ model }) {
     $(".message").title = model.message || "";
     const n = (x) => x.toLocaleString("en").replaceAll(",", "\u202f");
     const parts = [];
-    if (state && total) parts.push(`step ${n(step)} / ${n(total)}`);
+    if (state && total && (live || !model.other)) parts.push(`step ${n(step)} / ${n(total)}`);
     else if (state && step) parts.push(`step ${n(step)}`);
     if (state === "running" && !model.other) parts.push(duration(model.eta));
     $(".numbers").textContent = parts.filter(Boolean).join("  ·  ");
