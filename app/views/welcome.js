@@ -13,8 +13,11 @@ export function render({ model }) {
     if (message) b.addEventListener("click", () => model.send_msg(message));
     return b;
   };
+  let carried = false;
   const draw = () => {
-    root.className = `welcome ${model.mode}`;
+    // Also drawn anew while a block is carried: the answer to the drop before it comes then.
+    const mode = model.mode === "welcome" ? "begin" : model.mode;
+    root.className = `welcome ${mode}${carried ? " aside" : ""}`;
     root.replaceChildren();
     if (model.mode === "hidden") return;
     if (model.mode === "hint") {
@@ -43,7 +46,8 @@ export function render({ model }) {
   };
   for (const p of ["mode", "pipelines"]) model.on(p, draw);
   // While a block is carried, it can be dropped anywhere.
-  const aside = () => root.classList.add("aside"), back = () => root.classList.remove("aside");
+  const carry = (now) => { carried = now; root.classList.toggle("aside", now); };
+  const aside = () => carry(true), back = () => carry(false);
   document.addEventListener("diffbio:lifted", aside);
   document.addEventListener("diffbio:let-go", back);
   model.on("remove", () => {

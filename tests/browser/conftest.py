@@ -159,7 +159,7 @@ def tab(_window: tuple[Any, Watch], served: Served) -> Iterator[Any]:
     page, watch = _window
     session = served.session
     session.later(lambda: emptied(session))
-    page.wait_for_selector(".welcome.welcome")
+    page.wait_for_selector(".welcome.begin")
     yield page
     watch.judge()
 

@@ -13,7 +13,7 @@ def test_cards_of_ready_pipelines_are_whole_and_lie_over_nothing(tab, width, hei
     size = tab.viewport_size
     tab.set_viewport_size({"width": width, "height": height})
     try:
-        cards = tab.locator(".welcome.welcome .ready .start")
+        cards = tab.locator(".welcome.begin .ready .start")
         expect(cards).to_have_count(len(presets()))
         canvas = tab.locator(".react-flow__pane").bounding_box()
         for box in (card.bounding_box() for card in cards.all()):
@@ -25,3 +25,20 @@ def test_cards_of_ready_pipelines_are_whole_and_lie_over_nothing(tab, width, hei
         expect(tab.locator(".react-flow__controls")).to_be_hidden()
     finally:
         tab.set_viewport_size(size)
+
+
+def test_cards_drawn_anew_while_a_block_is_carried_do_not_catch_it(tab):
+    cards = tab.locator(".welcome.begin")
+    expect(cards).to_have_count(1)
+    tab.drag_and_drop(
+        "[data-operator='singlecell.soft_kmeans']", ".react-flow__pane",
+        source_position={"x": 60, "y": 20}, target_position={"x": 420, "y": 60},
+    )  # fmt: skip
+    expect(cards).to_have_count(0)
+    tab.evaluate("document.dispatchEvent(new CustomEvent('diffbio:lifted'))")
+    tab.keyboard.press("Control+z")
+    expect(tab.locator(".welcome.begin.aside")).to_have_count(1)
+    assert tab.locator(".start").first.evaluate("e => getComputedStyle(e).pointerEvents") == "none"
+    tab.evaluate("document.dispatchEvent(new CustomEvent('diffbio:let-go'))")
+    expect(cards).to_have_count(1)
+    expect(tab.locator(".welcome.begin.aside")).to_have_count(0)
