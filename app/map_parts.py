@@ -189,10 +189,10 @@ def words_without_map(session: Session) -> tuple[str, str]:
             "No run yet",
             "Choose data, drop blocks and wire them, then press Run: the map appears here.",
         )
-    return (
-        "No run yet",
-        f"Press Run: the {session.dataset.n_cells:,} cells appear here and move while they train.",
-    )
+    cells = f"the {session.dataset.n_cells:,} cells appear here and move while they train."
+    if not session.spec.blocks:
+        return "No run yet", f"Put blocks on the canvas, then press Run: {cells}"
+    return "No run yet", f"Press Run: {cells}"
 
 
 def map_title(name: str, session: Session) -> str:
