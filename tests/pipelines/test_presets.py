@@ -101,6 +101,15 @@ def test_a_block_that_misses_an_input_is_left_out_and_so_is_what_follows_it():
     assert [b.id for b in spec.blocks] == ["normalize"] and len(spec.wires) == 1
 
 
+def test_neighbours_are_asked_for_signals_only_where_cells_have_places():
+    fields = dict.fromkeys(("counts", "lr_pairs", "labels"), "somewhere")
+    communication = find_preset("communication")
+    apart = [b.id for b in communication.make(fields).blocks]
+    tissue = [b.id for b in communication.make({**fields, "spatial_coords": "there"}).blocks]
+    assert "pairs" in apart and "messages" not in apart
+    assert "messages" in tissue
+
+
 def test_a_preset_that_is_not_there_is_refused_with_a_hint():
     with pytest.raises(UnknownNameError, match="Did you mean 'trajectory'"):
         find_preset("trajectry")

@@ -92,7 +92,8 @@ class DifferentiableSwitchDE(Operator):
             "switch_times",
             "genes",
             Kind.PROFILE,
-            "When each gene is switched, in the unit of the pseudotime.",
+            "When each gene is switched, in the unit of the pseudotime; outside the cells' times,"
+            " before or after all of them.",
             result="var/switch_time_diffbio",
         ),
         Port(
@@ -108,14 +109,15 @@ class DifferentiableSwitchDE(Operator):
             "k",
             "genes",
             Kind.PROFILE,
-            "Steepness, per whole trajectory; above 0: switched on, below: off.",
+            "Steepness k of the switch, per whole trajectory; above 0: switched on, below: off.",
             result="var/switch_slope_diffbio",
         ),
         Port(
             "p_values",
             "genes",
             Kind.PROFILE,
-            "Of the likelihood-ratio test against no change.",
+            "Of the likelihood-ratio test against no change; too small where the pseudotime was"
+            " made from the same genes.",
             result="var/switch_pvalue_diffbio",
             ranks="small",
         ),

@@ -1,22 +1,27 @@
 """Communication: which cells talk to which, by which ligand and receptor."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from diffbio_engine.pipelines.presets.preset import LATENT, Preset, assembled
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 
 def communication_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
-    """Ligand-receptor scores between types and neighbours, and a graph network of messages."""
+    """Ligand-receptor scores between types and, in a tissue, what neighbours explain."""
+    blocks: dict[str, tuple[str, dict[str, Any]]] = {
+        "normalize": ("normalization.vae_normalizer", LATENT),
+        "pairs": ("singlecell.ligand_receptor", {}),
+        "messages": ("singlecell.cell_communication", {}),
+        "umap": ("normalization.umap", {}),
+        "cluster": ("singlecell.soft_kmeans", {}),
+    }
+    if fields is not None and "spatial_coords" not in fields:
+        # Without places, neighbours would be cells of one kind: what they explain is no signal.
+        del blocks["messages"]
     return assembled(
         "Communication",
-        {
-            "normalize": ("normalization.vae_normalizer", LATENT),
-            "pairs": ("singlecell.ligand_receptor", {}),
-            "messages": ("singlecell.cell_communication", {}),
-            "umap": ("normalization.umap", {}),
-            "cluster": ("singlecell.soft_kmeans", {}),
-        },
+        blocks,
         {
             "normalize.counts": "data.counts",
             "pairs.counts": "data.counts",
