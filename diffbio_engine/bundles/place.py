@@ -16,6 +16,7 @@ from diffbio_engine.data import (
     Fields,
     Labels,
     align_genes,
+    made_unique,
     open_source,
     resolve,
 )
@@ -84,8 +85,7 @@ def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray
         return value
     axis = port.axis_names[-1]
     names = names_along(pipeline.plan, cells, name.split(".")[0], axis, value.shape[1])
-    once = [f"{n} {names[:i].count(n) + 1}" if n in names[:i] else n for i, n in enumerate(names)]
-    return pd.DataFrame(value.astype(np.float32), columns=once)
+    return pd.DataFrame(value.astype(np.float32), columns=made_unique(pd.Index(names)))
 
 
 def _likeliest(

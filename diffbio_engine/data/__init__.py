@@ -9,7 +9,7 @@ from diffbio_engine.data.batches import (
 )
 from diffbio_engine.data.colors import category_colors
 from diffbio_engine.data.counts import ambient_profile, require_counts
-from diffbio_engine.data.dataset import Dataset, names_and_ids
+from diffbio_engine.data.dataset import Dataset, made_unique, names_and_ids
 from diffbio_engine.data.examples import Example, examples, simulate_batches
 from diffbio_engine.data.fields import (
     Fields,
@@ -34,7 +34,7 @@ __all__ = [
     "FROM_SYMBOLS", "Fields", "GeneAlignment", "Labels", "MatrixPreview", "NeighbourSampler",
     "OnDisk", "Preview", "SamplerState", "Written", "align_genes", "ambient_profile",
     "batch_candidates", "category_colors", "check_hdf5", "examples", "inspect",
-    "iterate_chunks", "labels_of", "names_and_ids", "open_source", "read", "require_counts",
-    "require_several", "resolve", "sample_cells", "simulate_batches", "suggest_fields",
-    "write_result",
+    "iterate_chunks", "labels_of", "made_unique", "names_and_ids", "open_source", "read",
+    "require_counts", "require_several", "resolve", "sample_cells", "simulate_batches",
+    "suggest_fields", "write_result",
 ]  # fmt: skip

@@ -171,7 +171,7 @@ class Dataset:
             while column in table.columns:
                 column += "_2"
             table[column] = names.to_numpy()
-            names = _made_unique(names)
+            names = made_unique(names)
             self.warnings.append(
                 f"{repeated:,} duplicated {what} names were made unique by adding -1, -2, ... "
                 f"(for instance {first}). The names as they were are in the column '{column}'."
@@ -195,7 +195,8 @@ class Dataset:
                 )
 
 
-def _made_unique(names: pd.Index) -> pd.Index:
+def made_unique(names: pd.Index) -> pd.Index:
+    """Names of which none occurs twice: the second of a kind gets -1, the third -2."""
     taken_names, out = set(names), []
     counters: dict[str, int] = {}
     seen: set[str] = set()

@@ -9,8 +9,6 @@ import numpy as np
 from diffbio_engine.errors import DataError
 
 _VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
-
-
 _ENOUGH = 0.8  # share of the trained genes below which a result is to be doubted
 
 
