@@ -6,7 +6,7 @@ from typing import Any
 
 from app.session import DatasetCard, Session
 from diffbio_engine.data import FROM_SYMBOLS, examples, inspect, suggest_fields
-from diffbio_engine.errors import DataError, UnknownNameError
+from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.runs import Dataset
 
@@ -23,6 +23,35 @@ def card_of(dataset: Dataset) -> DatasetCard:
         fields=dict(suggest_fields(preview)),
         preview=preview.as_dict(),
     )
+
+
+def show_cells_of(session: Session, run: dict[str, Any]) -> None:
+    """Says of which data set the cells of a run are: the map is coloured by its genes and columns.
+
+    It need not be the one in use: the run may be an old one, or have been applied to other cells.
+    """
+    told = run.get("dataset") or {}
+    path, fields = str(told.get("path") or ""), dict(told.get("fields") or {})
+    used = session.dataset
+    if used is not None and used.path == path:
+        session.run_dataset = replace(used, fields=fields)
+        return
+
+    def look() -> DatasetCard | None:
+        known = (d for d in session.store.datasets(session.owner) if str(d.path) == path)
+        try:
+            found = next(known, None)
+            return None if found is None else replace(card_of(found), fields=fields)
+        except UserError:
+            return None  # deleted or changed since: its map can still be looked at
+
+    run_id = session.run_id
+
+    def show(card: DatasetCard | None) -> None:
+        if session.run_id == run_id:
+            session.run_dataset = card
+
+    session.work(look, show)
 
 
 def demo_card(session: Session, demo: str) -> DatasetCard:

@@ -74,7 +74,7 @@ def says(
 ) -> dict[str, Any]:
     texts = {"--setting": setting, "--meter": meter, "--note": note}
     style = {**node["style"], **{name: css_text(text) for name, text in texts.items()}}
-    if note and "failed" not in classes:
+    if note and not {"failed", "advice"} & set(classes.split()):
         classes += " wrong"
     words = dict.fromkeys(f"block {node['className']} {classes}".split())
     return {**node, "style": style, "className": " ".join(words)}

@@ -20,6 +20,7 @@ from app.block_ports import (
 )
 from app.drawn_blocks import block_node, block_type, most_important, says
 from app.gestures import missing_fields
+from app.picked_cells import unchosen
 from app.session import Session
 from app.titles import told_apart
 from diffbio_engine.declare import DATA_PORTS, Port, find_operator
@@ -142,7 +143,9 @@ class Drawing:
             state = "running"
         if not block.learns:
             state = f"{state} frozen"
-        if notes:
+        if not notes and block.id in (advice := unchosen(self.spec)):
+            notes, state = [advice[block.id]], f"{state} advice"
+        elif notes:
             state = "wrong"
         if errors:
             state, notes = "failed", errors

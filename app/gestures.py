@@ -285,13 +285,3 @@ def with_pasted(
     }
     spec = replace(spec, weights={**spec.weights, **weights})
     return with_room(spec, names.values(), per_wire=0), list(names.values())
-
-
-def pickable(spec: PipelineSpec) -> list[tuple[str, str, str]]:
-    """Settings that are the row of a cell: block, name, and what to call it."""
-    return [
-        (block.id, setting.name, setting.name.removesuffix("_index").replace("_", " "))
-        for block in spec.blocks
-        for setting in find_operator(block.operator).settings
-        if setting.picks == "cell"
-    ]

@@ -5,13 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import panel as pn
 import param
 from panel.custom import JSComponent
 
 from app.cell_colours import port_title
-from app.gestures import pickable
 from app.map_drawing import Drawn, Wish, has_own_names, selection_card
 from app.map_frames import MapFrame
 from app.session import Session
@@ -140,7 +138,7 @@ def legend_of(drawn: Drawn, wish: Wish, picks: Sequence[Any] = ()) -> dict[str, 
     """What stands beside a drawn map: categories or the colour bar, and who is selected.
 
     Args:
-        picks: What a selected cell can be made, as ``gestures.pickable`` gives it.
+        picks: What a selected cell can be made, as ``picked_cells.pickable`` gives it.
     """
     colouring, only = drawn.colouring, wish.only
     items, ramp, card = [], [], {}
@@ -160,17 +158,6 @@ def legend_of(drawn: Drawn, wish: Wish, picks: Sequence[Any] = ()) -> dict[str, 
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
         "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",
     }  # fmt: skip
-
-
-def take_as(session: Session, block: str, frame: MapFrame, chosen: np.ndarray) -> None:
-    """Makes the cell in the middle of a selection what a block asks for, such as its root."""
-    place = frame.xy[chosen]
-    row = int(np.flatnonzero(chosen)[((place - place.mean(0)) ** 2).sum(1).argmin()])
-    cell = int(frame.cells[row]) if frame.cells is not None else row
-    for owner, name, called in pickable(session.spec):
-        if owner == block:
-            session.set_setting(block, name, cell)
-            session.say(f"Cell {cell:,} is the {called} of {block} from the next run on.")
 
 
 def words_without_map(session: Session) -> tuple[str, str]:

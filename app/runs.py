@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.checking import problems_of
+from app.datasets import show_cells_of
 from app.messages import error_from
 from app.run_news import News, gathered, seconds_left, values_by_block
-from app.session import Session
+from app.session import DatasetCard, Session
 from app.tab_memory import TabMemory
 from diffbio_engine.errors import RunError, UserError
-from diffbio_engine.pipelines import plan
 from diffbio_engine.runs import Engine, RunReader, Snapshot, Store
 from diffbio_engine.runs.snapshots import snapshot_path
 from diffbio_engine.runs.spec import RunSpec
@@ -127,9 +128,26 @@ class RunDriver:
         except UserError as error:
             session.refuse(error)
             return
+        self._launch(run, session.spec.name)
+
+    def apply(self, card: DatasetCard) -> None:
+        """Starts a run that places other cells by what the shown run has learned."""
+        session = self.session
+        trained = self.server.engine.folder(session.run_id, session.owner)
+        run = RunSpec(
+            pipeline=trained.run["pipeline"],
+            dataset={"path": card.path, "name": card.name, "fields": dict(card.fields)},
+            title=f"{session.run_document}, as trained, applied to {card.name}",
+            seed=int(trained.run.get("seed") or 0),
+            bundle=str(trained.bundle),
+        ).to_json()
+        self._launch(run, session.run_document)
+
+    def _launch(self, run: dict[str, Any], document: str) -> None:
+        session = self.session
         self.forget()
         session.param.update(run_state="queued", run_message="Starting a worker", dials={})
-        session.run_document = session.spec.name
+        session.run_document = document
         session.work(lambda: self.server.engine.start(run, session.owner), self.watch)
 
     def ask(self, what: str) -> None:
@@ -168,8 +186,9 @@ class RunDriver:
             self._reader, self._inbox = None, []
         self.session.param.update(
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
-            run_device="", run_document="", run_place="", run_snapshot=None, run_errors=[],
-            run_records={}, run_events=[], block_values={}, dials={},
+            run_device="", run_document="", run_applies="", run_dataset=None, run_place="",
+            run_snapshot=None, run_errors=[], run_records={}, run_events=[], block_values={},
+            dials={},
         )  # fmt: skip
 
     def watch(self, run_id: str) -> None:
@@ -181,10 +200,14 @@ class RunDriver:
             return
         self.forget()
         turned = folder.control().get("dials") or {}
-        document = str((folder.run.get("pipeline") or {}).get("name") or "")
+        run = folder.run
+        document = str((run.get("pipeline") or {}).get("name") or "")
+        applied_to = str((run.get("dataset") or {}).get("name") or "") if run.get("bundle") else ""
         self.session.param.update(
-            run_id=run_id, run_state="starting", dials=dict(turned), run_document=document
-        )
+            run_id=run_id, run_state="starting", dials=dict(turned), run_document=document,
+            run_applies=applied_to,
+        )  # fmt: skip
+        show_cells_of(self.session, run)
         with self._guard:
             self._reader, self._next_look = RunReader(folder.path), 0.0
 
@@ -267,15 +290,7 @@ class RunDriver:
     def _check(self, number: int) -> None:
         session = self.session
         spec, ports = session.spec, session.data_ports
-        problems: list[UserError] = []
-        if spec.blocks:
-            try:
-                plan(spec, ports)
-            except UserError as error:
-                problems = list(getattr(error, "all", (error,)))
-            except Exception as error:
-                _LOG.exception("While checking a pipeline")
-                problems = [UserError(f"The pipeline cannot be checked: {error}")]
+        problems = problems_of(spec, ports)
 
         def show() -> None:
             if number == self._checking:

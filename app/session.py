@@ -34,6 +34,8 @@ class Session(Document):
     run_place = param.String(doc="The block that the run is busy with, where it says so.")
     run_device = param.String()
     run_document = param.String(doc="Name of the pipeline that the shown run trains.")
+    run_applies = param.String(doc="What it is applied to; empty if it trains.")
+    run_dataset: Any = param.Parameter(None, doc="DatasetCard of the cells of the shown run.")
     run_left = param.Dict({}, doc='Left when another pipeline was opened: {"run", "pipeline"}.')
     run_records = param.Dict({}, doc="New rows of losses since the last poll.")
     run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
@@ -134,6 +136,11 @@ class Session(Document):
         return shown and self.run_document not in ("", self.spec.name)
 
     @property
+    def cells_shown(self) -> DatasetCard | None:
+        """The data set whose cells are on the map; the one in use before there is a run."""
+        return self.run_dataset if self.run_id else self.dataset
+
+    @property
     def hindrance(self) -> str:
         """Why the pipeline cannot run now; empty if it can."""
         if not self.spec.blocks:
@@ -182,6 +189,10 @@ class Session(Document):
     def watch_run(self, run_id: str) -> None:
         """Shows another run in this tab."""
         self.driver.watch(run_id)
+
+    def apply_to(self, card: DatasetCard) -> None:
+        """Applies what the shown run has learned to the cells of another data set."""
+        self.driver.apply(card)
 
     def run_folder(self) -> Path | None:
         """Folder of the shown run."""

@@ -224,13 +224,28 @@ export function render({ model }) {
       pane.append(table)
     }
     const foot = make("footer")
+    const trained = model.applying
+    if (trained.title) {
+      const said = trained.why || trained.sentence
+      if (said) pane.append(make("p", trained.doubtful || trained.why ? "fits warning" : "fits", `${trained.title}, as trained: ${said}`))
+      const apply = make("button", "apply", `Apply “${trained.title}” as trained`)
+      apply.title = "Places these cells by what the shown run has learned; nothing is trained."
+      apply.disabled = !!trained.why
+      let sure = !trained.few
+      apply.onclick = () => {
+        if (sure) return model.send_msg({ do: "apply" })
+        sure = true
+        apply.textContent = "Few genes match. Apply all the same"
+      }
+      foot.append(apply)
+    }
     const use = make("button", "use", "Use this data set")
     use.onclick = () => model.send_msg({ do: "use" })
     foot.append(use)
     pane.append(foot)
   }
   for (const name of ["demos", "recent", "listing", "folder", "preview"]) model.on(name, lists)
-  for (const name of ["preview", "problem", "busy"]) model.on(name, look)
+  for (const name of ["preview", "applying", "problem", "busy"]) model.on(name, look)
   lists()
   look()
   return box

@@ -8,6 +8,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app.applying import ENOUGH, FEW, offer, trained_pipeline
 from app.datasets import card_of, open_demo
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
@@ -41,6 +42,7 @@ class DataDesk(JSComponent):
     folder = param.String()
     listing = param.List()
     preview = param.Dict({})
+    applying = param.Dict({}, doc="Whether the shown run's trained pipeline fits this file.")
     problem = param.Dict({})
     busy = param.String()
 
@@ -81,6 +83,7 @@ class DataPanel(pn.viewable.Viewer):
     def _opened(self, *_: Any) -> None:
         if self.session.showing == "data":
             self._list_all(self._desk.folder)
+            self._show()
 
     def _list_all(self, folder: str) -> None:
         session = self.session
@@ -121,6 +124,9 @@ class DataPanel(pn.viewable.Viewer):
             session.use_dataset(self.card)
             session.showing = ""
             session.say(f"{self.card.name} is in use.", "success")
+        elif do == "apply" and self.card is not None and trained_pipeline(session):
+            session.apply_to(self.card)
+            session.showing = ""
 
     def _registered(self, path: str) -> DatasetCard:
         file = inside_folder(self.session.data_dir, path)
@@ -150,7 +156,17 @@ class DataPanel(pn.viewable.Viewer):
         self.session.work(work, show)
 
     def _show(self) -> None:
-        self._desk.preview = shown(self.card) if self.card is not None else {}
+        card = self.card
+        self._desk.param.update(preview=shown(card) if card is not None else {}, applying={})
+        if card is None:
+            return
+
+        def show(found: dict[str, Any]) -> None:
+            if self.card is card and found:
+                few = {"doubtful": found["share"] < ENOUGH, "few": found["share"] < FEW}
+                self._desk.applying = {**found, **few}
+
+        self.session.work(lambda: offer(self.session, card), show)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._desk

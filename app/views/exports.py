@@ -50,6 +50,10 @@ class Exports(pn.viewable.Viewer):
 
     def _asked(self, message: dict) -> None:
         session, do = self.session, str(message.get("do"))
+        if do == "apply":
+            session.showing = "data"
+            session.say("Choose the cells that the trained pipeline is to be applied to.")
+            return
         folder, name = session.run_folder(), safe_name(session.spec.name or "pipeline")
         title = map_title("map", session)
         wish = Wish(run=session.run_id, theme="default")
@@ -116,7 +120,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
             "title": "Trained pipeline (bundle)",
             "sentence": "Document, weights and genes; applies to new cells. No code in it.",
             "why": why(folder and folder / "bundle"),
-            "acts": [["bundle", "Download"]],
+            "acts": [["apply", "Apply to other cells"], ["bundle", "Download"]],
         },
         {
             "title": "Pipeline (JSON)",

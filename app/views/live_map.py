@@ -10,7 +10,6 @@ import panel as pn
 from app import looks
 from app.cell_colours import genes_like, look_into
 from app.downloads import OFFERS, Fetch, safe_name
-from app.gestures import pickable
 from app.map_drawing import Drawn, Wish, combined, draw, lassoed
 from app.map_figure import file_name, saved
 from app.map_parts import (
@@ -23,11 +22,11 @@ from app.map_parts import (
     legend_of,
     map_title,
     of_another_run,
-    take_as,
     with_names,
     words_without_map,
 )
 from app.map_plot import MapPlot
+from app.picked_cells import pickable_here, take_as
 from app.session import Session
 from app.shading import View
 from app.titles import told_apart
@@ -59,7 +58,7 @@ class LiveMap(pn.viewable.Viewer):
             part.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_snapshot, ["run_snapshot"])
-        session.param.watch(self._new_words, ["run_state", "run_message", "dataset"])
+        session.param.watch(self._new_words, ["run_state", "run_message", "dataset", "run_dataset"])
         session.param.watch(self._new_theme, ["theme"])
         self._new_run()
 
@@ -86,7 +85,7 @@ class LiveMap(pn.viewable.Viewer):
         self._redraw()
 
     def _new_words(self, *_: Any) -> None:
-        session, dataset = self.session, self.session.dataset
+        session, dataset = self.session, self.session.cells_shown
         path = dataset.path if dataset else ""
         counts = dataset.fields.get("counts", "X") if dataset else "X"
         if path and path != self.wish.path:
@@ -97,7 +96,8 @@ class LiveMap(pn.viewable.Viewer):
         self._stage.param.update(title=words[0], sentence=words[1])
 
     def _colours(self) -> list[dict[str, Any]]:
-        preview = self.session.dataset.preview if self.session.dataset else {}
+        dataset = self.session.cells_shown
+        preview = dataset.preview if dataset else {}
         frame = self.drawn.frame if self.drawn else None
         return colour_groups(preview.get("obs", []), frame, self.wish)
 
@@ -159,10 +159,11 @@ class LiveMap(pn.viewable.Viewer):
             fade=self.wish.fade,
             zoomed=self.wish.view is not None,
         )
-        said = legend_of(drawn, self.wish, pickable(self.session.spec))
+        said = legend_of(drawn, self.wish, pickable_here(self.session))
         self._legend.param.update(**said, visible=True)
         shown = f"{len(frame.xy):,} cells shown"
-        total = self.session.dataset.n_cells if self.session.dataset else 0
+        dataset = self.session.cells_shown
+        total = dataset.n_cells if dataset else 0
         if frame.cells is not None and len(frame.xy) < total:
             shown = f"{len(frame.xy):,} of {total:,} cells shown, an even sample"
         self._timeline.param.update(cells=shown, step=frame.step)

@@ -20,6 +20,10 @@ _CSS = (_HERE / "losses.css").read_text(encoding="utf-8")
 _NOTHING = (
     "<div class='words'><b>No losses yet</b>Each term is drawn here while a run trains.</div>"
 )
+_APPLIED = (
+    "<div class='words'><b>Nothing is trained here</b>What was learned before is applied to other"
+    " cells; its losses are with the run that learned it.</div>"
+)
 _INK = {"default": "#16202c", "dark": "#e6ebf2"}
 _MARK_COLORS = {"dial": "#d97706", "stage": "#7c3aed", "error": "#dc2626", "resumed": "#0d9488"}
 _MOST_MARKS = 400
@@ -133,7 +137,8 @@ class Losses(pn.viewable.Viewer):
             }
             for name in terms
         ]
-        self._words.object = "" if terms else _NOTHING
+        nothing = _APPLIED if self.session.run_applies else _NOTHING
+        self._words.object = "" if terms else nothing
 
     def _build(self) -> None:
         """Makes the figure anew: for another scale, another theme or other terms."""

@@ -60,7 +60,7 @@ class RunBar(pn.viewable.Viewer):
         session.param.watch(
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
-             "run_document", "run_left", "run_errors",
+             "run_document", "run_applies", "run_left", "run_errors",
              "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -110,6 +110,10 @@ def state_in_words(session: Session) -> str:
     """State of the shown run, with the name of its pipeline if that is not on the canvas."""
     state = session.run_state
     words = _STATE_WORDS.get(state, state.capitalize())
+    if session.run_applies:
+        words = {"starting": "Applying", "done": f"Applied to {session.run_applies}"}.get(
+            state, words
+        )
     if session.hindrance and not state:
         words = "Not ready"
     if state == "stopping" and 0 < session.run_total <= session.run_step:

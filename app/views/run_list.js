@@ -35,7 +35,7 @@ export function render({ model }) {
       row.querySelector("span").textContent = `${run.dataset ? run.dataset + " · " : ""}${ago(run.age)}`
       row.querySelector("em").textContent = run.position ? `queued, position ${run.position}` : run.state
       row.querySelector("em").title = run.message
-      row.querySelector(".steps").textContent = run.total ? `${number(run.step)} of ${number(run.total)} steps` : `${number(run.step)} steps`
+      row.querySelector(".steps").textContent = run.total ? `${number(run.step)} of ${number(run.total)} steps` : run.step || run.state !== "done" ? `${number(run.step)} steps` : ""
       row.querySelector(".loss").textContent = run.loss
       row.querySelector(".open").onclick = () => model.send_msg({ do: "open", id: run.id })
       const bin = row.querySelector(".bin")

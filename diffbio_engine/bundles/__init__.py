@@ -1,15 +1,24 @@
 """A trained pipeline to carry away: document, weights, genes and fields, as plain files."""
 
-from diffbio_engine.bundles.bundle import Bundle, load_bundle, save_bundle
+from diffbio_engine.bundles.bundle import Bundle, genes_of_bundle, load_bundle, save_bundle
 from diffbio_engine.bundles.class_names import names_along
-from diffbio_engine.bundles.place import NewCells, place_cells, result_arrays
+from diffbio_engine.bundles.place import (
+    NewCells,
+    cells_for,
+    place_cells,
+    placed_by,
+    result_arrays,
+)
 
 __all__ = [
     "Bundle",
     "NewCells",
+    "cells_for",
+    "genes_of_bundle",
     "load_bundle",
     "names_along",
     "place_cells",
+    "placed_by",
     "result_arrays",
     "save_bundle",
 ]

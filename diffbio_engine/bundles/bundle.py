@@ -171,12 +171,17 @@ def _read(folder: Path) -> Bundle:
     put_arrays(pipeline, {k: v for k, v in arrays.items() if not k.startswith(_FIELD)})
     for block_id, fitted in training["fitted"].items():
         pipeline.blocks[block_id].fitted = bool(fitted)
-    with (folder / "genes.tsv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    genes = {"names": [r["name"] for r in rows], "ids": [r["id"] for r in rows]}
+    genes = genes_of_bundle(folder)
     per_dataset = {k.removeprefix(_FIELD): v for k, v in arrays.items() if k.startswith(_FIELD)}
     pipeline.eval_mode()
     return Bundle(pipeline, fields, genes, per_dataset, training)
+
+
+def genes_of_bundle(folder: Path) -> dict[str, list[str]]:
+    """Names and ids of the trained genes, in the trained order; nothing else is read."""
+    with (folder / "genes.tsv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {"names": [r["name"] for r in rows], "ids": [r["id"] for r in rows]}
 
 
 def _write_json(path: Path, value: Any) -> None:

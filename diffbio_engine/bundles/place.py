@@ -1,7 +1,7 @@
 """Places cells by a trained pipeline: those it was trained on, or new ones."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +37,12 @@ class NewCells:
 
     Attributes:
         arrays: By place in a result file, ``"obsm/X_latent"``.
-        layers: By name, a function that yields blocks of rows.
+        layers: By name, cells x genes.
         notes: What a person should know: genes matched, batches not known, layers left out.
     """
 
     arrays: dict[str, np.ndarray]
-    layers: dict[str, Callable[[], Iterator[np.ndarray]]]
+    layers: dict[str, np.ndarray]
     notes: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -57,23 +57,27 @@ def result_arrays(
 ) -> NewCells:
     """Every port that has a place in a result file, for all cells."""
     places = result_places(pipeline)
-    small = {p: place for p, place in places.items() if not place.startswith("layers/")}
-    values = values_of_cells(pipeline, cells, tuple(small), tick=tick)
-    arrays = {small[port]: _as_kept(pipeline, cells, port, v) for port, v in values.items()}
-    arrays |= _likeliest(pipeline, cells, small, values)
-    layers: dict[str, Callable[[], Iterator[np.ndarray]]] = {}
+    as_layers = {
+        p: place.removeprefix("layers/") for p, place in places.items() if _is_layer(place)
+    }
     notes = []
-    for port, place in places.items():
-        if not place.startswith("layers/"):
-            continue
-        if cells.n_cells * cells.n_genes > _LAYER_LIMIT:
-            notes.append(
-                f"The layer {place.removeprefix('layers/')} was left out: {cells.n_cells} cells x"
-                f" {cells.n_genes} genes are too many for a dense layer."
-            )
-        else:
-            layers[place.removeprefix("layers/")] = _row_blocks(pipeline, cells, port)
-    return NewCells(arrays, layers, notes)
+    if cells.n_cells * cells.n_genes > _LAYER_LIMIT:
+        notes = [
+            f"The layer {name} was left out: {cells.n_cells} cells x {cells.n_genes} genes are too"
+            " many for a dense layer."
+            for name in as_layers.values()
+        ]
+        as_layers = {}
+    small = {p: place for p, place in places.items() if not _is_layer(place)}
+    # All in one pass: whatever they have in common is computed, and compiled, once.
+    values = values_of_cells(pipeline, cells, (*small, *as_layers), tick=tick)
+    arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
+    arrays |= _likeliest(pipeline, cells, small, values)
+    return NewCells(arrays, {name: values[port] for port, name in as_layers.items()}, notes)
+
+
+def _is_layer(place: str) -> bool:
+    return place.startswith("layers/")
 
 
 def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray) -> Any:
@@ -123,17 +127,6 @@ def result_places(pipeline: Pipeline) -> dict[str, str]:
     return {name: taken[name] for name in plan.ports() if name in taken}
 
 
-def _row_blocks(
-    pipeline: Pipeline, cells: CellSource, port: str, size: int = 4096
-) -> Callable[[], Iterator[np.ndarray]]:
-    def blocks() -> Iterator[np.ndarray]:
-        for start in range(0, cells.n_cells, size):
-            rows = np.arange(start, min(start + size, cells.n_cells))
-            yield values_of_cells(pipeline, cells, (port,), rows=rows)[port]
-
-    return blocks
-
-
 def place_cells(
     bundle: Bundle,
     dataset: Dataset,
@@ -141,7 +134,15 @@ def place_cells(
     fields: Mapping[str, str] | None = None,
     tick: Callable[[float], None] | None = None,
 ) -> NewCells:
-    """Applies a trained pipeline to a new data set.
+    """Applies a trained pipeline to a new data set: `cells_for` opens it, `placed_by` places it."""
+    cells, notes = cells_for(bundle, dataset, fields=fields)
+    return placed_by(bundle, cells, notes, tick=tick)
+
+
+def cells_for(
+    bundle: Bundle, dataset: Dataset, *, fields: Mapping[str, str] | None = None
+) -> tuple[CellSource, list[str]]:
+    """The cells of a new data set as a trained pipeline needs them, and what to know of them.
 
     Genes are matched by name, then by id; missing ones count as 0 and are stated. Batches are
     matched by name.
@@ -173,7 +174,18 @@ def place_cells(
     for name, place in labels.items():
         codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)
         source.per_cell[name] = codes
-    placed = result_arrays(bundle.pipeline, source, tick=tick)
+    return source, notes
+
+
+def placed_by(
+    bundle: Bundle,
+    cells: CellSource,
+    notes: Sequence[str] = (),
+    *,
+    tick: Callable[[float], None] | None = None,
+) -> NewCells:
+    """What a trained pipeline says of cells that `cells_for` opened."""
+    placed = result_arrays(bundle.pipeline, cells, tick=tick)
     # What was found of genes belongs to the cells that it was found in.
     placed.arrays = {k: v for k, v in placed.arrays.items() if not k.startswith("var/")}
     placed.notes[:0] = notes

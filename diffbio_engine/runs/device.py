@@ -1,4 +1,4 @@
-"""What must be said to JAX before it is imported. Nothing here imports it."""
+"""What must be said to JAX before it is imported, and where it then computes."""
 
 import os
 from pathlib import Path
@@ -15,3 +15,10 @@ def set_up_device() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(home) / "diffbio/jax"))
     # All of them: the hundreds of small ones that building a pipeline needs add up to seconds.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
+def backend() -> str:
+    """Where JAX computes: ``cpu``, ``gpu`` or ``tpu``. Imports it."""
+    import jax
+
+    return jax.default_backend()

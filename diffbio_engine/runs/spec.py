@@ -19,7 +19,8 @@ class RunSpec:
         steps: The most steps to take; 0 for as many as the stages say.
         schedules: By dial, how it moves by itself.
         dials: Dials turned before the run began.
-        cells: Only these cells of the file (positions), if not all.
+        bundle: Folder of a trained pipeline. The run then trains nothing: it places the cells of
+            ``dataset`` by what was learned.
     """
 
     pipeline: dict[str, Any]
@@ -33,6 +34,7 @@ class RunSpec:
     batch_size: int = 256
     learning_rate: float = 1e-3
     command: str = ""
+    bundle: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""

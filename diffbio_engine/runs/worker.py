@@ -10,7 +10,9 @@ from typing import Any
 from diffbio_engine.bundles import result_arrays, save_bundle
 from diffbio_engine.data import write_result
 from diffbio_engine.errors import RunError, TrainingError, UserError
+from diffbio_engine.runs.applying import Application
 from diffbio_engine.runs.departure import Departure
+from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder import Control
 from diffbio_engine.runs.opening import Opened, open_run
 from diffbio_engine.runs.scene import Scene
@@ -35,7 +37,8 @@ def work(path: Path) -> int:
     """Carries out the run of a folder; the exit code says how it ended."""
     try:
         with RunWriter(path) as writer, Departure() as departure:
-            return Worker(writer, departure).carry_out()
+            kind = Application if writer.run.get("bundle") else Worker
+            return kind(writer, departure).carry_out()
     except TrainingError:
         return EXIT_NOT_FINITE
     except TakenError as error:
@@ -76,7 +79,9 @@ class Worker:
         self.departure.can_wait = False
         self._beat("stopping", message="Writing the results")
         self._checkpoint()
-        self._show(self.scene.whole, self.training.settle())
+        settled = self.training.settle()
+        self._say("", "Writing the results")
+        self._show(self.scene.whole, settled)
         self._leave_results(time.perf_counter() - began)
         finished = self.training.step >= self.training.total_steps
         self.writer.finish("done" if finished else "stopped", step=self.training.step)
@@ -92,6 +97,7 @@ class Worker:
         self.scene = Scene(self.opened.pipeline.plan, self.opened.cells, self.spec.seed)
         self.writer.begin(self._columns, start=self.training.step)
         self._obey(self.writer.control())
+        self._say("", "Drawing the first map")
         self._show(self.scene.whole, self.training.sync())
         self._say("", "Compiling the training step")
 
@@ -196,7 +202,7 @@ class Worker:
             stage=report.stage if report else "",
             seconds_per_step=statistics.median(self._pace) if self._pace else None,
             compilations=self.training.compilations,
-            device=_device(),
+            device=backend(),
         )
 
     def _show(self, draw: Callable[..., Any], pipeline: Any) -> None:
@@ -264,7 +270,7 @@ class Worker:
             "seed": self.spec.seed,
             "steps": self.training.step,
             "epochs": self.training.epoch,
-            "device": _device(),
+            "device": backend(),
             "seconds_of_training": round(seconds, 3),
             "dials": self.training.dials_at(self.training.step),
             "turned": self.training.turned,
@@ -272,9 +278,3 @@ class Worker:
             "dataset": self.spec.dataset,
             "attempt": self.writer.attempt,
         }
-
-
-def _device() -> str:
-    import jax
-
-    return jax.default_backend()

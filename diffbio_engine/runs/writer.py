@@ -161,7 +161,7 @@ class RunWriter:
         self._finished = True
         with contextlib.suppress(RunError):
             self.event("finished", self._status["step"], state=state)
-        self._last_words({**changes, "state": state, "message": ""})
+        self._last_words({"message": "", **changes, "state": state})
 
     def fail(self, error: BaseException) -> None:
         """Says in words why the run failed."""

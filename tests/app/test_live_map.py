@@ -7,9 +7,10 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
-from app.map_parts import colour_groups, take_as, with_names
+from app.map_parts import colour_groups, with_names
+from app.picked_cells import pickable_here, take_as, unchosen
 from app.rendered import RENDERED
-from app.session import Session
+from app.session import DatasetCard, Session
 from app.titles import told_apart
 from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
 
@@ -133,6 +134,8 @@ def test_the_figure_is_vector_for_few_cells_and_the_table_has_every_cell():
 def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     session = Session()
     session.add_block("singlecell.pseudotime")
+    session.dataset = DatasetCard("1", "cells", "/cells.h5ad")
+    assert "Nobody has chosen the root cell" in unchosen(session.spec)["pseudotime"]
     drawn = draw(snapshot(300), Wish(run="few"))
     chosen = np.zeros(300, bool)
     chosen[[5, 80, 200]] = True
@@ -141,6 +144,12 @@ def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     take_as(session, "pseudotime", frame, chosen)
     assert session.spec.block("pseudotime").config["root_cell_index"] == 160
     assert "Cell 160 is the root cell" in session.notice["text"]
+    assert not unchosen(session.spec)
+    # Rows of other cells, on which an old run was trained, say nothing of those in use.
+    session.param.update(run_id="r1", run_dataset=DatasetCard("2", "others", "/others.h5ad"))
+    assert not pickable_here(session)
+    take_as(session, "pseudotime", frame, chosen[::-1])
+    assert session.spec.block("pseudotime").config["root_cell_index"] == 160
 
 
 def test_classes_get_their_names_from_what_the_run_found_single_numbers_among_it():

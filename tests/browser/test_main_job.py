@@ -3,18 +3,11 @@
 Nothing stands in for anything: Chromium, the server, a worker process, the command line.
 """
 
-import json
-import subprocess
-import sys
 import time
-import xml.etree.ElementTree as ET
-import zipfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.hands import (
@@ -27,6 +20,12 @@ from tests.browser.hands import (
     status,
     still,
     upload,
+)
+from tests.browser.taken_home import (
+    apply_to_new_cells,
+    look_at_files,
+    same_as_the_command_line,
+    take_home,
 )
 
 DATA = Path(__file__).parents[2] / "../shared/data/pbmc3k_hvg2000_counts.h5ad"
@@ -157,6 +156,34 @@ def test_the_map_of_a_run_can_be_asked(page, served, eventually, cells):
     assert len(text.splitlines()) == 2138 + 1
 
 
+def test_what_was_learned_is_applied_to_other_cells_on_the_page(
+    page, served, eventually, cells, tmp_path
+):
+    page.goto(served.url)  # the same tab, with the run that was stopped
+    page.wait_for_selector(".legend .entry")
+    session = served.session
+    trained, document = session.run_folder(), session.spec
+    page.locator("button[data-show=exports]").click()
+    page.get_by_role("button", name="Apply to other cells").click()
+    page.locator(".data .drop input").set_input_files(cells / "new_cells.h5ad")
+    look = page.locator(".data .look")
+    expect(look.locator("h3")).to_have_text("new_cells.h5ad")
+    expect(look).to_contain_text("100% of 2,000 genes found", timeout=60_000)
+    look.get_by_role("button", name="as trained").click()
+    state = page.locator(".status .chip b")
+    expect(state).to_have_text("Applied to new_cells.h5ad", timeout=240_000)
+    expect(page.locator(".timeline .cells")).to_contain_text("500 cells shown")
+    # Nothing else has changed: the canvas and its own data set are as they were.
+    assert session.spec == document and session.dataset.n_cells == 2138
+    page.locator("button[data-show=exports]").click()
+    with page.expect_download() as caught:
+        page.locator(".exports .row").filter(has_text="Result").get_by_role("button").click()
+    caught.value.save_as(tmp_path / "placed.h5ad")
+    assert same_as_the_command_line(
+        tmp_path / "placed.h5ad", trained / "bundle", cells / "new_cells.h5ad"
+    )
+
+
 # -- what a hand does ------------------------------------------------------------------------
 
 
@@ -232,67 +259,3 @@ def last_step_drawn(page):
           .filter((m) => m.type === "Figure" && m.renderers.some((r) => r.glyph.type === "Line"))
           .map((m) => m.x_range.end))"""
     )
-
-
-# -- what comes home -------------------------------------------------------------------------
-
-
-def take_home(page, folder):
-    page.locator("button[data-show=exports]").click()
-    rows = page.locator(".exports .row")
-    files = {}
-    for row, label, name in [
-        ("Result", "Download", "result.h5ad"), ("Trained pipeline", "Download", "bundle.zip"),
-        ("Pipeline (JSON)", "Download", "pipeline.json"), ("Figure", "PNG", "map.png"),
-        ("Figure", "SVG", "map.svg"),
-    ]:  # fmt: skip
-        button = rows.filter(has_text=row).get_by_role("button", name=label, exact=True)
-        expect(button).to_be_enabled()
-        with page.expect_download() as caught:
-            button.click()
-        files[name] = folder / name
-        caught.value.save_as(files[name])
-        assert caught.value.suggested_filename.endswith(files[name].suffix)
-    page.keyboard.press("Escape")
-    return files
-
-
-def look_at_files(files, n_cells):
-    import anndata
-
-    result = anndata.read_h5ad(files["result.h5ad"])
-    assert result.n_obs == n_cells and result.obsm["X_umap_diffbio"].shape == (n_cells, 2)
-    assert np.isfinite(result.obsm["X_latent"]).all()
-    assert {"cell_type", "cluster_diffbio"} <= set(result.obs)
-    document = json.loads(files["pipeline.json"].read_text())
-    assert len(document["blocks"]) == 3 and len(document["wires"]) == 3
-    image = Image.open(files["map.png"])
-    image.load()
-    assert min(image.size) >= 400
-    assert ET.parse(files["map.svg"]).getroot().tag.endswith("svg")
-    assert zipfile.ZipFile(files["bundle.zip"]).testzip() is None
-
-
-def apply_to_new_cells(files, new_cells, folder):
-    import anndata
-
-    with zipfile.ZipFile(files["bundle.zip"]) as archive:
-        archive.extractall(folder)
-    out = folder / "placed.h5ad"
-    words = [folder / "bundle", new_cells, "--out", out]
-    done = subprocess.run(
-        [sys.executable, "-m", "diffbio_engine", "apply", *words],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    placed, seen = anndata.read_h5ad(out), anndata.read_h5ad(files["result.h5ad"])
-    assert placed.n_obs == 500 and np.isfinite(placed.obsm["X_umap_diffbio"]).all()
-    # What each cluster was called among the cells of the training is true of the new ones too.
-    names = {
-        cluster: Counter(part["cell_type"]).most_common(1)[0][0]
-        for cluster, part in seen.obs.groupby("cluster_diffbio", observed=True)
-    }
-    told = [names.get(cluster) for cluster in placed.obs["cluster_diffbio"]]
-    assert np.mean(np.array(told) == placed.obs["cell_type"].to_numpy(str)) > 0.7

@@ -1,0 +1,46 @@
+"""Whether what the shown run has learned can be applied to a data set, in words."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from app.session import DatasetCard, Session
+from diffbio_engine.bundles import genes_of_bundle
+from diffbio_engine.data import align_genes, names_and_ids, read
+from diffbio_engine.errors import UserError
+
+_LOG = logging.getLogger("diffbio.app")
+# Shares of the trained genes: below the first the result may be wrong, and below the second
+# nobody gets it by accident.
+ENOUGH, FEW = 0.8, 0.5
+
+
+def trained_pipeline(session: Session) -> Path | None:
+    """The bundle of the shown run, once there is one."""
+    folder = session.run_folder()
+    bundle = None if folder is None else folder / "bundle"
+    return bundle if bundle is not None and (bundle / "manifest.json").exists() else None
+
+
+def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
+    """What the page says of applying; nothing where the shown run has not learned anything yet.
+
+    ``why`` says why it cannot be. Reads the names of the genes, no counts: not for a callback.
+    """
+    bundle = trained_pipeline(session)
+    if bundle is None:
+        return {}
+    title = session.run_document or "the pipeline"
+    try:
+        names = genes_of_bundle(bundle)
+        if not names["names"]:
+            return {"title": title, "sentence": "", "share": 1.0, "why": ""}
+        dataset = read(card.path)
+        genes = dataset.genes(card.fields.get("counts", "X"))
+        found = align_genes(*names_and_ids(genes), names["names"], names["ids"])
+    except UserError as error:
+        return {"title": title, "sentence": "", "share": 0.0, "why": str(error)}
+    except Exception as error:
+        _LOG.exception("While looking whether a trained pipeline fits")
+        return {"title": title, "sentence": "", "share": 0.0, "why": str(error)}
+    return {"title": title, "sentence": found.sentence, "share": found.share, "why": ""}

@@ -1,0 +1,23 @@
+"""What stands in the way of a pipeline, found without building it."""
+
+import logging
+from collections.abc import Mapping
+
+from diffbio_engine.errors import UserError
+from diffbio_engine.pipelines import DataPort, PipelineSpec, plan
+
+_LOG = logging.getLogger("diffbio.app")
+
+
+def problems_of(spec: PipelineSpec, ports: Mapping[str, DataPort]) -> list[UserError]:
+    """All mistakes in a document; none of an empty one."""
+    if not spec.blocks:
+        return []
+    try:
+        plan(spec, ports)
+    except UserError as error:
+        return list(getattr(error, "all", (error,)))
+    except Exception as error:
+        _LOG.exception("While checking a pipeline")
+        return [UserError(f"The pipeline cannot be checked: {error}")]
+    return []
