@@ -33,7 +33,7 @@ class Wish:
 
     Attributes:
         colour: ``"cluster"``, ``"certainty"``, ``"class/<port>"``, ``"score/<port>"``,
-            ``"obs/<column>"`` or ``"gene/<name>"``.
+            ``"obs/<column>"`` or ``"gene/<name>"``; empty while nobody has chosen: ``first``.
         path, counts: The data set's file, and where its counts lie.
         view: The axes after a zoom; None follows the map.
         only: Categories that are meant; None for all.
@@ -41,11 +41,12 @@ class Wish:
         fade: Whether undecided cells are drawn fainter.
         class_names: By port of shares, what its classes are called.
         kinds: By port, the kind of what can be drawn.
+        first: As ``Findings.first``.
     """
 
     run: str = ""
     map: str = "map"
-    colour: str = "cluster"
+    colour: str = ""
     path: str = ""
     counts: str = "X"
     theme: str = "default"
@@ -57,6 +58,7 @@ class Wish:
     fade: bool = True
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    first: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np
 
 def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
     """The colouring that is wished, for the cells of this frame."""
-    kind, _, name = wish.colour.partition("/")
+    first = f"score/{wish.first}" if wish.first in frame.scores else "cluster"
+    kind, _, name = (wish.colour or first).partition("/")
     if kind in ("obs", "gene") and wish.path:
         of_all = (
             by_column(wish.path, name) if kind == "obs" else by_gene(wish.path, name, wish.counts)

@@ -115,10 +115,10 @@ def colour_groups(
 
 def of_another_run(wish: Wish, run: str) -> Wish:
     """What is wished of a run that has just been chosen: its own map, classes and scores."""
-    own = wish.colour.split("/")[0] in ("class", "score")
+    own = wish.colour.split("/")[0] in ("class", "score", "cluster")
     return replace(
         wish, run=run, map="map", view=None, only=None, chosen=None, class_names={}, kinds={},
-        colour="cluster" if own else wish.colour,
+        first="", colour="" if own else wish.colour,
     )  # fmt: skip
 
 
@@ -131,7 +131,12 @@ def with_names(wish: Wish, findings: Findings | None) -> Wish:
         for f in findings.found
         if f.axes[:1] == (GROUPS,)
     }
-    return replace(wish, class_names=names, kinds=findings.kinds)
+    return replace(wish, class_names=names, kinds=findings.kinds, first=findings.first)
+
+
+def knowing(wish: Wish, seen: Wish) -> Wish:
+    """The same wish with the names that another one of the same run has learned."""
+    return replace(wish, class_names=seen.class_names, kinds=seen.kinds, first=seen.first)
 
 
 def legend_of(drawn: Drawn, wish: Wish, picks: Sequence[Any] = ()) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Exports(pn.viewable.Viewer):
             return
         folder, name = session.run_folder(), safe_name(session.spec.name or "pipeline")
         title = map_title("map", session)
-        wish = Wish(run=session.run_id, theme="default")
+        wish = Wish(run=session.run_id, theme="default", colour="cluster")
 
         def make() -> str:
             if do == "pipeline":

@@ -18,6 +18,7 @@ from app.map_parts import (
     MapStage,
     MapTimeline,
     colour_groups,
+    knowing,
     laid_over,
     legend_of,
     map_title,
@@ -91,7 +92,7 @@ class LiveMap(pn.viewable.Viewer):
         if path and path != self.wish.path:
             self.session.work(lambda: look_into(path))  # the first gene need not wait for it
         self.wish = replace(self.wish, path=path, counts=counts, theme=session.theme)
-        self._bar.param.update(colours=self._colours(), genes=bool(path), colour=self.wish.colour)
+        self._bar.param.update(colours=self._colours(), genes=bool(path))
         words = words_without_map(session) if self.drawn is None else ("", "")
         self._stage.param.update(title=words[0], sentence=words[1])
 
@@ -133,7 +134,7 @@ class LiveMap(pn.viewable.Viewer):
         self._busy = False
         if wish.run != self.wish.run:
             return self._redraw()
-        self.wish = replace(self.wish, class_names=seen.class_names, kinds=seen.kinds)
+        self.wish = knowing(self.wish, seen)
         if isinstance(drawn, Exception):
             if wish.colour == self.wish.colour and wish.colour != "cluster":
                 self._recolour("cluster")
@@ -155,7 +156,7 @@ class LiveMap(pn.viewable.Viewer):
             maps=[{"name": name, "title": title} for name, title in titles.items()],
             map=frame.name,
             colours=self._colours(),
-            colour=self.wish.colour,
+            colour=self.wish.colour or drawn.colouring.key,
             fade=self.wish.fade,
             zoomed=self.wish.view is not None,
         )

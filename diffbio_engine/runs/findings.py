@@ -48,12 +48,15 @@ class Findings:
     Attributes:
         names: By ``"block.axis"`` (or ``"genes"``), what lies along an axis.
         kinds: By port, the kind of everything that can be drawn on a map.
+        first: The port by which the map is coloured until somebody chooses: what the pipeline
+            names first among its results; empty for the clusters.
     """
 
     step: int
     found: tuple[Finding, ...]
     names: dict[str, list[str]]
     kinds: dict[str, str]
+    first: str = ""
 
     def along(self, finding: Finding, axis: str) -> list[str]:
         """Names along an axis of a finding."""
@@ -67,6 +70,7 @@ def save_findings(folder: Path, findings: Findings) -> None:
         "step": findings.step,
         "names": findings.names,
         "kinds": findings.kinds,
+        "first": findings.first,
         "found": [{k: v for k, v in asdict(f).items() if k != "values"} for f in findings.found],
     }
     arrays = {f.port: np.asarray(f.values) for f in findings.found}
@@ -85,5 +89,6 @@ def load_findings(folder: Path) -> Findings | None:
                 Finding(**{**f, "axes": tuple(f["axes"])}, values=arrays[f["port"]])
                 for f in facts["found"]
             )
-        return Findings(facts["step"], found, facts["names"], facts["kinds"])
+        first = facts.get("first", "")
+        return Findings(facts["step"], found, facts["names"], facts["kinds"], first)
     return None

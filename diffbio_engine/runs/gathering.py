@@ -69,7 +69,14 @@ def findings_of(
     calls = (p for p in plan.ports(Kind.SCORE) if plan.port(p).call and p in values)
     found += [_called(name, plan.port(name), np.asarray(values[name])) for name in calls]
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
-    return Findings(step, tuple(found), names, {p: plan.port(p).kind for p in drawn})
+    kinds: dict[str, str] = {p: plan.port(p).kind for p in drawn}
+    return Findings(step, tuple(found), names, kinds, _first(plan))
+
+
+def _first(plan: Plan) -> str:
+    """What the pipeline names first among its results, of what can colour a map."""
+    can = {p for p in plan.ports(Kind.SHARES, Kind.SCORE, Kind.TIME) if plan.port(p).per_cell}
+    return next((p for p in plan.spec.outputs.values() if p in can), "")
 
 
 def _called(name: str, port: Port, calls: np.ndarray) -> Finding:

@@ -7,7 +7,7 @@ import pytest
 
 from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
 from app.map_figure import as_csv, as_figure
-from app.map_parts import colour_groups, with_names
+from app.map_parts import colour_groups, of_another_run, with_names
 from app.picked_cells import pickable_here, take_as, unchosen
 from app.rendered import RENDERED
 from app.session import DatasetCard, Session
@@ -150,6 +150,19 @@ def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     assert not pickable_here(session)
     take_as(session, "pseudotime", frame, chosen[::-1])
     assert session.spec.block("pseudotime").config["root_cell_index"] == 160
+
+
+def test_a_map_begins_with_what_the_pipeline_names_first_until_somebody_chooses():
+    time = np.linspace(0, 1, 300, dtype=np.float32)
+    seen = snapshot(300, **{"score:order.pseudotime": time, "score:other.score": time[::-1]})
+    found = Findings(7, (), {}, {"order.pseudotime": "time"}, "order.pseudotime")
+    wish = with_names(Wish(run="first"), found)
+    assert draw(seen, wish).colouring.key == "score/order.pseudotime"
+    assert draw(seen, replace(wish, colour="cluster")).colouring.key == "cluster"
+    assert draw(seen, replace(wish, first="gone.score")).colouring.key == "cluster"
+    # What was chosen for the cells stays with another run; what belongs to the run does not.
+    assert of_another_run(replace(wish, colour="gene/CD3D"), "b").colour == "gene/CD3D"
+    assert of_another_run(replace(wish, colour="cluster"), "b").colour == ""
 
 
 def test_classes_get_their_names_from_what_the_run_found_single_numbers_among_it():

@@ -86,9 +86,9 @@ def test_findings_come_back_from_the_file_as_they_were(tmp_path):
         "net.grn_matrix", "Grn matrix", "Who acts.", "network", ("regulators", "genes"), values
     )
     names = {"genes": ["A", "B", "C"], "net.regulators": ["TF1", "TF2"]}
-    save_findings(tmp_path, Findings(3, (one,), names, {"umap.embedding": "map"}))
+    save_findings(tmp_path, Findings(3, (one,), names, {"umap.embedding": "map"}, "a.b"))
     back = load_findings(tmp_path)
-    assert back.step == 3 and back.kinds == {"umap.embedding": "map"}
+    assert back.step == 3 and back.kinds == {"umap.embedding": "map"} and back.first == "a.b"
     assert back.along(back.found[0], "regulators") == ["TF1", "TF2"]
     assert back.along(back.found[0], "genes") == ["A", "B", "C"]
     np.testing.assert_array_equal(back.found[0].values, values)
