@@ -184,6 +184,18 @@ def _of_cells(colouring: Colouring, cells: np.ndarray | None, n: int) -> Colouri
     )
 
 
+def drawing_order(aside: np.ndarray, values: np.ndarray | None) -> np.ndarray:
+    """Which cells are drawn first: those set aside, then low values before high ones.
+
+    Categories are mixed, always in the same way: files are sorted by sample, and the last sample
+    would cover all others.
+    """
+    if values is not None:
+        return np.argsort(np.where(aside, -np.inf, values), kind="stable")
+    mixed = np.random.default_rng(0).permutation(len(aside))
+    return mixed[np.argsort(~aside[mixed], kind="stable")]
+
+
 def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.ndarray]:
     n = len(frame.xy)
     opacity = opacities(frame, wish)
@@ -203,8 +215,7 @@ def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.nda
     # -1e9 lies below every palette: drawn in the colour of what is set aside, and first.
     value = np.where(gone, np.float32(-1e9), value)
     alpha = np.where(gone, np.float32(0.35), alpha)
-    # High values on top; categories in the order of the file, so that none covers all others.
-    order = np.argsort(value if colouring.values is not None else ~gone, kind="stable")
+    order = drawing_order(gone, value if colouring.values is not None else None)
     certainty = frame.certainty if frame.certainty is not None else np.full(n, np.nan)
     rows = frame.cells if frame.cells is not None else np.arange(n)
     labels = frame.labels if frame.labels is not None else np.full(n, -1)

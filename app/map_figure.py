@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.map_drawing import Drawn, Wish, meant, opacities
+from app.map_drawing import Drawn, Wish, drawing_order, meant, opacities
 from app.palettes import BACKGROUND, SET_ASIDE, rgb
 
 # Beyond this the dots of an SVG are one picture inside it; its words and axes stay text.
 MOST_VECTOR_DOTS = 20_000
+INK = {"default": "#16202c", "dark": "#e6ebf2"}
 
 
 def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
@@ -25,10 +26,31 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
     from matplotlib.figure import Figure
 
     frame, colouring = drawn.frame, drawn.colouring
-    dark = wish.theme == "dark"
-    ink = "#e6ebf2" if dark else "#16202c"
+    ink = INK[wish.theme]
     fig = Figure(figsize=(6.4, 4.6), facecolor=BACKGROUND[wish.theme], layout="constrained")
     axes = fig.add_subplot(facecolor="none")
+    put_cells(axes, drawn, wish)
+    axes.set_xlabel(f"{title} 1", color=ink, loc="left")
+    axes.set_ylabel(f"{title} 2", color=ink, loc="bottom")
+    axes.set_title(f"{colouring.title} · step {frame.step:,}", color=ink, loc="left", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(ink)
+    put_legend(fig, axes, drawn, ink)
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "map"}):
+        about = {"Title": f"{title}, {colouring.title}"} | ({"Date": None} if kind == "svg" else {})
+        fig.savefig(out, format=kind, dpi=300, facecolor=fig.get_facecolor(), metadata=about)
+    return out.getvalue()
+
+
+def put_cells(axes: Any, drawn: Drawn, wish: Wish, scale: float = 1.0) -> None:
+    """The cells of a map in its axes, whose sides show no numbers: a map has no unit.
+
+    Args:
+        scale: How large the dots are, beside those of a figure that is 6.4 inches wide.
+    """
+    frame, colouring = drawn.frame, drawn.colouring
+    ink = INK[wish.theme]
     mask = meant(colouring, wish)
     opacity = opacities(frame, wish)
     colors = np.ones((len(frame.xy), 4))
@@ -38,43 +60,33 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
         place = (colouring.values - colouring.low) / max(colouring.high - colouring.low, 1e-12)
         aside = aside | np.isnan(place)
         at = np.where(np.isnan(place), 0, np.clip(place, 0, 1) * (len(ramp) - 1)).astype(int)
-        colors[:, :3], order = ramp[at], np.argsort(np.where(aside, -1, at), kind="stable")
+        colors[:, :3], order = ramp[at], drawing_order(aside, at)
     else:
         codes = colouring.codes if colouring.codes is not None else np.zeros(len(frame.xy), int)
         aside = aside | (codes < 0)
         colors[:, :3] = (rgb(drawn.palette) / 255)[np.where(codes < 0, 0, codes)]
-        order = np.argsort(~aside, kind="stable")
+        order = drawing_order(aside, None)
     colors[:, 3] = 1.0 if opacity is None else opacity
     colors[aside] = (*(rgb([SET_ASIDE[wish.theme]])[0] / 255), 0.4)
     size = float(
         np.interp(np.log10(max(len(frame.xy), 1)), (2, 3, 4, 5, 6), (24, 10, 3, 0.8, 0.15))
     )
     axes.scatter(
-        frame.xy[order, 0], frame.xy[order, 1], c=colors[order], s=size, linewidths=0,
+        frame.xy[order, 0], frame.xy[order, 1], c=colors[order], s=size * scale, linewidths=0,
         rasterized=len(frame.xy) > MOST_VECTOR_DOTS,
     )  # fmt: skip
     x0, x1, y0, y1 = wish.view or drawn.view
     axes.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[])
-    axes.set_xlabel(f"{title} 1", color=ink, loc="left")
-    axes.set_ylabel(f"{title} 2", color=ink, loc="bottom")
-    axes.set_title(f"{colouring.title} · step {frame.step:,}", color=ink, loc="left", fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(ink)
     if len(drawn.arrows):
         x0, y0, x1, y1 = drawn.arrows.T
         axes.quiver(
             x0, y0, x1 - x0, y1 - y0, color=ink, alpha=0.8,
             angles="xy", scale_units="xy", scale=1, width=0.0035,
         )  # fmt: skip
-    _legend(fig, axes, drawn, ink)
-    out = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "map"}):
-        about = {"Title": f"{title}, {colouring.title}"} | ({"Date": None} if kind == "svg" else {})
-        fig.savefig(out, format=kind, dpi=300, facecolor=fig.get_facecolor(), metadata=about)
-    return out.getvalue()
 
 
-def _legend(fig: Any, axes: Any, drawn: Drawn, ink: str) -> None:
+def put_legend(fig: Any, axes: Any, drawn: Drawn, ink: str) -> None:
+    """Categories or the colour bar, right of the axes."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
     from matplotlib.lines import Line2D

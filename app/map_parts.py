@@ -122,6 +122,13 @@ def of_another_run(wish: Wish, run: str) -> Wish:
     )  # fmt: skip
 
 
+def of_cells_shown(wish: Wish, session: Session) -> Wish:
+    """The same wish, of the cells that are on the map and in the theme of the page."""
+    dataset = session.cells_shown
+    path, fields = (dataset.path, dataset.fields) if dataset else ("", {})
+    return replace(wish, path=path, counts=fields.get("counts", "X"), theme=session.theme)
+
+
 def with_names(wish: Wish, findings: Findings | None) -> Wish:
     """The same wish, knowing what the run calls its classes and what its ports mean."""
     if findings is None:

@@ -19,6 +19,7 @@ from app.views.header import Header
 from app.views.inspector import Inspector
 from app.views.live_map import LiveMap
 from app.views.losses import Losses
+from app.views.map_gallery import MapGallery
 from app.views.palette import Palette
 from app.views.run_bar import RunBar
 from app.views.run_list import RunList
@@ -70,6 +71,7 @@ class Workbench(pn.viewable.Viewer):
             {
                 "data": ("Data", "lg", partial(DataPanel, session)),
                 "runs": ("Runs", "lg", partial(RunList, session)),
+                "maps": ("Maps side by side", "xl", partial(MapGallery, session)),
                 "findings": ("Results", "lg", partial(FindingsView, session)),
                 "exports": ("Export", "md", partial(Exports, session)),
                 "presets": (

@@ -23,6 +23,7 @@ from app.map_parts import (
     legend_of,
     map_title,
     of_another_run,
+    of_cells_shown,
     with_names,
     words_without_map,
 )
@@ -86,19 +87,16 @@ class LiveMap(pn.viewable.Viewer):
         self._redraw()
 
     def _new_words(self, *_: Any) -> None:
-        session, dataset = self.session, self.session.cells_shown
-        path = dataset.path if dataset else ""
-        counts = dataset.fields.get("counts", "X") if dataset else "X"
-        if path and path != self.wish.path:
-            self.session.work(lambda: look_into(path))  # the first gene need not wait for it
-        self.wish = replace(self.wish, path=path, counts=counts, theme=session.theme)
+        session, before = self.session, self.wish.path
+        self.wish = of_cells_shown(self.wish, session)
+        if (path := self.wish.path) and path != before:
+            session.work(lambda: look_into(path))  # the first gene need not wait for it
         self._bar.param.update(colours=self._colours(), genes=bool(path))
         words = words_without_map(session) if self.drawn is None else ("", "")
         self._stage.param.update(title=words[0], sentence=words[1])
 
     def _colours(self) -> list[dict[str, Any]]:
-        dataset = self.session.cells_shown
-        preview = dataset.preview if dataset else {}
+        preview = getattr(self.session.cells_shown, "preview", {})
         frame = self.drawn.frame if self.drawn else None
         return colour_groups(preview.get("obs", []), frame, self.wish)
 
@@ -199,6 +197,8 @@ class LiveMap(pn.viewable.Viewer):
         elif do == "fade":
             self.wish = replace(self.wish, fade=not self.wish.fade)
             self._redraw()
+        elif do == "all":
+            self.session.showing = "maps"
         elif do == "fit":
             self._fit()
         elif do == "clear":

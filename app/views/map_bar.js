@@ -4,6 +4,7 @@ const ICONS = {
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
   fade: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   save: "M12 4v11M7.500 11 12 15.500 16.500 11M5 20h14",
+  all: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
   drop: "M12 3.500c4 5 6 7.500 6 10.500a6 6 0 0 1-12 0c0-3 2-5.500 6-10.500z",
 }
 
@@ -12,6 +13,7 @@ export function render({ model, el }) {
   bar.className = "bar"
   bar.innerHTML = `
     <span class="pick"><select class="map" aria-label="Which map"></select></span>
+    <button class="all" title="All maps side by side" hidden>${svg(ICONS.all)}</button>
     <label class="by" title="What colours the cells">${svg(ICONS.drop)}
       <span class="pick"><select class="colour" aria-label="Colour cells by"></select></span></label>
     <span class="gene"><input placeholder="Colour by a gene" aria-label="Colour by a gene"
@@ -34,6 +36,7 @@ export function render({ model, el }) {
     map.value = model.map
     map.parentElement.hidden = !model.maps.length
     map.disabled = model.maps.length < 2
+    find(".all").hidden = model.maps.length < 2
     colour.replaceChildren()
     for (const group of model.colours) {
       const options = group.items.map((i) => new Option(i.title, i.key))
@@ -84,6 +87,7 @@ export function render({ model, el }) {
   map.onchange = () => send({ do: "map", name: map.value })
   colour.onchange = () => send({ do: "colour", key: colour.value })
   find(".fade").onclick = () => send({ do: "fade" })
+  find(".all").onclick = () => send({ do: "all" })
   find(".fit").onclick = () => send({ do: "fit" })
   find(".save").onclick = () => { menu.hidden = !menu.hidden }
   bar.querySelector(".menu").addEventListener("focusout", (event) => {

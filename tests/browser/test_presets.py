@@ -53,6 +53,8 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     page.locator("[data-do=run]").click()
     expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)
     expect(page.locator(".timeline .cells")).to_contain_text(re.compile(r"[\d,]+ cells shown"))
+    if name == "integration":
+        look_at_all_maps(page, eventually)
     page.locator(".header [data-show=findings]").click()
     desk = page.locator(".findings")
     expect(desk.locator("nav button.on")).to_be_visible()
@@ -61,6 +63,22 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     for button in desk.locator("nav button").all():
         button.click()
         expect(desk.locator("h3")).to_contain_text(button.inner_text())
+
+
+def look_at_all_maps(page, eventually):
+    page.locator("button.all").click()
+    gallery = page.locator(".gallery")
+    expect(gallery.locator("img")).to_be_visible(timeout=60_000)
+    first, second = gallery.locator("select").all()
+    expect(first).to_have_value("obs/batch")
+    expect(second).to_have_value("obs/cell_type")
+    wide = "e => e.naturalWidth / e.naturalHeight"
+    assert gallery.locator("img").evaluate(wide) > 1.5  # four maps in two rows
+    second.select_option("none")
+    expect(second).to_have_value("none")
+    eventually(lambda: gallery.locator("img").evaluate(wide) > 3, 60)
+    page.keyboard.press("Escape")
+    expect(gallery).to_be_hidden()
 
 
 def _sheets(session):
