@@ -19,12 +19,12 @@ browser_tests() {
   "$bin/python" -m pytest tests/browser "$@" && return 0
   # A mouse on a busy machine may miss once. What fails twice in a row has failed; what failed
   # once stays to be read above.
-  printf '\n!! Browser tests failed; the files that failed are tried once more.\n'
-  local files
-  files=$("$bin/python" -m pytest tests/browser --lf --collect-only -q 2>/dev/null \
-    | sed -n 's/^\(tests\/browser\/[a-z_]*\.py\)::.*/\1/p' | sort -u)
-  # shellcheck disable=SC2086  # one word for each file
-  [ -n "$files" ] && "$bin/python" -m pytest $files "$@"
+  printf '\n!! Browser tests failed; those that failed are tried once more.\n'
+  local again
+  # The tests of the main job follow one another: they are tried again together.
+  mapfile -t again < <("$bin/python" -m pytest tests/browser --lf --collect-only -q 2>/dev/null \
+    | sed -n 's/^\(tests\/browser\/test_main_job\.py\)::.*/\1/; /^tests\/browser\//p' | sort -u)
+  [ ${#again[@]} -gt 0 ] && "$bin/python" -m pytest "${again[@]}" "$@"
 }
 
 CHROMIUM=$(bash .ci/chromium.sh)

@@ -22,7 +22,7 @@ if os.environ.get("XLA_FLAGS") == HASTE:
     del os.environ["XLA_FLAGS"]
 
 APP = Path(__file__).resolve().parents[2] / "app/main.py"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=45_000)
 DESKTOP = {"width": 1600, "height": 950}
 
 
@@ -121,7 +121,7 @@ def new_page(browser: Any, watch: Watch) -> Any:
     """A desktop window, light unless a test says otherwise."""
     page = browser.new_context(viewport=DESKTOP, accept_downloads=True).new_page()
     watch.over(page)
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(45_000)
     page.set_default_navigation_timeout(60_000)
     return page
 
@@ -149,8 +149,9 @@ def _window(browser: Any, served: Served) -> Iterator[tuple[Any, Watch]]:
 def open_app(page: Any, served: Served) -> None:
     """Goes to the workbench and waits until it can be used."""
     page.goto(served.url)
-    page.wait_for_selector(".react-flow__pane")
-    page.wait_for_selector(".palette .item")
+    # On a busy machine the page, which is more than a megabyte of scripts, may take its time.
+    page.wait_for_selector(".react-flow__pane", timeout=90_000)
+    page.wait_for_selector(".palette .item", timeout=90_000)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def emptied(session: Any) -> None:
 def eventually() -> Callable[[Callable[[], Any]], Any]:
     """Waits until something is true in the Python of the server."""
 
-    def wait(true: Callable[[], Any], seconds: float = 10.0) -> Any:
+    def wait(true: Callable[[], Any], seconds: float = 30.0) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = true()

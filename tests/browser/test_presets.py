@@ -10,7 +10,7 @@ from tests.browser.conftest import open_app
 from tests.conftest import HASTE
 
 # Enough to see that it trains; what it learns is measured in tests/benchmarks.
-STEPS = 20
+STEPS = 8
 RUN_SECONDS = 420
 # Which results the page must list when it has run: block and form.
 RESULTS = {
