@@ -4,6 +4,7 @@
 |---|---|
 | numbers of genes, of pairs | one table for each block: sorted, searched, exported |
 | something of each gene (archetypes) | a table with a column for each |
+| several things of groups and genes | one table: the best genes of each group (markers) |
 | shares by group of cells | composition bars |
 | network of regulators and genes | a table of who acts on whom, the strongest first |
 | network or plan between few things | a heat map, a slice of it where it has three axes |
@@ -12,19 +13,19 @@
 """
 
 import io
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from app.finding_tables import by_gene, edges, groups_and_genes, table_of
 from diffbio_engine.declare import Kind
 from diffbio_engine.runs import GROUPS, Finding, Findings
 
+MARKERS = "markers"
 _MOST_COLUMNS = 60
-_MOST_EDGES = 5000
 _MOST_PAIRS = 30
 _MOST_IN_A_HEAT_MAP = 120
 
@@ -63,8 +64,20 @@ def sheets_of(findings: Findings) -> list[Sheet]:
         numbers = [f for f in found if f.axes == () and f.kind != Kind.LOSS]
         if numbers:
             sheets.append(_numbers(block, numbers))
-        sheets += [s for f in found if (s := _of_one(findings, block, f, found)) is not None]
+        together = [fs for fs in _alike(found) if len(fs) > 2]
+        sheets += [_markers(findings, block, fs) for fs in together]
+        alone = [f for f in found if not any(f in fs for fs in together)]
+        sheets += [s for f in alone if (s := _of_one(findings, block, f, found)) is not None]
     return sheets
+
+
+def _alike(found: list[Finding]) -> list[list[Finding]]:
+    """Those that say something of the same groups and genes."""
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in found:
+        if finding.kind == Kind.PROFILE and len(finding.axes) == 2 and finding.axes[1] == "genes":
+            alike.setdefault(finding.axes, []).append(finding)
+    return list(alike.values())
 
 
 def _of_one(
@@ -79,9 +92,9 @@ def _of_one(
         return _sheet(finding, block, "dots", lambda: _dots(findings, finding, beside))
     if "genes" in axes and len(axes) == 2:
         if finding.kind == Kind.NETWORK:
-            return _sheet(finding, block, "table", lambda: _edges(findings, finding))
+            return _sheet(finding, block, "table", lambda: edges(findings, finding))
         if values.size // values.shape[axes.index("genes")] <= _MOST_COLUMNS:
-            return _sheet(finding, block, "table", lambda: _by_gene(findings, finding))
+            return _sheet(finding, block, "table", lambda: by_gene(findings, finding))
         return None
     if max(values.shape[-2:]) <= _MOST_IN_A_HEAT_MAP:
         return _sheet(finding, block, "heat", lambda: _heat(findings, finding))
@@ -98,6 +111,15 @@ def _is_said_elsewhere(finding: Finding, beside: list[Finding]) -> bool:
     return len(finding.axes) == 3 and finding.kind != Kind.NETWORK and bool(networks)
 
 
+def _markers(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+    axis = found[0].axes[0]
+    about = "What each group has more of than all other cells. Search for a gene or a group."
+    return Sheet(
+        f"{block}.{MARKERS}", f"Marker genes of {axis}", block, "table", about,
+        lambda: groups_and_genes(findings, found),
+    )  # fmt: skip
+
+
 def _list_of(findings: Findings, block: str, found: list[Finding]) -> Sheet:
     (axis,) = found[0].axes
 
@@ -106,7 +128,7 @@ def _list_of(findings: Findings, block: str, found: list[Finding]) -> Sheet:
         for finding in found:
             table[finding.title] = finding.values.astype(float)
         said = "\n".join(f"{f.title}: {f.doc}" for f in found)
-        return _table(table, said, {f.title: f.ranks for f in found}), table
+        return table_of(table, said, {f.title: f.ranks for f in found}), table
 
     title = axis.capitalize() if len(found) > 1 else found[0].title
     about = found[0].doc if len(found) == 1 else ""
@@ -121,68 +143,6 @@ def _numbers(block: str, found: list[Finding]) -> Sheet:
         return content, pd.DataFrame(rows, columns=["number", "value", "what it is"])
 
     return Sheet(f"{block}.numbers", "Numbers", block, "numbers", "", make)
-
-
-def _by_gene(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:
-    across = finding.values if finding.axes[0] == "genes" else finding.values.T
-    other = next(a for a in finding.axes if a != "genes")
-    table = pd.DataFrame({"gene": findings.along(finding, "genes")})
-    for i, name in enumerate(findings.along(finding, other)):
-        table[name] = across[:, i].astype(float)
-    return _table(table, finding.doc), table
-
-
-def _edges(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:
-    first, second = finding.axes
-    rows, columns = findings.along(finding, first), findings.along(finding, second)
-    strength = np.asarray(finding.values, float)
-    order = np.argsort(-np.abs(strength), axis=None)
-    order = order[: np.count_nonzero(strength)]
-    i, j = np.unravel_index(order, strength.shape)
-    table = pd.DataFrame(
-        {
-            first.removesuffix("s"): np.array(rows, object)[i],
-            "target": np.array(columns, object)[j],
-            "strength": strength[i, j],
-        }
-    )
-    shown = _table(table.head(_MOST_EDGES), finding.doc, {"strength": "far"})
-    if len(table) > _MOST_EDGES:
-        shown["note"] = f"The {_MOST_EDGES:,} strongest of {len(table):,}; the file has all."
-    return shown, table
-
-
-def _table(table: pd.DataFrame, doc: str, ranks: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Rows and how they are ordered at first; whatever is sorted, ties follow that order.
-
-    What is surest comes first, then what is strongest: where thousands of cells make hundreds of
-    p-values 0, it is the size of the effect that tells which genes matter.
-
-    Args:
-        ranks: ``Port.ranks`` of columns.
-    """
-    titles = [str(c) for c in table.columns]
-    ranked = {i: r for i, t in enumerate(titles) if (r := (ranks or {}).get(t, ""))}
-    if not ranked:  # runs of before it was declared, and tables of many columns alike
-        tested = [i for i, t in enumerate(titles) if re.search(r"\b[pq] val", t.lower())]
-        ranked = dict.fromkeys(tested, "small") or {1: "large"}
-    columns = [
-        {"title": t, "number": table[c].dtype.kind == "f", "ranks": ranked.get(i, "")}
-        for i, (t, c) in enumerate(zip(titles, table.columns, strict=True))
-    ]
-    return {
-        "columns": columns,
-        "rows": [[_plain(v) for v in row] for row in table.itertuples(index=False)],
-        "order": sorted(ranked, key=lambda i: ranked[i] != "small"),
-        "note": "",
-        "doc": doc,
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.6g}") if np.isfinite(value) else None
-    return str(value)
 
 
 def _bars(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -8,7 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app.downloads import OFFERS, Fetch, safe_name
-from app.finding_sheets import Sheet, as_csv, sheets_of
+from app.finding_sheets import MARKERS, Sheet, as_csv, sheets_of
 from app.palettes import category_colors, for_theme
 from app.session import Session
 from app.titles import told_apart
@@ -138,7 +138,9 @@ class FindingsView(pn.viewable.Viewer):
 
 
 def _first_to_see(sheets: dict[str, Sheet]) -> str:
-    """What blocks found last, but for compositions and parameters, which every run has."""
-    telling = [s.id for s in sheets.values() if s.form != "bars" and not s.of_the_model]
+    """What blocks found last, but for what every run has: markers, compositions, parameters."""
+    said = [s for s in sheets.values() if s.form != "bars" and not s.of_the_model]
+    markers = [s.id for s in said if s.id.endswith(f".{MARKERS}")]
+    telling = [s.id for s in said if s.id not in markers]
     shares = [s.id for s in sheets.values() if s.form == "bars"]
-    return (telling or shares or list(sheets) or [""])[-1]
+    return (telling or markers or shares or list(sheets) or [""])[-1]

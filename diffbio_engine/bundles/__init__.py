@@ -8,6 +8,7 @@ from diffbio_engine.bundles.place import (
     place_cells,
     placed_by,
     result_arrays,
+    result_places,
 )
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "place_cells",
     "placed_by",
     "result_arrays",
+    "result_places",
     "save_bundle",
 ]

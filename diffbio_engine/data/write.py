@@ -47,6 +47,7 @@ def write_result(
     *,
     cluster_names: list[str] | None = None,
     layers: Mapping[str, Layer] | None = None,
+    marker_genes: Mapping[str, Any] | None = None,
 ) -> Written:
     """Writes ``out`` (h5ad): all that the source holds, and the results beside it.
 
@@ -64,6 +65,7 @@ def write_result(
         provenance: Goes to ``uns/diffbio`` as text; what is nested, as JSON.
         cluster_names: Names of the clusters; None: 0, 1, 2, ...
         layers: Cells by genes: an array, CSR, or a function that yields blocks of rows.
+        marker_genes: Goes to ``uns/rank_genes_groups``, as scanpy's function of that name has it.
     """
     dataset = _dataset(source)
     out = Path(out)
@@ -86,6 +88,10 @@ def write_result(
             else:
                 keys[f"layers/{name}"] = f"layers/{key}"
         _write_colors(file, keys, _with_clusters(arrays, cluster_names))
+        if marker_genes:
+            key = _free(file["uns"], "rank_genes_groups")
+            keys["uns/rank_genes_groups"] = f"uns/{key}"
+            write_elem(file["uns"], key, dict(marker_genes))
         key = _free(file["uns"], "diffbio")
         keys["uns/diffbio"] = f"uns/{key}"
         write_elem(file["uns"], key, _plain(provenance))

@@ -9,6 +9,7 @@ from diffbio_engine.data import CellSource, read, write_result
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.departure import Departure
 from diffbio_engine.runs.device import backend
+from diffbio_engine.runs.marker_genes import Marked
 from diffbio_engine.runs.scene import Scene
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.runs.writer import EXIT_DONE, RunWriter
@@ -47,12 +48,17 @@ class Application:
         dataset = read(self.spec.dataset["path"])
         fields = dict(self.spec.dataset.get("fields") or {})
         cells, notes = cells_for(bundle, dataset, fields=fields)
-        self._show(bundle, cells)
+        marked = self._show(bundle, cells)
         placed = placed_by(bundle, cells, notes, tick=self._tick)
         placed.provenance["dataset"] = self.spec.dataset
         self._say("Writing the results")
         written = write_result(
-            dataset, self.folder.result, placed.arrays, placed.provenance, layers=placed.layers
+            dataset,
+            self.folder.result,
+            placed.arrays,
+            placed.provenance,
+            layers=placed.layers,
+            marker_genes=marked.for_scanpy() if marked else {},
         )
         notes = [*dataset.warnings, *placed.notes, *written.notes]
         self.writer.event("results", 0, keys=written.keys, notes=notes)
@@ -76,20 +82,23 @@ class Application:
             ) from None
         return own
 
-    def _show(self, bundle: Bundle, cells: CellSource) -> None:
+    def _show(self, bundle: Bundle, cells: CellSource) -> Marked | None:
         """The map, and what was found of these cells; what was found of genes is the training's."""
         self._say("Placing the cells on the map")
         plan = bundle.pipeline.plan
         scene = Scene(plan, cells, self.spec.seed)
         if not scene.drawable:
-            return
+            return None
         # The step at which its weights were taken: a map of step 0 would count as untrained.
         step = int(bundle.training.get("steps") or 0)
         drawn, arrays = scene.whole(bundle.pipeline)
         self.writer.snapshot(step, drawn, **arrays)
+        marked = scene.marked(bundle.pipeline)
         findings = scene.findings(step, bundle.pipeline)
         of_cells = tuple(f for f in findings.found if plan.port(f.port).per_cell)
-        self.writer.findings(replace(findings, found=of_cells))
+        told = (*of_cells, *(marked.findings() if marked else ()))
+        self.writer.findings(replace(findings, found=told))
+        return marked
 
     def _tick(self, share: float) -> None:
         control = self.writer.control()

@@ -1,16 +1,19 @@
 """What is drawn of a run at one step: the map of the cells, their clusters, what they score."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from diffbio_engine.bundles import result_places
 from diffbio_engine.data import CellSource, sample_cells
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.runs.findings import Findings
 from diffbio_engine.runs.gathering import finding_ports, findings_of, shares_ports
+from diffbio_engine.runs.marker_genes import Marked, marked_groups
 from diffbio_engine.runs.snapshots import LIKELIEST, SCORE
 
 # More cells than this are not drawn: an even sample stands for them, and the page says so.
@@ -84,11 +87,20 @@ class Scene:
             self._known |= found
         return self._drawn()
 
-    def findings(self, step: int, pipeline: Pipeline) -> Findings:
+    def findings(self, step: int, pipeline: Pipeline, marked: Marked | None = None) -> Findings:
         """What was found besides the map, as of the last whole snapshot."""
         if not self._known:
             self.whole(pipeline)
-        return findings_of(step, self.plan, self.cells, self._known, self.rows)
+        found = findings_of(step, self.plan, self.cells, self._known, self.rows)
+        return replace(found, found=(*found.found, *marked.findings())) if marked else found
+
+    def marked(self, pipeline: Pipeline) -> Marked | None:
+        """Marker genes of the groups that colour the map, as of the last whole snapshot."""
+        if not self.main or self.main[0] not in self._known:
+            return None
+        (port,) = self.main
+        place = result_places(pipeline).get(port, "")
+        return marked_groups(self.plan, self.cells, port, self._known[port], self.rows, place)
 
     def _drawn(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         arrays: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from diffbio_engine.runs.applying import Application
 from diffbio_engine.runs.departure import Departure
 from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder import Control
+from diffbio_engine.runs.marker_genes import Marked
 from diffbio_engine.runs.opening import Opened, open_run
 from diffbio_engine.runs.scene import Scene
 from diffbio_engine.runs.spec import RunSpec
@@ -213,8 +214,8 @@ class Worker:
         if time.perf_counter() - self._last_findings > _SECONDS_BETWEEN_FINDINGS:
             self._tell_findings(pipeline)
 
-    def _tell_findings(self, pipeline: Any) -> None:
-        self.writer.findings(self.scene.findings(self.training.step, pipeline))
+    def _tell_findings(self, pipeline: Any, marked: Marked | None = None) -> None:
+        self.writer.findings(self.scene.findings(self.training.step, pipeline, marked))
         self._last_findings = time.perf_counter()
 
     # -- saving ----------------------------------------------------------------------------
@@ -252,11 +253,17 @@ class Worker:
         pipeline = self.training.sync()
         pipeline.eval_mode()
         facts = self._facts(seconds)
-        self._tell_findings(pipeline)
+        marked = self.scene.marked(pipeline)
+        self._tell_findings(pipeline, marked)
         save_bundle(self.folder.bundle, pipeline, opened.cells, opened.fields.as_dict(), facts)
         placed = result_arrays(pipeline, opened.cells)
         written = write_result(
-            opened.dataset, self.folder.result, placed.arrays, facts, layers=placed.layers
+            opened.dataset,
+            self.folder.result,
+            placed.arrays,
+            facts,
+            layers=placed.layers,
+            marker_genes=marked.for_scanpy() if marked else {},
         )
         notes = [*placed.notes, *written.notes]
         self.writer.event("results", self.training.step, keys=written.keys, notes=notes)

@@ -76,6 +76,25 @@ def test_runs_that_were_kept_before_columns_were_ranked_still_open(tmp_path):
     assert sheet.make()[0]["order"] == [1]  # the one number there is
 
 
+def test_markers_are_one_table_group_by_group_the_best_first():
+    axes = ("classes", "genes")
+    sheets = only(
+        found("talk.marker_score", "profile", axes, [[1, 9, 3], [np.nan] * 3], "large"),
+        found("talk.marker_change", "profile", axes, [[0.1, 0.9, 0.3], [np.nan] * 3]),
+        found("talk.marker_p", "profile", axes, [[0.5, 0.0, 0.1], [np.nan] * 3]),
+        found("talk.loadings", "profile", ("pairs", "genes"), [[1.0, 2, 3], [3, 2, 1]]),
+    )
+    assert [s.id for s in sheets] == ["talk.markers", "talk.loadings"]
+    shown = sheets[0].make()[0]
+    assert shown["rows"] == [
+        ["B", "KLF1", 9.0, 0.9, 0.0], ["B", "SPI1", 3.0, 0.3, 0.1], ["B", "GATA1", 1.0, 0.1, 0.5],
+    ]  # fmt: skip
+    assert shown["order"] == [0, 2] and shown["columns"][2]["ranks"] == "large"
+    # Every run has them: what else it has found is seen first.
+    assert _first_to_see({s.id: s for s in sheets}) == "talk.loadings"
+    assert _first_to_see({s.id: s for s in sheets[:1]}) == "talk.markers"
+
+
 def test_a_network_of_genes_lists_who_acts_on_whom_the_strongest_first():
     network = [[0.0, 0.8, -0.9], [0.0, 0.0, 0.0]]
     (sheet,) = only(found("net.grn_matrix", "network", ("regulators", "genes"), network))
