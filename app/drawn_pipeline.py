@@ -27,7 +27,7 @@ from diffbio_engine.declare import DATA_PORTS, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
 
 # A field that is worked out from the data because the file has none.
-_GUESSED = "ambient:"
+_ESTIMATED = "ambient:"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Drawing:
         return self._folded(block.id, block.operator, declared.outputs, 2)
 
     def _data_ports(self) -> _Ports:
-        ports = [_said_to_be_guessed(p.port, self._place(n)) for n, p in self._offered()]
+        ports = [_said_to_be_estimated(p.port, self._place(n)) for n, p in self._offered()]
         ports += [DATA_PORTS[n] for n in self.missing if n in DATA_PORTS]
         return self._folded(DATA, DATA, tuple(ports), 1)
 
@@ -80,7 +80,7 @@ class Drawing:
         names = [p.name for p in ports]
         usual: Collection[str]
         if block == DATA:
-            usual = [n for n in names if not self._place(n).startswith(_GUESSED)]
+            usual = [n for n in names if not self._place(n).startswith(_ESTIMATED)]
         else:
             usual = usual_outputs(kind)
         hidden = folded(names, usual, self._wired.get(block, ()), at_least)
@@ -90,7 +90,7 @@ class Drawing:
         if block in self._unfolded:
             return _Ports(f"{kind} unfolded", ports, (f"{FEWER} fewer", "Shows the usual ports"))
         outputs = tuple(p for p in ports if p.name not in hidden)
-        words = "guessed" if block == DATA else "more"
+        words = "estimated" if block == DATA else "more"
         also = " ".join(p.name for p in outputs if p.name not in usual)
         says_which = f"Shows {', '.join(hidden)}"
         return _Ports(
@@ -228,15 +228,15 @@ class Drawing:
         return left, top + port_height(names.index(name))
 
 
-def _said_to_be_guessed(port: Port, place: str) -> Port:
-    if not place.startswith(_GUESSED):
+def _said_to_be_estimated(port: Port, place: str) -> Port:
+    if not place.startswith(_ESTIMATED):
         return port
-    return replace(port, doc=f"Guessed, the file has none: {guess(place)}.")
+    return replace(port, doc=f"Estimated, the file has none: {in_words(place)}.")
 
 
-def guess(place: str) -> str:
-    """Where a field lies, or in words how it was guessed: ``ambient:mean-of-low-count-cells``."""
-    if not place.startswith(_GUESSED):
+def in_words(place: str) -> str:
+    """Where a field lies, or in words how it was estimated: ``ambient:mean-of-low-count-cells``."""
+    if not place.startswith(_ESTIMATED):
         return place
-    words = place.removeprefix(_GUESSED).replace("-", " ").replace("low count", "low-count")
-    return f"guessed, {words}"
+    words = place.removeprefix(_ESTIMATED).replace("-", " ").replace("low count", "low-count")
+    return f"estimated, {words}"

@@ -44,6 +44,7 @@ class Session(Document):
     block_values = param.Dict({}, doc="For each block, what it shows of itself while it runs.")
     dials = param.Dict({}, doc="Present value of each dial of the shown run.")
 
+    wish_of_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
     showing = param.String(doc="Which dialog is open: see app/README.md.")
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
@@ -220,6 +221,10 @@ class Session(Document):
     def say(self, text: str, kind: str = "info") -> None:
         """A short notification."""
         self.notice = {"text": text, "kind": kind, "n": self.notice.get("n", 0) + 1}
+
+    def colour_by(self, key: str) -> None:
+        """Asks the map for a colouring, ``"gene/CD3D"``; the same again is another wish."""
+        self.wish_of_colour = {"key": key, "n": self.wish_of_colour.get("n", 0) + 1}
 
     def refuse(self, error: BaseException) -> None:
         """Shows a person's mistake in words; anything else is ours and says so."""

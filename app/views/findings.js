@@ -92,7 +92,16 @@ export function render({ model }) {
       thead.append(heads);
       body.replaceChildren(...found.slice(0, MOST_ROWS).map((row) => {
         const tr = node("tr");
-        row.forEach((v, i) => tr.append(node("td", c.columns[i].number ? "number" : "", shown(v, i))));
+        row.forEach((v, i) => {
+          const td = node("td", c.columns[i].number ? "number" : "");
+          if (c.columns[i].title === "gene") {
+            const gene = node("button", "gene", v);
+            gene.title = `Colour the map by ${v}`;
+            gene.onclick = () => model.send_msg({ do: "gene", id: model.content.id, name: v });
+            td.append(gene);
+          } else td.textContent = shown(v, i);
+          tr.append(td);
+        });
         return tr;
       }));
     };

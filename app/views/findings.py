@@ -114,6 +114,9 @@ class FindingsView(pn.viewable.Viewer):
             self._draw()
         elif do == "csv":
             self._save(self._sheets[name])
+        elif do == "gene":
+            self.session.showing = ""
+            self.session.colour_by(f"gene/{message['name']}")
 
     def _save(self, sheet: Sheet) -> None:
         session = self.session

@@ -8,7 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app import looks, messages
-from app.drawn_pipeline import guess
+from app.drawn_pipeline import in_words
 from app.forms import Form, label, row, rows, term_label
 from app.session import Session
 from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
@@ -213,7 +213,7 @@ class Inspector(pn.viewable.Viewer):
         self._help.card = {
             "kind": "help",
             "inputs": [],
-            "outputs": [_port(DATA_PORTS[n], guess(places.get(n, ""))) for n in ports],
+            "outputs": [_port(DATA_PORTS[n], in_words(places.get(n, ""))) for n in ports],
             "doc": "",
             "operator": "",
             "sizes": [],

@@ -34,6 +34,8 @@ from app.shading import View
 from app.titles import told_apart
 from diffbio_engine.runs import RunReader
 
+_PAPER = {"background": "var(--db-surface)"}
+
 
 class LiveMap(pn.viewable.Viewer):
     """The map of the shown run; what is on it is worked out in ``app/map_drawing.py``."""
@@ -62,6 +64,7 @@ class LiveMap(pn.viewable.Viewer):
         session.param.watch(self._new_snapshot, ["run_snapshot"])
         session.param.watch(self._new_words, ["run_state", "run_message", "dataset", "run_dataset"])
         session.param.watch(self._new_theme, ["theme"])
+        session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])
         self._new_run()
 
     # -- what the session tells --------------------------------------------------------------
@@ -113,8 +116,7 @@ class LiveMap(pn.viewable.Viewer):
         wish = self.wish = replace(self.wish, size=self._plot.size)
         snapshot, folder = self._snapshot, self.session.run_folder()
         look_at_steps = folder is not None and time.monotonic() - self._steps_read > 1.0
-        if look_at_steps:
-            self._steps_read = time.monotonic()
+        self._steps_read = time.monotonic() if look_at_steps else self._steps_read
 
         def work() -> Any:
             try:
@@ -170,8 +172,7 @@ class LiveMap(pn.viewable.Viewer):
             self._timeline.steps = steps
         new = "Starting point: not trained yet" if frame.step == 0 else ""
         self._stage.param.update(title="", sentence="", badge=new)
-        n_before = len(before.frame.xy) if before is not None else len(frame.xy)
-        if self.wish.chosen is not None and n_before != len(frame.xy):
+        if self.wish.chosen is not None and before and len(before.frame.xy) != len(frame.xy):
             self._select(None)
 
     # -- what the person asks ----------------------------------------------------------------
@@ -296,5 +297,4 @@ class LiveMap(pn.viewable.Viewer):
             sizing_mode="stretch_both", margin=0, styles=looks.REST,
         )  # fmt: skip
         parts = (self._bar, middle, self._timeline, self._fetch)
-        paper = {"background": "var(--db-surface)"}
-        return pn.Column(*parts, sizing_mode="stretch_both", margin=0, styles=paper)
+        return pn.Column(*parts, sizing_mode="stretch_both", margin=0, styles=_PAPER)

@@ -116,7 +116,7 @@ class Marked:
         told = [
             ("score", m.scores, "Welch's t: how far and how surely it is higher here.", "large"),
             ("log2_fold_change", m.log2_fold_changes, "Mean here by mean elsewhere.", ""),
-            ("adjusted_p_value", m.adjusted_p_values, _DOC, ""),
+            ("adjusted_p_value", m.adjusted_p_values, _DOC, "small"),
             ("fraction_in", m.fraction_in, "Share of the group's cells that show it.", ""),
             ("fraction_out", m.fraction_out, "Share of all other cells that show it.", ""),
         ]

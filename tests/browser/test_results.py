@@ -44,3 +44,11 @@ def test_a_gene_table_begins_with_the_strongest_of_the_surest(findings):
     for _ in range(2):
         heads.filter(has_text="p_values").get_by_role("button").click()
     expect(genes).to_have_text(["Elane", "Gata1", "Mpo", "Car2", "Actb"])
+
+
+def test_a_gene_of_a_table_is_asked_of_the_map(findings, served, eventually):
+    session, asked = served.session, []
+    watcher = session.param.watch(lambda e: asked.append(e.new["key"]), ["wish_of_colour"])
+    findings.get_by_role("button", name="Gata1").click()
+    eventually(lambda: asked == ["gene/Gata1"] and session.showing == "")
+    session.param.unwatch(watcher)
