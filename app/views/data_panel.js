@@ -11,6 +11,13 @@ const size = (n) => {
   for (const [unit, of] of [["GB", 2 ** 30], ["MB", 2 ** 20], ["kB", 2 ** 10]]) if (n >= of) return `${(n / of).toFixed(1)} ${unit}`
   return `${n} bytes`
 }
+// Of today the time, else the day: which of two files of one name was the later one.
+const day = (seconds) => {
+  const then = new Date(1000 * seconds)
+  return then.toDateString() === new Date().toDateString()
+    ? then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })
+    : then.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })
+}
 const number = (n) => n.toLocaleString("en")
 const make = (tag, name, text) => {
   const node = document.createElement(tag)
@@ -171,7 +178,7 @@ export function render({ model }) {
     }))
     find(".mine").hidden = !model.recent.length
     find(".recent").replaceChildren(...model.recent.map((d) => {
-      const item = row(ICON.file, d.name, size(d.size), () => model.send_msg({ do: "look", id: d.id }))
+      const item = row(ICON.file, d.name, `${size(d.size)} · ${day(d.added)}`, () => model.send_msg({ do: "look", id: d.id }))
       item.classList.toggle("on", d.id === model.preview.id)
       return item
     }))

@@ -90,7 +90,7 @@ class DataPanel(pn.viewable.Viewer):
 
         def look() -> tuple[list[dict], list[dict]]:
             mine = [
-                {"id": d.id, "name": d.name, "size": d.size}
+                {"id": d.id, "name": d.name, "size": d.size, "added": d.added}
                 for d in session.store.datasets(session.owner)
             ]
             return mine, server_files(session.data_dir, folder)

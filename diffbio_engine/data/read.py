@@ -29,6 +29,7 @@ from diffbio_engine.data.tenx import (
     GENES,
     find_mtx,
     folder_of_mtx,
+    is_names_of_mtx,
     is_tenx_h5,
     mtx_tables,
     open_mtx,
@@ -102,10 +103,10 @@ def _open[T](
         return _open_zip(path, Path(folder), openers)
     if suffix in (".h5ad", ".h5", ".hdf5") or looks_like(path) == "HDF5":
         return openers[_hdf5_kind(path)](path)
+    if suffix == ".mtx" or is_names_of_mtx(path):
+        return openers["10x folder"](folder_of_mtx(path))
     if suffix in _TABLES:
         return openers["table"](path)
-    if suffix == ".mtx":
-        return openers["10x folder"](folder_of_mtx(path))
     hint = {
         ".rds": "In R: SeuratDisk or sceasy write an h5ad; or write the counts with "
         "DropletUtils::write10xCounts().",

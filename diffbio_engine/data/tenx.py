@@ -130,12 +130,19 @@ def find_mtx(folder: Path) -> MtxFiles:
     return MtxFiles(found["matrix"], found["barcodes"], found["features"])
 
 
+def is_names_of_mtx(path: Path) -> bool:
+    """Whether it is the list of cells or of genes that belongs to a matrix, by its name."""
+    stem = path.name.lower().removesuffix(".gz")
+    return stem.endswith(("barcodes.tsv", "features.tsv")) or stem == "genes.tsv"
+
+
 def folder_of_mtx(path: Path) -> Path:
-    """The folder of a matrix file that was chosen by itself; its two companions lie there too."""
+    """The folder of one of the three files, chosen by itself; the other two lie there too."""
     there = [p.name.lower().removesuffix(".gz") for p in path.parent.iterdir()]
     missing = [
         words
         for ends, words in (
+            ((".mtx",), "matrix.mtx, the counts,"),
             (("features.tsv", "genes.tsv"), "features.tsv (or genes.tsv), the names of the genes,"),
             (("barcodes.tsv",), "barcodes.tsv, the names of the cells,"),
         )
@@ -143,8 +150,9 @@ def folder_of_mtx(path: Path) -> Path:
     ]
     if missing:
         verb = "are" if len(missing) > 1 else "is"
+        holds = "names" if is_names_of_mtx(path) else "numbers"
         raise DataError(
-            f"{path.name} holds numbers alone: {' and '.join(missing)} {verb} missing beside it.",
+            f"{path.name} holds {holds} alone: {' and '.join(missing)} {verb} missing beside it.",
             fix="Choose the three files together, or the folder that holds them, or a zip of it; "
             ".gz is fine.",
         )

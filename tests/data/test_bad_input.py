@@ -119,6 +119,16 @@ def test_a_matrix_that_comes_alone_says_which_two_files_are_missing(tmp_path):
     assert "Choose the three files together" in said
 
 
+def test_names_that_come_alone_are_no_table_of_counts(tmp_path):
+    names = tmp_path / "sample_barcodes.tsv"
+    names.write_text("".join(f"AAAC{i}-1\n" for i in range(40)))
+    with pytest.raises(DataError) as refused:
+        inspect(names)
+    said = str(refused.value)
+    assert "sample_barcodes.tsv holds names alone: matrix.mtx, the counts," in said
+    assert "Choose the three files together" in said
+
+
 def changed(value):
     counts = zoo.COUNTS.copy()
     counts[3, 4] = value
