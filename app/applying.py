@@ -4,9 +4,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from app.cell_colours import opened
 from app.session import DatasetCard, Session
 from diffbio_engine.bundles import genes_of_bundle
-from diffbio_engine.data import align_genes, names_and_ids, read
+from diffbio_engine.data import align_genes, names_and_ids
 from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
@@ -35,7 +36,7 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
         names = genes_of_bundle(bundle)
         if not names["names"]:
             return {"title": title, "sentence": "", "share": 1.0, "why": ""}
-        dataset = read(card.path)
+        dataset = opened(card.path)
         genes = dataset.genes(card.fields.get("counts", "X"))
         found = align_genes(*names_and_ids(genes), names["names"], names["ids"])
     except UserError as error:

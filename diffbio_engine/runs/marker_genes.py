@@ -16,7 +16,8 @@ from diffbio_engine.runs.findings import Finding
 
 _FEWEST_CELLS = 3
 _PER_CELL = 10_000.0
-_ROWS = 4096
+# Cells looked at together: eight million numbers, four copies of which are 0.3 GB.
+_NUMBERS = 2**23
 _DOC = (
     "Each group against all other cells: Welch's t-test of log(1 + counts per 10 000), as scanpy's"
     " rank_genes_groups. Cells count as replicates, and the groups were found in the same genes:"
@@ -48,7 +49,7 @@ def marker_genes(
 ) -> MarkerGenes:
     """Compares each group with all other cells, gene by gene.
 
-    Cost: O(cells x genes), a few thousand cells at a time.
+    Cost: O(cells x genes), some hundred cells at a time; memory O(groups x genes).
 
     Args:
         groups: The group of each cell, (n,).
@@ -61,9 +62,10 @@ def marker_genes(
     rows = np.arange(cells.n_cells) if rows is None else rows
     total = np.zeros((n_groups, cells.n_genes))
     squares, seen = np.zeros_like(total), np.zeros_like(total)
-    for start in range(0, len(rows), _ROWS):
-        here = rows[start : start + _ROWS]
-        member = np.eye(n_groups)[groups[start : start + _ROWS]].T
+    length = max(1, _NUMBERS // max(cells.n_genes, 1))
+    for start in range(0, len(rows), length):
+        here = rows[start : start + length]
+        member = np.eye(n_groups)[groups[start : start + length]].T
         counts = cells.rows(here).astype(np.float64)
         library = counts.sum(axis=1, keepdims=True)
         x = np.log1p(counts * (_PER_CELL / np.where(library > 0, library, 1.0)))
