@@ -89,6 +89,8 @@ def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray
         return value
     axis = port.axis_names[-1]
     names = names_along(pipeline.plan, cells, name.split(".")[0], axis, value.shape[1])
+    # HDF5 has no column of a name with a slash in it.
+    names = [name.replace("/", "|") for name in names]
     return pd.DataFrame(value.astype(np.float32), columns=made_unique(pd.Index(names)))
 
 

@@ -154,8 +154,10 @@ class Marked:
         if not kept:
             return {}
         told: dict[str, Any] = {k: np.rec.fromarrays(v, names=called) for k, v in parts.items()}
-        for key, values in (("pts", m.fraction_in), ("pts_rest", m.fraction_out)):
-            told[key] = pd.DataFrame(values[kept].T, index=self.genes, columns=called)
+        # HDF5 has no column of a name such as "CD4+/CD45RO+"; scanpy can do without these two.
+        if not any("/" in name for name in called):
+            for key, values in (("pts", m.fraction_in), ("pts_rest", m.fraction_out)):
+                told[key] = pd.DataFrame(values[kept].T, index=self.genes, columns=called)
         params = {"groupby": column, "reference": "rest", "method": "t-test", "use_raw": False}
         return {**told, "params": {**params, "corr_method": "benjamini-hochberg"}}
 

@@ -169,7 +169,7 @@ def test_scores_of_gene_pairs_go_home_under_the_names_of_the_pairs():
         counts,
         {"labels": (np.arange(30) % 2).astype(np.int32)},
         {"lr_pairs": pairs},
-        label_names={"labels": ["T", "B"], "lr_pairs": ["L1_R1", "L2_R2", "L1_R1"]},
+        label_names={"labels": ["T", "B"], "lr_pairs": ["L1_R1", "L2/R2", "L1_R1"]},
     )
     blocks = {"talk": ("singlecell.ligand_receptor", {"n_neighbors": 3, "n_permutations": 50})}
     wires = {f"talk.{n}": f"data.{n}" for n in ("counts", "labels", "lr_pairs")}
@@ -177,4 +177,4 @@ def test_scores_of_gene_pairs_go_home_under_the_names_of_the_pairs():
     pipeline = build(spec, ports_of(cells, {"labels": 2, "lr_pairs": 3}))
     prepare(pipeline, cells)
     table = result_arrays(pipeline, cells).arrays["obsm/lr_scores_diffbio"]
-    assert list(table.columns) == ["L1_R1", "L2_R2", "L1_R1-1"] and len(table) == 30
+    assert list(table.columns) == ["L1_R1", "L2|R2", "L1_R1-1"] and len(table) == 30

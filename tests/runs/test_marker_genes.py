@@ -67,6 +67,17 @@ def test_a_result_file_has_them_where_scanpy_looks(blood, tmp_path):
     assert again.keys["uns/rank_genes_groups"] == "uns/rank_genes_groups_2"
 
 
+def test_types_with_a_slash_in_their_name_are_written_too(blood, tmp_path):
+    import scanpy
+
+    named = blood.copy()
+    named.obs["cell_type"] = named.obs["cell_type"].cat.rename_categories({"B": "B/plasma"})
+    told = markers_of(named).for_scanpy()
+    write_result(named, tmp_path / "r.h5ad", {}, {}, marker_genes=told)
+    back = scanpy.get.rank_genes_groups_df(anndata.read_h5ad(tmp_path / "r.h5ad"), "B/plasma")
+    assert back.names[0] == told["names"]["B/plasma"][0]
+
+
 def test_groups_of_fewer_than_three_cells_and_silent_genes_are_no_markers():
     counts = np.array([[3, 0, 0], [4, 1, 0], [5, 1, 0], [0, 6, 0], [1, 7, 0], [0, 5, 0], [9, 9, 0]])
     found = marker_genes(CellSource(sp.csr_matrix(counts)), np.array([0, 0, 0, 1, 1, 1, 2]), 4)
