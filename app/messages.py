@@ -45,8 +45,9 @@ def error_from(data: dict[str, Any]) -> UserError:
     what, fix = str(data.get("what", "")), str(data.get("fix", ""))
     if isinstance(kind, type) and issubclass(kind, UserError):
         return kind(what, fix=fix, where=str(data.get("where", "")))
+    ours = "Something went wrong here"
     return UserError(
-        f"Something went wrong here: {what}" if what else "Something went wrong here.",
+        what if what.startswith(ours) else f"{ours}: {what}" if what else f"{ours}.",
         fix=fix or "The full report is in the run's worker.log.",
         where=str(data.get("where", "")),
     )

@@ -95,8 +95,9 @@ def _write(
             "names": list(cells.label_names.get(name, ())),
         }
         if name in cells.per_dataset:
-            arrays[_FIELD + name] = np.ascontiguousarray(cells.per_dataset[name])
-    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+            arrays[_FIELD + name] = cells.per_dataset[name]
+    # Not `ascontiguousarray`: it makes a vector of a single number.
+    arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     save_file(arrays, folder / "weights.safetensors")
     _write_json(folder / "pipeline.json", spec.to_json())
     _write_json(folder / "fields.json", fields)

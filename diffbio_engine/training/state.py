@@ -76,5 +76,7 @@ def put_arrays(module: nnx.Module, arrays: Mapping[str, np.ndarray]) -> None:
     new = {}
     for name, value in arrays.items():
         variable = flat[by_name[name]]
+        if np.ndim(variable.get_value()) == 0:
+            value = np.reshape(value, ())  # bundles of before 22 Nov 2026 hold (1,) there
         new[by_name[name]] = variable.replace(jax.numpy.asarray(value))
     nnx.update(module, nnx.from_flat_state(new))

@@ -6,11 +6,12 @@ import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from flax import nnx
 
 from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
 from diffbio_engine.bundles.place import result_places
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
-from diffbio_engine.declare import DATA_PORTS
+from diffbio_engine.declare import DATA_PORTS, Buffer, Dial
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import (
     Block,
@@ -26,6 +27,7 @@ from diffbio_engine.pipelines import (
 )
 from diffbio_engine.pipelines.presets.preset import assembled
 from diffbio_engine.training import Stage, Training
+from diffbio_engine.training.state import named_arrays
 
 FIELDS = {"counts": "X", "batch_labels": "obs/donor"}
 
@@ -160,6 +162,29 @@ def test_a_phate_map_goes_home_with_the_result():
     }
     pipeline = Pipeline(plan(presets()["trajectory"].make(None), data), seed=0)
     assert result_places(pipeline)["phate.embedding"] == "obsm/X_phate_diffbio"
+
+
+@pytest.mark.parametrize("operator", ["mmd_batch_correction", "wgan_batch_correction"])
+def test_single_numbers_are_single_numbers_again_and_the_block_that_has_them_is_applied(
+    operator, tmp_path
+):
+    settings = {"latent_dim": 3, "hidden_dim": 8}
+    blocks = {"correct": (f"singlecell.{operator}", settings)}
+    wires = {"correct.expression": "data.counts", "correct.batch_labels": "data.batch_labels"}
+    source = open_source(Dataset.from_anndata(cells_of(0)), Fields(FIELDS), tuple(FIELDS))
+    spec = assembled("Correct", blocks, wires, None)
+    pipeline = Pipeline(plan(spec, ports_of(source, {"batch_labels": 2})), seed=1)
+    prepare(pipeline, source)
+    save_bundle(tmp_path / "bundle", pipeline, source, FIELDS, {"steps": 0})
+    bundle = load_bundle(tmp_path / "bundle")
+    kinds = (nnx.Param, Dial, Buffer)
+    before, after = (named_arrays(p, kinds) for p in (pipeline, bundle.pipeline))
+    assert {k: v.shape for k, v in before.items()} == {k: v.shape for k, v in after.items()}
+    here = result_arrays(pipeline, source)
+    there = place_cells(bundle, Dataset.from_anndata(cells_of(0)))
+    for key, value in {**here.arrays, **here.layers}.items():
+        found = there.arrays.get(key, there.layers.get(key))
+        np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-5, err_msg=key)
 
 
 def test_scores_of_gene_pairs_go_home_under_the_names_of_the_pairs():
