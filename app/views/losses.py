@@ -21,8 +21,8 @@ _NOTHING = (
     "<div class='words'><b>No losses yet</b>Each term is drawn here while a run trains.</div>"
 )
 _APPLIED = (
-    "<div class='words'><b>Nothing is trained here</b>What was learned before is applied to other"
-    " cells; its losses are with the run that learned it.</div>"
+    "<div class='words'><b>Nothing is trained here</b>The losses are with the run that learned."
+    "</div>"
 )
 _INK = {"default": "#16202c", "dark": "#e6ebf2"}
 _MARK_COLORS = {"dial": "#d97706", "stage": "#7c3aed", "error": "#dc2626", "resumed": "#0d9488"}
