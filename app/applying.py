@@ -11,9 +11,8 @@ from diffbio_engine.data import align_genes, names_and_ids
 from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
-# Shares of the trained genes: below the first the result may be wrong, and below the second
-# nobody gets it by accident.
-ENOUGH, FEW = 0.8, 0.5
+# With less than this share of the trained genes, nobody applies a pipeline by accident.
+_FEW = 0.5
 
 
 def trained_pipeline(session: Session) -> Path | None:
@@ -32,16 +31,22 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
     if bundle is None:
         return {}
     title = session.run_document or "the pipeline"
+    said = {"title": title, "sentence": "", "share": 0.0, "why": ""}
     try:
         names = genes_of_bundle(bundle)
         if not names["names"]:
-            return {"title": title, "sentence": "", "share": 1.0, "why": ""}
-        dataset = opened(card.path)
-        genes = dataset.genes(card.fields.get("counts", "X"))
+            return {**said, "share": 1.0}
+        genes = opened(card.path).genes(card.fields.get("counts", "X"))
         found = align_genes(*names_and_ids(genes), names["names"], names["ids"])
     except UserError as error:
-        return {"title": title, "sentence": "", "share": 0.0, "why": str(error)}
+        return {**said, "why": str(error)}
     except Exception as error:
         _LOG.exception("While looking whether a trained pipeline fits")
-        return {"title": title, "sentence": "", "share": 0.0, "why": str(error)}
-    return {"title": title, "sentence": found.sentence, "share": found.share, "why": ""}
+        return {**said, "why": str(error)}
+    return {
+        **said,
+        "sentence": found.sentence,
+        "share": found.share,
+        "doubtful": found.is_doubtful,
+        "few": found.share < _FEW,
+    }

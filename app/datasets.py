@@ -1,5 +1,6 @@
 """From a file to the card of a data set, and the demo data; work for the pool, never a callback."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,19 @@ def card_of(dataset: Dataset) -> DatasetCard:
     )
 
 
+def card_at(session: Session, path: str) -> DatasetCard | None:
+    """The card of a data set that the person has, by its file; None if it is gone."""
+    of_path = (d for d in session.store.datasets(session.owner) if d.path == Path(path))
+    known = next(of_path, None)
+    return card_of(known) if known is not None and known.path.exists() else None
+
+
 def show_cells_of(session: Session, run: dict[str, Any]) -> None:
     """Says of which data set the cells of a run are: the map is coloured by its genes and columns.
 
     It need not be the one in use: the run may be an old one, or have been applied to other cells.
     """
-    told = run.get("dataset") or {}
+    told, run_id = run.get("dataset") or {}, session.run_id
     path, fields = str(told.get("path") or ""), dict(told.get("fields") or {})
     used = session.dataset
     if used is not None and used.path == path:
@@ -38,14 +46,10 @@ def show_cells_of(session: Session, run: dict[str, Any]) -> None:
         return
 
     def look() -> DatasetCard | None:
-        known = (d for d in session.store.datasets(session.owner) if str(d.path) == path)
-        try:
-            found = next(known, None)
-            return None if found is None else replace(card_of(found), fields=fields)
-        except UserError:
-            return None  # deleted or changed since: its map can still be looked at
-
-    run_id = session.run_id
+        with suppress(UserError):  # changed since: its map can still be looked at
+            card = card_at(session, path)
+            return None if card is None else replace(card, fields=fields)
+        return None
 
     def show(card: DatasetCard | None) -> None:
         if session.run_id == run_id:

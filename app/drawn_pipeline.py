@@ -49,6 +49,7 @@ class Drawing:
     def __init__(self, session: Session, unfolded: Collection[str]):
         self.session, self.spec, self._unfolded = session, session.spec, unfolded
         self.missing = missing_fields(session.dataset, session.spec)
+        self._advice = unchosen(session.spec)
         self._wired: dict[str, set[str]] = {}
         for wire in self.spec.wires:
             block, _, port = wire.source.partition(".")
@@ -143,8 +144,8 @@ class Drawing:
             state = "running"
         if not block.learns:
             state = f"{state} frozen"
-        if not notes and block.id in (advice := unchosen(self.spec)):
-            notes, state = [advice[block.id]], f"{state} advice"
+        if not notes and block.id in self._advice:
+            notes, state = [self._advice[block.id]], f"{state} advice"
         elif notes:
             state = "wrong"
         if errors:

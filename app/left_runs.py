@@ -1,9 +1,8 @@
 """The way back to a run whose pipeline is no longer on the canvas."""
 
 from contextlib import suppress
-from pathlib import Path
 
-from app.datasets import card_of
+from app.datasets import card_at
 from app.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -21,9 +20,7 @@ def go_back_to(session: Session, run_id: str) -> None:
         spec, path = PipelineSpec.from_json(document), str(data.get("path") or "")
         if not path or (in_use is not None and in_use.path == path):
             return spec, None
-        of_run = (d for d in session.store.datasets(session.owner) if d.path == Path(path))
-        known = next(of_run, None)
-        return spec, card_of(known) if known is not None and known.path.exists() else None
+        return spec, card_at(session, path)
 
     def put(there: tuple[PipelineSpec, DatasetCard | None]) -> None:
         spec, card = there

@@ -22,7 +22,6 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
         title: What the map is called; it names the axes.
         kind: ``"png"`` or ``"svg"``.
     """
-    import matplotlib
     from matplotlib.figure import Figure
 
     frame, colouring = drawn.frame, drawn.colouring
@@ -36,10 +35,17 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(ink)
     put_legend(fig, axes, drawn, ink)
+    return written(fig, kind, f"{title}, {colouring.title}")
+
+
+def written(fig: Any, kind: str, title: str, dpi: int = 300) -> bytes:
+    """A figure as a file; the same figure always gives the same SVG."""
+    import matplotlib
+
     out = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "map"}):
-        about = {"Title": f"{title}, {colouring.title}"} | ({"Date": None} if kind == "svg" else {})
-        fig.savefig(out, format=kind, dpi=300, facecolor=fig.get_facecolor(), metadata=about)
+        about = {"Title": title} | ({"Date": None} if kind == "svg" else {})
+        fig.savefig(out, format=kind, dpi=dpi, facecolor=fig.get_facecolor(), metadata=about)
     return out.getvalue()
 
 

@@ -1,11 +1,10 @@
 """Maps of the same cells side by side, as one figure: a column for each, a row for each colour."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from app.map_drawing import Drawn, Wish
-from app.map_figure import INK, put_cells, put_legend
+from app.map_figure import INK, put_cells, put_legend, written
 from app.palettes import BACKGROUND
 
 _WIDTH, _HEIGHT = 2.8, 2.6  # inches of one map
@@ -21,7 +20,6 @@ def as_panels(
         titles: What each map is called, above its column.
         kind: ``"png"`` or ``"svg"``.
     """
-    import matplotlib
     from matplotlib.figure import Figure
 
     ink, n = INK[wish.theme], len(titles)
@@ -42,8 +40,4 @@ def as_panels(
                 axes.set_title(titles[j], color=ink, fontsize=10)
         grid[i][0].set_ylabel(row[0].colouring.title, color=ink, fontsize=10)
         put_legend(fig, grid[i][-1], row[-1], ink)
-    out = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "maps"}):
-        about = {"Title": "Maps side by side"} | ({"Date": None} if kind == "svg" else {})
-        fig.savefig(out, format=kind, dpi=dpi, facecolor=fig.get_facecolor(), metadata=about)
-    return out.getvalue()
+    return written(fig, kind, "Maps side by side", dpi)

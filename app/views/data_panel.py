@@ -8,7 +8,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.applying import ENOUGH, FEW, offer, trained_pipeline
+from app.applying import offer, trained_pipeline
 from app.datasets import card_of, open_demo
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
@@ -162,9 +162,8 @@ class DataPanel(pn.viewable.Viewer):
             return
 
         def show(found: dict[str, Any]) -> None:
-            if self.card is card and found:
-                few = {"doubtful": found["share"] < ENOUGH, "few": found["share"] < FEW}
-                self._desk.applying = {**found, **few}
+            if self.card is card:
+                self._desk.applying = found
 
         self.session.work(lambda: offer(self.session, card), show)
 

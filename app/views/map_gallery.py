@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 
 from app.downloads import OFFERS, Fetch, safe_name
 from app.map_drawing import Drawn, Wish, draw
+from app.map_frames import map_names
 from app.map_panels import as_panels
 from app.map_parts import colour_groups, map_title, of_cells_shown, with_names
 from app.session import DatasetCard, Session
@@ -87,13 +88,13 @@ class MapGallery(pn.viewable.Viewer):
         folder = session.run_folder()
         wish = of_cells_shown(Wish(run=session.run_id), session)
         wish = with_names(wish, RunReader(folder).findings() if folder else None)
-        first = draw(snapshot, wish)
-        titles = told_apart(first.maps, lambda name: map_title(name, session))
+        maps = map_names(snapshot)
+        titles = told_apart(maps, lambda name: map_title(name, session))
         rows = [
-            [draw(snapshot, replace(wish, colour=colour, map=name)) for name in first.maps]
+            [draw(snapshot, replace(wish, colour=colour, map=name)) for name in maps]
             for colour in self._rows
         ]
-        return rows, wish, [titles[name] for name in first.maps]
+        return rows, wish, [titles[name] for name in maps]
 
     def _put(self, found: Any) -> None:
         self._busy = False

@@ -38,6 +38,11 @@ class GeneAlignment:
         return (self.by_name + self.by_id) / max(len(self.columns), 1)
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether so few were found that a result may be wrong."""
+        return self.share < _ENOUGH
+
+    @property
     def sentence(self) -> str:
         """The overlap, in words."""
         n, found = len(self.columns), self.by_name + self.by_id
@@ -48,7 +53,7 @@ class GeneAlignment:
             said += f"; {len(self.missing):,} filled with 0 ({', '.join(self.missing[:5])}{more})"
         unused = self.n_new - found
         said += f"; {unused:,} genes of the new data are not used." if unused else "."
-        if self.share < _ENOUGH:
+        if self.is_doubtful:
             said += (
                 f" With less than {_ENOUGH:.0%} of the genes the result may be wrong, however"
                 " certain it looks: cells are placed as if the others were silent."
