@@ -11,7 +11,7 @@ from panel.util import edit_readonly
 from app import looks
 from app.session import Session
 from app.views.canvas import Canvas
-from app.views.data_panel import DataPanel, PageDrop
+from app.views.data_panel import DataPanel
 from app.views.dialogs import Dialogs
 from app.views.exports import Exports
 from app.views.findings import FindingsView
@@ -20,6 +20,7 @@ from app.views.inspector import Inspector
 from app.views.live_map import LiveMap
 from app.views.losses import Losses
 from app.views.map_gallery import MapGallery
+from app.views.page_drop import PageDrop
 from app.views.palette import Palette
 from app.views.run_bar import RunBar
 from app.views.run_list import RunList

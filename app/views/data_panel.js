@@ -42,31 +42,10 @@ function groups(files) {
   return [...sets.values(), ...alone]
 }
 
-async function dropped(transfer) {
-  const found = []
-  const walk = async (entry, path) => {
-    if (entry.isFile) found.push({ file: await new Promise((ok, no) => entry.file(ok, no)), path: path + entry.name })
-    else {
-      const reader = entry.createReader()
-      for (;;) {
-        const some = await new Promise((ok, no) => reader.readEntries(ok, no))
-        if (!some.length) break
-        for (const inner of some) await walk(inner, `${path}${entry.name}/`)
-      }
-    }
-  }
-  const entries = [...transfer.items].filter((i) => i.kind === "file").map((i) => i.webkitGetAsEntry?.() ?? i.getAsFile())
-  for (const entry of entries) {
-    if (entry instanceof File) found.push({ file: entry, path: entry.name })
-    else if (entry) await walk(entry, "")
-  }
-  return found
-}
-
 export function render({ model }) {
   const box = make("div", "data")
   box.innerHTML = `<div class="ways">
-      <label class="drop" tabindex="0"><input type="file" multiple hidden>${svg(ICON.up)}
+      <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${svg(ICON.up)}
         <b>Drop files or a folder here</b><span>h5ad, 10x h5, 10x mtx (folder, three files or zip), csv, tsv. Any size.</span></label>
       <div class="uploads"></div>
       <h4>One-click demo</h4><div class="demos"></div>
@@ -109,9 +88,15 @@ export function render({ model }) {
       row.querySelector("i").style.setProperty("--share", offset / total)
       const speed = (offset - first) / Math.max(performance.now() - began, 1) * 1000
       say(`${size(offset)} of ${size(total)}${speed > 0 ? `, ${size(speed)}/s` : ""}`)
+      // Read apart from sending: a file that was moved or changed meanwhile is no lost connection.
+      let slice
+      try { slice = await whole.slice(offset, offset + start.slice).arrayBuffer() } catch {
+        await fetch(address(`uploads/${id}`), { method: "DELETE", headers }).catch(() => null)
+        return fail(`${group.name} can no longer be read on this computer: it is a folder, or was moved or changed. Drop it again.`)
+      }
       try {
         const piece = await fetch(address(`uploads/${id}?offset=${offset}`), { method: "PUT", headers,
-          signal: control.signal, body: whole.slice(offset, offset + start.slice) })
+          signal: control.signal, body: slice })
         if (piece.ok || piece.status === 409) {
           const told = await piece.json()
           if (piece.status === 409) await new Promise((ok) => setTimeout(ok, 300))
@@ -142,12 +127,15 @@ export function render({ model }) {
   }
 
   const drop = find(".drop")
-  drop.ondragover = (event) => { event.preventDefault(); event.stopPropagation(); drop.classList.add("over") }
+  drop.ondragover = (event) => { if (hasFiles(event)) { event.preventDefault(); drop.classList.add("over") } }
   drop.ondragleave = () => drop.classList.remove("over")
   drop.ondrop = async (event) => {
-    event.preventDefault(); event.stopPropagation()
     drop.classList.remove("over")
-    take(await dropped(event.dataTransfer))
+    if (!hasFiles(event)) return
+    event.preventDefault()
+    const { found, problems } = await dropped(event.dataTransfer)
+    for (const text of problems) model.send_msg({ do: "refused", text })
+    take(found)
   }
   drop.onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") drop.querySelector("input").click() }
   drop.querySelector("input").onchange = (event) => {

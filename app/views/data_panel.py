@@ -16,6 +16,7 @@ from diffbio_engine.data import examples
 from diffbio_engine.errors import DataError, UserError
 
 _HERE = Path(__file__).parent
+_DROPPED = (_HERE / "dropped_files.js").read_text(encoding="utf-8")
 _FILES = (".h5ad", ".h5", ".csv", ".tsv", ".txt", ".zip", ".gz", ".mtx")
 _OWN_FOLDERS = {"owners", "runs", "active", "trash", "demos", "cache", "tabs"}
 _MOST_LISTED = 400
@@ -46,18 +47,8 @@ class DataDesk(JSComponent):
     problem = param.Dict({})
     busy = param.String()
 
-    _esm = (_HERE / "data_panel.js").read_text(encoding="utf-8")
+    _esm = _DROPPED + (_HERE / "data_panel.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
-
-
-class PageDrop(JSComponent):
-    """Lets a file be dropped anywhere on the page: the data panel opens and takes it."""
-
-    _esm = (_HERE / "page_drop.js").read_text(encoding="utf-8")
-
-    def __init__(self, session: Session, **params: Any):
-        super().__init__(width=0, height=0, margin=0, **params)
-        self.on_msg(lambda message: setattr(session, "showing", "data"))
 
 
 class DataPanel(pn.viewable.Viewer):
@@ -107,6 +98,8 @@ class DataPanel(pn.viewable.Viewer):
         if do in ("uploaded", "look"):
             known = str(message["id"])
             self._look(lambda: card_of(session.store.dataset(session.owner, known)))
+        elif do == "refused":
+            session.say(str(message.get("text", ""))[:300], "warning")
         elif do == "server":
             path = str(message["path"])
             self._look(lambda: self._registered(path))
