@@ -36,7 +36,7 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
         names = genes_of_bundle(bundle)
         if not names["names"]:
             return {**said, "share": 1.0}
-        genes = opened(card.path).genes(card.fields.get("counts", "X"))
+        genes = opened(card.source).genes(card.fields.get("counts", "X"))
         found = align_genes(*names_and_ids(genes), names["names"], names["ids"])
     except UserError as error:
         return {**said, "why": str(error)}

@@ -16,7 +16,7 @@ from numba import njit
 
 from app.palettes import category_colors, is_color
 from app.shading import Colouring
-from diffbio_engine.data import Dataset, read
+from diffbio_engine.data import Dataset, file_of, read
 from diffbio_engine.data.matrix_look import RAW, look
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 
@@ -129,12 +129,17 @@ def look_into(path: str) -> None:
 
 
 def opened(path: str) -> Dataset:
-    """The data set of a file, read at most once as long as the file does not change."""
+    """The data set of a file, read at most once as long as the file does not change.
+
+    Args:
+        path: A file, or ``DatasetCard.source`` where the person said how to read it.
+    """
     key = _stamp(path)
     with _OPENING:
         found = _DATASETS.get(key)
         if found is None:
-            found = _DATASETS[key] = read(Path(path))
+            file, reading = file_of(path)
+            found = _DATASETS[key] = read(Path(file), **reading.as_dict())
             while len(_DATASETS) > _KEPT_DATASETS:
                 _DATASETS.popitem(last=False)
         _DATASETS.move_to_end(key)
@@ -142,8 +147,8 @@ def opened(path: str) -> Dataset:
 
 
 def _stamp(path: str) -> tuple[str, int]:
-    file = Path(path)
-    return str(file), file.stat().st_mtime_ns if file.exists() else 0
+    file = Path(file_of(path)[0])
+    return path, file.stat().st_mtime_ns if file.exists() else 0
 
 
 def _read_gene(dataset: Dataset, path: str, place: str, gene: str, column: int) -> Colouring:

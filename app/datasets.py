@@ -1,20 +1,26 @@
 """From a file to the card of a data set, and the demo data; work for the pool, never a callback."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.session import DatasetCard, Session
-from diffbio_engine.data import FROM_SYMBOLS, examples, inspect, suggest_fields
+from diffbio_engine.data import FROM_SYMBOLS, Reading, examples, inspect, suggest_fields
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.runs import Dataset
 
 
-def card_of(dataset: Dataset) -> DatasetCard:
-    """Looks at the headers of a file that the store knows; a mistake in it is a ``DataError``."""
-    preview = inspect(dataset.path)
+def card_of(dataset: Dataset, reading: Mapping[str, Any] | None = None) -> DatasetCard:
+    """Looks at the headers of a file that the store knows; a mistake in it is a ``DataError``.
+
+    Args:
+        reading: How the person said the file is to be read, ``{"orientation": ...}``.
+    """
+    said = Reading.of(reading).as_dict()
+    preview = inspect(dataset.path, **said)
     return DatasetCard(
         id=dataset.id,
         name=dataset.name,
@@ -23,14 +29,32 @@ def card_of(dataset: Dataset) -> DatasetCard:
         n_genes=preview.n_genes,
         fields=dict(suggest_fields(preview)),
         preview=preview.as_dict(),
+        reading=said,
     )
 
 
-def card_at(session: Session, path: str) -> DatasetCard | None:
+def card_with(session: Session, dataset_id: str) -> DatasetCard:
+    """The card of a data set that the person has, read as they said the last time."""
+    dataset = session.store.dataset(session.owner, dataset_id)
+    return card_of(dataset, session.store.reading(session.owner, dataset_id))
+
+
+def card_read_as(session: Session, card: DatasetCard, name: str, value: str) -> DatasetCard:
+    """The same file read in another way; kept with the data set once it has been looked at."""
+    known = session.store.dataset(session.owner, card.id)
+    reading = Reading.of({**card.reading, name: value})
+    found = card_of(known, reading.as_dict())
+    session.store.set_reading(session.owner, card.id, reading.as_dict())
+    return found
+
+
+def card_at(
+    session: Session, path: str, reading: Mapping[str, Any] | None = None
+) -> DatasetCard | None:
     """The card of a data set that the person has, by its file; None if it is gone."""
     of_path = (d for d in session.store.datasets(session.owner) if d.path == Path(path))
     known = next(of_path, None)
-    return card_of(known) if known is not None and known.path.exists() else None
+    return card_of(known, reading) if known is not None and known.path.exists() else None
 
 
 def show_cells_of(session: Session, run: dict[str, Any]) -> None:
@@ -40,14 +64,15 @@ def show_cells_of(session: Session, run: dict[str, Any]) -> None:
     """
     told, run_id = run.get("dataset") or {}, session.run_id
     path, fields = str(told.get("path") or ""), dict(told.get("fields") or {})
+    reading = dict(told.get("reading") or {})
     used = session.dataset
-    if used is not None and used.path == path:
+    if used is not None and (used.path, used.reading) == (path, reading):
         session.run_dataset = replace(used, fields=fields)
         return
 
     def look() -> DatasetCard | None:
         with suppress(UserError):  # changed since: its map can still be looked at
-            card = card_at(session, path)
+            card = card_at(session, path, reading)
             return None if card is None else replace(card, fields=fields)
         return None
 

@@ -3,10 +3,11 @@
 import itertools
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from app.block_ports import follows
+from app.dataset_card import DatasetCard
 from app.free_places import with_room
 from app.places import COLUMN, free_place
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
@@ -15,24 +16,6 @@ from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 _BEFORE_A_DATASET = ("counts", "batch_labels")
-
-
-@dataclass(frozen=True)
-class DatasetCard:
-    """A data set that the tab works on.
-
-    Attributes:
-        fields: Port name and where it lies in the file: ``{"counts": "layers/counts"}``.
-        preview: What ``diffbio_engine.data`` tells about the file, plain data.
-    """
-
-    id: str
-    name: str
-    path: str
-    n_cells: int = 0
-    n_genes: int = 0
-    fields: dict[str, str] = field(default_factory=dict)
-    preview: dict[str, Any] = field(default_factory=dict)
 
 
 def data_ports(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:

@@ -18,9 +18,11 @@ def go_back_to(session: Session, run_id: str) -> None:
         with suppress(UserError):  # not saved any more: as the run was given it
             document = session.store.load_pipeline(session.owner, str(document.get("name") or ""))
         spec, path = PipelineSpec.from_json(document), str(data.get("path") or "")
-        if not path or (in_use is not None and in_use.path == path):
+        reading = dict(data.get("reading") or {})
+        same = in_use is not None and (in_use.path, in_use.reading) == (path, reading)
+        if not path or same:
             return spec, None
-        return spec, card_at(session, path)
+        return spec, card_at(session, path, reading)
 
     def put(there: tuple[PipelineSpec, DatasetCard | None]) -> None:
         spec, card = there

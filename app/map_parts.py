@@ -125,7 +125,7 @@ def of_another_run(wish: Wish, run: str) -> Wish:
 def of_cells_shown(wish: Wish, session: Session) -> Wish:
     """The same wish, of the cells that are on the map and in the theme of the page."""
     dataset = session.cells_shown
-    path, fields = (dataset.path, dataset.fields) if dataset else ("", {})
+    path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
     return replace(wish, path=path, counts=fields.get("counts", "X"), theme=session.theme)
 
 

@@ -120,7 +120,7 @@ class RunDriver:
         try:
             run = RunSpec(
                 pipeline=session.spec.to_json(),
-                dataset={"path": card.path, "name": card.name, "fields": dict(card.fields)},
+                dataset=card.for_a_run,
                 title=f"{session.spec.name} on {card.name}",
                 steps=int(options.get("steps", training.get("steps", 0)) or 0),
                 seed=int(options.get("seed", training.get("seed", 0)) or 0),
@@ -136,7 +136,7 @@ class RunDriver:
         trained = self.server.engine.folder(session.run_id, session.owner)
         run = RunSpec(
             pipeline=trained.run["pipeline"],
-            dataset={"path": card.path, "name": card.name, "fields": dict(card.fields)},
+            dataset=card.for_a_run,
             title=f"{session.run_document}, as trained, applied to {card.name}",
             seed=int(trained.run.get("seed") or 0),
             bundle=str(trained.bundle),

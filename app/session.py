@@ -11,8 +11,8 @@ from typing import Any
 
 import param
 
+from app.dataset_card import DatasetCard
 from app.document import RENAME, Document
-from app.gestures import DatasetCard
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 

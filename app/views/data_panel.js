@@ -177,14 +177,14 @@ export function render({ model }) {
         () => model.send_msg({ do: f.folder && !f.tenx ? "enter" : "server", path: f.path }))))
   }
 
-  const chooser = (field) => {
+  const chooser = (field, message) => {
     const line = make("label", "field")
     line.append(make("b", "", field.title), make("span", "", field.help))
     const select = make("select")
     for (const o of field.options) select.append(new Option(o.title, o.place))
     select.value = field.place
     select.setAttribute("aria-label", field.title)
-    select.onchange = () => model.send_msg({ do: "field", port: field.port, place: select.value })
+    select.onchange = () => model.send_msg(message ? { ...message, value: select.value } : { do: "field", port: field.port, place: select.value })
     line.append(select)
     return line
   }
@@ -207,8 +207,13 @@ export function render({ model }) {
       const fact = make("div"); fact.append(make("b", "", value), make("span", "", what)); facts.append(fact)
     }
     pane.append(facts)
+    if (p.samples.length > 1) pane.append(make("p", "matrix", `Samples: ${p.samples.map((s) => `${s.name} (${number(s.n_cells)} cells)`).join(", ")}`))
     for (const m of p.matrices) pane.append(make("p", "matrix", m))
     for (const w of p.warnings) pane.append(make("p", "warning", w))
+    const ways = make("div", "fields ways-of-reading")
+    for (const choice of p.choices) ways.append(chooser({ ...choice, help: choice.why, place: choice.taken,
+      options: choice.possible.map((o) => ({ title: o.title, place: o.value })) }, { do: "reading", name: choice.name }))
+    if (p.choices.length) pane.append(make("h4", "", "How the file is read"), ways)
     const fields = make("div", "fields")
     for (const field of p.fields) fields.append(chooser(field))
     if (p.fields.length) pane.append(make("h4", "", "Where the pipeline finds what it needs"), fields)

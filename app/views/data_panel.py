@@ -9,7 +9,7 @@ import param
 from panel.custom import JSComponent
 
 from app.applying import offer, trained_pipeline
-from app.datasets import card_of, open_demo
+from app.datasets import card_read_as, card_with, open_demo
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
 from diffbio_engine.data import examples
@@ -97,7 +97,7 @@ class DataPanel(pn.viewable.Viewer):
         do, session = message.get("do"), self.session
         if do in ("uploaded", "look"):
             known = str(message["id"])
-            self._look(lambda: card_of(session.store.dataset(session.owner, known)))
+            self._look(lambda: card_with(session, known))
         elif do == "refused":
             session.say(str(message.get("text", ""))[:300], "warning")
         elif do == "server":
@@ -113,6 +113,9 @@ class DataPanel(pn.viewable.Viewer):
             fields = {k: v for k, v in {**self.card.fields, port: place}.items() if v}
             self.card = replace(self.card, fields=fields)
             self._show()
+        elif do == "reading" and self.card is not None:
+            card, name, value = self.card, str(message["name"]), str(message["value"])
+            self._look(lambda: card_read_as(session, card, name, value))
         elif do == "use" and self.card is not None:
             session.use_dataset(self.card)
             session.showing = ""
@@ -123,7 +126,7 @@ class DataPanel(pn.viewable.Viewer):
 
     def _registered(self, path: str) -> DatasetCard:
         file = inside_folder(self.session.data_dir, path)
-        return card_of(self.session.store.register(self.session.owner, file))
+        return card_with(self.session, self.session.store.register(self.session.owner, file).id)
 
     def _look(self, make: Any) -> None:
         self._desk.param.update(busy="Looking at the file", problem={})
@@ -136,13 +139,16 @@ class DataPanel(pn.viewable.Viewer):
 
         def show(found: Any) -> None:
             self._desk.busy = ""
+            # Whatever went wrong, the file that was looked at before is not the one asked for.
+            self.card = found if isinstance(found, DatasetCard) else None
             if isinstance(found, UserError):
-                self.card = None
                 self._desk.problem = {"what": found.what, "fix": found.fix}
             elif isinstance(found, Exception):
                 self.session.refuse(found)
-            else:
-                self.card = found
+                self._desk.problem = {
+                    "what": f"This file cannot be looked at ({type(found).__name__}).",
+                    "fix": "Tell whoever looks after this server; the log has the details.",
+                }
             self._show()
             self._list_all(self._desk.folder)
 
@@ -188,6 +194,8 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "matrices": [m["sentence"] for m in p.get("matrices", ())],
         "warnings": list(p.get("warnings", ())),
         "columns": columns,
+        "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
+        "samples": list(p.get("samples", ())),
         "fields": [f for port in _FIELDS if (f := _choice(card, port)) is not None],
     }
 

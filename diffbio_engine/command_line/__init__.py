@@ -1,4 +1,4 @@
-"""The command line: run, apply, operators, and the worker that the engine starts."""
+"""The command line: run, apply, inspect, operators, and the worker that the engine starts."""
 
 import argparse
 import os
@@ -49,12 +49,38 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("data", type=Path, help="the new cells")
     apply.add_argument("--out", type=Path, required=True, help="the h5ad file to write")
     apply.add_argument("--field", action="append", default=[], metavar="NAME=PLACE")
+    look = commands.add_parser("inspect", help="what a file holds, before it is used")
+    look.add_argument("data", type=Path, help="a file, a zip or a folder")
+    look.add_argument("--json", action="store_true", help="as data")
+    for command in (run, apply, look):
+        _add_reading(command)
     listing = commands.add_parser("operators", help="every operator and its declaration")
     listing.add_argument("--json", action="store_true", help="as data, with settings and ports")
     work = commands.add_parser("work", help="carry out the run of a folder (the engine does this)")
     work.add_argument("folder", type=Path, nargs="?")
     work.add_argument("--spare", action="store_true", help="wait for the folder on standard input")
     return parser
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    """How the file is read where it leaves a choice; `inspect` says what there is."""
+    how = command.add_argument_group("how the file is read, where it leaves a choice")
+    for name, what in (
+        ("orientation", '"cells in rows" or "genes in rows" (or just "cells", "genes")'),
+        ("genome", 'of a 10x file with several; "all" for all'),
+        ("features", 'kind of features, "Antibody Capture"; "all" for every kind'),
+        ("separator", "comma, tab, semicolon, space or bar"),
+        ("sheet", "of a workbook"),
+        ("part", "which matrix, where a folder holds several of the same cells"),
+    ):
+        how.add_argument(f"--{name}", default="", metavar=name.upper(), help=what)
+
+
+def reading_of(asked: argparse.Namespace) -> dict[str, str]:
+    """What was said of how to read the file, as keywords of ``read``."""
+    from diffbio_engine.data import Reading
+
+    return Reading.of({n: getattr(asked, n, "") for n in Reading.__dataclass_fields__}).as_dict()
 
 
 def _whole(text: str) -> int:
@@ -75,16 +101,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.environ["JAX_PLATFORMS"] = "cpu"
             from diffbio_engine.command_line.run import run
 
-            return run(asked, worker_env)
+            return run(asked, worker_env, reading_of(asked))
         if asked.command == "apply":
             set_up_device()
             from diffbio_engine.command_line.apply import apply
 
-            return apply(asked)
+            return apply(asked, reading_of(asked))
         if asked.command == "operators":
             from diffbio_engine.command_line.listing import list_operators
 
             return list_operators(as_json=asked.json)
+        if asked.command == "inspect":
+            from diffbio_engine.command_line.look import look
+
+            return look(asked, reading_of(asked))
         from diffbio_engine.command_line.work import carry_out
 
         return carry_out(asked.folder, spare=asked.spare)

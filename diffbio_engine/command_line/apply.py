@@ -8,10 +8,10 @@ from diffbio_engine.bundles import load_bundle, place_cells
 from diffbio_engine.data import Fields, read, write_result
 
 
-def apply(asked: argparse.Namespace) -> int:
+def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
     """Reads bundle and data, places the cells, writes one h5ad file."""
     bundle = load_bundle(asked.bundle)
-    dataset = read(asked.data)
+    dataset = read(asked.data, **reading)
     with tqdm(total=100, unit="%", desc="Placing cells", leave=False) as bar:
         placed = place_cells(
             bundle,

@@ -27,15 +27,16 @@ from diffbio_engine.runs.writer import EXIT_START_AGAIN
 _MOST_RESTARTS = 3
 
 
-def run(asked: argparse.Namespace, worker_env: Mapping[str, str]) -> int:
+def run(asked: argparse.Namespace, worker_env: Mapping[str, str], reading: dict[str, str]) -> int:
     """Trains a pipeline; leaves `result.h5ad` and `bundle/` in the run's folder.
 
     Args:
         asked: What stood on the command line.
         worker_env: The environment of the worker.
+        reading: How the file is read, where that was said.
     """
     _refuse_a_folder_in_use(asked.out)
-    spec = _spec(asked)
+    spec = _spec(asked, reading)
     check_run(spec)
     folder = RunFolder.create(asked.out, {**spec.to_json(), "title": title_of(spec)})
     code = _watched(folder, worker_env, quiet=asked.quiet)
@@ -66,9 +67,9 @@ def _say_what_is_left(folder: RunFolder) -> None:
     )
 
 
-def _spec(asked: argparse.Namespace) -> RunSpec:
+def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     path, of_demo = (asked.data, {}) if asked.data else _demo(asked)
-    preview = inspect(path)
+    preview = inspect(path, **reading)
     for warning in preview.warnings:
         print(warning)
     fields = suggest_fields(preview).as_dict() | of_demo
@@ -101,11 +102,13 @@ def _spec(asked: argparse.Namespace) -> RunSpec:
     document = _with_settings(document, asked.settings)
     print("Fields:  " + ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items())))
     print("Blocks:  " + " -> ".join(b.id for b in document.blocks))
-    dataset = {
+    dataset: dict[str, Any] = {
         "path": str(path.resolve()),
         "name": path.name,
         "fields": fields,
     }
+    if reading:
+        dataset["reading"] = reading
     return RunSpec(
         pipeline=document.to_json(),
         dataset=dataset,

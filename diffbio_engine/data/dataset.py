@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, taken
+from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError, did_you_mean
 
 ORIGINAL_NAME = "original_name"
@@ -49,6 +50,8 @@ class Dataset:
         uns: Whatever else came with it.
         warnings: What a person should know, in full sentences.
         path: The file, if it came from one.
+        choices: How the file was read where there was a choice.
+        samples: Name and number of cells of each sample that was joined, in order.
     """
 
     def __init__(
@@ -64,8 +67,11 @@ class Dataset:
         uns: Mapping[str, Any] | None = None,
         warnings: tuple[str, ...] = (),
         path: Path | None = None,
+        choices: tuple[Choice, ...] = (),
+        samples: tuple[tuple[str, int], ...] = (),
     ):
         self.name, self.kind, self.path = name, kind, path
+        self.choices, self.samples = choices, samples
         self.warnings = list(warnings)
         self._matrices, self.uns = dict(matrices), uns or {}
         self.obsm = obsm if obsm is not None else Lazily({}, lambda key: np.empty(0))

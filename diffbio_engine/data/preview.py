@@ -10,6 +10,7 @@ import pandas as pd
 from diffbio_engine.data.dataset import Dataset, gene_name_style, names_and_ids
 from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
 from diffbio_engine.data.prior_knowledge import n_known
+from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError
 
 _EXAMPLES = 5
@@ -45,6 +46,8 @@ class Preview:
     warnings: tuple[str, ...]
     suggested: dict[str, str] = field(default_factory=dict)
     known_genes: dict[str, int] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+    samples: tuple[tuple[str, int], ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -57,7 +60,11 @@ class Preview:
         out = asdict(self)
         for plain, matrix in zip(out["matrices"], self.matrices, strict=True):
             plain["sentence"] = matrix.sentence
-        return out | {"sentence": self.sentence}
+        return out | {
+            "sentence": self.sentence,
+            "choices": [choice.as_dict() for choice in self.choices],
+            "samples": [{"name": name, "n_cells": n} for name, n in self.samples],
+        }
 
 
 def preview_column(name: str, column: pd.Series) -> ColumnPreview:
@@ -112,6 +119,8 @@ def preview_of(
         gene_names=gene_name_style(dataset.var.index),
         gene_examples=tuple(str(n) for n in dataset.var.index[:_EXAMPLES]),
         known_genes=n_known(names_and_ids(dataset.var)[0]),
+        choices=dataset.choices,
+        samples=dataset.samples or ((dataset.name, dataset.n_cells),),
         warnings=(
             *dataset.warnings,
             *unreadable,

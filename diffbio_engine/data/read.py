@@ -17,10 +17,12 @@ from diffbio_engine.data.hdf5_check import looks_like, open_hdf5
 from diffbio_engine.data.matrices import InMemory
 from diffbio_engine.data.matrix_look import judge
 from diffbio_engine.data.preview import Preview, preview_of
+from diffbio_engine.data.reading import ALL_FEATURES, Reading
 from diffbio_engine.data.suggestions import suggest_fields
 from diffbio_engine.data.tables import (
     GENES_IN_ROWS,
     open_table,
+    orientation_choice,
     orientation_warning,
     sample_table,
     sketch_table,
@@ -42,14 +44,24 @@ _TABLES = (".csv", ".tsv", ".txt")
 _KNOWN = "h5ad, 10x h5, a 10x folder (or a zip of it), csv and tsv"
 
 
-def inspect(path: str | Path) -> Preview:
+def inspect(
+    path: str | Path,
+    *,
+    orientation: str | None = None,
+    genome: str | None = None,
+    features: str | None = GENES,
+    separator: str | None = None,
+    sheet: str | None = None,
+    part: str | None = None,
+) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
-    Cost: the tables of cells and genes, and about 500 rows of each matrix; of a text file, the
-    names of its rows and its first 200 rows.
+    The arguments are those of ``read``; ``Preview.choices`` says what was taken and what else
+    can be. Cost: the tables of cells and genes, and about 500 rows of each matrix.
     """
+    reading = _reading(orientation, genome, features, separator, sheet, part)
     with ExitStack() as stack:
-        preview = _open(Path(path), _LOOKS, stack)
+        preview = _open(Path(path), _looks(reading), stack)
     return replace(preview, path=str(path), suggested=dict(suggest_fields(preview)))
 
 
@@ -57,7 +69,11 @@ def read(
     path: str | Path,
     *,
     orientation: str | None = None,
+    genome: str | None = None,
     features: str | None = GENES,
+    separator: str | None = None,
+    sheet: str | None = None,
+    part: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -65,24 +81,47 @@ def read(
     Args:
         path: h5ad, 10x h5, a 10x folder, a zip of one of these, csv or tsv (``.gz`` too).
         orientation: ``"cells in rows"`` or ``"genes in rows"`` of a table; None: by its names.
-        features: Which features of a 10x file; None: all.
+        genome: Which genome of a 10x file that holds several; None: the one with most counts.
+        features: Which features of a 10x file; None or ``"all"``: all.
+        separator: What stands between the columns of a table: ``"comma"``, ``"tab"``,
+            ``"semicolon"``, ``"space"`` or ``"bar"``; None: by its first lines.
+        sheet: Which sheet of a workbook; None: the first that holds a table.
+        part: Which matrix of a folder that holds several of the same cells.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
+    reading = _reading(orientation, genome, features, separator, sheet, part)
     stack = ExitStack()
-    openers = {
-        "h5ad": open_h5ad,
-        "10x h5": lambda p: open_tenx_h5(p, features),
-        "10x folder": lambda p: open_mtx(p, features, p.name),
-        "table": lambda p: open_table(p, orientation),
-    }
     try:
-        dataset = _open(Path(path), openers, stack, unpack_to)
+        dataset = _open(Path(path), _openers(reading), stack, unpack_to)
     except BaseException:
         stack.close()
         raise
     # An h5ad that came in a zip is still read from its unpacked copy.
     weakref.finalize(dataset, stack.close)
     return dataset
+
+
+def _reading(
+    orientation: str | None,
+    genome: str | None,
+    features: str | None,
+    separator: str | None,
+    sheet: str | None,
+    part: str | None,
+) -> Reading:
+    wanted = {None: ALL_FEATURES, GENES: ""}.get(features, features)
+    return Reading(
+        orientation or "", genome or "", wanted or "", separator or "", sheet or "", part or ""
+    )
+
+
+def _openers(reading: Reading) -> dict[str, Callable[[Path], Dataset]]:
+    return {
+        "h5ad": open_h5ad,
+        "10x h5": lambda p: open_tenx_h5(p, reading.features or GENES),
+        "10x folder": lambda p: open_mtx(p, reading.features or GENES, p.name),
+        "table": lambda p: open_table(p, reading.orientation or None),
+    }
 
 
 def _open[T](
@@ -175,8 +214,8 @@ def _look_at_mtx(folder: Path) -> Preview:
     return preview_of(dataset, matrices=(matrix,))
 
 
-def _look_at_table(path: Path) -> Preview:
-    sketch = sketch_table(path)
+def _look_at_table(path: Path, orientation: str | None) -> Preview:
+    sketch = sketch_table(path, orientation)
     numbers, words = sample_table(path, sketch)
     columns = list(numbers.columns)
     if sketch.orientation == GENES_IN_ROWS:
@@ -195,6 +234,7 @@ def _look_at_table(path: Path) -> Preview:
         matrices={"X": InMemory(sp.csr_matrix(shape))},
         warnings=(orientation_warning(sketch),),
         path=path,
+        choices=(orientation_choice(sketch),),
     )
     whole = sketch.orientation != GENES_IN_ROWS
     return preview_of(
@@ -208,9 +248,10 @@ def _stretched(words: pd.DataFrame, cells: list[str]) -> pd.DataFrame:
     return pd.DataFrame({c: [*words[c], *[None] * rest] for c in words.columns}, index=cells)
 
 
-_LOOKS: dict[str, Callable[[Path], Preview]] = {
-    "h5ad": lambda p: preview_of(open_h5ad(p, with_uns=False)),
-    "10x h5": lambda p: preview_of(open_tenx_h5(p)),
-    "10x folder": _look_at_mtx,
-    "table": _look_at_table,
-}
+def _looks(reading: Reading) -> dict[str, Callable[[Path], Preview]]:
+    return {
+        "h5ad": lambda p: preview_of(open_h5ad(p, with_uns=False)),
+        "10x h5": lambda p: preview_of(_openers(reading)["10x h5"](p)),
+        "10x folder": _look_at_mtx,
+        "table": lambda p: _look_at_table(p, reading.orientation or None),
+    }

@@ -14,9 +14,9 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset, gene_name_style
 from diffbio_engine.data.matrices import InMemory
+from diffbio_engine.data.reading import CELLS_IN_ROWS, GENES_IN_ROWS, Choice
 from diffbio_engine.errors import DataError
 
-CELLS_IN_ROWS, GENES_IN_ROWS = "cells in rows", "genes in rows"
 _BARCODE = re.compile(r"^(.*[_\-.:#])?[ACGT]{10,}([_\-.]\w+)*$")
 # Genes that nearly every human or mouse data set names.
 _WELL_KNOWN = re.compile(
@@ -115,6 +115,12 @@ def orientation_warning(sketch: TableSketch) -> str:
     return f"{why} Turn it round if that is wrong."
 
 
+def orientation_choice(sketch: TableSketch) -> Choice:
+    """Which way round it was read; the other way is possible too."""
+    ways = ((CELLS_IN_ROWS, "Cells in rows"), (GENES_IN_ROWS, "Genes in rows"))
+    return Choice("orientation", "Which way round", sketch.orientation, ways, sketch.reason)
+
+
 def _pieces(path: Path, sketch: TableSketch, most: int | None = None) -> Iterator[pd.DataFrame]:
     try:
         with _open(path) as file:
@@ -179,6 +185,7 @@ def open_table(path: Path, orientation: str | None = None) -> Dataset:
         matrices={"X": InMemory(matrix)},
         warnings=(orientation_warning(sketch),),
         path=path,
+        choices=(orientation_choice(sketch),),
     )
 
 

@@ -77,7 +77,7 @@ def _tenx_var(group: h5py.Group) -> pd.DataFrame:
 
 
 def _kept_features(var: pd.DataFrame, features: str | None) -> tuple[np.ndarray, list[str]]:
-    if features is None or "feature_types" not in var:
+    if features in (None, "all") or "feature_types" not in var:
         return np.arange(len(var)), []
     keep = (var["feature_types"] == features).to_numpy()
     others = var.loc[~keep, "feature_types"].value_counts()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
-from diffbio_engine.data import CellSource, read, write_result
+from diffbio_engine.data import CellSource, write_result
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.departure import Departure
 from diffbio_engine.runs.device import backend
@@ -45,7 +45,7 @@ class Application:
         self._say("Opening the trained pipeline")
         bundle = load_bundle(self._own_bundle())
         self._say("Reading the data")
-        dataset = read(self.spec.dataset["path"])
+        dataset = self.spec.opened_data()
         fields = dict(self.spec.dataset.get("fields") or {})
         cells, notes = cells_for(bundle, dataset, fields=fields)
         marked = self._show(bundle, cells)

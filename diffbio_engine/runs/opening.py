@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from diffbio_engine.data import CellSource, Dataset, Fields, open_source, read
+from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, PipelineSpec, Plan, plan, ports_of
@@ -43,7 +43,7 @@ def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, CellSource, Plan, dict[s
     needed = wired_fields(document)
     if not needed:
         plan(document, {})  # says what is missing
-    dataset = read(spec.dataset["path"])
+    dataset = spec.opened_data()
     fields = Fields(spec.dataset.get("fields") or {})
     if "counts" in needed and "counts" not in fields and dataset.places:
         # No matrix was taken for counts: what the first one holds instead is then said.

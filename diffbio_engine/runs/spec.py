@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from diffbio_engine.data import Dataset, Reading, read
 from diffbio_engine.errors import RunError
 
 
@@ -13,7 +14,8 @@ class RunSpec:
 
     Attributes:
         pipeline: The document of the pipeline.
-        dataset: ``path``, ``name`` and ``fields`` (field name -> place in the file).
+        dataset: ``path``, ``name``, ``fields`` (field name -> place in the file) and, where a
+            person said how to read the file, ``reading`` (``{"orientation": "genes in rows"}``).
         stages: Stretches of training as plain data; empty for the pipeline's own, or one joint
             stage.
         steps: The most steps to take; 0 for as many as the stages say.
@@ -39,6 +41,12 @@ class RunSpec:
     def to_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""
         return asdict(self)
+
+    def opened_data(self) -> Dataset:
+        """The data set, read as it was when the person looked at it."""
+        reading = self.dataset.get("reading")
+        kept = Reading.of(reading if isinstance(reading, Mapping) else {})
+        return read(self.dataset["path"], **kept.as_dict())
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "RunSpec":

@@ -198,6 +198,15 @@ class Store:
         """What `make` finds in the file; made once, and again when the file changes."""
         return self._remembered(owner, dataset_id, "preview", make)
 
+    def reading(self, owner: str, dataset_id: str) -> dict[str, Any]:
+        """How the person said the file is to be read; empty if nobody said anything."""
+        return read_json(self._dataset(owner, dataset_id) / "reading.json")
+
+    def set_reading(self, owner: str, dataset_id: str, reading: dict[str, Any]) -> None:
+        """Keeps how a file is to be read with its data set."""
+        self.dataset(owner, dataset_id)
+        write_json(self._dataset(owner, dataset_id) / "reading.json", reading)
+
     def delete_dataset(self, owner: str, dataset_id: str) -> None:
         """Deletes what was uploaded; a registered file stays where it is."""
         self.dataset(owner, dataset_id)

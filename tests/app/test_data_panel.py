@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.gestures import DatasetCard
+from app.dataset_card import DatasetCard
 from app.views.data_panel import inside_folder, server_files, shown
 from diffbio_engine.data import inspect
 from diffbio_engine.errors import DataError

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.gestures import DatasetCard
+from app.dataset_card import DatasetCard
 from app.map_drawing import Wish, draw, drawing_order
 from app.map_panels import as_panels
 from app.views.map_gallery import usual_rows

@@ -1,0 +1,114 @@
+"""How a file is read where its bytes leave a choice; a person may say otherwise."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from diffbio_engine.errors import DataError, did_you_mean
+
+CELLS_IN_ROWS, GENES_IN_ROWS = "cells in rows", "genes in rows"
+ALL_FEATURES = "all"
+SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "space": " ", "bar": "|"}
+# What people also write.
+_SAME = {
+    "orientation": {
+        "cells": CELLS_IN_ROWS, "rows are cells": CELLS_IN_ROWS, "cells_in_rows": CELLS_IN_ROWS,
+        "cells-in-rows": CELLS_IN_ROWS, "genes in columns": CELLS_IN_ROWS,
+        "genes": GENES_IN_ROWS, "rows are genes": GENES_IN_ROWS, "genes_in_rows": GENES_IN_ROWS,
+        "genes-in-rows": GENES_IN_ROWS, "cells in columns": GENES_IN_ROWS,
+    },
+    "separator": {sign: name for name, sign in SEPARATORS.items()} | {"\\t": "tab", "pipe": "bar"},
+    "features": {"All": ALL_FEATURES, "ALL": ALL_FEATURES, "*": ALL_FEATURES},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a person said of how to read a file; an empty word leaves it to the file.
+
+    Attributes:
+        orientation: ``"cells in rows"`` or ``"genes in rows"`` of a table.
+        genome: Which genome of a 10x file that holds several; ``"all"`` for all of them.
+        features: Which kind of features of a 10x matrix; ``"all"`` for every kind.
+        separator: What stands between the columns of a table: a name of ``SEPARATORS``.
+        sheet: Which sheet of a workbook.
+        part: Which matrix, where a folder holds several of the same cells.
+    """
+
+    orientation: str = ""
+    genome: str = ""
+    features: str = ""
+    separator: str = ""
+    sheet: str = ""
+    part: str = ""
+
+    def __post_init__(self) -> None:
+        for name, same in _SAME.items():
+            said = getattr(self, name)
+            object.__setattr__(self, name, same.get(said, said))
+        for name, known in (
+            ("orientation", (CELLS_IN_ROWS, GENES_IN_ROWS)),
+            ("separator", tuple(SEPARATORS)),
+        ):
+            said = getattr(self, name)
+            if said and said not in known:
+                raise DataError(
+                    f"'{said}' is no {name}.",
+                    fix=f"Say {' or '.join(repr(k) for k in known)}.",
+                    where=name,
+                )
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any] | None) -> "Reading":
+        """From plain data, as a run or a data set keeps it."""
+        said = {k: v for k, v in (said or {}).items() if v not in (None, "")}
+        for name in said:
+            if name not in cls.__dataclass_fields__:
+                raise DataError(
+                    f"There is no way of reading called '{name}'.",
+                    fix=did_you_mean(name, cls.__dataclass_fields__)
+                    or f"There are {', '.join(cls.__dataclass_fields__)}.",
+                )
+        return cls(**{name: str(value) for name, value in said.items()})
+
+    def as_dict(self) -> dict[str, str]:
+        """What was said, and nothing else; plain data."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that a person may say about a file: what was taken, and what else there is.
+
+    Attributes:
+        name: The keyword of ``read`` and ``inspect``: ``"orientation"``.
+        title: What a person calls it.
+        taken: What was taken.
+        possible: Value and title of each that can be taken, the one taken among them.
+        why: Why this one, in words; empty if the person said so.
+    """
+
+    name: str
+    title: str
+    taken: str
+    possible: tuple[tuple[str, str], ...]
+    why: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        possible = [{"value": value, "title": title} for value, title in self.possible]
+        return {**asdict(self), "possible": possible}
+
+
+def source_of(path: Any, reading: Mapping[str, Any] | None = None) -> str:
+    """One text for a file and the way it is read, for tables that are kept by it."""
+    kept = Reading.of(reading).as_dict()
+    # No path holds a zero byte.
+    return f"{path}\x00{json.dumps(kept, sort_keys=True)}" if kept else str(path)
+
+
+def file_of(source: str) -> tuple[str, Reading]:
+    """The file of a source, and the way it is read."""
+    path, zero, kept = source.partition("\x00")
+    return path, Reading.of(json.loads(kept)) if zero else Reading()
