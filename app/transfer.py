@@ -14,7 +14,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler, decode_signed_value, stream_request_body
 
 from app.downloads import OFFERS
-from app.uploads import DESKS
+from app.uploads import DESKS, announced
 from diffbio_engine.errors import DataError, UserError
 
 SLICE = 16 << 20
@@ -61,6 +61,10 @@ class _Guarded(RequestHandler):
         """Answers with a sentence."""
         self.say(status, sentence=str(error))
 
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answers with a sentence too where Tornado, or an error of ours, ends the request."""
+        self.say(status_code, sentence=f"{self._reason}.")
+
 
 class UploadHandler(_Guarded):
     """``POST uploads`` with name, size and parts: where to send the slices, and from where on."""
@@ -76,14 +80,13 @@ class UploadHandler(_Guarded):
     def post(self) -> None:
         """Begins an upload, or carries one on."""
         try:
-            asked = json.loads(self.request.body)
-            parts = [(str(name), int(size)) for name, size in asked.get("parts", [])]
-            upload = self.desk.begin(str(asked["name"]), int(asked["size"]), parts)
+            upload = self.desk.begin(announced(self.request.body))
+            offset = upload.partial.stat().st_size
         except UserError as error:
             return self.refuse(507 if "disk" in error.what else 400, error)
-        except (ValueError, KeyError, TypeError):
-            raise HTTPError(400, reason="Not a request for an upload") from None
-        self.say(200, id=upload.id, offset=upload.partial.stat().st_size, slice=SLICE)
+        except OSError as error:
+            return self.refuse(507, _not_stored("The file", error))
+        self.say(200, id=upload.id, offset=offset, slice=SLICE)
 
 
 @stream_request_body
@@ -105,7 +108,11 @@ class SliceHandler(_Guarded):
             raise HTTPError(404, reason="There is no such upload")
         connection: Any = self.request.connection
         connection.set_max_body_size(2 * SLICE)
-        self.start = self.upload.partial.stat().st_size
+        try:
+            self.start = self.upload.partial.stat().st_size
+        except OSError:
+            self.desk.forget(self.upload)
+            raise HTTPError(410, reason="What had arrived is gone; drop the file again") from None
         offset = self.get_query_argument("offset", "")
         self.wrong = self.upload.busy or offset != str(self.start)
         if not self.wrong:
@@ -149,9 +156,12 @@ class SliceHandler(_Guarded):
             return self.say(200, offset=offset, done=False)
         try:
             await asyncio.to_thread(self.desk.finish, upload)
+        except UserError as error:
+            self.desk.give_up(upload)
+            return self.refuse(400, error)
         except OSError as error:
             self.desk.give_up(upload)
-            return self.refuse(507, DataError(f"{upload.name} could not be stored: {error}."))
+            return self.refuse(507, _not_stored(upload.name, error))
         self.say(200, offset=offset, done=True, id=upload.id)
 
     def delete(self, upload_id: str) -> None:
@@ -203,6 +213,13 @@ class OfferHandler(_Guarded):
                 while piece := file.read(1 << 20):
                     self.write(piece)
                     await self.flush()
+
+
+def _not_stored(name: str, error: OSError) -> DataError:
+    return DataError(
+        f"{name} could not be stored on the server: {error.strerror or error}.",
+        fix="Ask whoever runs the server to look at its DATA_DIR.",
+    )
 
 
 def _ascii(name: str) -> str:

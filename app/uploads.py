@@ -1,6 +1,9 @@
 """Files on their way in: who may bring them, what has arrived, and what is made of it."""
 
+import binascii
 import errno
+import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -8,28 +11,107 @@ import threading
 import time
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.downloads import safe_name
-from diffbio_engine.errors import DataError
+from diffbio_engine.errors import DataError, UnknownNameError
 from diffbio_engine.runs import Store
+from diffbio_engine.runs.durable_files import in_words
 
 # What the disk keeps free for runs and the system.
 _RESERVE = 256 << 20
 _MOST_TABS = 10_000
+_MOST_PARTS = 20
+_MOST_BYTES_SAID = 1 << 20
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A file, or several that belong together, as the browser announces it.
+
+    Args:
+        name: As the person knows it; never a path.
+        size: Bytes of all parts.
+        parts: Name and size of each file, where there are several.
+        likeness: Hash of when each was last changed and of its first and last bytes. Only what is
+            alike in all of this is the same file; empty if the browser did not say.
+    """
+
+    name: str
+    size: int
+    parts: tuple[tuple[str, int], ...] = ()
+    likeness: str = ""
+
+
+def announced(body: bytes) -> Announced:
+    """What the browser announces, or a ``DataError`` that says what is odd in it."""
+    try:
+        if len(body) > _MOST_BYTES_SAID:
+            raise ValueError("it is too long")
+        said = json.loads(body)
+        parts = tuple((_text(name), _count(size)) for name, size in said.get("parts", ()))
+        size, name = _count(said["size"]), safe_name(_text(said["name"]), "data")
+        changed = [_count(stamp) for stamp in said.get("changed", ())]
+        ends = binascii.a2b_base64(_text(said.get("ends", "")), strict_mode=True)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"The browser's request for an upload cannot be understood ({_reason(error)}).",
+            fix="Reload the page, then drop the file again.",
+        ) from None
+    if size <= 0:
+        raise DataError(f"{name} is empty.", fix="Choose a file that holds data.")
+    if len(parts) > 1:
+        parts = tuple((safe_name(part), n) for part, n in parts)
+        if sum(n for _, n in parts) != size or len(parts) > _MOST_PARTS:
+            raise DataError("These files do not add up.", fix="Drop them once more.")
+        if len({part for part, _ in parts}) < len(parts):
+            raise DataError("Two of these files have one name.", fix="Rename one, or zip them.")
+        name = safe_name(f"{Path(name).stem}.zip")
+    likeness = hashlib.sha256(json.dumps(changed).encode() + ends).hexdigest() if ends else ""
+    return Announced(name, size, parts if len(parts) > 1 else (), likeness)
+
+
+def _text(said: Any) -> str:
+    if not isinstance(said, str):
+        raise TypeError("a name is no text")
+    return said
+
+
+def _count(said: Any) -> int:
+    if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said < 1 << 62:
+        raise TypeError("a size or a time is no whole number")
+    return said
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return str(error)[:100]
 
 
 @dataclass
 class Upload:
-    """A file on its way, or several that belong together (``parts``: name and size of each)."""
+    """A file on its way, or several that belong together."""
 
     id: str
-    name: str
-    size: int
-    parts: list[tuple[str, int]]
+    what: Announced
     partial: Path
     busy: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.what.name
+
+    @property
+    def size(self) -> int:
+        """Bytes that are to arrive."""
+        return self.what.size
 
 
 class Desk:
@@ -38,44 +120,43 @@ class Desk:
     def __init__(self, owner: str, store: Store, uploads: dict[str, Upload]):
         self.owner, self.store, self.uploads = owner, store, uploads
 
-    def begin(self, name: str, size: int, parts: list[tuple[str, int]]) -> Upload:
-        """A place for an upload; an unfinished one of the same name and size is carried on."""
-        name = safe_name(name, "data")
-        if size <= 0:
-            raise DataError(f"{name} is empty.", fix="Choose a file that holds data.")
-        if len(parts) > 1:
-            if sum(n for _, n in parts) != size or len(parts) > 20:
-                raise DataError("These files do not add up.", fix="Drop them once more.")
-            parts = [(safe_name(part), n) for part, n in parts]
-            name = safe_name(f"{Path(name).stem}.zip")
+    def begin(self, what: Announced) -> Upload:
+        """A place for an upload; an unfinished one of the very same file is carried on."""
         for upload in self.uploads.values():
-            if (upload.name, upload.size) == (name, size) and upload.partial.exists():
+            if what.likeness and upload.what == what and upload.partial.exists():
                 return upload
-        dataset = self.store.new_upload(self.owner, name)
+        dataset = self.store.new_upload(self.owner, what.name)
         folder = dataset.partial_path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        needed = size * (2 if len(parts) > 1 else 1)
+        with in_words(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        needed = what.size * (2 if what.parts else 1)
         free = shutil.disk_usage(folder).free - _RESERVE
         if needed > free:
             self.store.delete_dataset(self.owner, dataset.id)
             raise DataError(
-                f"{name} needs {_in_words(needed)}, and the disk of the server has "
+                f"{what.name} needs {_in_words(needed)}, and the disk of the server has "
                 f"{_in_words(max(free, 0))} left.",
                 fix="Delete data sets or runs that are no longer needed, or choose a smaller file.",
             )
-        dataset.partial_path.touch()
-        upload = Upload(dataset.id, name, size, parts, dataset.partial_path)
+        with in_words(dataset.partial_path):
+            dataset.partial_path.touch()
+        upload = Upload(dataset.id, what, dataset.partial_path)
         self.uploads[dataset.id] = upload
         return upload
 
+    def forget(self, upload: Upload) -> None:
+        """Waits for it no more; what had arrived is gone already."""
+        self.uploads.pop(upload.id, None)
+
     def give_up(self, upload: Upload) -> None:
         """Removes what had arrived, so that nothing half-written stays."""
-        self.uploads.pop(upload.id, None)
-        self.store.delete_dataset(self.owner, upload.id)
+        self.forget(upload)
+        with suppress(UnknownNameError):  # the folder is gone already
+            self.store.delete_dataset(self.owner, upload.id)
 
     def finish(self, upload: Upload) -> None:
         """Makes what has arrived whole a data set."""
-        if len(upload.parts) > 1:
+        if upload.what.parts:
             _zip_parts(upload)
         self.store.finish_upload(self.owner, upload.id)
         self.uploads.pop(upload.id, None)
@@ -117,7 +198,7 @@ def _zip_parts(upload: Upload) -> None:
     packed = upload.partial.with_suffix(".packing")
     try:
         with upload.partial.open("rb") as file, zipfile.ZipFile(packed, "w") as archive:
-            for name, size in upload.parts:
+            for name, size in upload.what.parts:
                 now = time.localtime()[:6]
                 with archive.open(zipfile.ZipInfo(name, now), "w", force_zip64=True) as member:
                     while size > 0:

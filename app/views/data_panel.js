@@ -42,6 +42,17 @@ function groups(files) {
   return [...sets.values(), ...alone]
 }
 
+// What makes a file the same file: besides name and size, when it was changed and how it begins and
+// ends. Sent as it is: a browser has no hash functions on a page without TLS.
+const END = 4096
+async function likeness(files) {
+  const pieces = files.flatMap((f) => [f.slice(0, END), f.slice(Math.max(0, f.size - END))])
+  const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
+  let text = ""
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192))
+  return { changed: files.map((f) => Math.max(0, Math.floor(f.lastModified || 0))), ends: btoa(text) }
+}
+
 export function render({ model }) {
   const box = make("div", "data")
   box.innerHTML = `<div class="ways">
@@ -74,10 +85,12 @@ export function render({ model }) {
       row.remove()
     }
     const parts = group.files.length > 1 ? group.files.map((f) => [f.name, f.size]) : []
-    let answer
+    let answer, told
+    try { told = JSON.stringify({ name: group.name, size: total, parts, ...await likeness(group.files) }) } catch {
+      return fail(`${group.name} cannot be read on this computer: it is a folder, or was moved or changed. Drop it again.`)
+    }
     try {
-      answer = await fetch(address("uploads"), { method: "POST", headers, signal: control.signal,
-        body: JSON.stringify({ name: group.name, size: total, parts }) })
+      answer = await fetch(address("uploads"), { method: "POST", headers, signal: control.signal, body: told })
       if (!answer.ok) return fail(await words(answer))
     } catch (error) { return control.signal.aborted ? undefined : fail("The server did not answer. Try again.") }
     const start = await answer.json()
@@ -98,21 +111,20 @@ export function render({ model }) {
         const piece = await fetch(address(`uploads/${id}?offset=${offset}`), { method: "PUT", headers,
           signal: control.signal, body: slice })
         if (piece.ok || piece.status === 409) {
-          const told = await piece.json()
+          const got = await piece.json()
           if (piece.status === 409) await new Promise((ok) => setTimeout(ok, 300))
           if (piece.status === 409 && ++pauses > 40) return fail("Another window sends the same file.")
           if (piece.ok) pauses = 0
-          offset = told.offset
-          if (told.done) break
+          offset = got.offset
+          if (got.done) break
         } else return fail(await words(piece))
       } catch (error) {
         if (control.signal.aborted) return
         if (++pauses > 20) return fail("The connection was lost. Drop the file again: it goes on where it was.")
         say("Connection lost, trying again")
         await new Promise((ok) => setTimeout(ok, Math.min(500 * pauses, 5000)))
-        const again = await fetch(address("uploads"), { method: "POST", headers,
-          body: JSON.stringify({ name: group.name, size: total, parts }) }).catch(() => null)
-        if (again?.ok) offset = (await again.json()).offset
+        const again = await fetch(address("uploads"), { method: "POST", headers, body: told }).catch(() => null)
+        if (again?.ok) ({ id, offset } = await again.json())
       }
     }
     row.remove()

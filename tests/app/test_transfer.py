@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -51,22 +52,90 @@ def begun(answer):
     return json.loads(answer.body)
 
 
+def said(name="a.h5ad", size=10, **more):
+    """What the page announces."""
+    rest = {"changed": [1_700_000_000_000], "ends": "AAECAw=="}
+    return json.dumps({"name": name, "size": size, **rest, **more})
+
+
 def test_a_file_in_slices_arrives_whole_and_goes_on_where_it_stopped(store):
     desk = DESKS.open("ada", store)
 
     async def work(ask):
-        start = begun(await ask("uploads", "POST", desk, body='{"name": "a.h5ad", "size": 10}'))
+        start = begun(await ask("uploads", "POST", desk, body=said()))
         where = f"uploads/{start['id']}"
         await ask(f"{where}?offset=0", "PUT", desk, body=b"01234")
         wrong = await ask(f"{where}?offset=0", "PUT", desk, body=b"01234")
         assert (wrong.code, begun(wrong)["offset"]) == (409, 5)
-        again = begun(await ask("uploads", "POST", desk, body='{"name": "a.h5ad", "size": 10}'))
+        again = begun(await ask("uploads", "POST", desk, body=said()))
         assert (again["id"], again["offset"]) == (start["id"], 5)
         last = begun(await ask(f"{where}?offset=5", "PUT", desk, body=b"56789"))
         return last
 
     last = talk(work)
     assert last["done"] and store.dataset("ada", last["id"]).path.read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"name": "b.h5ad"}, {"size": 11}, {"changed": [1_700_000_000_001]}, {"ends": "AAECBA=="}],
+    ids=lambda other: next(iter(other)),
+)
+def test_only_the_very_same_file_is_carried_on(store, other):
+    desk = DESKS.open("ada", store)
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body=said()))
+        await ask(f"uploads/{start['id']}?offset=0", "PUT", desk, body=b"01234")
+        return start, begun(await ask("uploads", "POST", desk, body=said(**other)))
+
+    start, fresh = talk(work)
+    assert fresh["id"] != start["id"] and fresh["offset"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "7",
+        "null",
+        "[" * 100_000,
+        '{"name": "a.h5ad"}',
+        '{"name": 7, "size": 7}',
+        '{"name": "a.h5ad", "size": "7"}',
+        '{"name": "a.h5ad", "size": true}',
+        '{"name": "a.h5ad", "size": 1e999}',
+        '{"name": "a.h5ad", "size": -1}',
+        '{"name": "a.h5ad", "size": 5, "parts": 5}',
+        '{"name": "a.h5ad", "size": 5, "parts": ["ab", "cd"]}',
+        '{"name": "a.h5ad", "size": 5, "parts": [["a", -5], ["b", 10]]}',
+        '{"name": "a.h5ad", "size": 5, "parts": [["a", 2], ["a", 3]]}',
+        '{"name": "a.h5ad", "size": 5, "ends": "!!!"}',
+        '{"name": "a.h5ad", "size": 5, "changed": ["now"]}',
+    ],
+    ids=lambda body: body[:40],
+)
+def test_an_odd_request_for_an_upload_is_refused_with_a_sentence(store, body):
+    desk = DESKS.open("ada", store)
+    answer = talk(lambda ask: ask("uploads", "POST", desk, body=body))
+    assert answer.code == 400 and len(begun(answer)["sentence"]) > 20
+    assert not list(store.datasets("ada"))
+
+
+def test_an_upload_whose_folder_was_deleted_says_so(store):
+    desk = DESKS.open("ada", store)
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body=said()))
+        shutil.rmtree(DESKS.get(desk).uploads[start["id"]].partial.parent)
+        gone = await ask(f"uploads/{start['id']}?offset=0", "PUT", desk, body=b"01234")
+        return gone, begun(await ask("uploads", "POST", desk, body=said()))
+
+    gone, fresh = talk(work)
+    assert gone.code == 410 and "drop the file again" in begun(gone)["sentence"]
+    assert fresh["offset"] == 0
 
 
 def test_three_files_that_belong_together_become_one_zip(store):
