@@ -7,7 +7,6 @@ from typing import Any
 from app.cell_colours import opened
 from app.session import DatasetCard, Session
 from diffbio_engine.bundles import genes_of_bundle
-from diffbio_engine.data import align_genes, names_and_ids
 from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
@@ -36,8 +35,8 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
         names = genes_of_bundle(bundle)
         if not names["names"]:
             return {**said, "share": 1.0}
-        genes = opened(card.source).genes(card.fields.get("counts", "X"))
-        found = align_genes(*names_and_ids(genes), names["names"], names["ids"])
+        place = card.fields.get("counts", "X")
+        found = opened(card.source).ask("overlap", place=place, **names)[0]
     except UserError as error:
         return {**said, "why": str(error)}
     except Exception as error:
@@ -45,8 +44,8 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
         return {**said, "why": str(error)}
     return {
         **said,
-        "sentence": found.sentence,
-        "share": found.share,
-        "doubtful": found.is_doubtful,
-        "few": found.share < _FEW,
+        "sentence": str(found["sentence"]),
+        "share": float(found["share"]),
+        "doubtful": bool(found["doubtful"]),
+        "few": float(found["share"]) < _FEW,
     }

@@ -16,7 +16,9 @@ def attach(session: Session, server: Server) -> None:
     memory = TabMemory(session, server.store, server.data_dir)
     driver = RunDriver(session, server, memory)
     session.driver = driver
-    session.work = _worker(session, server)
+    session.work = _worker(session, server, session.owner)
+    # Whoever waits for files goes on with everything else meanwhile.
+    session.read = _worker(session, server, f"files of {session.owner}")
     server.drivers.add(driver)
     session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
     session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
@@ -28,7 +30,7 @@ def attach(session: Session, server: Server) -> None:
         driver.watch(last_run)
 
 
-def _worker(session: Session, server: Server) -> Callable[..., None]:
+def _worker(session: Session, server: Server, whose: str) -> Callable[..., None]:
     """``work(function, then)``: the function in the pool, then its result into the tab."""
     tab = weakref.ref(session)
 
@@ -45,6 +47,6 @@ def _worker(session: Session, server: Server) -> Callable[..., None]:
                 if then is not None:
                     alive.later(lambda: then(result))
 
-        server.pool.submit(carried_out)
+        server.pool.submit(whose, carried_out)
 
     return work

@@ -6,44 +6,58 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.reading import READERS
 from app.session import DatasetCard, Session
-from diffbio_engine.data import FROM_SYMBOLS, Reading, examples, inspect, suggest_fields
+from diffbio_engine.apart import Stop
+from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.runs import Dataset
 
 
-def card_of(dataset: Dataset, reading: Mapping[str, Any] | None = None) -> DatasetCard:
-    """Looks at the headers of a file that the store knows; a mistake in it is a ``DataError``.
+def card_of(
+    dataset: Dataset,
+    reading: Mapping[str, Any] | None = None,
+    *,
+    person: str = "",
+    stop: Stop | None = None,
+) -> DatasetCard:
+    """Lets a process look at the headers of a file that the store knows.
 
     Args:
+        dataset: The file; a mistake in it is a ``DataError``.
         reading: How the person said the file is to be read, ``{"orientation": ...}``.
+        person: Whose turn it is: of one person, few files are looked at at once.
+        stop: Ends the look when it is set.
     """
     said = Reading.of(reading).as_dict()
-    preview = inspect(dataset.path, **said)
+    preview = READERS.inspect(dataset.path, person, stop=stop, **said)
     return DatasetCard(
         id=dataset.id,
         name=dataset.name,
         path=str(dataset.path),
-        n_cells=preview.n_cells,
-        n_genes=preview.n_genes,
-        fields=dict(suggest_fields(preview)),
-        preview=preview.as_dict(),
+        n_cells=preview["n_cells"],
+        n_genes=preview["n_genes"],
+        fields=dict(preview["suggested"]),
+        preview=preview,
         reading=said,
     )
 
 
-def card_with(session: Session, dataset_id: str) -> DatasetCard:
+def card_with(session: Session, dataset_id: str, stop: Stop | None = None) -> DatasetCard:
     """The card of a data set that the person has, read as they said the last time."""
     dataset = session.store.dataset(session.owner, dataset_id)
-    return card_of(dataset, session.store.reading(session.owner, dataset_id))
+    reading = session.store.reading(session.owner, dataset_id)
+    return card_of(dataset, reading, person=session.owner, stop=stop)
 
 
-def card_read_as(session: Session, card: DatasetCard, name: str, value: str) -> DatasetCard:
+def card_read_as(
+    session: Session, card: DatasetCard, name: str, value: str, stop: Stop | None = None
+) -> DatasetCard:
     """The same file read in another way; kept with the data set once it has been looked at."""
     known = session.store.dataset(session.owner, card.id)
     reading = Reading.of({**card.reading, name: value})
-    found = card_of(known, reading.as_dict())
+    found = card_of(known, reading.as_dict(), person=session.owner, stop=stop)
     session.store.set_reading(session.owner, card.id, reading.as_dict())
     return found
 
@@ -54,7 +68,9 @@ def card_at(
     """The card of a data set that the person has, by its file; None if it is gone."""
     of_path = (d for d in session.store.datasets(session.owner) if d.path == Path(path))
     known = next(of_path, None)
-    return card_of(known, reading) if known is not None and known.path.exists() else None
+    if known is None or not known.path.exists():
+        return None
+    return card_of(known, reading, person=session.owner)
 
 
 def show_cells_of(session: Session, run: dict[str, Any]) -> None:
@@ -80,7 +96,7 @@ def show_cells_of(session: Session, run: dict[str, Any]) -> None:
         if session.run_id == run_id:
             session.run_dataset = card
 
-    session.work(look, show)
+    session.read(look, show)
 
 
 def demo_card(session: Session, demo: str) -> DatasetCard:
@@ -93,7 +109,7 @@ def demo_card(session: Session, demo: str) -> DatasetCard:
     path = Path(example.make(folder))
     known = (d for d in session.store.datasets(session.owner) if d.path == path)
     dataset = next(known, None) or session.store.register(session.owner, path, example.title)
-    card = card_of(dataset)
+    card = card_of(dataset, person=session.owner)
     return DatasetCard(**{**_plain(card), "fields": {**card.fields, **dict(example.fields)}})
 
 
@@ -113,7 +129,7 @@ def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None
         session.say(f"{card.name} is ready. Press Run.", "success")
 
     session.say("Getting the demo data ready…")
-    session.work(lambda: demo_card(session, demo), opened)
+    session.read(lambda: demo_card(session, demo), opened)
 
 
 def open_preset(session: Session, preset: Preset) -> None:

@@ -32,4 +32,4 @@ def go_back_to(session: Session, run_id: str) -> None:
         if session.run_id != run_id:
             session.watch_run(run_id)
 
-    session.work(found, put)
+    session.read(found, put)

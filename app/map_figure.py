@@ -137,9 +137,9 @@ def as_csv(drawn: Drawn, wish: Wish) -> bytes:
     rows = frame.cells if frame.cells is not None else np.arange(len(frame.raw))
     names: Any = rows
     if wish.path:
-        from app.cell_colours import opened
+        from app.cell_colours import names_of_cells
 
-        index = opened(wish.path).obs.index
+        index = np.array(names_of_cells(wish.path), dtype=object)
         if len(index) > int(rows.max(initial=0)):
             names = index[rows]
     table = pd.DataFrame({"cell": names, "map_1": frame.raw[:, 0], "map_2": frame.raw[:, 1]})

@@ -5,13 +5,14 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app import reading
 from app.checking import problems_of
 from app.datasets import show_cells_of
+from app.fair_pool import FairPool
 from app.messages import error_from
 from app.run_news import News, gathered, seconds_left, values_by_block
 from app.session import DatasetCard, Session
@@ -34,14 +35,14 @@ class Server:
         self.data_dir = Path(data_dir).resolve()
         self.engine = Engine(self.data_dir, **engine_options)
         self.store = Store(self.data_dir)
-        self.pool = ThreadPoolExecutor(4, thread_name_prefix="diffbio-page")
+        self.pool = FairPool()
+        reading.begin(self.data_dir)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
         self._snapshots: OrderedDict[tuple[str, int, int], Snapshot] = OrderedDict()
         self._guard = threading.Lock()
         self._end = threading.Event()
-        self._thread = threading.Thread(
-            target=_look, args=(weakref.ref(self), self._end), daemon=True
-        )
+        told = (weakref.ref(self), self._end)
+        self._thread = threading.Thread(target=_look, args=told, daemon=True)
         self._thread.start()
 
     def snapshot(self, reader: RunReader, step: int) -> Snapshot | None:
@@ -62,7 +63,7 @@ class Server:
     def close(self) -> None:
         """Looks no more; runs go on."""
         self._end.set()
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.pool.shutdown()
         self.engine.close()
 
 
@@ -231,7 +232,7 @@ class RunDriver:
         if self._check_due is not None and now >= self._check_due:
             self._check_due = None
             self._checking += 1
-            self.server.pool.submit(self._check, self._checking)
+            self.server.pool.submit(self.session.owner, self._check, self._checking)
         self.memory.look(now)
         reader = self._reader
         if reader is None or now < self._next_look:

@@ -60,6 +60,7 @@ class Session(Document):
         self.data_dir = Path()
         self.schedule: Callable[[Callable[[], None]], None] = lambda function: function()
         self.work: Callable[..., None] = _at_once
+        self.read: Callable[..., None] = _at_once  # the same, for what waits for a file
         self._closing: list[Callable[[], None]] = []
         # Name of a pipeline -> its run that was shown when another pipeline was opened.
         self._left: dict[str, str] = {}

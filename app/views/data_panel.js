@@ -204,7 +204,11 @@ export function render({ model }) {
     const pane = find(".look"), p = model.preview
     pane.replaceChildren()
     pane.classList.toggle("busy", !!model.busy)
-    if (model.busy) return pane.append(make("p", "hint", model.busy))
+    if (model.busy) {
+      const stop = make("button", "stop", "Stop")
+      stop.onclick = () => model.send_msg({ do: "stop" })
+      return pane.append(make("p", "hint", model.busy), stop)
+    }
     if (model.problem.what) {
       const bad = make("div", "problem")
       bad.append(make("b", "", model.problem.what), make("span", "", model.problem.fix || ""))

@@ -1,5 +1,6 @@
 """Data: bring a file, look at it, say where things lie in it, and use it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from app.applying import offer, trained_pipeline
 from app.datasets import card_read_as, card_with, open_demo
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
+from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.errors import DataError, UserError
 
@@ -58,6 +60,8 @@ class DataPanel(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         self.card: DatasetCard | None = session.dataset
+        self._stop = Stop()
+        session.on_close(lambda: self._stop.set())
         token = DESKS.open(session.owner, session.store)
         session.on_close(lambda: DESKS.close(token))
         self._desk = DataDesk(
@@ -97,12 +101,14 @@ class DataPanel(pn.viewable.Viewer):
         do, session = message.get("do"), self.session
         if do in ("uploaded", "look"):
             known = str(message["id"])
-            self._look(lambda: card_with(session, known))
+            self._look(lambda stop: card_with(session, known, stop))
         elif do == "refused":
             session.say(str(message.get("text", ""))[:300], "warning")
         elif do == "server":
             path = str(message["path"])
-            self._look(lambda: self._registered(path))
+            self._look(lambda stop: self._registered(path, stop))
+        elif do == "stop":
+            self._stop.set()
         elif do == "enter":
             self._list_all(str(message["path"]))
         elif do == "demo":
@@ -115,7 +121,7 @@ class DataPanel(pn.viewable.Viewer):
             self._show()
         elif do == "reading" and self.card is not None:
             card, name, value = self.card, str(message["name"]), str(message["value"])
-            self._look(lambda: card_read_as(session, card, name, value))
+            self._look(lambda stop: card_read_as(session, card, name, value, stop))
         elif do == "use" and self.card is not None:
             session.use_dataset(self.card)
             session.showing = ""
@@ -124,21 +130,28 @@ class DataPanel(pn.viewable.Viewer):
             session.apply_to(self.card)
             session.showing = ""
 
-    def _registered(self, path: str) -> DatasetCard:
+    def _registered(self, path: str, stop: Stop) -> DatasetCard:
         file = inside_folder(self.session.data_dir, path)
-        return card_with(self.session, self.session.store.register(self.session.owner, file).id)
+        known = self.session.store.register(self.session.owner, file)
+        return card_with(self.session, known.id, stop)
 
-    def _look(self, make: Any) -> None:
+    def _look(self, make: Callable[[Stop], DatasetCard]) -> None:
+        self._stop.set()  # nobody waits for the look before this one any more
+        stop = self._stop = Stop()
         self._desk.param.update(busy="Looking at the file", problem={})
 
         def work() -> Any:
             try:
-                return make()
+                return make(stop)
             except Exception as error:
                 return error
 
         def show(found: Any) -> None:
+            if stop is not self._stop:
+                return
             self._desk.busy = ""
+            if isinstance(found, StoppedError):
+                return
             # Whatever went wrong, the file that was looked at before is not the one asked for.
             self.card = found if isinstance(found, DatasetCard) else None
             if isinstance(found, UserError):
@@ -152,7 +165,7 @@ class DataPanel(pn.viewable.Viewer):
             self._show()
             self._list_all(self._desk.folder)
 
-        self.session.work(work, show)
+        self.session.read(work, show)
 
     def _show(self) -> None:
         card = self.card
@@ -164,7 +177,7 @@ class DataPanel(pn.viewable.Viewer):
             if self.card is card:
                 self._desk.applying = found
 
-        self.session.work(lambda: offer(self.session, card), show)
+        self.session.read(lambda: offer(self.session, card), show)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._desk

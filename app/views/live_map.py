@@ -93,7 +93,7 @@ class LiveMap(pn.viewable.Viewer):
         session, before = self.session, self.wish.path
         self.wish = of_cells_shown(self.wish, session)
         if (path := self.wish.path) and path != before:
-            session.work(lambda: look_into(path))  # the first gene need not wait for it
+            session.read(lambda: look_into(path))  # the first gene need not wait for it
         self._bar.param.update(colours=self._colours(), genes=bool(path))
         words = words_without_map(session) if self.drawn is None else ("", "")
         self._stage.param.update(title=words[0], sentence=words[1])

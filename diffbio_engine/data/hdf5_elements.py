@@ -4,7 +4,6 @@ Written for what is in people's files, not for one version of anndata: 0.6 (tabl
 data sets, categories in ``uns``), 0.7 (``__categories``), 0.8 and newer (``encoding-type``).
 """
 
-import os
 from typing import Any
 
 import h5py
@@ -12,25 +11,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
 
 type Item = h5py.Group | h5py.Dataset
-
-
-def memory_of_this_machine() -> int:
-    """Bytes of memory that the machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def refuse_if_too_big(n_bytes: int, where: str) -> None:
-    """A few kilobytes on disk can stand for terabytes in memory."""
-    most = memory_of_this_machine() // 2
-    if n_bytes > most:
-        raise DataError(
-            f"{where} would need {n_bytes / 2**30:,.0f} GB of memory, more than half of what this "
-            f"machine has ({most / 2**30:,.0f} GB is half).",
-            fix="Use a machine with more memory, or store the matrix as sparse CSR.",
-        )
 
 
 def texts(values: Any) -> np.ndarray:

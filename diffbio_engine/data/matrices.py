@@ -12,9 +12,9 @@ from diffbio_engine.data.hdf5_elements import (
     check_sparse,
     encoding,
     is_sparse,
-    refuse_if_too_big,
     sparse_shape,
 )
+from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
 
 # Below this a matrix is taken into memory, where any row is as near as any other.

@@ -13,8 +13,9 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.hdf5_check import open_hdf5
-from diffbio_engine.data.hdf5_elements import read_dataset, refuse_if_too_big
+from diffbio_engine.data.hdf5_elements import read_dataset
 from diffbio_engine.data.matrices import InMemory, OnDisk
+from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
 
 GENES = "Gene Expression"

@@ -30,7 +30,7 @@ def server(tmp_path):
 def session(server):
     made = Session()
     attach(made, server)
-    made.work = Session().work  # at once, in this thread
+    made.work = made.read = Session().work  # at once, in this thread
     yield made
     made.close()
 

@@ -1,0 +1,37 @@
+"""Answers of readers are looked at before the page believes them: they read a stranger's bytes."""
+
+import logging
+from typing import Any
+
+from diffbio_engine.apart.reader import AGAIN
+from diffbio_engine.errors import DataError
+
+_LOG = logging.getLogger(__name__)
+
+
+def checked_preview(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """A preview of the form that the page relies on; its reader read a stranger's bytes."""
+
+    def is_list_of(what: Any, **kinds: type) -> bool:
+        return isinstance(what, list) and all(
+            isinstance(w, dict) and all(isinstance(w.get(k), kind) for k, kind in kinds.items())
+            for w in what
+        )
+
+    fine = (
+        all(isinstance(found.get(k), int) and found[k] >= 0 for k in ("n_cells", "n_genes"))
+        and all(isinstance(found.get(k), str) for k in ("kind", "name", "sentence"))
+        and all(is_list_of(found.get(k), name=str, n_values=int) for k in ("obs", "var"))
+        and is_list_of(found.get("matrices"), place=str, holds=str, sentence=str)
+        and isinstance(found.get("suggested"), dict)
+        and all(isinstance(v, str) for v in found["suggested"].values())
+        and isinstance(found.get("obsm"), dict)
+        and isinstance(found.get("warnings"), list)
+        and all(isinstance(w, str) for w in found["warnings"])
+    )
+    if not fine:
+        _LOG.warning("the reader of %s gave a preview of another form", name)
+        raise DataError(
+            f"{name} could not be read: its reader gave no answer that makes sense.", fix=AGAIN
+        )
+    return found

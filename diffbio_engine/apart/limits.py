@@ -1,0 +1,122 @@
+"""What a process that reads a person's file may take: memory, time, room on the disk."""
+
+import contextlib
+import os
+import resource
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffbio_engine.data.memory import memory_of_this_machine
+from diffbio_engine.errors import DataError
+
+_MB, _GB = 2**20, 2**30
+_SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 30.0, 1.0, 1800.0
+# A value that is not zero takes 1 to 1.5 bytes in a compressed file, and 24 while it is read:
+# value and place as they lie there (8 + 8), and as they are used here (4 + 4).
+_MEMORY, _MEMORY_PER_BYTE = 3 * _GB // 2, 24
+_LARGEST_FILE = 64 * _GB
+_MOST_OPEN_FILES = 64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What reading one file may take.
+
+    Attributes:
+        file_bytes: The size of the file, by which the rest is measured.
+        memory: Bytes beyond what a reader has before it reads.
+        seconds: For one question.
+    """
+
+    file_bytes: int
+    memory: int
+    seconds: float
+
+    def memory_in_words(self) -> str:
+        """``"1.5 GB"``."""
+        return f"{self.memory / _GB:.1f} GB"
+
+    def size_in_words(self) -> str:
+        """``"53 kB"``."""
+        n = self.file_bytes
+        return f"{n / _MB:,.1f} MB" if n >= _MB else f"{max(n // 1000, 1)} kB"
+
+
+def limits_for(path: str | Path) -> Limits:
+    """The limits for a file or folder: they grow with its size.
+
+    ``READ_SECONDS`` and ``READ_MEMORY_GB`` in the environment change the time that a small file
+    may take, and the most memory that any may take (half of the machine's without it).
+    """
+    n_bytes = _size(Path(path))
+    allowed = _number("READ_SECONDS", _SECONDS)
+    seconds = min(allowed + _SECONDS_PER_MB * n_bytes / _MB, max(_MOST_SECONDS, allowed))
+    most = _number("READ_MEMORY_GB", memory_of_this_machine() / 2 / _GB) * _GB
+    memory = min(_MEMORY + _MEMORY_PER_BYTE * n_bytes, most)
+    return Limits(
+        n_bytes, int(memory), min(seconds, max(_MOST_SECONDS, _number("READ_SECONDS", 0)))
+    )
+
+
+def _number(name: str, usual: float) -> float:
+    text = os.environ.get(name, "").strip()
+    try:
+        value = float(text) if text else usual
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9 or (text and value == 0):
+        raise DataError(f"{name}={text} is no number above 0.", fix=f"Set {name} to a number.")
+    return value
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            return sum(p.stat().st_size for p in path.iterdir() if p.is_file())
+        return path.stat().st_size
+    return 0
+
+
+def confine(limits: Limits) -> None:
+    """In a reader, for the rest of its life: no more memory, files and descriptors than these."""
+    data, mapped = _in_use()
+    for kind, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, data + limits.memory),
+        # Compiled code may map files besides; this only stops what is not private memory.
+        (resource.RLIMIT_AS, mapped + limits.memory + _GB),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE),
+        (resource.RLIMIT_NOFILE, _MOST_OPEN_FILES),
+    ):
+        # macOS knows some of these only by name.
+        with contextlib.suppress(ValueError, OSError):
+            hard = resource.getrlimit(kind)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (most, most))
+    with contextlib.suppress(OSError):
+        # Where the machine runs out of memory all the same, this one goes first.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def allow_time(seconds: float) -> None:
+    """In a reader, for one question: the kernel ends it then, whatever it is busy with."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if seconds:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        until = int(used.ru_utime + used.ru_stime + seconds) + 2
+        with contextlib.suppress(ValueError, OSError):
+            hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+            resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
+
+
+def _in_use() -> tuple[int, int]:
+    """Bytes of private memory and of all that is mapped, now."""
+    found = {"VmData": 0, "VmSize": 0}
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in found:
+                found[name] = int(value.split()[0]) * 1024
+    return found["VmData"] or _GB, found["VmSize"] or 4 * _GB

@@ -1,0 +1,180 @@
+"""In a reader: answers questions about one person's file, as plain data."""
+
+import os
+import socket
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.apart.frames import receive, send
+from diffbio_engine.apart.limits import Limits, allow_time, confine
+from diffbio_engine.data import Dataset, align_genes, inspect, names_and_ids, read
+from diffbio_engine.data.matrix_look import RAW, look
+from diffbio_engine.errors import DataError, UserError, did_you_mean
+
+type Arrays = dict[str, np.ndarray]
+type Answer = tuple[dict[str, Any], Arrays]
+
+_ROWS_AT_ONCE = 4096
+
+
+def serve(connection: socket.socket, told: dict[str, Any]) -> None:
+    """Answers until the page closes the connection.
+
+    Args:
+        connection: To the page.
+        told: ``limits``, ``scratch`` (a folder of its own), ``patient`` (whether others come
+            first on the processor).
+    """
+    limits = Limits(**told["limits"])
+    with open(os.devnull, "r+b") as nothing:  # a crash is told by how it ended, not by its noise
+        for number in (0, 1, 2):
+            os.dup2(nothing.fileno(), number)
+    tempfile.tempdir = told["scratch"]
+    if told["patient"]:
+        os.nice(5)
+    confine(limits)
+    reader = Reader()
+    while True:
+        try:
+            asked, _ = receive(connection)
+        except EOFError:
+            return
+        allow_time(limits.seconds + 5)
+        content, arrays = _answered(reader, asked)
+        try:
+            send(connection, content, arrays)
+        except MemoryError:
+            send(connection, {"trouble": "memory"})
+        allow_time(0)
+
+
+def _answered(reader: "Reader", asked: dict[str, Any]) -> Answer:
+    try:
+        question: Callable[..., Answer] = getattr(reader, f"ask_{asked['question']}")
+        content, arrays = question(**asked["with"])
+        return {"answer": content}, arrays
+    except UserError as error:
+        return {"error": error.as_dict()}, {}
+    except MemoryError:
+        return {"trouble": "memory"}, {}
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        if "memory" in said.lower() and "alloc" in said.lower():  # so does HDF5 say it
+            return {"trouble": "memory"}, {}
+        return {"trouble": "mistake", "said": said, "trace": traceback.format_exc()[-4000:]}, {}
+
+
+class Reader:
+    """One file. What begins with ``ask_`` can be asked by the page."""
+
+    def __init__(self) -> None:
+        self._dataset: Dataset | None = None
+        self._raw: dict[str, bool] = {}
+        self._totals: Arrays = {}
+
+    def ask_inspect(self, path: str, options: dict[str, Any]) -> Answer:
+        """What `diffbio_engine.data.inspect` says, as plain data."""
+        return inspect(path, **options).as_dict(), {}
+
+    def ask_open(self, path: str, options: dict[str, Any]) -> Answer:
+        """Opens the file for the questions below."""
+        self._dataset = read(Path(path), **options)
+        return {"n_cells": self._dataset.n_cells, "name": self._dataset.name}, {}
+
+    def ask_cells(self) -> Answer:
+        """The names of the cells."""
+        return {"names": [str(n) for n in self._opened.obs.index]}, {}
+
+    def ask_column(self, name: str, most: int) -> Answer:
+        """A column of ``obs``: ``values``, or ``codes`` of ``names`` with their ``colors``."""
+        dataset = self._opened
+        series = dataset.column(name)
+        if series.dtype.kind in "fiu" and not isinstance(series.dtype, pd.CategoricalDtype):
+            return {}, {"values": series.to_numpy(np.float32)}
+        marked = series if series.dtype.name == "category" else series.astype("category")
+        names = [str(c) for c in marked.cat.categories]
+        if len(names) > most:
+            raise DataError(
+                f"The column '{name}' has {len(names):,} different values, and at most "
+                f"{most} can be told apart by colour.",
+                fix="Choose a column with fewer categories.",
+            )
+        stored = dataset.uns.get(f"{name}_colors")
+        # A single colour comes back as a string, several as an array.
+        colors = [str(c) for c in np.atleast_1d(stored)[:most]] if stored is not None else []
+        codes = marked.cat.codes.to_numpy(np.int32)
+        return {"names": names, "colors": colors}, {"codes": codes}
+
+    def ask_gene(self, gene: str, place: str) -> Answer:
+        """Values of a gene by cell; of raw counts ``log(1 + counts per 10 000)``.
+
+        Cost: one look at the stored values of the matrix, O(values), without a copy.
+        """
+        dataset = self._opened
+        names = dataset.genes(place).index
+        if gene not in names:
+            same = {str(n).lower(): n for n in names}
+            if gene.lower() not in same:
+                raise DataError(
+                    f"There is no gene '{gene}' in {dataset.name}.",
+                    fix=did_you_mean(gene, map(str, names)) or "Look at how its genes are named.",
+                )
+            gene = same[gene.lower()]
+        if place not in self._raw:
+            self._raw[place] = look(place, dataset.stored(place)).holds == RAW
+        values = self._column_of(place, int(names.get_loc(gene)))
+        if self._raw[place]:
+            totals = np.maximum(self._totals[place], 1)
+            values = np.log1p(values / totals * 1e4).astype(np.float32)
+        return {"gene": str(gene), "raw": self._raw[place]}, {"values": values}
+
+    def ask_genes_like(self, text: str, place: str, most: int) -> Answer:
+        """Genes whose name begins with or holds a text, the shortest first."""
+        small = text.strip().lower()
+        names = [str(n) for n in self._opened.genes(place).index] if small else []
+        begin = sorted((n for n in names if n.lower().startswith(small)), key=len)
+        if len(begin) < most:
+            begin += [n for n in names if small in n.lower() and not n.lower().startswith(small)]
+        return {"names": begin[:most]}, {}
+
+    def ask_overlap(self, place: str, names: list[str], ids: list[str]) -> Answer:
+        """How many of the genes of a trained pipeline are there."""
+        found = align_genes(*names_and_ids(self._opened.genes(place)), names, ids)
+        return {
+            "sentence": found.sentence,
+            "share": float(found.share),
+            "doubtful": bool(found.is_doubtful),
+        }, {}
+
+    @property
+    def _opened(self) -> Dataset:
+        if self._dataset is None:
+            raise DataError("The file was not opened.", fix="Open it again.")
+        return self._dataset
+
+    def _column_of(self, place: str, column: int) -> np.ndarray:
+        matrix: Any = self._opened.matrix(place)
+        n = self._opened.n_cells
+        values, totals = np.zeros(n, np.float32), self._totals.get(place)
+        fresh = totals is None
+        if totals is None:
+            totals = np.zeros(n, np.float32)
+        on_disk = hasattr(matrix, "block")
+        for start in range(0, n, _ROWS_AT_ONCE if on_disk else n):
+            block = matrix.block(start, start + _ROWS_AT_ONCE) if on_disk else matrix
+            rows = slice(start, start + block.shape[0])
+            there = np.flatnonzero(block.indices == column)
+            cells = np.searchsorted(block.indptr, there, side="right") - 1
+            values[rows] = np.bincount(cells, block.data[there], minlength=block.shape[0])
+            if fresh:
+                totals[rows] = block @ np.ones(block.shape[1], np.float32)
+        if on_disk:
+            matrix.close()
+        self._totals[place] = totals
+        return values

@@ -1,0 +1,146 @@
+"""The page's side: asks readers about files, a few for each person, and outlives what they meet."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.apart.checked import checked_preview
+from diffbio_engine.apart.nursery_line import COMMAND, NurseryLine
+from diffbio_engine.apart.opened import Opened
+from diffbio_engine.apart.reader import Reader
+from diffbio_engine.apart.stop import Stop
+from diffbio_engine.apart.turns import Turns
+from diffbio_engine.errors import DataError
+
+_KEPT_OPEN = 4
+_IDLE_SECONDS = 900.0
+
+
+class Readers:
+    """Reads files in processes of their own.
+
+    Args:
+        most: How many files are looked at at the same time; by default one for each processor,
+            at least 3.
+        per_person: How many of these for one person; the person's further ones wait.
+        scratch: Where zips are unpacked for a look; by default the system's temporary folder.
+        command: How the nursery is started.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int | None = None,
+        per_person: int = 2,
+        scratch: Path | None = None,
+        command: tuple[str, ...] = COMMAND,
+    ):
+        self.turns = Turns(most or max(3, os.cpu_count() or 1), per_person)
+        self.scratch, self._nursery = scratch, NurseryLine(command)
+        self._opening = threading.Lock()
+        self._open: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
+
+    def begin(self) -> None:
+        """Starts the nursery, so that the first look need not wait for its imports."""
+        self._nursery.begin()
+
+    def inspect(
+        self, path: str | Path, person: str = "", *, stop: Stop | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """What a file holds: `diffbio_engine.data.inspect(path, **options).as_dict()`.
+
+        Args:
+            path: The file or folder.
+            person: Whose turn it is.
+            stop: Ends the look when it is set.
+            options: As `inspect` takes them.
+
+        Raises:
+            DataError: If the file is wrong, takes too much or too long, or breaks its reader.
+            StoppedError: If it was stopped.
+        """
+        stop = stop or Stop()
+        with (
+            self.turns.turn(person or str(path), stop),
+            self._reader(Path(path), patient=True) as reader,
+        ):
+            stop.then(reader.cancel)
+            try:
+                found, _ = reader.ask("inspect", path=str(path), options=options)
+            except DataError:
+                stop.check()
+                raise
+        return checked_preview(found, Path(path).name)
+
+    def opened(self, path: str | Path, **options: Any) -> "Opened":
+        """The file, opened in a reader that is kept while somebody asks on; the last few are."""
+        path = Path(path)
+        key = (str(path), _stamp(path), json.dumps(options, sort_keys=True))
+        with self._opening:
+            self._let_go()
+            found = self._open.get(key)
+            if found is None or found.is_gone:
+                found = self._open[key] = self._opened(path, options)
+                while len(self._open) > _KEPT_OPEN:
+                    self._open.popitem(last=False)[1].close()
+            self._open.move_to_end(key)
+        return found
+
+    def close(self) -> None:
+        """Ends all readers."""
+        with self._opening:
+            for opened in self._open.values():
+                opened.close()
+            self._open.clear()
+        self._nursery.close()
+
+    def _let_go(self) -> None:
+        for key, opened in list(self._open.items()):
+            if time.monotonic() - opened.asked > _IDLE_SECONDS:
+                opened.close()
+            if opened.is_gone:
+                del self._open[key]
+
+    def _opened(self, path: Path, options: dict[str, Any]) -> Opened:
+        def born(file: Path, scratch: str) -> Reader:
+            return Reader.born(self._nursery, file, scratch, patient=False)
+
+        return Opened(path, options, born=born, folder=self._folder, turns=self.turns)
+
+    def _folder(self) -> str:
+        """A new folder for one reader."""
+        if self.scratch is not None:
+            self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.mkdtemp(prefix=f"reader-{os.getpid()}-", dir=self.scratch)
+
+    @contextlib.contextmanager
+    def _reader(self, path: Path, *, patient: bool) -> Iterator[Reader]:
+        scratch = self._folder()
+        try:
+            reader = Reader.born(self._nursery, path, scratch, patient=patient)
+            try:
+                yield reader
+            finally:
+                reader.end()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def clear_left_behind(scratch: Path) -> None:
+    """Removes what readers of servers that are gone left in the scratch folder."""
+    for folder in scratch.glob("reader-*"):
+        pid = folder.name.split("-")[1]
+        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+            shutil.rmtree(folder, ignore_errors=True)
