@@ -33,23 +33,18 @@ class Opened:
         self._process: Reader | None = None
         self._closed = False
         self.asked = time.monotonic()
-        self.n_cells = 0
+        self._n_cells = 0
 
     def ask(self, question: str, **told: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """An answer of `questions.Reader`; arrays of one value for each cell are checked."""
         with self._lock:
-            self.asked = time.monotonic()
-            if self._process is None:
-                self._open()
-            process = self._process
-            if process is None or self._closed:
-                raise DataError(f"{self.path.name} was closed.", fix="Ask again.")
+            process = self._opened()
             try:
                 content, arrays = process.ask(question, **told)
             finally:
                 if process.is_gone:
                     self.close()
-        if any(len(array) != self.n_cells for array in arrays.values()):
+        if any(len(array) != self._n_cells for array in arrays.values()):
             self.close()
             raise DataError(
                 f"{self.path.name} could not be read: its reader gave values of other cells.",
@@ -57,13 +52,28 @@ class Opened:
             )
         return content, arrays
 
+    @property
+    def n_cells(self) -> int:
+        """How many cells the file holds."""
+        with self._lock:
+            self._opened()
+        return self._n_cells
+
+    def _opened(self) -> Reader:
+        self.asked = time.monotonic()
+        if self._process is None:
+            self._open()
+        if self._process is None or self._closed:
+            raise DataError(f"{self.path.name} was closed.", fix="Ask again.")
+        return self._process
+
     def _open(self) -> None:
         with self._turns.turn(str(self.path)):
             self._scratch = self._folder()
             try:
                 self._process = self._born(self.path, self._scratch)
                 told = {"path": str(self.path), "options": self._options}
-                self.n_cells = int(self._process.ask("open", **told)[0].get("n_cells", 0))
+                self._n_cells = int(self._process.ask("open", **told)[0].get("n_cells", 0))
             except BaseException:
                 self.close()
                 raise
