@@ -130,9 +130,10 @@ class Drawing:
         look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
         place, ports = self.spec.layout.get(DATA, (0, 0)), self._ports[DATA]
         node = block_node(DATA, ports.kind, "Data", place, look, 0, ports.n_out)
-        return says(node, setting=words, note=" ".join(notes), classes=classes) | {
-            "deletable": False
-        }
+        meter, n_genes = "", self.spec.variable_genes
+        if n_genes and card is not None and card.n_genes > n_genes:
+            meter = f"trains on {n_genes:,} variable genes".replace(",", "\u202f")
+        return says(node, words, meter, " ".join(notes), classes) | {"deletable": False}
 
     def _block(self, block: Block) -> dict[str, Any]:
         session, declared = self.session, find_operator(block.operator)

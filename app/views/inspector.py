@@ -27,6 +27,13 @@ STEPS = Setting(
 SEED = Setting("seed", "int", 0, low=0, doc="The same seed gives the same run.")
 BATCH = Setting("batch_size", "int", 256, low=8, doc="Cells in a training step.")
 
+VARIABLE_GENES = Setting(
+    "variable_genes", "int", 0, low=0,
+    doc="How many genes to train on: those that vary most between cells (Seurat v3), within each"
+    " batch where batches are wired. The others stay in the file and can be coloured, tested and"
+    " searched. 0 trains on all genes, which takes longer and tells cells apart less well.",
+)  # fmt: skip
+
 NEXT_RUN = (STEPS, BATCH, SEED)
 
 
@@ -208,7 +215,8 @@ class Inspector(pn.viewable.Viewer):
             "summary": size or "Upload a file, pick one from the server or take a demo.",
         }
         self._block.empty = ""
-        self._block.show([], {})
+        chosen = row(VARIABLE_GENES, self.session.spec.variable_genes)
+        self._block.show([chosen], {VARIABLE_GENES.name: VARIABLE_GENES})
         places = card.fields if card else {}
         self._help.card = {
             "kind": "help",

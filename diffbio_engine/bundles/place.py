@@ -10,6 +10,7 @@ import pandas as pd
 
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.class_names import names_along
+from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
 from diffbio_engine.data import (
     CellSource,
     Dataset,
@@ -37,12 +38,12 @@ class NewCells:
 
     Attributes:
         arrays: By place in a result file, ``"obsm/X_latent"``.
-        layers: By name, cells x genes.
+        layers: By name, cells x genes of the file: an array, or CSR where only some are known.
         notes: What a person should know: genes matched, batches not known, layers left out.
     """
 
     arrays: dict[str, np.ndarray]
-    layers: dict[str, np.ndarray]
+    layers: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -73,7 +74,17 @@ def result_arrays(
     values = values_of_cells(pipeline, cells, (*small, *as_layers), tick=tick)
     arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
-    return NewCells(arrays, {name: values[port] for port, name in as_layers.items()}, notes)
+    arrays = {p: of_all_genes(cells, v) if p.startswith("var/") else v for p, v in arrays.items()}
+    if cells.chosen is not None:
+        arrays |= genes_trained_on(cells)
+        notes.append(cells.chosen.sentence)
+    layers = {name: of_all_genes(cells, values[port]) for port, name in as_layers.items()}
+    if cells.columns is not None:
+        notes += [
+            f"The layer {name} is known for {cells.n_genes:,} genes; it is 0 for the others."
+            for name in layers
+        ]
+    return NewCells(arrays, layers, notes)
 
 
 def _is_layer(place: str) -> bool:

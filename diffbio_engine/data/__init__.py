@@ -28,14 +28,16 @@ from diffbio_engine.data.read import inspect, read
 from diffbio_engine.data.reading import Choice, Reading, file_of, source_of
 from diffbio_engine.data.source import Batch, CellSource
 from diffbio_engine.data.suggestions import batch_candidates, suggest_fields
+from diffbio_engine.data.variable_genes import VariableGenes, asked_for, most_variable_genes
 from diffbio_engine.data.write import Written, write_result
 
 __all__ = [
     "Batch", "BatchSampler", "CellSource", "Choice", "ColumnPreview", "Dataset", "Example",
     "FROM_SYMBOLS", "Fields", "GeneAlignment", "Labels", "MatrixPreview", "NeighbourSampler",
-    "OnDisk", "Preview", "Reading", "SamplerState", "Written", "align_genes", "ambient_profile",
-    "batch_candidates", "category_colors", "check_hdf5", "examples", "file_of", "inspect",
-    "iterate_chunks", "labels_of", "made_unique", "names_and_ids", "open_source", "read",
-    "require_counts", "require_several", "resolve", "sample_cells", "simulate_batches",
-    "source_of", "suggest_fields", "write_result",
+    "OnDisk", "Preview", "Reading", "SamplerState", "VariableGenes", "Written", "align_genes",
+    "ambient_profile", "asked_for", "batch_candidates", "category_colors", "check_hdf5",
+    "examples", "file_of", "inspect", "iterate_chunks", "labels_of", "made_unique",
+    "most_variable_genes", "names_and_ids", "open_source", "read", "require_counts",
+    "require_several", "resolve", "sample_cells", "simulate_batches", "source_of",
+    "suggest_fields", "write_result",
 ]  # fmt: skip

@@ -46,6 +46,10 @@ class InMemory:
         """Cells that lie side by side."""
         return self._csr[start:stop]
 
+    def of_genes(self, columns: np.ndarray) -> "InMemory":
+        """The same cells with some of the genes only, copied."""
+        return InMemory(self._csr[:, columns])
+
     def load(self) -> sp.csr_matrix:
         """All of it, in memory."""
         return self._csr
@@ -79,6 +83,7 @@ class OnDisk:
         sideways: bool = False,
     ):
         self.path, self.place, self._columns = Path(path), place, columns
+        self._sideways = sideways
         # Its bytes on disk are not cells by genes as anndata has them.
         self.rearranged = sideways or columns is not None
         self._file: h5py.File | None = None
@@ -150,6 +155,11 @@ class OnDisk:
 
     def _some_genes(self, block: sp.csr_matrix) -> sp.csr_matrix:
         return block if self._columns is None else block[:, self._columns]
+
+    def of_genes(self, columns: np.ndarray) -> "OnDisk":
+        """The same cells with some of the genes only; nothing is read."""
+        kept = columns if self._columns is None else self._columns[columns]
+        return OnDisk(self.path, self.place, columns=kept, sideways=self._sideways)
 
     def rows(self, indices: np.ndarray) -> sp.csr_matrix:
         """These cells, in this order; runs of neighbours are read at once."""

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.counts import as_matrix
 from diffbio_engine.data.genes import GeneAlignment
 from diffbio_engine.data.matrices import InMemory, Matrix
+from diffbio_engine.data.variable_genes import VariableGenes, of_some_genes
 from diffbio_engine.errors import DataError
 
 # Arrays by port name with one row per cell drawn, and "cell_index".
@@ -43,6 +44,9 @@ class CellSource:
         self.label_names = dict(label_names or {})
         self.var_names, self.var_ids = var_names, var_ids
         self._alignment = alignment
+        # Where these cells are seen through some of their genes: through which, and all of them.
+        self.chosen: VariableGenes | None = None
+        self._whole: CellSource | None = None
         lengths = {k: len(v) for k, v in self.per_cell.items()}
         if self.counts is not None:
             lengths = {"counts": self.counts.shape[0], **lengths}
@@ -61,6 +65,18 @@ class CellSource:
         if self.counts is None:
             return 0
         return self.counts.shape[1] if self._alignment is None else len(self._alignment.columns)
+
+    @property
+    def of_all_genes(self) -> "CellSource":
+        """The same cells with every gene that is stored: itself, where none was left out."""
+        return self if self._whole is None else self._whole
+
+    @property
+    def columns(self) -> np.ndarray | None:
+        """Where each gene lies among the stored ones (-1: nowhere); None for the same places."""
+        if self._alignment is not None:
+            return self._alignment.columns
+        return None if self.chosen is None else self.chosen.columns
 
     @property
     def backed(self) -> bool:
@@ -99,7 +115,7 @@ class CellSource:
     def subset(self, indices: np.ndarray) -> "CellSource":
         """Some of the cells, in memory."""
         indices = np.asarray(indices, np.int64)
-        return CellSource(
+        some = CellSource(
             None if self.counts is None else self.counts.rows(indices),
             {k: v[indices] for k, v in self.per_cell.items()},
             self.per_dataset,
@@ -108,6 +124,9 @@ class CellSource:
             var_ids=self.var_ids,
             alignment=self._alignment,
         )
+        some.chosen = self.chosen
+        some._whole = None if self._whole is None else self._whole.subset(indices)
+        return some
 
     def aligned(self, alignment: GeneAlignment) -> "CellSource":
         """The same cells seen through the genes of a trained pipeline; missing genes are 0."""
@@ -116,7 +135,7 @@ class CellSource:
             if values.shape == (self.n_genes,):
                 taken = alignment.take(values[None])[0]
                 per_dataset[name] = taken / taken.sum() if name == "ambient_profile" else taken
-        return CellSource(
+        seen = CellSource(
             self.counts,
             self.per_cell,
             per_dataset,
@@ -125,6 +144,26 @@ class CellSource:
             var_ids=alignment.var_ids,
             alignment=alignment,
         )
+        seen._whole = self
+        return seen
+
+    def of_genes(self, chosen: VariableGenes) -> "CellSource":
+        """The same cells seen through some of their genes; the others are never made dense.
+
+        What is known of all genes (profiles, regulators, pairs) is then known of these.
+        """
+        assert self.counts is not None, "genes are chosen by counts"
+        columns, n = chosen.columns, self.n_genes
+        seen = CellSource(
+            self.counts.of_genes(columns),
+            {k: v[:, columns] if v.shape[1:] == (n,) else v for k, v in self.per_cell.items()},
+            {k: of_some_genes(k, v, columns, n) for k, v in self.per_dataset.items()},
+            label_names=self.label_names,
+            var_names=None if self.var_names is None else np.asarray(self.var_names)[columns],
+            var_ids=None if self.var_ids is None else np.asarray(self.var_ids)[columns],
+        )
+        seen.chosen, seen._whole = chosen, self
+        return seen
 
     def close(self) -> None:
         """Closes the file on disk, if there is one."""

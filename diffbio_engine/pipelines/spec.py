@@ -53,6 +53,7 @@ class PipelineSpec:
         weights: Weight of a loss port in the objective; others keep the port's default.
         layout: Places of the blocks on the canvas; not part of equality.
         training: Stages and schedules that suggest themselves for it, as plain data.
+        variable_genes: How many of the most variable genes to train on; 0 for all genes.
     """
 
     name: str
@@ -62,6 +63,7 @@ class PipelineSpec:
     weights: dict[str, float] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     layout: dict[str, tuple[float, float]] = field(default_factory=dict, compare=False)
+    variable_genes: int = 0
 
     def block(self, block_id: str) -> Block:
         """The block of this id."""
@@ -76,13 +78,28 @@ class PipelineSpec:
         )
 
     def with_config(self, block_id: str, **changes: Any) -> "PipelineSpec":
-        """The same pipeline with some settings of one block changed."""
+        """The same pipeline with some settings of one block changed.
+
+        The block ``data`` has one, ``variable_genes``.
+        """
+        if block_id == DATA:
+            return self._with_data(**changes)
         self.block(block_id)
         blocks = tuple(
             replace(b, config={**b.config, **changes}) if b.id == block_id else b
             for b in self.blocks
         )
         return replace(self, blocks=blocks)
+
+    def _with_data(self, **changes: Any) -> "PipelineSpec":
+        unknown = [name for name in changes if name != "variable_genes"]
+        if unknown:
+            raise PipelineError(
+                f"there is no setting '{unknown[0]}'.",
+                fix=did_you_mean(unknown[0], ["variable_genes"]) or "It has variable_genes.",
+                where=DATA,
+            )
+        return replace(self, variable_genes=_n_genes(changes["variable_genes"]))
 
     def to_json(self) -> dict[str, Any]:
         """The document as JSON data, with every setting written out."""
@@ -107,6 +124,7 @@ class PipelineSpec:
             "outputs": dict(self.outputs),
             "weights": dict(self.weights),
             "training": dict(self.training),
+            "variable_genes": self.variable_genes,
             "layout": {name: list(place) for name, place in self.layout.items()},
         }
 
@@ -125,6 +143,7 @@ class PipelineSpec:
                 outputs={str(k): str(v) for k, v in document.get("outputs", {}).items()},
                 weights={str(k): float(v) for k, v in document.get("weights", {}).items()},
                 training=dict(document.get("training", {})),
+                variable_genes=_n_genes(document.get("variable_genes", 0)),
                 layout={
                     str(k): (float(v[0]), float(v[1]))
                     for k, v in document.get("layout", {}).items()
@@ -156,6 +175,17 @@ def _check_header(document: Any) -> None:
             f"The pipeline file has schema {schema}; this workbench reads up to {SCHEMA}.",
             fix="Open it with a newer version of the workbench.",
         )
+
+
+def _n_genes(value: Any) -> int:
+    """How many variable genes; a document of before there were any says nothing: all genes."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise PipelineError(
+            f"{value!r} is no number of variable genes.",
+            fix="Use a whole number; 0 trains on all genes.",
+            where=DATA,
+        )
+    return value
 
 
 def _block(entry: dict[str, Any]) -> Block:

@@ -96,8 +96,8 @@ class Application:
         marked = scene.marked(bundle.pipeline)
         findings = scene.findings(step, bundle.pipeline)
         of_cells = tuple(f for f in findings.found if plan.port(f.port).per_cell)
-        told = (*of_cells, *(marked.findings() if marked else ()))
-        self.writer.findings(replace(findings, found=told))
+        told = replace(findings, found=of_cells)
+        self.writer.findings(marked.added_to(told) if marked else told)
         return marked
 
     def _tick(self, share: float) -> None:

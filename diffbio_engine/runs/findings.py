@@ -19,6 +19,8 @@ FILE = "findings.npz"
 _FACTS = "facts.json"
 # The axis along which the mean shares of groups of cells lie.
 GROUPS = "groups"
+# All genes of the file, where a pipeline was trained on some of them.
+ALL_GENES = "all genes"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Findings:
     """All that a run has found so far.
 
     Attributes:
-        names: By ``"block.axis"`` (or ``"genes"``), what lies along an axis.
+        names: By ``"block.axis"``, ``"genes"`` or ``"all genes"``, what lies along an axis.
         kinds: By port, the kind of everything that can be drawn on a map.
         first: The port by which the map is coloured until somebody chooses: what the pipeline
             names first among its results; empty for the clusters.
@@ -59,9 +61,14 @@ class Findings:
     first: str = ""
 
     def along(self, finding: Finding, axis: str) -> list[str]:
-        """Names along an axis of a finding."""
+        """Names along an axis of a finding.
+
+        Genes are those that the pipeline was trained on, or all of the file: what fits.
+        """
         own = f"{finding.port.split('.')[0]}.{axis}"
-        return self.names[own if own in self.names else axis]
+        length = finding.values.shape[finding.axes.index(axis)]
+        fit = (k for k in (own, axis, ALL_GENES) if len(self.names.get(k, ())) == length)
+        return self.names[next(fit, own if own in self.names else axis)]
 
 
 def save_findings(folder: Path, findings: Findings) -> None:

@@ -1,6 +1,6 @@
 """Which genes tell the groups of a map apart: what one asks of clusters first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from diffbio_engine.data import CellSource
 from diffbio_engine.data.write import PROBABILITIES
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.runs.findings import Finding
+from diffbio_engine.runs.findings import ALL_GENES, Finding, Findings
 
 _FEWEST_CELLS = 3
 _PER_CELL = 10_000.0
@@ -130,6 +130,11 @@ class Marked:
             for name, values, doc, ranks in told
         )  # fmt: skip
 
+    def added_to(self, findings: Findings) -> Findings:
+        """These findings with the tables of marker genes, whose genes are all those of the file."""
+        names = {**findings.names, ALL_GENES: self.genes}
+        return replace(findings, found=(*findings.found, *self.findings()), names=names)
+
     def for_scanpy(self) -> dict[str, Any]:
         """What ``scanpy.tl.rank_genes_groups`` leaves in ``uns``: its plots and tables read it.
 
@@ -172,18 +177,21 @@ def marked_groups(
 ) -> Marked | None:
     """The marker genes of the likeliest class of each cell; None where there are no counts.
 
+    All genes of the file are compared, also those that a pipeline was not trained on.
+
     Args:
         shares: Of the cells in ``rows`` (None: of all) among the classes of ``port``.
         place: Where they lie in a result file.
     """
-    if cells.counts is None or cells.var_names is None:
+    whole = cells.of_all_genes
+    if whole.counts is None or whole.var_names is None:
         return None
     n, axis = shares.shape[1], plan.port(port).axis_names[-1]
     return Marked(
-        marker_genes(cells, shares.argmax(axis=1), n, rows),
+        marker_genes(whole, shares.argmax(axis=1), n, rows),
         port,
         axis,
         names_along(plan, cells, port.split(".")[0], axis, n),
-        [str(name) for name in cells.var_names],
+        [str(name) for name in whole.var_names],
         place,
     )

@@ -4,10 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from diffbio_engine.data import CellSource, Dataset, Fields, open_source
+from diffbio_engine.data import (
+    CellSource,
+    Dataset,
+    Fields,
+    asked_for,
+    most_variable_genes,
+    open_source,
+)
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
-from diffbio_engine.pipelines import Pipeline, PipelineSpec, Plan, plan, ports_of
+from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
 from diffbio_engine.training.train import LEARNING_RATE, WEIGHT
@@ -58,9 +65,28 @@ def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, CellSource, Plan, dict[s
         )
     except DataError as error:
         raise error.at("data") from None
-    classes = {name: len(names) for name, names in cells.label_names.items()}
-    planned = plan(document, ports_of(cells, classes))
+    planned = plan(document, _ports(cells))
     return dataset, fields, cells, planned, _training_options(spec, planned)
+
+
+def _ports(cells: CellSource) -> dict[str, DataPort]:
+    return ports_of(cells, {name: len(names) for name, names in cells.label_names.items()})
+
+
+def with_variable_genes(
+    cells: CellSource, n_genes: int, say: Callable[[str, str], None] | None = None
+) -> CellSource:
+    """The cells seen through their most variable genes, chosen within batches where these matter.
+
+    Genes that a field names are kept as well. The cells themselves, where there are no more genes.
+    """
+    if not n_genes or cells.counts is None or cells.n_genes <= n_genes:
+        return cells
+    if say:
+        say("data", f"Choosing {n_genes:,} variable genes of {cells.n_genes:,}")
+    batches = cells.per_cell.get("batch_labels")
+    chosen = most_variable_genes(cells.counts, n_genes, batches, asked_for(cells.per_dataset))
+    return cells.of_genes(chosen)
 
 
 def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
@@ -117,6 +143,9 @@ def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Op
     if say:
         say("data", "Reading the data")
     dataset, fields, cells, planned, options = _looked_at(spec)
+    seen = with_variable_genes(cells, planned.spec.variable_genes, say)
+    if seen is not cells:
+        cells, planned = seen, plan(planned.spec, _ports(seen))
     if say:
         say("", "Building the pipeline")
     pipeline = Pipeline(planned, seed=spec.seed)

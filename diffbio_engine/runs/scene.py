@@ -1,7 +1,6 @@
 """What is drawn of a run at one step: the map of the cells, their clusters, what they score."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,7 +91,7 @@ class Scene:
         if not self._known:
             self.whole(pipeline)
         found = findings_of(step, self.plan, self.cells, self._known, self.rows)
-        return replace(found, found=(*found.found, *marked.findings())) if marked else found
+        return marked.added_to(found) if marked else found
 
     def marked(self, pipeline: Pipeline) -> Marked | None:
         """Marker genes of the groups that colour the map, as of the last whole snapshot."""

@@ -53,6 +53,8 @@ class Preset:
 
 # What most ready pipelines begin with: counts to a latent space of ten dimensions.
 LATENT = {"latent_dim": 10, "hidden_dims": (128, 128)}
+# Genes that are trained on, where a file has more (Stuart et al. 2019 and scanpy take as many).
+VARIABLE_GENES = 2000
 # One joint stage; what is prepared from the data looks again every few epochs.
 JOINT: dict[str, Any] = {
     "stages": [{"name": "joint", "epochs": 12, "least_steps": 240, "refresh_every": 3}],
@@ -100,6 +102,7 @@ def assembled(
         outputs={n: p for n, p in (outputs or {}).items() if p.split(".")[0] in kept},
         weights={p: w for p, w in (weights or {}).items() if p.split(".")[0] in kept},
         training=JOINT if training is None else training,
+        variable_genes=VARIABLE_GENES,
     )
 
 

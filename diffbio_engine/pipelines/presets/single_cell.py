@@ -1,7 +1,7 @@
 """The single-cell pipeline: ambient removal, normalisation, batch correction, map, clusters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from diffbio_engine.declare import Config, Operator, dial, setting, size
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.pipelines.pipeline import Pipeline
 from diffbio_engine.pipelines.plan import plan
-from diffbio_engine.pipelines.presets.preset import Preset
+from diffbio_engine.pipelines.presets.preset import VARIABLE_GENES, Preset
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.wiring import DataPort
 
@@ -249,7 +249,7 @@ def _for_fields(fields: Mapping[str, str] | None) -> PipelineSpec:
     def has(name: str) -> bool:
         return fields is None or not fields.get(name, "ambient:").startswith("ambient:")
 
-    return single_cell_spec(
+    document = single_cell_spec(
         SingleCellPipelineConfig(
             latent_dim=10,
             hidden_dims=(128, 128),
@@ -257,6 +257,7 @@ def _for_fields(fields: Mapping[str, str] | None) -> PipelineSpec:
             enable_batch_correction=has("batch_labels"),
         )
     )
+    return replace(document, variable_genes=VARIABLE_GENES)
 
 
 PRESET = Preset(

@@ -1,0 +1,39 @@
+"""What a pipeline says of the genes that it was trained on, laid among all genes of a file."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from diffbio_engine.data import CellSource
+
+
+def of_all_genes(cells: CellSource, values: np.ndarray) -> np.ndarray | sp.csr_matrix:
+    """Numbers along the genes of a pipeline, (..., genes), along those of the file.
+
+    One number a gene is NaN where the pipeline does not know the gene. A layer becomes CSR with
+    entries for the genes that it knows, and only for these.
+    """
+    columns = cells.columns
+    if columns is None or values.shape[-1] != cells.n_genes:
+        return values
+    n_all, there = cells.of_all_genes.n_genes, columns >= 0
+    if values.ndim == 1:
+        wide = np.full(n_all, np.nan, np.result_type(values.dtype, np.float32))
+        wide[columns[there]] = values[there]
+        return wide
+    order = np.argsort(columns[there], kind="stable")
+    known = np.ascontiguousarray(values[:, there][:, order], np.float32)
+    n_cells, n_known = known.shape
+    indices = np.tile(columns[there][order].astype(np.int32), n_cells)
+    pointers = np.arange(n_cells + 1, dtype=np.int64) * n_known
+    return sp.csr_matrix((known.ravel(), indices, pointers), shape=(n_cells, n_all))
+
+
+def genes_trained_on(cells: CellSource) -> dict[str, np.ndarray]:
+    """Which genes were chosen to train on, as two columns of a result file's ``var``."""
+    assert cells.chosen is not None
+    trained = np.zeros(len(cells.chosen.ranks), bool)
+    trained[cells.chosen.columns] = True
+    return {
+        "var/trained_on_diffbio": trained,
+        "var/variable_rank_diffbio": cells.chosen.ranks,
+    }
