@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.reach import within_reach
 from app.reading import READERS
 from app.session import DatasetCard, Session
 from diffbio_engine.apart import Stop
@@ -46,7 +47,7 @@ def card_of(
 
 def card_with(session: Session, dataset_id: str, stop: Stop | None = None) -> DatasetCard:
     """The card of a data set that the person has, read as they said the last time."""
-    dataset = session.store.dataset(session.owner, dataset_id)
+    dataset = _known(session, dataset_id)
     reading = session.store.reading(session.owner, dataset_id)
     return card_of(dataset, reading, person=session.owner, stop=stop)
 
@@ -55,7 +56,7 @@ def card_read_as(
     session: Session, card: DatasetCard, name: str, value: str, stop: Stop | None = None
 ) -> DatasetCard:
     """The same file read in another way; kept with the data set once it has been looked at."""
-    known = session.store.dataset(session.owner, card.id)
+    known = _known(session, card.id)
     reading = Reading.of({**card.reading, name: value})
     found = card_of(known, reading.as_dict(), person=session.owner, stop=stop)
     session.store.set_reading(session.owner, card.id, reading.as_dict())
@@ -70,7 +71,15 @@ def card_at(
     known = next(of_path, None)
     if known is None or not known.path.exists():
         return None
+    within_reach(session, known.path)
     return card_of(known, reading, person=session.owner)
+
+
+def _known(session: Session, dataset_id: str) -> Dataset:
+    """A data set of this person that lies where they may read."""
+    dataset = session.store.dataset(session.owner, dataset_id)
+    within_reach(session, dataset.path)
+    return dataset
 
 
 def show_cells_of(session: Session, run: dict[str, Any]) -> None:

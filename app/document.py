@@ -11,8 +11,8 @@ import param
 from app import gestures
 from app.places import COLUMN, tidied
 from diffbio_engine.declare import find_operator
-from diffbio_engine.errors import PipelineError, UserError
-from diffbio_engine.pipelines.spec import DATA, PipelineSpec
+from diffbio_engine.errors import UserError
+from diffbio_engine.pipelines.spec import DATA, PipelineSpec, document_from
 
 MOST_UNDO = 100
 RENAME = "Rename the pipeline"
@@ -117,16 +117,9 @@ class Document(param.Parameterized):
     def import_json(self, text: str | bytes) -> None:
         """Opens a pipeline file; a mistake in it is said in words and nothing is lost."""
         try:
-            spec = PipelineSpec.from_json(json.loads(text))
+            spec = PipelineSpec.from_json(document_from(text))
         except UserError as error:
             self.refuse(error)
-        except (ValueError, UnicodeDecodeError) as error:
-            self.refuse(
-                PipelineError(
-                    f"This file cannot be read as JSON ({error}).",
-                    fix="Choose a pipeline file that was exported from the workbench.",
-                )
-            )
         else:
             self.open_pipeline(spec)
 

@@ -12,7 +12,6 @@
 | single numbers | numbers |
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app import spreadsheet
 from app.finding_tables import by_gene, edges, groups_and_genes, table_of
 from diffbio_engine.declare import Kind
 from diffbio_engine.runs import GROUPS, Finding, Findings
@@ -212,6 +212,4 @@ def _lists(values: np.ndarray) -> list:
 
 def as_csv(sheet: Sheet) -> bytes:
     """All of a sheet, as a file for a spreadsheet."""
-    out = io.StringIO()
-    sheet.make()[1].to_csv(out, index=False, float_format="%.6g")
-    return out.getvalue().encode()
+    return spreadsheet.as_csv(sheet.make()[1])

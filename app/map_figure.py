@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app import spreadsheet
 from app.map_drawing import Drawn, Wish, drawing_order, meant, opacities
 from app.palettes import BACKGROUND, SET_ASIDE, rgb
 
@@ -155,4 +156,4 @@ def as_csv(drawn: Drawn, wish: Wish) -> bytes:
         table[colouring.title] = values
     if wish.chosen is not None:
         table["selected"] = wish.chosen
-    return table.to_csv(index=False, float_format="%.6g").encode()
+    return spreadsheet.as_csv(table)

@@ -1,6 +1,5 @@
 """The shared engine of the server, and what brings news of a run into a tab."""
 
-import logging
 import threading
 import time
 import weakref
@@ -13,7 +12,9 @@ from app import reading
 from app.checking import problems_of
 from app.datasets import show_cells_of
 from app.fair_pool import FairPool
+from app.looking import look_on
 from app.messages import error_from
+from app.reach import within_reach
 from app.run_news import News, gathered, seconds_left, values_by_block
 from app.session import DatasetCard, Session
 from app.tab_memory import TabMemory
@@ -22,8 +23,6 @@ from diffbio_engine.runs import Engine, RunReader, Snapshot, Store
 from diffbio_engine.runs.snapshots import snapshot_path
 from diffbio_engine.runs.spec import RunSpec
 
-_LOG = logging.getLogger("diffbio.app")
-_POLL_SECONDS = 0.12
 _POLL_ENDED_SECONDS = 1.0
 _SNAPSHOTS_KEPT = 6
 
@@ -42,7 +41,7 @@ class Server:
         self._guard = threading.Lock()
         self._end = threading.Event()
         told = (weakref.ref(self), self._end)
-        self._thread = threading.Thread(target=_look, args=told, daemon=True)
+        self._thread = threading.Thread(target=look_on, args=told, daemon=True)
         self._thread.start()
 
     def snapshot(self, reader: RunReader, step: int) -> Snapshot | None:
@@ -72,25 +71,6 @@ def _written(reader: RunReader, step: int) -> int:
         return snapshot_path(reader.folder.snapshots, step).stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _look(server: "weakref.ref[Server]", end: threading.Event) -> None:
-    """One thread for all tabs: what is new in their runs, and what of theirs is due."""
-    while not end.wait(_POLL_SECONDS):
-        alive = server()
-        if alive is None:
-            return
-        _look_once(alive)
-        del alive
-
-
-def _look_once(server: Server) -> None:
-    """A function of its own: what it named is let go while the thread waits."""
-    for driver in list(server.drivers):
-        try:
-            driver.look()
-        except Exception:
-            _LOG.exception("While looking at a run")
 
 
 @dataclass(eq=False)
@@ -146,6 +126,12 @@ class RunDriver:
 
     def _launch(self, run: dict[str, Any], document: str) -> None:
         session = self.session
+        try:
+            within_reach(session, run["dataset"]["path"])
+            if run.get("bundle"):
+                within_reach(session, run["bundle"])
+        except UserError as error:
+            return session.refuse(error)
         self.forget()
         session.param.update(run_state="queued", run_message="Starting a worker", dials={})
         session.run_document = document

@@ -2,9 +2,11 @@
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from app.reach import within_reach
 from app.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -82,8 +84,10 @@ class TabMemory:
         except UserError as error:
             self.session.refuse(error)
         card = kept.get("dataset")
-        if isinstance(card, dict) and Path(str(card.get("path", ""))).exists():
-            self.session.dataset = DatasetCard(**card)
+        if isinstance(card, dict):
+            with suppress(UserError, TypeError):  # deleted since, or written by another version
+                within_reach(self.session, str(card.get("path")))
+                self.session.dataset = DatasetCard(**card)
         return self._run(str(kept.get("run_id") or ""))
 
     def _run(self, shown_last: str) -> str:

@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 
 from app.applying import offer, trained_pipeline
 from app.datasets import card_read_as, card_with, open_demo
+from app.reach import in_server_folder
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
 from diffbio_engine.apart import Stop, StoppedError
@@ -20,7 +21,6 @@ from diffbio_engine.errors import DataError, UserError
 _HERE = Path(__file__).parent
 _DROPPED = (_HERE / "dropped_files.js").read_text(encoding="utf-8")
 _FILES = (".h5ad", ".h5", ".csv", ".tsv", ".txt", ".zip", ".gz", ".mtx")
-_OWN_FOLDERS = {"owners", "runs", "active", "trash", "demos", "cache", "tabs"}
 _MOST_LISTED = 400
 
 # Port: what a person calls it, and what it is for.
@@ -88,7 +88,7 @@ class DataPanel(pn.viewable.Viewer):
                 {"id": d.id, "name": d.name, "size": d.size, "added": d.added}
                 for d in session.store.datasets(session.owner)
             ]
-            return mine, server_files(session.data_dir, folder)
+            return mine, server_files(session, folder)
 
         def show(found: tuple[list[dict], list[dict]]) -> None:
             self._desk.param.update(recent=found[0][:60], listing=found[1], folder=folder)
@@ -131,7 +131,9 @@ class DataPanel(pn.viewable.Viewer):
             session.showing = ""
 
     def _registered(self, path: str, stop: Stop) -> DatasetCard:
-        file = inside_folder(self.session.data_dir, path)
+        file = in_server_folder(self.session, path)
+        if not _can_be_chosen(file) or file == Path(self.session.data_dir).resolve():
+            raise DataError(f"'{path[:200]}' holds no data.", fix="Choose one from the list.")
         known = self.session.store.register(self.session.owner, file)
         return card_with(self.session, known.id, stop)
 
@@ -243,34 +245,23 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
     }
 
 
-def inside_folder(folder: Path, path: str) -> Path:
-    """A path of the server folder; anything that leads out of it, also by a link, is refused."""
-    root = Path(folder).resolve()
-    file = (root / path).resolve()
-    hidden = any(part.startswith(".") for part in Path(path).parts)
-    own = Path(path).parts[:1] and Path(path).parts[0] in _OWN_FOLDERS
-    if not file.is_relative_to(root) or hidden or own or not file.exists():
-        raise DataError(
-            f"There is no file '{path}' in the server folder.", fix="Choose one from the list."
-        )
-    return file
-
-
-def server_files(folder: Path, path: str) -> list[dict[str, Any]]:
+def server_files(session: Session, path: str) -> list[dict[str, Any]]:
     """What lies in a folder of the server that can be read, folders first."""
-    root = Path(folder).resolve()
-    here = root if not path else inside_folder(folder, path)
+    root = Path(session.data_dir).resolve()
+    here = in_server_folder(session, path)
+    if not here.is_dir():
+        here, path = root, ""
     found: list[dict[str, Any]] = []
     if path:
         above = here.relative_to(root).parent
         name = "" if above == Path() else str(above)
         found.append({"name": "..", "path": name, "folder": True, "size": 0})
     for item in sorted(here.iterdir(), key=lambda i: (not i.is_dir(), i.name.lower())):
-        if item.name.startswith(".") or (here == root and item.name in _OWN_FOLDERS):
+        try:
+            in_server_folder(session, item)
+        except DataError:
             continue
-        if not item.resolve().is_relative_to(root):
-            continue
-        if item.is_dir() or item.name.lower().endswith(_FILES):
+        if _can_be_chosen(item):
             tenx = item.is_dir() and any(
                 (item / f"matrix.mtx{end}").exists() for end in ("", ".gz")
             )
@@ -279,3 +270,7 @@ def server_files(folder: Path, path: str) -> list[dict[str, Any]]:
                  "size": 0 if item.is_dir() else item.stat().st_size, "tenx": tenx}
             )  # fmt: skip
     return found[:_MOST_LISTED]
+
+
+def _can_be_chosen(item: Path) -> bool:
+    return item.is_dir() or item.name.lower().endswith(_FILES)

@@ -15,11 +15,13 @@ from app.downloads import LIFETIME, OFFERS, Fetch, safe_name
 from app.map_drawing import Wish, draw
 from app.map_figure import as_figure
 from app.map_parts import map_title
+from app.reach import within_reach
 from app.session import Session
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder, RunReader
 
 _HERE = Path(__file__).parent
+_KINDS = ("pipeline", "result", "bundle", "png", "svg")
 
 
 class ExportMenu(JSComponent):
@@ -54,6 +56,8 @@ class Exports(pn.viewable.Viewer):
             session.showing = "data"
             session.say("Choose the cells that the trained pipeline is to be applied to.")
             return
+        if do not in _KINDS:
+            return
         folder, name = session.run_folder(), safe_name(session.spec.name or "pipeline")
         title = map_title("map", session)
         wish = Wish(run=session.run_id, theme="default", colour="cluster")
@@ -65,10 +69,11 @@ class Exports(pn.viewable.Viewer):
             if folder is None:
                 raise RunError("There is no run yet.", fix="Press Run first.")
             if do == "result":
-                path = folder / "result.h5ad"
+                path = within_reach(session, folder / "result.h5ad")
                 return OFFERS.add(session.owner, f"{name}_result.h5ad", path=path)
             if do == "bundle":
-                path = zipped(folder / "bundle", session.data_dir)
+                bundle = within_reach(session, folder / "bundle")
+                path = zipped(bundle, session.data_dir)
                 return OFFERS.add(session.owner, f"{name}_bundle.zip", path=path, passing=True)
             snapshot = RunReader(folder).snapshot()
             if snapshot is None:

@@ -137,7 +137,7 @@ def load_bundle(folder: Path) -> Bundle:
     folder = Path(folder)
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise DataError(
             f"{folder} is not a bundle: it has no readable manifest.json.",
             fix="Choose the folder `bundle` of a finished run.",

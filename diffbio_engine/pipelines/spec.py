@@ -1,6 +1,7 @@
 """The pipeline as a document: blocks, wires, outputs; JSON in and out. Nothing is computed here."""
 
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 FORMAT = "diffbio-pipeline"
 SCHEMA = 1
 DATA = "data"
+_MOST_DEEP = 32
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -132,6 +134,7 @@ class PipelineSpec:
     def from_json(cls, document: Any) -> "PipelineSpec":
         """The pipeline of a document; a ``PipelineError`` says what is wrong with it."""
         _check_header(document)
+        _check_depth(document)
         try:
             return cls(
                 name=str(document["name"]),
@@ -141,21 +144,66 @@ class PipelineSpec:
                     for w in document.get("wires", ())
                 ),
                 outputs={str(k): str(v) for k, v in document.get("outputs", {}).items()},
-                weights={str(k): float(v) for k, v in document.get("weights", {}).items()},
+                weights={str(k): _finite(v) for k, v in document.get("weights", {}).items()},
                 training=dict(document.get("training", {})),
                 variable_genes=_n_genes(document.get("variable_genes", 0)),
                 layout={
-                    str(k): (float(v[0]), float(v[1]))
+                    str(k): (_finite(v[0]), _finite(v[1]))
                     for k, v in document.get("layout", {}).items()
                 },
             )
         except UserError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            OverflowError,
+        ) as error:
             raise PipelineError(
                 f"The pipeline file is not complete ({type(error).__name__}: {error}).",
                 fix="Export it again from the workbench.",
             ) from None
+
+
+def document_from(text: str | bytes, called: str = "This file") -> Any:
+    """What the text of a pipeline file says; a ``PipelineError`` where that is no JSON."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        raise PipelineError(
+            f"{called} cannot be read as JSON ({error}).",
+            fix="Choose a pipeline file that was exported from the workbench.",
+        ) from None
+
+
+def _check_depth(document: Any) -> None:
+    """Refuses what only a machine nests so: copying or writing it could end the process."""
+    level = [document]
+    for _ in range(_MOST_DEEP):
+        inner = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [v for values in inner for v in values if isinstance(v, dict | list | tuple)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> PipelineError:
+    return PipelineError(
+        f"The pipeline file is nested more than {_MOST_DEEP} levels deep.",
+        fix="Export it again from the workbench.",
+    )
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no finite number")
+    return number
 
 
 def _check_header(document: Any) -> None:
@@ -228,12 +276,11 @@ def save_pipeline(spec: PipelineSpec, path: Path) -> None:
 def load_pipeline(path: Path) -> PipelineSpec:
     """Reads a document; mistakes are named in words."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_bytes()
     except FileNotFoundError:
         raise PipelineError(f"There is no file {path}.", fix="Check the path.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
         raise PipelineError(
-            f"{Path(path).name} cannot be read as JSON ({error}).",
-            fix="Choose a pipeline file that was exported from the workbench.",
+            f"{Path(path).name} cannot be read ({error.strerror}).", fix="Choose another file."
         ) from None
-    return PipelineSpec.from_json(document)
+    return PipelineSpec.from_json(document_from(text, Path(path).name))

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from diffbio_engine.errors import RunError
 
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -32,6 +33,11 @@ def in_words(path: Path) -> Iterator[None]:
             raise RunError(
                 f"{path} may not be written.",
                 fix="Give the workbench the right to write there, or choose another DATA_DIR.",
+            ) from error
+        if error.errno in _GONE and not path.parent.is_dir():
+            raise RunError(
+                f"The folder {path.parent} of this server is not there any more.",
+                fix="Put it back (from a backup), then start the workbench again.",
             ) from error
         raise
 
@@ -78,7 +84,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """What the file says; nothing if it is absent or not a JSON object."""
     try:
         content = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

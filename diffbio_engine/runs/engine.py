@@ -182,7 +182,8 @@ class Engine:
 
     def runs(self, owner: str) -> list[RunSummary]:
         """The runs of this owner, newest first."""
-        names = set(os.listdir(self.runs_dir))
+        with in_words(self.runs_dir / "runs"):
+            names = set(os.listdir(self.runs_dir))
         with self._guard:
             for gone in self._lines.keys() - names:
                 del self._lines[gone]

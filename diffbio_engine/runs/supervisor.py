@@ -20,6 +20,7 @@ from diffbio_engine.runs.fair_share import Waiting, order_of_service
 from diffbio_engine.runs.folder import ENDED, RunFolder, is_launching
 from diffbio_engine.runs.launchers import LOST, Launcher, LocalLauncher
 from diffbio_engine.runs.reader import JsonFile
+from diffbio_engine.runs.said_once import Said
 from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.writer import EXIT_START_AGAIN
 
@@ -85,6 +86,7 @@ class Supervisor:
         self._known: dict[str, tuple[RunFolder, JsonFile, JsonFile]] = {}
         self._lock: int | None = None
         self._one_starts = False
+        self._said = Said()
         self._woken, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._work, name="run supervisor", daemon=True)
 
@@ -112,9 +114,10 @@ class Supervisor:
             try:
                 if self._leads():
                     self._look()
-            except Exception:
+            except Exception as error:
                 # Whatever is wrong with one look, the next one may succeed (a full disk, say).
-                _LOG.exception("the supervisor of %s stumbled", self.data_dir)
+                if self._said.is_news(error):
+                    _LOG.exception("the supervisor of %s stumbled", self.data_dir)
             self._woken.wait(self._seconds)
             self._woken.clear()
 
@@ -146,7 +149,8 @@ class Supervisor:
                 launches[name], computes = self._look_after(name)
                 running += computes
             except (RunError, OSError) as error:
-                _LOG.warning("run %s: %s", name, error)
+                if self._said.is_news(error):
+                    _LOG.warning("run %s: %s", name, error)
         queued = any(launch.get("phase") == "queued" for launch in launches.values())
         if queued and running < self.max_running:
             for next_one in waiting_runs(self.data_dir, launches)[: self.max_running - running]:

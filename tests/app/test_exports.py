@@ -3,6 +3,7 @@
 import os
 import time
 import zipfile
+from types import SimpleNamespace
 
 from app.views.data_panel import server_files
 from app.views.exports import zipped
@@ -14,7 +15,7 @@ def test_a_bundle_on_its_way_is_never_offered_as_data_of_the_server(tmp_path):
     (bundle / "pipeline.json").write_text("{}")
     made = zipped(bundle, tmp_path)
     assert zipfile.ZipFile(made).namelist() == ["bundle/pipeline.json"]
-    assert server_files(tmp_path, "") == []
+    assert server_files(SimpleNamespace(data_dir=tmp_path, owner="ada"), "") == []
     # What was left by a server that was stopped goes with the next download.
     long_ago = time.time() - 3600
     os.utime(made, (long_ago, long_ago))

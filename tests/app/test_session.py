@@ -101,7 +101,7 @@ def test_a_data_set_that_was_chosen_before_any_block_is_found_again(tmp_path):
     memory.save_soon()
     memory.save_now()
     again = Session()
-    again.engine = SimpleNamespace(runs=lambda owner: [])
+    again.engine, again.data_dir = SimpleNamespace(runs=lambda owner: []), tmp_path
     assert TabMemory(again, Store(tmp_path), tmp_path).bring_back() == ""
     assert again.dataset == session.dataset and not again.spec.blocks
     assert not Store(tmp_path).pipelines("local")  # an empty canvas is no pipeline

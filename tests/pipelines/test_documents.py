@@ -7,6 +7,7 @@ import pytest
 
 from diffbio_engine.errors import PipelineError
 from diffbio_engine.pipelines import Block, PipelineSpec, Wire, load_pipeline, save_pipeline
+from diffbio_engine.pipelines.spec import document_from
 
 
 def clusters(**changes):
@@ -81,3 +82,24 @@ SAVED = sorted((Path(__file__).parents[1] / "references/pipelines").glob("*.json
 @pytest.mark.parametrize("path", SAVED, ids=[p.stem for p in SAVED])
 def test_every_file_ever_saved_still_opens(path):
     assert load_pipeline(path).blocks
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 5_000 + "1" + "}" * 5_000])
+def test_a_text_nested_without_end_is_refused_in_words(text):
+    with pytest.raises(PipelineError, match=r"nested more than|not a pipeline file"):
+        PipelineSpec.from_json(document_from(text))
+
+
+@pytest.mark.parametrize("deep", [50, 900, 50_000])
+def test_a_document_with_deeply_nested_settings_is_refused_in_words(deep, tmp_path):
+    nested = "[" * deep + "]" * deep
+    text = json.dumps(clusters(training={"steps": "HERE"})).replace('"HERE"', nested)
+    (tmp_path / "deep.json").write_text(text)
+    with pytest.raises(PipelineError, match="nested more than 32 levels deep"):
+        load_pipeline(tmp_path / "deep.json")
+
+
+@pytest.mark.parametrize("odd", [{"weights": {"a.b": 1e999}}, {"layout": {"a": [0, float("nan")]}}])
+def test_a_number_without_end_is_no_number_of_a_document(odd):
+    with pytest.raises(PipelineError, match="no finite number"):
+        PipelineSpec.from_json(clusters(**odd))

@@ -1,10 +1,15 @@
 """Who is next, and how quickly a long list is read."""
 
+import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder
 from diffbio_engine.runs.durable_files import write_json
 from diffbio_engine.runs.fair_share import Waiting, order_of_service
@@ -97,3 +102,16 @@ def test_a_run_of_no_engine_is_lost_once_its_worker_died(tmp_path):
     # A lock file that nobody holds says nothing.
     folder.lock_file.write_text("1")
     assert folder.state() == "lost" and not folder.is_locked()
+
+
+def test_a_deleted_data_folder_is_said_in_words_and_once_in_the_log(
+    make_engine, tmp_path, caplog, wait_until
+):
+    engine = make_engine()
+    wait_until(lambda: (engine.data_dir / "engine.lock").exists())
+    shutil.rmtree(engine.data_dir)
+    wait_until(lambda: caplog.records)
+    time.sleep(0.8)
+    assert len(caplog.records) <= 2
+    with pytest.raises(RunError, match="is not there any more"):
+        engine.runs("ada")
