@@ -21,13 +21,13 @@ from diffbio_engine.data import (
     open_source,
     resolve,
 )
-from diffbio_engine.data.write import PROBABILITIES
+from diffbio_engine.data.write import PROBABILITIES, likeliest
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, values_of_cells
 
-# Dense layers above this many numbers (200 MB) are left out, and that is said.
-_LAYER_LIMIT = 50_000_000
+# Dense layers above this size are left out unless they are asked for, and that is said.
+_LAYER_LIMIT = 50e6
 # What is scored of each cell along these axes is looked up by name.
 _TABLES = frozenset({"pairs", "pathways", "regulators"})
 
@@ -40,12 +40,14 @@ class NewCells:
         arrays: By place in a result file, ``"obsm/X_latent"``.
         layers: By name, cells x genes of the file: an array, or CSR where only some are known.
         notes: What a person should know: genes matched, batches not known, layers left out.
+        main_map: Which of the arrays is the map.
     """
 
     arrays: dict[str, np.ndarray]
     layers: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    main_map: str = ""
 
     @property
     def sentence(self) -> str:
@@ -54,37 +56,66 @@ class NewCells:
 
 
 def result_arrays(
-    pipeline: Pipeline, cells: CellSource, *, tick: Callable[[float], None] | None = None
+    pipeline: Pipeline,
+    cells: CellSource,
+    *,
+    layers: str = "small",
+    tick: Callable[[float], None] | None = None,
 ) -> NewCells:
-    """Every port that has a place in a result file, for all cells."""
+    """Every port that has a place in a result file, for all cells.
+
+    Args:
+        layers: Dense layers, as large as the whole matrix without its zeros: ``"small"`` leaves
+            out those above 50 MB, ``"all"`` none, ``"none"`` all.
+    """
     places = result_places(pipeline)
     as_layers = {
         p: place.removeprefix("layers/") for p, place in places.items() if _is_layer(place)
     }
     notes = []
-    if cells.n_cells * cells.n_genes > _LAYER_LIMIT:
+    size = cells.n_cells * cells.n_genes * 4
+    if layers == "none" or (layers == "small" and size > _LAYER_LIMIT):
         notes = [
-            f"The layer {name} was left out: {cells.n_cells} cells x {cells.n_genes} genes are too"
-            " many for a dense layer."
+            f"The layer {name} was left out: {cells.n_cells:,} cells x {cells.n_genes:,} genes are"
+            f" {size / 1e6:,.0f} MB. `apply BUNDLE FILE --layers all` writes it."
             for name in as_layers.values()
         ]
         as_layers = {}
     small = {p: place for p, place in places.items() if not _is_layer(place)}
     # All in one pass: whatever they have in common is computed, and compiled, once.
     values = values_of_cells(pipeline, cells, (*small, *as_layers), tick=tick)
+    notes += _without_empty(pipeline, cells, values)
     arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
     arrays = {p: of_all_genes(cells, v) if p.startswith("var/") else v for p, v in arrays.items()}
     if cells.chosen is not None:
         arrays |= genes_trained_on(cells)
         notes.append(cells.chosen.sentence)
-    layers = {name: of_all_genes(cells, values[port]) for port, name in as_layers.items()}
+    kept = {name: of_all_genes(cells, values[port]) for port, name in as_layers.items()}
     if cells.columns is not None:
         notes += [
             f"The layer {name} is known for {cells.n_genes:,} genes; it is 0 for the others."
-            for name in layers
+            for name in kept
         ]
-    return NewCells(arrays, layers, notes)
+    maps = [p for p in pipeline.plan.results_first(pipeline.plan.ports(Kind.MAP)) if p in small]
+    return NewCells(arrays, kept, notes, main_map=small[maps[0]] if maps else "")
+
+
+def _without_empty(
+    pipeline: Pipeline, cells: CellSource, values: dict[str, np.ndarray]
+) -> list[str]:
+    """A cell without counts belongs to no cluster and no type: its shares are not known (NaN)."""
+    ports = {p: pipeline.plan.port(p) for p in values}
+    shares = [p for p, port in ports.items() if port.kind is Kind.SHARES and port.per_cell]
+    n = int(cells.empty.sum())
+    if not n or not shares:
+        return []
+    for port in shares:
+        values[port] = np.where(cells.empty[:, None], np.nan, values[port])
+    return [
+        f"{n:,} of {cells.n_cells:,} cells have no counts in these genes: they are in no cluster,"
+        " and of no type."
+    ]
 
 
 def _is_layer(place: str) -> bool:
@@ -119,7 +150,7 @@ def _likeliest(
         block, axis = port.split(".")[0], pipeline.plan.port(port).axis_names[-1]
         names = names_along(pipeline.plan, cells, block, axis, values[port].shape[1])
         name = place.removeprefix("obsm/").removesuffix("_prob")
-        found[f"obs/{name}"] = pd.Categorical.from_codes(values[port].argmax(axis=1), names)
+        found[f"obs/{name}"] = pd.Categorical.from_codes(likeliest(values[port]), names)
     return found
 
 
@@ -145,11 +176,12 @@ def place_cells(
     dataset: Dataset,
     *,
     fields: Mapping[str, str] | None = None,
+    layers: str = "small",
     tick: Callable[[float], None] | None = None,
 ) -> NewCells:
     """Applies a trained pipeline to a new data set: `cells_for` opens it, `placed_by` places it."""
     cells, notes = cells_for(bundle, dataset, fields=fields)
-    return placed_by(bundle, cells, notes, tick=tick)
+    return placed_by(bundle, cells, notes, layers=layers, tick=tick)
 
 
 def cells_for(
@@ -195,10 +227,11 @@ def placed_by(
     cells: CellSource,
     notes: Sequence[str] = (),
     *,
+    layers: str = "small",
     tick: Callable[[float], None] | None = None,
 ) -> NewCells:
     """What a trained pipeline says of cells that `cells_for` opened."""
-    placed = result_arrays(bundle.pipeline, cells, tick=tick)
+    placed = result_arrays(bundle.pipeline, cells, layers=layers, tick=tick)
     # What was found of genes belongs to the cells that it was found in.
     placed.arrays = {k: v for k, v in placed.arrays.items() if not k.startswith("var/")}
     placed.notes[:0] = notes

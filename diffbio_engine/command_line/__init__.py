@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("--json", action="store_true", help="as data")
     for command in (run, apply, look):
         _add_reading(command)
+    for command in (run, apply):
+        command.add_argument(
+            "--layers",
+            choices=("small", "all", "none"),
+            default="small",
+            help="dense layers (normalised counts) in the result: up to 50 MB, all, none",
+        )
     listing = commands.add_parser("operators", help="every operator and its declaration")
     listing.add_argument("--json", action="store_true", help="as data, with settings and ports")
     work = commands.add_parser("work", help="carry out the run of a folder (the engine does this)")

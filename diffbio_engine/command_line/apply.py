@@ -17,10 +17,16 @@ def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
             bundle,
             dataset,
             fields=Fields.parse(asked.field).as_dict(),
+            layers=asked.layers,
             tick=lambda share: bar.update(round(100 * share) - bar.n),
         )
     written = write_result(
-        dataset, asked.out, placed.arrays, placed.provenance, layers=placed.layers
+        dataset,
+        asked.out,
+        placed.arrays,
+        placed.provenance,
+        layers=placed.layers,
+        main_map=placed.main_map,
     )
     for note in (*dataset.warnings, *placed.notes, *written.notes):
         print(note)

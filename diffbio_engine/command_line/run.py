@@ -114,6 +114,7 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
         dataset=dataset,
         steps=asked.steps,
         seed=asked.seed,
+        layers=asked.layers,
         command=" ".join(map(str, sys.argv[1:])),
     )
 

@@ -48,6 +48,8 @@ class Dataset:
         raw_var: Genes of ``raw/X``, where it has others.
         obsm: Arrays with one row per cell.
         uns: Whatever else came with it.
+        rest: Arrays between cells, between genes and of genes that no block takes, by part:
+            ``{"varm": {"PCs": ...}}``. Those of an h5ad stay in the file.
         warnings: What a person should know, in full sentences.
         path: The file, if it came from one.
         choices: How the file was read where there was a choice.
@@ -65,6 +67,7 @@ class Dataset:
         raw_var: pd.DataFrame | None = None,
         obsm: Mapping[str, np.ndarray] | None = None,
         uns: Mapping[str, Any] | None = None,
+        rest: Mapping[str, Mapping[str, Any]] | None = None,
         warnings: tuple[str, ...] = (),
         path: Path | None = None,
         choices: tuple[Choice, ...] = (),
@@ -73,7 +76,7 @@ class Dataset:
         self.name, self.kind, self.path = name, kind, path
         self.choices, self.samples = choices, samples
         self.warnings = list(warnings)
-        self._matrices, self.uns = dict(matrices), uns or {}
+        self._matrices, self.uns, self.rest = dict(matrices), uns or {}, rest or {}
         self.obsm = obsm if obsm is not None else Lazily({}, lambda key: np.empty(0))
         self.obs = self._with_unique_names(obs, "cell")
         self.var = self._with_unique_names(var, "gene")
@@ -98,6 +101,10 @@ class Dataset:
             raw_var=None if adata.raw is None else adata.raw.var,
             obsm={k: np.asarray(v) for k, v in adata.obsm.items()},
             uns=dict(adata.uns),
+            rest={
+                "obsm": {k: v for k, v in adata.obsm.items() if isinstance(v, pd.DataFrame)},
+                **{p: dict(getattr(adata, p)) for p in ("varm", "obsp", "varp")},
+            },
         )
 
     @property

@@ -230,7 +230,8 @@ def open_source(
             per_dataset[port] = value
         else:
             per_cell[port] = value
-    var_names, var_ids = names_and_ids(dataset.genes(place) if counts is not None else dataset.var)
+    genes = dataset.genes(place) if counts is not None else dataset.var
+    var_names, var_ids = names_and_ids(genes)
     return CellSource(
         None if counts is None else as_matrix(counts),
         per_cell,
@@ -238,6 +239,7 @@ def open_source(
         label_names=names,
         var_names=var_names,
         var_ids=var_ids,
+        gene_keys=genes.index.to_numpy(dtype=object),
     )
 
 

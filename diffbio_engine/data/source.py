@@ -1,12 +1,13 @@
 """Cells to draw from: counts in memory or on disk, and the arrays that go with each cell."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from diffbio_engine.data.counts import as_matrix
+from diffbio_engine.data.counts import as_matrix, blocks_of
 from diffbio_engine.data.genes import GeneAlignment
 from diffbio_engine.data.matrices import InMemory, Matrix
 from diffbio_engine.data.variable_genes import VariableGenes, of_some_genes
@@ -25,6 +26,7 @@ class CellSource:
         per_dataset: Arrays that are the same for all cells (``ambient_profile``).
         label_names: Names behind the codes of a label array, by port name.
         var_names, var_ids: Names and ids of the genes.
+        gene_keys: What the table of genes in the file calls them; None: as ``var_names``.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class CellSource:
         label_names: Mapping[str, list[str]] | None = None,
         var_names: Sequence[str] | np.ndarray | None = None,
         var_ids: Sequence[str] | np.ndarray | None = None,
+        gene_keys: Sequence[str] | np.ndarray | None = None,
         alignment: GeneAlignment | None = None,
     ):
         self.counts: Matrix | None = None if counts is None else as_matrix(counts)
@@ -43,6 +46,7 @@ class CellSource:
         self.per_dataset = {k: np.asarray(v) for k, v in (per_dataset or {}).items()}
         self.label_names = dict(label_names or {})
         self.var_names, self.var_ids = var_names, var_ids
+        self.gene_keys = var_names if gene_keys is None else gene_keys
         self._alignment = alignment
         # Where these cells are seen through some of their genes: through which, and all of them.
         self.chosen: VariableGenes | None = None
@@ -65,6 +69,17 @@ class CellSource:
         if self.counts is None:
             return 0
         return self.counts.shape[1] if self._alignment is None else len(self._alignment.columns)
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        """Which cells have no count in any of the genes; none where there are no counts."""
+        if self.counts is None:
+            return np.zeros(self.n_cells, bool)
+        genes = np.ones(self.counts.shape[1], np.float32)
+        if self._alignment is not None:
+            columns = self._alignment.columns
+            genes = np.bincount(columns[columns >= 0], minlength=len(genes)).astype(np.float32)
+        return np.concatenate([b @ genes for b in blocks_of(self.counts)]) == 0
 
     @property
     def of_all_genes(self) -> "CellSource":
@@ -122,6 +137,7 @@ class CellSource:
             label_names=self.label_names,
             var_names=self.var_names,
             var_ids=self.var_ids,
+            gene_keys=self.gene_keys,
             alignment=self._alignment,
         )
         some.chosen = self.chosen

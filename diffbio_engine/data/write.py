@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from diffbio_engine.data.carry import carry_over, uniform_attributes, write_elem
+from diffbio_engine.data.carry import carry_over
 from diffbio_engine.data.colors import category_colors
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.plain_elements import free_name, write_elem
 from diffbio_engine.data.read import read
 from diffbio_engine.errors import DataError, RunError
 
@@ -48,6 +49,7 @@ def write_result(
     cluster_names: list[str] | None = None,
     layers: Mapping[str, Layer] | None = None,
     marker_genes: Mapping[str, Any] | None = None,
+    main_map: str = "",
 ) -> Written:
     """Writes ``out`` (h5ad): all that the source holds, and the results beside it.
 
@@ -60,12 +62,15 @@ def write_result(
         out: Where to write.
         arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"var/..."`` (one number a gene; left
             out, and said, where the genes are others), ``"obsm/cluster_diffbio_prob"``;
-            the last also gives ``obs/cluster_diffbio``, its certainty and its colours. A data
-            frame in ``obsm`` keeps the names of its columns.
+            the last also gives ``obs/cluster_diffbio``, its certainty and its colours (a cell
+            whose shares are NaN is in no cluster). A data frame in ``obsm`` keeps the names of its
+            columns.
         provenance: Goes to ``uns/diffbio`` as text; what is nested, as JSON.
         cluster_names: Names of the clusters; None: 0, 1, 2, ...
         layers: Cells by genes: an array, CSR, or a function that yields blocks of rows.
         marker_genes: Goes to ``uns/rank_genes_groups``, as scanpy's function of that name has it.
+        main_map: Which of the arrays is the map; it also becomes ``obsm/X_umap``, where every
+            browser of cells looks first, if the file has none.
     """
     dataset = _dataset(source)
     out = Path(out)
@@ -81,7 +86,7 @@ def write_result(
                 continue
             keys[place] = _write_array(file, dataset, place, array)
         for name, layer in (layers or {}).items():
-            key = _free(file["layers"], name)
+            key = free_name(file["layers"], name)
             note = _write_layer(file["layers"], key, layer, (dataset.n_cells, dataset.n_genes))
             if note:
                 notes.append(note)
@@ -89,10 +94,13 @@ def write_result(
                 keys[f"layers/{name}"] = f"layers/{key}"
         _write_colors(file, keys, _with_clusters(arrays, cluster_names))
         if marker_genes:
-            key = _free(file["uns"], "rank_genes_groups")
+            key = free_name(file["uns"], "rank_genes_groups")
             keys["uns/rank_genes_groups"] = f"uns/{key}"
-            write_elem(file["uns"], key, dict(marker_genes))
-        key = _free(file["uns"], "diffbio")
+            write_elem(file["uns"], key, _grouped_by(marker_genes, keys))
+        if main_map in arrays and "X_umap" not in file["obsm"]:
+            _write_array(file, dataset, "obsm/X_umap", np.asarray(arrays[main_map])[:, :2])
+            notes.append(f"obsm/X_umap is this run's map ({keys[main_map]}): the file had none.")
+        key = free_name(file["uns"], "diffbio")
         keys["uns/diffbio"] = f"uns/{key}"
         write_elem(file["uns"], key, _plain(provenance))
         notes += [
@@ -139,11 +147,12 @@ def _whole_or_nothing(out: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _free(group: h5py.Group, name: str) -> str:
-    free, n = name, 2
-    while free in group:
-        free, n = f"{name}_{n}", n + 1
-    return free
+def _grouped_by(marker_genes: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    """With the column that was written, where another of its name was in the file already."""
+    params = dict(marker_genes["params"])
+    column = f"obs/{params['groupby']}"
+    params["groupby"] = keys.get(column, column).removeprefix("obs/")
+    return {**marker_genes, "params": params}
 
 
 def _with_clusters(
@@ -153,10 +162,16 @@ def _with_clusters(
     if PROBABILITIES in out:
         shares = np.asarray(out[PROBABILITIES], np.float32)
         names = [str(n) for n in names or range(shares.shape[1])]
-        hard = pd.Categorical.from_codes(shares.argmax(axis=1), pd.Index(names, dtype=object))
+        hard = pd.Categorical.from_codes(likeliest(shares), pd.Index(names, dtype=object))
         out.setdefault("obs/cluster_diffbio", hard)
         out.setdefault("obs/cluster_diffbio_certainty", shares.max(axis=1))
     return out
+
+
+def likeliest(shares: np.ndarray) -> np.ndarray:
+    """The class of the largest share of each row; -1 where the shares say nothing (NaN, or 0)."""
+    told = np.isfinite(shares).all(axis=1) & (shares.sum(axis=1) > 0)
+    return np.where(told, np.nan_to_num(shares).argmax(axis=1), -1)
 
 
 def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> str:
@@ -169,7 +184,7 @@ def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> s
             fix="Use the data that the run was made with.",
             where=place,
         )
-    key = _free(file[table], name)
+    key = free_name(file[table], name)
     if table in ("obs", "var"):
         _write_column(file[table], key, array)
     elif isinstance(array, pd.DataFrame):
@@ -186,11 +201,7 @@ def _write_column(frame: h5py.Group, key: str, values: Any) -> None:
     values = np.asarray(values) if not isinstance(values, pd.Categorical) else values
     if isinstance(values, np.ndarray) and values.dtype.kind in "OUS":
         values = pd.Categorical([str(v) for v in values])
-    if isinstance(values, pd.Categorical):
-        names = pd.Index([str(c) for c in values.categories], dtype=object)
-        values = pd.Categorical.from_codes(values.codes, names, ordered=values.ordered)
     write_elem(frame, key, values)
-    uniform_attributes(frame[key])
     order = [str(n) for n in frame.attrs["column-order"]] + [key]
     frame.attrs["column-order"] = np.array(order, dtype=h5py.string_dtype())
 
@@ -231,7 +242,7 @@ def _write_colors(file: h5py.File, keys: dict[str, str], arrays: Mapping[str, An
         return
     values = arrays["obs/cluster_diffbio"]
     n = len(values.categories) if isinstance(values, pd.Categorical) else len(set(values))
-    name = _free(file["uns"], f"{place.removeprefix('obs/')}_colors")
+    name = free_name(file["uns"], f"{place.removeprefix('obs/')}_colors")
     write_elem(file["uns"], name, np.array(category_colors(n), dtype=object))
     keys["uns/cluster_diffbio_colors"] = f"uns/{name}"
 

@@ -49,7 +49,7 @@ class Application:
         fields = dict(self.spec.dataset.get("fields") or {})
         cells, notes = cells_for(bundle, dataset, fields=fields)
         marked = self._show(bundle, cells)
-        placed = placed_by(bundle, cells, notes, tick=self._tick)
+        placed = placed_by(bundle, cells, notes, layers=self.spec.layers, tick=self._tick)
         placed.provenance["dataset"] = self.spec.dataset
         self._say("Writing the results")
         written = write_result(
@@ -59,6 +59,7 @@ class Application:
             placed.provenance,
             layers=placed.layers,
             marker_genes=marked.for_scanpy() if marked else {},
+            main_map=placed.main_map,
         )
         notes = [*dataset.warnings, *placed.notes, *written.notes]
         self.writer.event("results", 0, keys=written.keys, notes=notes)

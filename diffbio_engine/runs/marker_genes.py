@@ -1,6 +1,6 @@
 """Which genes tell the groups of a map apart: what one asks of clusters first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,8 @@ class Marked:
         port: The port whose likeliest class is the group.
         axis, names: The axis of its classes, and what they are called.
         place: Where the port's shares lie in a result file; empty if nowhere.
+        keys: What the file calls the genes, where that is not their symbol.
+        use_raw: Whether these are the genes of ``raw``.
     """
 
     markers: MarkerGenes
@@ -111,6 +113,8 @@ class Marked:
     names: list[str]
     genes: list[str]
     place: str
+    keys: list[str] = field(default_factory=list)
+    use_raw: bool = False
 
     def findings(self) -> tuple[Finding, ...]:
         """The tables that the page lists under the block that made the groups."""
@@ -146,25 +150,33 @@ class Marked:
         names = [str(i) for i in range(len(self.names))] if clusters else self.names
         column = self.place.removeprefix("obsm/").removesuffix("_prob")
         kept = [i for i in range(len(names)) if np.isfinite(m.scores[i]).all()]
-        order = {i: np.argsort(-m.scores[i], kind="stable") for i in kept}
-        genes = np.array(self.genes, object)
-        called = [names[i] for i in kept]
-        parts: dict[str, list[np.ndarray]] = {
-            "names": [genes[order[i]] for i in kept],
-            "scores": [m.scores[i][order[i]].astype("f4") for i in kept],
-            "pvals": [m.p_values[i][order[i]] for i in kept],
-            "pvals_adj": [m.adjusted_p_values[i][order[i]] for i in kept],
-            "logfoldchanges": [m.log2_fold_changes[i][order[i]].astype("f4") for i in kept],
-        }
         if not kept:
             return {}
-        told: dict[str, Any] = {k: np.rec.fromarrays(v, names=called) for k, v in parts.items()}
+        # scanpy's plots look genes up by the names that the file has.
+        keys, symbols = (np.array(n, object) for n in (self.keys or self.genes, self.genes))
+        order = {i: np.argsort(-m.scores[i], kind="stable") for i in kept}
+        called = [names[i] for i in kept]
+
+        def ranked(values: np.ndarray, kind: str = "f8") -> Any:
+            columns = [values[i][order[i]].astype(kind) for i in kept]
+            return np.rec.fromarrays(columns, names=called)
+
+        told: dict[str, Any] = {
+            "names": np.rec.fromarrays([keys[order[i]] for i in kept], names=called),
+            "scores": ranked(m.scores, "f4"),
+            "pvals": ranked(m.p_values),
+            "pvals_adj": ranked(m.adjusted_p_values),
+            "logfoldchanges": ranked(m.log2_fold_changes, "f4"),
+        }
+        if (keys != symbols).any():
+            told["symbols"] = np.rec.fromarrays([symbols[order[i]] for i in kept], names=called)
         # HDF5 has no column of a name such as "CD4+/CD45RO+"; scanpy can do without these two.
         if not any("/" in name for name in called):
-            for key, values in (("pts", m.fraction_in), ("pts_rest", m.fraction_out)):
-                told[key] = pd.DataFrame(values[kept].T, index=self.genes, columns=called)
-        params = {"groupby": column, "reference": "rest", "method": "t-test", "use_raw": False}
-        return {**told, "params": {**params, "corr_method": "benjamini-hochberg"}}
+            for name, values in (("pts", m.fraction_in), ("pts_rest", m.fraction_out)):
+                told[name] = pd.DataFrame(values[kept].T, index=keys, columns=called)
+        params = {"groupby": column, "reference": "rest", "method": "t-test"}
+        params["corr_method"] = "benjamini-hochberg"
+        return {**told, "params": {**params, "use_raw": self.use_raw}}
 
 
 def marked_groups(
@@ -174,6 +186,7 @@ def marked_groups(
     shares: np.ndarray,
     rows: np.ndarray | None,
     place: str,
+    use_raw: bool = False,
 ) -> Marked | None:
     """The marker genes of the likeliest class of each cell; None where there are no counts.
 
@@ -182,16 +195,21 @@ def marked_groups(
     Args:
         shares: Of the cells in ``rows`` (None: of all) among the classes of ``port``.
         place: Where they lie in a result file.
+        use_raw: Whether the counts are those of ``raw``, whose genes may be others.
     """
     whole = cells.of_all_genes
-    if whole.counts is None or whole.var_names is None:
+    if whole.counts is None or whole.var_names is None or whole.gene_keys is None:
         return None
     n, axis = shares.shape[1], plan.port(port).axis_names[-1]
+    rows = np.arange(cells.n_cells) if rows is None else rows
+    full = ~cells.empty[rows]  # a cell without counts says nothing of any group
     return Marked(
-        marker_genes(whole, shares.argmax(axis=1), n, rows),
+        marker_genes(whole, shares.argmax(axis=1)[full], n, rows[full]),
         port,
         axis,
         names_along(plan, cells, port.split(".")[0], axis, n),
         [str(name) for name in whole.var_names],
         place,
+        [str(key) for key in whole.gene_keys],
+        use_raw,
     )

@@ -93,13 +93,18 @@ class Scene:
         found = findings_of(step, self.plan, self.cells, self._known, self.rows)
         return marked.added_to(found) if marked else found
 
-    def marked(self, pipeline: Pipeline) -> Marked | None:
-        """Marker genes of the groups that colour the map, as of the last whole snapshot."""
+    def marked(self, pipeline: Pipeline, counts_at: str = "X") -> Marked | None:
+        """Marker genes of the groups that colour the map, as of the last whole snapshot.
+
+        Args:
+            counts_at: Where the counts lie in the file.
+        """
         if not self.main or self.main[0] not in self._known:
             return None
         (port,) = self.main
         place = result_places(pipeline).get(port, "")
-        return marked_groups(self.plan, self.cells, port, self._known[port], self.rows, place)
+        known, raw = self._known[port], counts_at == "raw/X"
+        return marked_groups(self.plan, self.cells, port, known, self.rows, place, raw)
 
     def _drawn(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         arrays: dict[str, Any] = {}

@@ -23,6 +23,8 @@ class RunSpec:
         dials: Dials turned before the run began.
         bundle: Folder of a trained pipeline. The run then trains nothing: it places the cells of
             ``dataset`` by what was learned.
+        layers: Which dense layers of cells by genes the result has: ``"small"`` (up to 50 MB),
+            ``"all"`` or ``"none"``.
     """
 
     pipeline: dict[str, Any]
@@ -37,6 +39,7 @@ class RunSpec:
     learning_rate: float = 1e-3
     command: str = ""
     bundle: str = ""
+    layers: str = "small"
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""

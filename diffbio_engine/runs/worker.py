@@ -253,10 +253,10 @@ class Worker:
         pipeline = self.training.sync()
         pipeline.eval_mode()
         facts = self._facts(seconds)
-        marked = self.scene.marked(pipeline)
+        marked = self.scene.marked(pipeline, opened.fields.get("counts", "X"))
         self._tell_findings(pipeline, marked)
         save_bundle(self.folder.bundle, pipeline, opened.cells, opened.fields.as_dict(), facts)
-        placed = result_arrays(pipeline, opened.cells)
+        placed = result_arrays(pipeline, opened.cells, layers=self.spec.layers)
         written = write_result(
             opened.dataset,
             self.folder.result,
@@ -264,6 +264,7 @@ class Worker:
             facts,
             layers=placed.layers,
             marker_genes=marked.for_scanpy() if marked else {},
+            main_map=placed.main_map,
         )
         notes = [*placed.notes, *written.notes]
         self.writer.event("results", self.training.step, keys=written.keys, notes=notes)
