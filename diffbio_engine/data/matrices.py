@@ -1,7 +1,8 @@
 """A matrix of cells by genes, in memory or on disk, with one way to ask for rows."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -53,6 +54,68 @@ class InMemory:
     def load(self) -> sp.csr_matrix:
         """All of it, in memory."""
         return self._csr
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Sample(NamedTuple):
+    """Some values of a matrix, to judge it by.
+
+    Attributes:
+        rows: Rows of the matrix; where ``whole_rows`` is false, any of its values in one row.
+        looked: How many of how many, in words.
+        zeros: Share of zeros, where the rows do not show it.
+    """
+
+    rows: sp.csr_matrix
+    looked: str
+    whole_rows: bool = True
+    zeros: float | None = None
+
+
+class Unread:
+    """Cells by genes in a form that is read whole (text, joined samples), once somebody asks.
+
+    Args:
+        load: Reads all of it.
+        sample: Reads some of it, quickly.
+        stored: What form it has, in words.
+    """
+
+    rearranged, block_rows = True, None
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        load: Callable[[], sp.csr_matrix],
+        sample: Callable[[], Sample],
+        *,
+        stored: str,
+        n_values: int,
+    ):
+        self.shape, self.stored, self.n_bytes = shape, stored, 8 * n_values
+        self.sample, self._load = sample, load
+        self._read: sp.csr_matrix | None = None
+
+    def load(self) -> sp.csr_matrix:
+        """All of it, in memory; kept."""
+        if self._read is None:
+            refuse_if_too_big(2 * self.n_bytes, "The matrix")
+            self._read = _float32_csr(self._load())
+        return self._read
+
+    def rows(self, indices: np.ndarray) -> sp.csr_matrix:
+        """These cells, in this order."""
+        return self.load()[indices]
+
+    def block(self, start: int, stop: int) -> sp.csr_matrix:
+        """Cells that lie side by side."""
+        return self.load()[start:stop]
+
+    def of_genes(self, columns: np.ndarray) -> InMemory:
+        """The same cells with some of the genes only, copied."""
+        return InMemory(self.load()[:, columns])
 
     def close(self) -> None:
         """Nothing is open."""
@@ -202,13 +265,15 @@ class OnDisk:
         )
 
 
-Matrix = InMemory | OnDisk
+Matrix = InMemory | OnDisk | Unread
 
 
 def taken(matrix: Matrix, on_disk: bool | None = None) -> Matrix:
     """In memory or on disk, as its size asks for, or as the caller does."""
     if isinstance(matrix, InMemory):
         return matrix
+    if isinstance(matrix, Unread):
+        return InMemory(matrix.load())
     if on_disk is None:
         on_disk = matrix.n_bytes > IN_MEMORY_LIMIT
     if not on_disk:
