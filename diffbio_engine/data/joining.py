@@ -8,7 +8,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset, made_unique
-from diffbio_engine.data.matrices import InMemory, Matrix, Sample, Unread, taken
+from diffbio_engine.data.in_memory import InMemory, Sample, Unread
+from diffbio_engine.data.matrices import Matrix, taken
 from diffbio_engine.data.matrix_look import sampled
 from diffbio_engine.errors import DataError
 

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.hdf5_check import open_hdf5
 from diffbio_engine.data.hdf5_elements import read_dataset
-from diffbio_engine.data.matrices import Sample, Unread
+from diffbio_engine.data.in_memory import Sample, Unread
 from diffbio_engine.data.matrix_look import even_rows
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError

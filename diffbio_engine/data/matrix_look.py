@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, Sample, Unread
+from diffbio_engine.data.in_memory import InMemory, Sample, Unread
+from diffbio_engine.data.matrices import Matrix, OnDisk
 
 RAW, NORMALISED, LOGGED, SCALED, UNKNOWN = (
     "raw counts",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from diffbio_engine.data.matrices import Sample
+from diffbio_engine.data.in_memory import Sample
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.data.packed_text import BROKEN, open_bytes
 from diffbio_engine.errors import DataError

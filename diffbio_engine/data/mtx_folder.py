@@ -8,8 +8,8 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.folders import Block, data_files, find_blocks, is_mtx
+from diffbio_engine.data.in_memory import Sample, Unread
 from diffbio_engine.data.joining import join_samples
-from diffbio_engine.data.matrices import Sample, Unread
 from diffbio_engine.data.mtx import load_mtx, sample_mtx
 from diffbio_engine.data.names_beside import cell_table, gene_table, role_of
 from diffbio_engine.data.packed_text import bare_name
