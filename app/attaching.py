@@ -19,11 +19,14 @@ def attach(session: Session, server: Server) -> None:
     session.work = _worker(session, server, session.owner)
     # Whoever waits for files goes on with everything else meanwhile.
     session.read = _worker(session, server, f"files of {session.owner}")
+    session.editing = server.editing
     server.drivers.add(driver)
     session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
     session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
+    session.param.watch(lambda *_: server.editing.settle(session), ["dataset"])
     session.on_close(lambda: server.drivers.discard(driver))
     session.on_close(memory.save_now)
+    session.on_close(lambda: server.editing.closed(session))
     last_run = memory.bring_back()
     driver.check_soon()
     if last_run:

@@ -126,16 +126,18 @@ def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None
     """One click: a demo data set, and a pipeline.
 
     Args:
-        preset: The pipeline; None takes one that suits the data if the canvas is empty.
+        preset: The pipeline; None takes the first that is made for the data.
     """
 
     def opened(card: DatasetCard) -> None:
-        session.use_dataset(card)
         fitting = [p for p in presets().values() if p.demo == demo]
-        wanted = preset or (fitting[0] if fitting and not session.spec.blocks else None)
+        wanted = preset or (fitting[0] if fitting else None)
+        before = session.spec
         if wanted is not None:
-            open_preset(session, wanted)
-        session.say(f"{card.name} is ready. Press Run.", "success")
+            _put_on_canvas(session, wanted, dict(card.fields))
+        session.use_dataset(card)
+        back = f" Undo brings '{before.name}' back." if before.blocks and wanted else ""
+        session.say(f"{card.name} is ready. Press Run.{back}", "success")
 
     session.say("Getting the demo data ready…")
     session.read(lambda: demo_card(session, demo), opened)
@@ -161,9 +163,13 @@ def open_preset(session: Session, preset: Preset) -> None:
                 fix=f"{fix}, or take the demo '{demo}' under Data.",
             )
         )
+    _put_on_canvas(session, preset, fields)
+    session.showing = ""
+
+
+def _put_on_canvas(session: Session, preset: Preset, fields: dict[str, str] | None) -> None:
     spec = replace(preset.make(fields), layout={})  # laid out for this canvas
     session.open_pipeline(spec, f"Open {preset.title}")
-    session.showing = ""
 
 
 def _plain(card: DatasetCard) -> dict[str, Any]:

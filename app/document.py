@@ -143,7 +143,8 @@ class Document(param.Parameterized):
         """Puts a block on the canvas, wired where there is no doubt; gives its id."""
         spec, block = gestures.with_block(self.spec, operator, place, self.data_ports)
         self.edit(f"Add {_title(spec, block)}", spec)
-        self.selected_block = block
+        if any(b.id == block for b in self.spec.blocks):  # it may be read-only
+            self.selected_block = block
         return block
 
     def remove(

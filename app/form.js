@@ -154,6 +154,8 @@ export function render({ model }) {
   };
 
   const draw = () => {
+    root.classList.toggle("locked", model.locked);
+    root.inert = model.locked;
     const now = JSON.stringify(model.rows.map(({ value, note, ...rest }) => rest)) + model.title + model.empty;
     if (now !== shape) { shape = now; build(); }
     for (const row of model.rows) {
@@ -166,7 +168,7 @@ export function render({ model }) {
       line.querySelector(".note").textContent = message;
     }
   };
-  for (const p of ["rows", "messages", "running", "title", "empty"]) model.on(p, draw);
+  for (const p of ["rows", "messages", "running", "locked", "title", "empty"]) model.on(p, draw);
   draw();
   return root;
 }

@@ -38,6 +38,7 @@ def open_tab() -> Workbench:
     document = pn.state.curdoc
     if document is not None and document.session_context is not None:
         session.schedule = _scheduler(weakref.ref(document))
+        session.is_connected = _connected(weakref.ref(document))
         # What is drawn before the page is written must not ask Panel's styles from outside.
         document.template_variables["dist_url"] = get_dist_path()
     attach(session, server())
@@ -54,3 +55,14 @@ def _scheduler(document: "weakref.ref[Any]") -> Callable[[Callable[[], None]], N
             alive.add_next_tick_callback(function)
 
     return schedule
+
+
+def _connected(document: "weakref.ref[Any]") -> Callable[[], bool]:
+    """Whether a browser shows this tab now: not before its socket is open, nor once it is lost."""
+
+    def connected() -> bool:
+        alive = document()
+        context = alive.session_context if alive is not None else None
+        return context is not None and context.session.connection_count > 0
+
+    return connected

@@ -3,7 +3,6 @@
 import threading
 import time
 import weakref
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,20 @@ from typing import Any
 from app import reading
 from app.checking import problems_of
 from app.datasets import show_cells_of
+from app.editing import Editing
 from app.fair_pool import FairPool
 from app.looking import look_on
 from app.messages import error_from
 from app.reach import within_reach
 from app.run_news import News, gathered, seconds_left, values_by_block
 from app.session import DatasetCard, Session
+from app.snapshots_seen import SnapshotsSeen
 from app.tab_memory import TabMemory
 from diffbio_engine.errors import RunError, UserError
-from diffbio_engine.runs import Engine, RunReader, Snapshot, Store
-from diffbio_engine.runs.snapshots import snapshot_path
+from diffbio_engine.runs import Engine, RunReader, Store
 from diffbio_engine.runs.spec import RunSpec
 
 _POLL_ENDED_SECONDS = 1.0
-_SNAPSHOTS_KEPT = 6
 
 
 class Server:
@@ -37,40 +36,18 @@ class Server:
         self.pool = FairPool()
         reading.begin(self.data_dir)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
-        self._snapshots: OrderedDict[tuple[str, int, int], Snapshot] = OrderedDict()
-        self._guard = threading.Lock()
+        self.editing = Editing()
+        self.snapshot = SnapshotsSeen().get
         self._end = threading.Event()
         told = (weakref.ref(self), self._end)
         self._thread = threading.Thread(target=look_on, args=told, daemon=True)
         self._thread.start()
-
-    def snapshot(self, reader: RunReader, step: int) -> Snapshot | None:
-        """The map of a step, read once for all tabs."""
-        # A dial that is turned in a pause draws the same step again.
-        key = (str(reader.folder.path), step, _written(reader, step))
-        with self._guard:
-            if key in self._snapshots:
-                return self._snapshots[key]
-        found = reader.snapshot(step)
-        if found is not None:
-            with self._guard:
-                self._snapshots[key] = found
-                while len(self._snapshots) > _SNAPSHOTS_KEPT:
-                    self._snapshots.popitem(last=False)
-        return found
 
     def close(self) -> None:
         """Looks no more; runs go on."""
         self._end.set()
         self.pool.shutdown()
         self.engine.close()
-
-
-def _written(reader: RunReader, step: int) -> int:
-    try:
-        return snapshot_path(reader.folder.snapshots, step).stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 @dataclass(eq=False)

@@ -1,8 +1,6 @@
 """Everything that one browser tab works on: the document, the data, the run."""
 
-import itertools
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +10,8 @@ from typing import Any
 import param
 
 from app.dataset_card import DatasetCard
-from app.document import RENAME, Document
+from app.document import RENAME
+from app.shared_document import SharedDocument
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
@@ -22,7 +21,7 @@ RUNNING = ("queued", "starting", "preparing", "running", "pausing", "paused", "s
 _LOG = logging.getLogger("diffbio.app")
 
 
-class Session(Document):
+class Session(SharedDocument):
     """One browser tab. Views watch its parameters and call its methods (see app/README.md)."""
 
     run_id = param.String()
@@ -50,12 +49,10 @@ class Session(Document):
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
 
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):
-        super().__init__(spec=spec, **params)
-        self.owner = owner
+        super().__init__(owner=owner, spec=spec, **params)
         self.opened = time.time()
-        # Set by runs.attach: the server's engine and store, and the driver of this tab's run.
+        # Set by `attach`: the server's engine, and the driver of this tab's run.
         self.engine: Any = None
-        self.store: Any = None
         self.driver: Any = None
         self.data_dir = Path()
         self.schedule: Callable[[Callable[[], None]], None] = lambda function: function()
@@ -66,22 +63,6 @@ class Session(Document):
         self._left: dict[str, str] = {}
 
     # -- the document ------------------------------------------------------------------------
-
-    def open_pipeline(self, spec: PipelineSpec, what: str = "") -> None:
-        """Puts a new document on the canvas, under a name that no saved pipeline has."""
-        super().open_pipeline(replace(spec, name=self._free_name(spec.name)), what)
-
-    def _free_name(self, name: str) -> str:
-        taken = {self.spec.name} if self.spec.blocks else set()
-        if self.store is not None:
-            taken |= {entry.name for entry in self.store.pipelines(self.owner)}
-        stem = re.sub(r" \d+$", "", name)
-        names = itertools.chain([name], (f"{stem} {n}" for n in itertools.count(2)))
-        return next(n for n in names if n not in taken)
-
-    def put_back(self, spec: PipelineSpec) -> None:
-        """Puts a saved pipeline on the canvas again, under its own name."""
-        super().open_pipeline(spec)
 
     def _show(self, spec: PipelineSpec, change: str) -> None:
         renamed = spec.name != self.spec.name
@@ -111,11 +92,12 @@ class Session(Document):
 
     def use_dataset(self, card: DatasetCard) -> None:
         """Takes a data set into use: the ``data`` block gets its fields as ports."""
-        self.dataset = card
+        if not self.is_edited_elsewhere():
+            self.dataset = card
 
     def set_field(self, port: str, place: str) -> None:
         """Says where a field lies in the file; an empty place takes the field away."""
-        if self.dataset is not None:
+        if self.dataset is not None and not self.is_edited_elsewhere():
             fields = {k: v for k, v in {**self.dataset.fields, port: place}.items() if v}
             self.dataset = replace(self.dataset, fields=fields)
 
@@ -206,6 +188,8 @@ class Session(Document):
 
     def turn(self, dial: str, value: float) -> None:
         """Turns a dial: in the running run if there is one, and always in the document."""
+        if self.is_edited_elsewhere():
+            return
         if self.is_running and self.driver is not None:
             self.dials = {**self.dials, dial: value}
             self.driver.turn(dial, value)

@@ -31,12 +31,15 @@ class TabMemory:
     def save_soon(self) -> None:
         """Called at each change, in the tab."""
         session = self.session
+        if session.read_only:
+            return  # the tab that edits it saves it
         if session.spec.blocks or session.dataset is not None or self._saved is not None:
             self.session.saved = "saving"
             self._due = time.monotonic() + _HAND_RESTS_SECONDS
 
     def look(self, now: float) -> None:
         """Called often, in the looking thread."""
+        self.session.editing.look(now)
         if self._due is not None and now >= self._due:
             self.save_now()
 
@@ -46,12 +49,14 @@ class TabMemory:
             return
         self._due = None
         session, spec, card = self.session, self.session.spec, self.session.dataset
+        if not session.may_edit:
+            return  # given up meanwhile: the tab that edits it saves what was done here, too
         spec, odd = without_odd_settings(spec, self._saved)
         try:
             document = None
             if spec.blocks or self._saved is not None:
                 document = spec.to_json()
-                self.store.save_pipeline(session.owner, spec.name, document)
+                self.store.save_pipeline(session.owner, spec.name, document, session.change)
                 self._saved = spec
             self.file.parent.mkdir(parents=True, exist_ok=True)
             kept = {
@@ -80,6 +85,8 @@ class TabMemory:
             if kept.get("pipeline"):
                 spec = PipelineSpec.from_json(kept["pipeline"])
                 self._saved = spec
+                # Until it is known whether another tab edits it; also of one that was emptied.
+                self.session.read_only = self.session.editing is not None
                 self.session.restore(spec)
         except UserError as error:
             self.session.refuse(error)

@@ -24,6 +24,7 @@ from app.views.page_drop import PageDrop
 from app.views.palette import Palette
 from app.views.run_bar import RunBar
 from app.views.run_list import RunList
+from app.views.saved_pipelines import SavedPipelines
 from app.views.shortcuts import Shortcuts
 from app.views.softness import Softness
 from app.views.welcome import Welcome
@@ -75,6 +76,7 @@ class Workbench(pn.viewable.Viewer):
                 "maps": ("Maps side by side", "xl", partial(MapGallery, session)),
                 "findings": ("Results", "lg", partial(FindingsView, session)),
                 "exports": ("Export", "md", partial(Exports, session)),
+                "saved": ("Saved pipelines", "md", partial(SavedPipelines, session)),
                 "presets": (
                     "Ready pipelines",
                     "sm",

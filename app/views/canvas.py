@@ -152,7 +152,7 @@ class Canvas(pn.viewable.Viewer):
         finally:
             self._dropping = False
         # Where there was no room it lies elsewhere, maybe out of sight.
-        if math.dist(self.session.spec.layout[block], at) > _NEAR:
+        if math.dist(self.session.spec.layout.get(block, at), at) > _NEAR:
             self.fit()
 
     def _wired(self, event: dict[str, Any]) -> None:

@@ -125,7 +125,8 @@ class DataPanel(pn.viewable.Viewer):
         elif do == "use" and self.card is not None:
             session.use_dataset(self.card)
             session.showing = ""
-            session.say(f"{self.card.name} is in use.", "success")
+            if session.dataset is self.card:
+                session.say(f"{self.card.name} is in use.", "success")
         elif do == "apply" and self.card is not None and trained_pipeline(session):
             session.apply_to(self.card)
             session.showing = ""

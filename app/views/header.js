@@ -10,9 +10,11 @@ export function render({ model }) {
   root.innerHTML = `
     <input class="name" aria-label="Name of the pipeline" spellcheck="false" maxlength="80">
     <span class="saved" role="status"></span>
-    <button class="menu-button" aria-haspopup="menu" aria-label="Pipeline menu" title="New, open, import, export">Pipeline${icon("M6 9l6 6 6-6")}</button>
+    <button class="take-over" hidden title="Edit it here; the other tab or browser looks on. Nothing is lost.">Take over</button>
+    <button class="menu-button" aria-haspopup="menu" aria-label="Pipeline menu" title="New, open, earlier versions, import, export">Pipeline${icon("M6 9l6 6 6-6")}</button>
     <div class="menu" role="menu" hidden>
       <button role="menuitem" data-do="new">New pipeline</button>
+      <button role="menuitem" data-show="saved">Saved pipelines and versions…</button>
       <button role="menuitem" data-show="presets">Open a ready pipeline…</button>
       <button role="menuitem" data-do="open">Import from a file…</button>
       <button role="menuitem" data-do="export">Export to a file</button>
@@ -41,6 +43,7 @@ export function render({ model }) {
   root.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
   for (const b of root.querySelectorAll("[data-show]"))
     b.addEventListener("click", () => model.send_msg({ do: "show", what: b.dataset.show }));
+  $(".take-over").addEventListener("click", () => model.send_msg({ do: "take_over" }));
   $("[data-do=new]").addEventListener("click", () => model.send_msg({ do: "new" }));
   $("[data-do=export]").addEventListener("click", () => model.send_msg({ do: "export" }));
   $("[data-do=open]").addEventListener("click", () => file.click());
@@ -89,9 +92,12 @@ export function render({ model }) {
   const draw = () => {
     if (document.activeElement !== name && root.getRootNode().activeElement !== name) name.value = model.pipeline;
     wide();
-    const good = model.saved === "saved" || model.saved === "saving";
-    $(".saved").textContent = model.saved === "saved" ? "Saved" : model.saved === "saving" ? "Saving…" : model.saved;
+    const good = !model.read_only && (model.saved === "saved" || model.saved === "saving");
+    name.readOnly = model.read_only;
+    $(".take-over").hidden = !model.read_only;
+    $(".saved").textContent = model.read_only ? "Read-only: edited in another tab" : model.saved === "saved" ? "Saved" : model.saved === "saving" ? "Saving…" : model.saved;
     $(".saved").classList.toggle("bad", !good);
+    $(".saved").classList.toggle("elsewhere", model.read_only);
     const [title, size] = model.dataset.split("\n");
     $(".data b").textContent = title || "Choose data";
     $(".data i").textContent = size || "";
@@ -101,7 +107,7 @@ export function render({ model }) {
     $(".theme").innerHTML = icon(model.theme === "dark" ? SUN : MOON);
     $(".theme").title = model.theme === "dark" ? "Light" : "Dark";
   };
-  for (const p of ["pipeline", "dataset", "saved", "device", "theme", "owner"]) model.on(p, draw);
+  for (const p of ["pipeline", "dataset", "saved", "device", "theme", "owner", "read_only"]) model.on(p, draw);
   model.on("notice", tell);
   model.on("remove", () => document.removeEventListener("click", close));
   draw();

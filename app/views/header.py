@@ -22,6 +22,7 @@ class HeaderStrip(JSComponent):
     theme = param.String("default")
     owner = param.String()
     notice = param.Dict({})
+    read_only = param.Boolean(False)
 
     _esm = (_HERE / "header.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "header.css").read_text(encoding="utf-8")]
@@ -39,7 +40,7 @@ class Header(pn.viewable.Viewer):
             margin=0,
         )
         self._header.on_msg(lambda event: self._take(event.data))
-        watched = ["spec", "dataset", "saved", "theme", "run_device", "notice"]
+        watched = ["spec", "dataset", "saved", "theme", "run_device", "notice", "read_only"]
         session.param.watch(self._draw, watched)
         self._draw()
 
@@ -53,6 +54,7 @@ class Header(pn.viewable.Viewer):
             theme=s.theme,
             device=s.run_device.upper() or "CPU",
             notice=s.notice,
+            read_only=s.read_only,
         )
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -62,6 +64,8 @@ class Header(pn.viewable.Viewer):
             session.theme = "dark" if wanted == "dark" else "default"
         elif do == "rename":
             session.rename(str(message.get("name", "")))
+        elif do == "take_over":
+            session.take_over()
         elif do == "new":
             session.open_pipeline(PipelineSpec("Untitled pipeline"), "New pipeline")
         elif do == "import":

@@ -78,6 +78,7 @@ class Inspector(pn.viewable.Viewer):
             "run_state",
             "dials",
             "run_errors",
+            "read_only",
         ]
         session.param.watch(self._draw, watched)
         self._draw()
@@ -112,6 +113,7 @@ class Inspector(pn.viewable.Viewer):
         with pn.io.hold():
             self._draw_dials()
             self._dials.running = self._block.running = running
+            self._dials.locked = self._block.locked = self.session.read_only
             self._draw_block()
 
     def _draw_dials(self) -> None:

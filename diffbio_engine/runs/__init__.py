@@ -4,10 +4,11 @@ from diffbio_engine.runs.engine import Engine, RunSummary
 from diffbio_engine.runs.findings import GROUPS, Finding, Findings
 from diffbio_engine.runs.folder import Control, RunFolder
 from diffbio_engine.runs.metrics_file import MetricsBatch
+from diffbio_engine.runs.pipeline_versions import PipelineEntry, PipelineVersion
 from diffbio_engine.runs.reader import RunChanges, RunReader
 from diffbio_engine.runs.snapshots import Snapshot
 from diffbio_engine.runs.spare import wait_for_run
-from diffbio_engine.runs.store import Dataset, PipelineEntry, Store
+from diffbio_engine.runs.store import Dataset, Store
 from diffbio_engine.runs.writer import (
     EXIT_DONE,
     EXIT_ERROR,
@@ -32,6 +33,7 @@ __all__ = [
     "GROUPS",
     "MetricsBatch",
     "PipelineEntry",
+    "PipelineVersion",
     "RunChanges",
     "RunFolder",
     "RunReader",

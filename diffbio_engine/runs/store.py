@@ -1,7 +1,6 @@
 """What people keep on the server: their pipelines, saved as they edit, and their data sets."""
 
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -13,19 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import DataError, UnknownNameError, did_you_mean
-from diffbio_engine.runs.durable_files import alone, in_words, read_json, write_json
-
-_VERSIONS_KEPT = 50
-
-
-@dataclass(frozen=True)
-class PipelineEntry:
-    """A saved pipeline."""
-
-    name: str
-    version: int
-    saved: float
-    n_versions: int
+from diffbio_engine.runs.durable_files import in_words, read_json, write_json
+from diffbio_engine.runs.pipeline_versions import (
+    PipelineEntry,
+    PipelineVersion,
+    history,
+    newest_entry,
+    save_version,
+    version_file,
+    versions,
+)
 
 
 @dataclass(frozen=True)
@@ -65,55 +61,48 @@ class Store:
 
     # Pipelines ----------------------------------------------------------------------------
 
-    def save_pipeline(self, owner: str, name: str, document: dict[str, Any]) -> int:
+    def save_pipeline(
+        self, owner: str, name: str, document: dict[str, Any], change: str = ""
+    ) -> int:
         """Saves a document as the newest version of `name`, and returns the version.
 
         The same document again makes no new version; the last 50 are kept.
+
+        Args:
+            change: What was done last, in words.
         """
         folder = self._pipeline(owner, name, make=True)
-        with alone(folder / "lock"):
-            versions = _versions(folder)
-            newest = versions[-1] if versions else 0
-            if newest and read_json(_version_file(folder, newest))["document"] == _as_read(
-                document
-            ):
-                return newest
-            saved = {"name": name, "saved": time.time(), "document": document}
-            write_json(_version_file(folder, newest + 1), saved)
-            for old in versions[: -(_VERSIONS_KEPT - 1)]:
-                _version_file(folder, old).unlink(missing_ok=True)
-        return newest + 1
+        return save_version(folder, name, document, change)
 
     def pipelines(self, owner: str) -> list[PipelineEntry]:
         """Saved pipelines, newest first."""
-        found = []
-        for folder in (self._owner(owner) / "pipelines").glob("*"):
-            versions = _versions(folder)
-            newest = read_json(_version_file(folder, versions[-1])) if versions else {}
-            if newest:
-                entry = newest["name"], versions[-1], newest["saved"], len(versions)
-                found.append(PipelineEntry(*entry))
+        folders = (self._owner(owner) / "pipelines").glob("*")
+        found = [entry for folder in folders if (entry := newest_entry(folder)) is not None]
         return sorted(found, key=lambda entry: entry.saved, reverse=True)
 
     def load_pipeline(self, owner: str, name: str, version: int | None = None) -> dict[str, Any]:
         """A saved document; the newest version unless one is named."""
         folder = self._pipeline(owner, name)
-        versions = _versions(folder)
-        if version is None and versions:
-            version = versions[-1]
-        saved = read_json(_version_file(folder, version)) if version in versions else {}
+        known = versions(folder)
+        if version is None and known:
+            version = known[-1]
+        saved = read_json(version_file(folder, version)) if version in known else {}
         if not saved:
             names = [entry.name for entry in self.pipelines(owner)]
             raise UnknownNameError(
                 f"There is no saved pipeline '{name}'"
-                + (f" in version {version}." if versions else "."),
+                + (f" in version {version}." if known else "."),
                 fix=did_you_mean(name, names) or "Choose one from the list.",
             )
         return saved["document"]
 
     def pipeline_versions(self, owner: str, name: str) -> list[int]:
         """Versions that are kept, oldest first."""
-        return _versions(self._pipeline(owner, name))
+        return versions(self._pipeline(owner, name))
+
+    def pipeline_history(self, owner: str, name: str) -> list[PipelineVersion]:
+        """What is known of each version that is kept, newest first."""
+        return history(self._pipeline(owner, name))
 
     def rename_pipeline(self, owner: str, name: str, new_name: str) -> None:
         """Gives a pipeline another name, with all its versions."""
@@ -121,7 +110,7 @@ class Store:
             return
         document = self.load_pipeline(owner, name)
         target = self._pipeline(owner, new_name)
-        if _versions(target):
+        if versions(target):
             raise DataError(
                 f"There is a pipeline '{new_name}' already.", fix="Choose another name."
             )
@@ -129,7 +118,7 @@ class Store:
             shutil.rmtree(target, ignore_errors=True)
             os.replace(self._pipeline(owner, name), target)
         # The newest version carries the name.
-        newest = _version_file(target, _versions(target)[-1])
+        newest = version_file(target, versions(target)[-1])
         write_json(newest, {"name": new_name, "saved": time.time(), "document": document})
 
     def delete_pipeline(self, owner: str, name: str) -> None:
@@ -260,18 +249,6 @@ def folder_name(name: str) -> str:
     """A folder name for any text: readable, never a path, never that of another text."""
     readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}".lstrip("-")
-
-
-def _as_read(document: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(document))
-
-
-def _versions(folder: Path) -> list[int]:
-    return sorted(int(file.stem) for file in folder.glob("[0-9]*.json"))
-
-
-def _version_file(folder: Path, version: int | None) -> Path:
-    return folder / f"{version or 0:06d}.json"
 
 
 def _dataset_from(content: dict[str, Any]) -> Dataset | None:

@@ -1,0 +1,154 @@
+"""One tab edits a pipeline; another one with the same pipeline looks on, and can take it over.
+
+Two tabs that write the same document would overwrite each other. So each pipeline of a person has
+one holder. Other tabs show, read-only, what it does, until they take over or it is gone: when it is
+closed, or has been without connection for `LOST_SECONDS`. All tabs live in one process, so what is
+handed over is the holder's document itself, saved or not, with its undo.
+"""
+
+import threading
+import time
+import weakref
+from typing import Any
+
+LOST_SECONDS = 15.0
+_Key = tuple[str, str]
+_LOST = "'{name}' is edited in another tab now. Nothing is lost; 'Take over' brings it back here."
+_BACK = "'{name}' is not open elsewhere any more: it can be edited here."
+
+
+class Editing:
+    """Who edits which pipeline. Tabs are held weakly; each is changed only in its own loop."""
+
+    def __init__(self) -> None:
+        self._guard = threading.RLock()
+        self._holders: dict[_Key, weakref.ref[Any]] = {}
+        self._tabs: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._away: dict[_Key, float] = {}
+
+    def may_edit(self, tab: Any) -> bool:
+        """Whether no other tab holds this one's pipeline."""
+        with self._guard:
+            return not _has_begun(tab) or self._holder(_key(tab)) in (None, tab)
+
+    def holds(self, tab: Any) -> bool:
+        """Whether this tab is the one that edits its pipeline."""
+        with self._guard:
+            return self._holder(_key(tab)) is tab
+
+    def names(self, tab: Any) -> set[str]:
+        """What the pipelines are called that other tabs of this person hold."""
+        with self._guard:
+            keys = [key for key in self._holders if key[0] == tab.owner]
+            return {key[1] for key in keys if self._holder(key) not in (None, tab)}
+
+    def settle(self, tab: Any, renamed: bool = False) -> None:
+        """After each change of a tab: it holds its pipeline, or looks on.
+
+        Args:
+            renamed: Whether it is the same pipeline as before, under another name.
+        """
+        with self._guard:
+            self._tabs.add(tab)
+            key = _key(tab)
+            left = {k for k, known in self._holders.items() if known() is tab} - {key}
+            for other in left:
+                self._holders.pop(other)
+            holder = self._holder(key)
+            if not _has_begun(tab) and holder is not tab:
+                pass  # an empty canvas is nobody's
+            elif holder not in (None, tab) and holder.is_connected():
+                self._look_on(tab, holder)
+            else:
+                self._hold(key, tab, holder)
+            for other in left:
+                if renamed:
+                    self._tell(other, tab)
+                else:
+                    self._grant(other, None)
+
+    def take_over(self, tab: Any) -> None:
+        """This tab edits from now on, with all that the other has done; the other looks on."""
+        with self._guard:
+            self._hold(_key(tab), tab, self._holder(_key(tab)))
+
+    def closed(self, tab: Any) -> None:
+        """A tab is closed: one that looked on may edit."""
+        with self._guard:
+            self._tabs.discard(tab)
+            for key in [k for k, known in self._holders.items() if known() is tab]:
+                self._holders.pop(key)
+                self._grant(key, tab)
+
+    def look(self, now: float | None = None) -> None:
+        """Called often: who has been without connection for long gives way to who waits."""
+        now = time.monotonic() if now is None else now
+        with self._guard:
+            for key in list(self._holders):
+                holder = self._holder(key)
+                if holder is not None and holder.is_connected():
+                    self._away.pop(key, None)
+                elif now - self._away.setdefault(key, now) > LOST_SECONDS:
+                    self._away.pop(key)
+                    self._grant(key, holder)
+
+    def _holder(self, key: _Key) -> Any:
+        known = self._holders.get(key)
+        return known() if known is not None else None
+
+    def _hold(self, key: _Key, tab: Any, before: Any) -> None:
+        self._holders[key] = weakref.ref(tab)
+        if before not in (None, tab):
+            tab.mirror(before, with_past=True)
+
+            def told() -> None:
+                before.say(_LOST.format(name=key[1]), "warning")
+                self._look_on(before, tab)
+
+            before.later(told)
+        tab.read_only = False
+        self._tell(key, tab)
+
+    def _tell(self, key: _Key, holder: Any) -> None:
+        """Those who look on see what the holder has done."""
+
+        def show(tab: Any) -> None:
+            with self._guard:
+                if _key(tab) == key and self._holder(_key(holder)) is holder:
+                    self._look_on(tab, holder)
+
+        for tab in self._others(key, holder):
+            tab.later(lambda tab=tab: show(tab))
+
+    def _look_on(self, tab: Any, holder: Any) -> None:
+        tab.read_only = True
+        tab.mirror(holder)
+
+    def _grant(self, key: _Key, gone: Any) -> None:
+        """Gives a pipeline to the tab that has looked on longest, if there is one."""
+        waiting = [tab for tab in self._others(key, gone) if tab.is_connected()]
+        if not waiting:
+            return
+        tab = waiting[0]
+
+        def may() -> None:
+            with self._guard:
+                if _key(tab) == key and self._holder(key) in (None, gone):
+                    self._hold(key, tab, gone)
+                    tab.say(_BACK.format(name=key[1]))
+
+        tab.later(may)
+
+    def _others(self, key: _Key, holder: Any) -> list[Any]:
+        same = (tab for tab in self._tabs if _key(tab) == key and _has_begun(tab))
+        found = [tab for tab in same if tab is not holder]
+        return sorted(found, key=lambda tab: tab.opened)
+
+
+def _key(tab: Any) -> _Key:
+    return tab.owner, tab.spec.name
+
+
+def _has_begun(tab: Any) -> bool:
+    """Whether its pipeline is more than a canvas on which nothing was ever put."""
+    return bool(tab.spec.blocks) or tab.read_only
