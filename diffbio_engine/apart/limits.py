@@ -73,7 +73,7 @@ def _number(name: str, usual: float) -> float:
 def _size(path: Path) -> int:
     with contextlib.suppress(OSError):
         if path.is_dir():
-            return sum(p.stat().st_size for p in path.iterdir() if p.is_file())
+            return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
         return path.stat().st_size
     return 0
 

@@ -34,17 +34,6 @@ def unpack(path: Path, folder: Path) -> Path:
     return folder
 
 
-def member_names(path: Path) -> list[str]:
-    """The files in a zip."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [n for n in archive.namelist() if not n.endswith("/") and not _junk(n)]
-    except zipfile.BadZipFile as error:
-        raise DataError(
-            f"{path.name} is damaged or was cut off ({error}).", fix="Zip the files again."
-        ) from None
-
-
 def _junk(name: str) -> bool:
     return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db")
 

@@ -13,7 +13,7 @@ from diffbio_engine.data.hdf5_elements import (
     read_what_can_be_read,
     sparse_shape,
 )
-from diffbio_engine.data.matrices import InMemory, OnDisk
+from diffbio_engine.data.matrices import Matrix, OnDisk
 from diffbio_engine.data.plain_elements import free_name, write_elem, write_table
 
 _PARTS = ("layers", "obsm", "obsp", "varm", "varp", "uns")
@@ -132,10 +132,10 @@ def _try(group: h5py.Group, key: str, value: Any, notes: list[str]) -> None:
         notes.append(f"{group.name}/{key} could not be carried over ({type(error).__name__}).")
 
 
-def _write_matrix(file: h5py.File, place: str, matrix: InMemory | OnDisk) -> None:
+def _write_matrix(file: h5py.File, place: str, matrix: Matrix) -> None:
     parent, _, key = place.partition("/") if "/" in place else ("", "", place)
     group = file[parent] if parent else file
-    if isinstance(matrix, InMemory) or matrix.rearranged:
+    if not isinstance(matrix, OnDisk) or matrix.rearranged:
         write_elem(group, key, matrix.load(), dataset_kwargs={"compression": "gzip"})
         return
     with open_hdf5(matrix.path) as source:

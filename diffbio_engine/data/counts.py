@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk
+from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, Unread
 from diffbio_engine.data.matrix_look import LOGGED, RAW, SCALED, look
 from diffbio_engine.errors import DataError
 
@@ -18,7 +18,7 @@ _LOW_SHARE = 0.1
 
 def as_matrix(matrix: Any) -> Matrix:
     """Anything like a matrix, as something one can ask for rows."""
-    return matrix if isinstance(matrix, InMemory | OnDisk) else InMemory(matrix)
+    return matrix if isinstance(matrix, InMemory | OnDisk | Unread) else InMemory(matrix)
 
 
 def blocks_of(matrix: Matrix) -> Iterator[sp.csr_matrix]:

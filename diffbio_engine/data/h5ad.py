@@ -25,9 +25,14 @@ def is_h5ad(file: h5py.File) -> bool:
     return "obs" in file or "var" in file or encoding(file) == "anndata"
 
 
-def open_h5ad(path: Path, *, with_uns: bool = True) -> Dataset:
-    """Tables are read, matrices are left on disk until somebody asks."""
-    with open_hdf5(path) as file:
+def open_h5ad(path: Path, *, with_uns: bool = True, inside: str = "") -> Dataset:
+    """Tables are read, matrices are left on disk until somebody asks.
+
+    Args:
+        inside: The group that is laid out like an h5ad, where it is not the whole file.
+    """
+    with open_hdf5(path) as whole:
+        file = whole[inside] if inside else whole
         if "obs" not in file or "var" not in file:
             there = ", ".join(list(file)[:10]) or "nothing"
             raise DataError(
@@ -56,9 +61,9 @@ def open_h5ad(path: Path, *, with_uns: bool = True) -> Dataset:
         shapes = _obsm_shapes(file)
         found = _matrix_places(file)
     matrices: dict[str, Matrix] = {}
-    for place, inside in found.items():
+    for place, within in found.items():
         try:
-            matrix = OnDisk(path, inside)
+            matrix = OnDisk(path, f"{inside}/{within}" if inside else within)
             # A file with embeddings only may keep a matrix without genes; there is nothing in it.
             if matrix.shape[1]:
                 matrices[place] = matrix
@@ -68,12 +73,12 @@ def open_h5ad(path: Path, *, with_uns: bool = True) -> Dataset:
             warnings.append(f"{place} was left out: {error.what}")
     return Dataset(
         name=path.name,
-        kind="h5ad",
+        kind="h5mu" if inside else "h5ad",
         obs=obs,
         var=var,
         matrices=matrices,
         raw_var=raw_var,
-        obsm=Lazily(shapes, lambda key: _read_obsm(path, key)),
+        obsm=Lazily(shapes, lambda key: _read_obsm(path, key, inside)),
         uns=uns,
         warnings=tuple(warnings),
         path=path,
@@ -127,9 +132,9 @@ def _obsm_shapes(file: h5py.File) -> dict[str, tuple[int, ...]]:
     return {k: s for k, s in shapes.items() if len(s) == 2}
 
 
-def _read_obsm(path: Path, key: str) -> np.ndarray:
+def _read_obsm(path: Path, key: str, inside: str = "") -> np.ndarray:
     with open_hdf5(path) as file:
-        obsm = file["obsm"]
+        obsm = file[f"{inside}/obsm" if inside else "obsm"]
         if isinstance(obsm, h5py.Dataset):
             return np.asarray(obsm[key])
         value = read_element(obsm[key])

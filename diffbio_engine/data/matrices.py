@@ -14,48 +14,12 @@ from diffbio_engine.data.hdf5_elements import (
     is_sparse,
     sparse_shape,
 )
+from diffbio_engine.data.in_memory import InMemory, Unread, float32_csr
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
 
 # Below this a matrix is taken into memory, where any row is as near as any other.
 IN_MEMORY_LIMIT = 4 * 2**30
-
-
-class InMemory:
-    """Cells by genes in memory, as CSR."""
-
-    stored = "in memory"
-    block_rows = None
-
-    def __init__(self, matrix: Any):
-        self._csr = _float32_csr(matrix)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self._csr.shape
-
-    @property
-    def n_bytes(self) -> int:
-        return self._csr.data.nbytes + self._csr.indices.nbytes
-
-    def rows(self, indices: np.ndarray) -> sp.csr_matrix:
-        """These cells, in this order."""
-        return self._csr[indices]
-
-    def block(self, start: int, stop: int) -> sp.csr_matrix:
-        """Cells that lie side by side."""
-        return self._csr[start:stop]
-
-    def of_genes(self, columns: np.ndarray) -> "InMemory":
-        """The same cells with some of the genes only, copied."""
-        return InMemory(self._csr[:, columns])
-
-    def load(self) -> sp.csr_matrix:
-        """All of it, in memory."""
-        return self._csr
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class OnDisk:
@@ -131,7 +95,7 @@ class OnDisk:
         try:
             item = self._item()
             if self.stored == "dense":
-                return self._some_genes(_float32_csr(item[start:stop]))
+                return self._some_genes(float32_csr(item[start:stop]))
             if self.stored == "CSC":
                 raise self._wrong_way_round()
             return self._some_genes(self._lines(item, start, stop, self._width, sp.csr_matrix))
@@ -202,13 +166,15 @@ class OnDisk:
         )
 
 
-Matrix = InMemory | OnDisk
+Matrix = InMemory | OnDisk | Unread
 
 
 def taken(matrix: Matrix, on_disk: bool | None = None) -> Matrix:
     """In memory or on disk, as its size asks for, or as the caller does."""
     if isinstance(matrix, InMemory):
         return matrix
+    if isinstance(matrix, Unread):
+        return InMemory(matrix.load())
     if on_disk is None:
         on_disk = matrix.n_bytes > IN_MEMORY_LIMIT
     if not on_disk:
@@ -218,16 +184,6 @@ def taken(matrix: Matrix, on_disk: bool | None = None) -> Matrix:
             raise matrix._wrong_way_round()
         return InMemory(matrix.load())
     return matrix
-
-
-def _float32_csr(matrix: Any) -> sp.csr_matrix:
-    if sp.issparse(matrix):
-        csr = sp.csr_matrix(matrix)
-        return csr if csr.dtype == np.float32 else csr.astype(np.float32)
-    matrix = np.asarray(matrix)
-    if matrix.dtype.kind not in "fiub":
-        raise DataError(f"The matrix holds {matrix.dtype} instead of numbers.", fix="Save numbers.")
-    return sp.csr_matrix(matrix.astype(np.float32, copy=False))
 
 
 def _unreadable(path: Path, place: str, error: Exception) -> Exception:

@@ -1,12 +1,13 @@
 """Looks at a sample of a matrix and says what it holds: counts, normalised, logarithms, scaled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk
+from diffbio_engine.data.in_memory import InMemory, Sample, Unread
+from diffbio_engine.data.matrices import Matrix, OnDisk
 
 RAW, NORMALISED, LOGGED, SCALED, UNKNOWN = (
     "raw counts",
@@ -64,6 +65,17 @@ def even_rows(n: int, m: int) -> list[tuple[int, int]]:
 
 def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
     """Says what a matrix holds from an even sample of its rows."""
+    rows, looked, whole_rows, zeros = sampled(matrix, n_rows)
+    seen = judge(place, rows, matrix.stored, matrix.shape, looked, whole_rows=whole_rows)
+    if zeros is None:
+        return seen
+    return replace(seen, zeros=zeros, smallest=min(0.0, seen.smallest) if zeros else seen.smallest)
+
+
+def sampled(matrix: Matrix, n_rows: int = 512) -> Sample:
+    """An even sample of the rows of a matrix (of the genes, where it is stored by genes)."""
+    if isinstance(matrix, Unread):
+        return matrix.sample()
     n_cells, n_genes = matrix.shape
     unit = "rows"
     if isinstance(matrix, OnDisk) and matrix.stored == "CSC":
@@ -79,9 +91,8 @@ def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
         matrix.close()
     n = sum(b - a for a, b in runs)
     share = f"all {total:,}" if n == total else f"{n:,} of {total:,}"
-    looked = f"{share} {unit} looked at"
-    sample = (sp.hstack if unit == "genes" else sp.vstack)(blocks, "csr") if blocks else None
-    return judge(place, sample, matrix.stored, matrix.shape, looked, whole_rows=whole_rows)
+    stacked = (sp.hstack if unit == "genes" else sp.vstack)(blocks, "csr") if blocks else None
+    return Sample(stacked, f"{share} {unit} looked at", whole_rows)
 
 
 def judge(

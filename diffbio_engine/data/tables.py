@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset, gene_name_style
 from diffbio_engine.data.matrices import InMemory
-from diffbio_engine.data.reading import CELLS_IN_ROWS, GENES_IN_ROWS, Choice
+from diffbio_engine.data.reading import CELLS_IN_ROWS, GENES_IN_ROWS, Choice, Reading
 from diffbio_engine.errors import DataError
 
 _BARCODE = re.compile(r"^(.*[_\-.:#])?[ACGT]{10,}([_\-.]\w+)*$")
@@ -157,9 +157,9 @@ def _shown(name: str) -> str:
     return name.split("\x1f")[0]
 
 
-def open_table(path: Path, orientation: str | None = None) -> Dataset:
+def open_table(path: Path, reading: Reading) -> Dataset:
     """The whole table, as sparse counts; columns of words become columns of ``obs``."""
-    sketch = _named_apart(sketch_table(path, orientation))
+    sketch = _named_apart(sketch_table(path, reading.orientation or None))
     blocks, labels = [], []
     for piece in _pieces(path, sketch):
         numbers, words = _split(piece, path, sketch.orientation)

@@ -101,8 +101,9 @@ def test_a_tenx_folder_without_features_or_with_a_cut_matrix_says_so(tmp_path):
     folder = zoo.tenx_folder(tmp_path / "C")
     text = (folder / "matrix.mtx").read_text()
     (folder / "matrix.mtx").write_text(text[: len(text) // 2].rsplit("\n", 1)[0] + "\n")
-    with pytest.raises(DataError, match=r"matrix\.mtx promises \d+ values"):
-        read(folder)
+    for use in (inspect, lambda path: read(path).matrix("X")):
+        with pytest.raises(DataError, match=r"matrix\.mtx promises \d+ values"):
+            use(folder)
     (folder / "features.tsv").unlink()
     with pytest.raises(DataError, match=r"genes\.tsv\), the names of the genes, is missing"):
         inspect(folder / "matrix.mtx")

@@ -1,0 +1,142 @@
+"""The lists of cells and genes beside a Matrix Market file, as each program writes them."""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.data.dataset import gene_name_style
+from diffbio_engine.data.mtx import AGAIN, cut_off
+from diffbio_engine.data.packed_text import BROKEN, bare_name, open_text
+from diffbio_engine.errors import DataError
+
+_LIST = re.compile(r"\.(tsv|txt|csv|mtx_rows|mtx_cols)$")
+_GENES = re.compile(r"(^|[^a-z])(genes?|features?|gene_?names?|all_genes|var)([^a-z]|$)")
+_CELLS = re.compile(r"(^|[^a-z])(barcodes?|cells?|cell_?metadata|cellids?|obs)([^a-z]|$)")
+_ROWS = re.compile(r"(^|[^a-z])(rows?|mtx_rows)([^a-z]|$)")
+_COLUMNS = re.compile(r"(^|[^a-z])(cols?|columns?|mtx_cols)([^a-z]|$)")
+_NAME_COLUMNS = ("gene_name", "gene_symbol", "symbol", "name", "gene")
+_ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "id")
+_CELL_COLUMNS = ("bc_wells", "barcode", "barcodes", "cell", "cell_id", "cellid")
+_HEADERS = {"barcode", "barcodes", "cell", "cells", "cell_id", "gene", "genes", "gene_id", "x"}
+_MOST = 2**31
+
+
+@dataclass(frozen=True)
+class NameList:
+    """A file of names: what it is a list of, and its lines split into columns.
+
+    Attributes:
+        role: ``"genes"``, ``"cells"``, ``"rows"`` or ``"columns"`` (of the matrix).
+    """
+
+    path: Path
+    role: str
+    lines: list[list[str]]
+
+    def fits(self, n: int) -> bool:
+        """Whether it has a line for each of ``n``, with or without a header."""
+        return len(self.lines) == n or (len(self.lines) == n + 1 and self._has_header)
+
+    @property
+    def _has_header(self) -> bool:
+        first = [word.strip().strip('"').lower() for word in self.lines[0]]
+        return len(first) > 1 or first[0] in _HEADERS
+
+    def table(self, n: int) -> pd.DataFrame:
+        """Its columns as a table of ``n`` rows, named where it has a header."""
+        body, names = self.lines, [f"column_{i}" for i in range(self.width)]
+        if len(body) == n + 1:
+            given = [w.strip().strip('"') for w in body[0]]
+            names, body = [w or names[i] for i, w in enumerate(given)], body[1:]
+        width = len(names)
+        rows = [[*row[:width], *[""] * (width - len(row))] for row in body]
+        table = pd.DataFrame(rows, columns=pd.Index(names, dtype=object), dtype=object)
+        numbered = [str(i) for i in range(1, n + 1)]
+        if width > 1 and names[0] == "column_0" and list(table.iloc[:, 0]) == numbered:
+            return table.iloc[:, 1:]  # R numbers its rows
+        return table
+
+    @property
+    def width(self) -> int:
+        return max((len(line) for line in self.lines), default=1)
+
+
+def role_of(path: Path, before: str = "") -> str:
+    """What a file is a list of, by its name; empty if it is no list.
+
+    Args:
+        before: What the name begins with because the matrix has it too.
+    """
+    name = bare_name(path)
+    if not _LIST.search(name):
+        return ""
+    rest = name.removeprefix(before.lower())
+    for role, pattern in (("genes", _GENES), ("cells", _CELLS), ("rows", _ROWS),
+                          ("columns", _COLUMNS)):  # fmt: skip
+        if pattern.search(rest):
+            return role
+    return ""
+
+
+def read_names(path: Path, role: str) -> NameList:
+    """The lines of a list."""
+    try:
+        with open_text(path) as file:
+            text = file.read(_MOST)
+    except BROKEN as error:
+        if isinstance(error, DataError):
+            raise
+        raise cut_off(path, error) from None
+    separator = "," if bare_name(path).endswith(".csv") else "\t"
+    lines = text.splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    split = csv.reader(lines, delimiter=separator) if separator == "," else None
+    try:
+        rows = list(split) if split else [line.split("\t") for line in lines]
+    except csv.Error as error:
+        raise DataError(f"{path.name} cannot be read ({error}).", fix=AGAIN) from None
+    return NameList(path, role, rows)
+
+
+def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:
+    """One row per gene: symbols as names where there are any, ids in ``gene_ids``."""
+    tables = [found.table(n) for found in lists]
+    table = tables[0]
+    named = {str(c).lower(): table[c] for c in table.columns}
+    ids = next((named[c] for c in _ID_COLUMNS if c in named), table.iloc[:, 0])
+    names = next((named[c] for c in _NAME_COLUMNS if c in named), None)
+    if names is None and "column_1" in named:
+        names = named["column_1"]
+    if names is None and len(tables) > 1:
+        other = tables[1].iloc[:, -1]
+        # Whichever of two lists looks like ids is the one of ids.
+        if gene_name_style(other) == "Ensembl ids" and gene_name_style(ids) != "Ensembl ids":
+            ids, other = other, ids
+        names = other
+    names = ids if names is None else names.where(names.str.strip() != "", ids)
+    columns: dict[str, object] = {"gene_ids": ids.to_numpy(dtype=object)}
+    kinds = named.get("feature_types", named.get("column_2"))
+    if kinds is not None and (kinds.str.strip() != "").all():
+        columns["feature_types"] = kinds.to_numpy(dtype=object)
+    if "genome" in named:
+        columns["genome"] = named["genome"].to_numpy(dtype=object)
+    return pd.DataFrame(columns, index=pd.Index(names.to_numpy(dtype=object), dtype=object))
+
+
+def cell_table(found: NameList, n: int) -> pd.DataFrame:
+    """One row per cell; further columns of a table with a header are kept."""
+    table = found.table(n)
+    named = {str(c).lower(): c for c in table.columns}
+    key = next((named[c] for c in _CELL_COLUMNS if c in named), table.columns[0])
+    obs = table.drop(columns=[key]).set_axis(pd.Index(table[key].to_numpy(), dtype=object))
+    obs = obs[[c for c in obs.columns if not str(c).startswith("column_")]]
+    for column in obs.columns:
+        numbers = pd.to_numeric(obs[column].replace("", np.nan), errors="coerce")
+        if numbers.notna().sum() == (obs[column] != "").sum() and numbers.notna().any():
+            obs[column] = numbers
+    return obs

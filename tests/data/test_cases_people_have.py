@@ -1,0 +1,84 @@
+"""Each public case of a file that was misread has its right answer; skipped without the cases."""
+
+import anndata
+import numpy as np
+import pytest
+
+from diffbio_engine.data import inspect, read
+from diffbio_engine.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def cases(shared_data):
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"the cases are not on this machine ({folder})")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(cases):
+    """The counts that most cases were made of: 240 cells, 302 genes."""
+    adata = anndata.read_h5ad(cases / "l_velocyto_lognorm_X.h5ad")
+    return adata.to_df("spliced")
+
+
+def opened(path, **how):
+    """Preview and data set, which agree to the number."""
+    preview, dataset = inspect(path, **how), read(path, **how)
+    assert (preview.n_cells, preview.n_genes) == (dataset.n_cells, dataset.n_genes)
+    assert dataset.matrix("X").shape == (preview.n_cells, preview.n_genes)
+    return preview, dataset
+
+
+def x(dataset):
+    return dataset.matrix("X").toarray()
+
+
+def test_both_samples_of_a_geo_archive_are_there_and_named(cases, truth):
+    preview, dataset = opened(cases / "m_geo_two_samples.zip")
+    assert preview.samples == (("GSM0000001_tumor1", 140), ("GSM0000002_tumor2", 100))
+    np.testing.assert_array_equal(x(dataset), truth.to_numpy())
+    assert preview.suggested["batch_labels"] == "obs/sample"
+
+
+def test_starsolo_s_spliced_counts_are_the_counts_and_the_others_layers(cases, truth):
+    preview, dataset = opened(cases / "m_velocyto.zip")
+    np.testing.assert_array_equal(x(dataset), truth.to_numpy())
+    layers = {m.place for m in preview.matrices} - {"X"}
+    assert layers == {"layers/spliced", "layers/unspliced", "layers/ambiguous"}
+    assert preview.suggested["counts"] in ("X", "layers/spliced")
+
+
+def test_a_kallisto_bustools_archive_opens_with_symbols_and_ids(cases, truth):
+    _, dataset = opened(cases / "m_kb.zip")
+    np.testing.assert_array_equal(x(dataset), truth.to_numpy())
+    assert list(dataset.var.index) == list(truth.columns)
+    assert dataset.var["gene_ids"].iloc[0].startswith("ENSG")
+
+
+def test_an_h5_without_feature_types_opens(cases, truth):
+    _, dataset = opened(cases / "h_v3_nofeaturetype.h5")
+    np.testing.assert_array_equal(x(dataset), truth.to_numpy())
+
+
+def test_of_several_genomes_the_larger_is_taken_and_the_other_is_a_choice(cases):
+    path = cases / "h_v2_ercc_hg19.h5"
+    preview, _ = opened(path)
+    assert preview.n_genes == 290 and "Genome hg19" in preview.warnings[0]
+    assert [value for value, _ in preview.choices[0].possible] == ["hg19", "ERCC"]
+    assert opened(path, genome="ERCC")[0].n_genes == 12
+    with pytest.raises(DataError, match="There is no genome 'mm10'; there are hg19, ERCC"):
+        read(path, genome="mm10")
+
+
+def test_a_loom_file_opens_with_its_layers(cases, truth):
+    preview, dataset = opened(cases / "f_velocyto.loom")
+    np.testing.assert_array_equal(x(dataset), truth.to_numpy())
+    assert list(dataset.obs.index) == list(truth.index)
+    assert [m.place for m in preview.matrices] == ["X", "layers/spliced"]
+
+
+def test_a_workbook_is_one_sentence_that_says_what_to_do(cases):
+    with pytest.raises(DataError, match=r"x_counts\.xlsx is a workbook of Excel.*CSV UTF-8"):
+        inspect(cases / "x_counts.xlsx")
