@@ -8,7 +8,7 @@ from typing import Any
 
 
 def exported(package: str, path: Iterable[str]) -> dict[str, Any]:
-    """Public classes and functions defined in the files directly inside a package.
+    """Public classes and functions defined in the public files directly inside a package.
 
     Write in the package's ``__init__.py``::
 
@@ -16,6 +16,8 @@ def exported(package: str, path: Iterable[str]) -> dict[str, Any]:
     """
     names: dict[str, Any] = {}
     for info in pkgutil.iter_modules(path):
+        if info.name.startswith("_"):
+            continue
         module = importlib.import_module(f"{package}.{info.name}")
         for name, value in vars(module).items():
             public = not name.startswith("_") and (

@@ -206,7 +206,8 @@ def check_axes(
     ports: tuple[Port, ...], shapes: Mapping[str, tuple[int, ...]], config: Config
 ) -> dict[str, int]:
     """The length of each axis; a ``DataError`` where two arrays or a setting disagree."""
-    lengths = {s.axis: getattr(config, s.name) for s in settings_of(type(config)) if s.axis}
+    told = {s.axis: getattr(config, s.name) for s in settings_of(type(config)) if s.axis}
+    lengths = {axis: length for axis, length in told.items() if length}  # 0: as the data are
     said_by = dict.fromkeys(lengths, "the settings")
     for port in ports:
         if port.name not in shapes:

@@ -95,7 +95,14 @@ class Port:
 
 COUNTS = Port("counts", "cells genes", Kind.COUNTS, "Raw counts: molecules seen per cell and gene.")
 FEATURES = Port("features", "cells features", Kind.FEATURES, "Coordinates of each cell.")
-EMBEDDINGS = Port("embeddings", "cells features", Kind.FEATURES, "Coordinates of each cell.")
+EMBEDDINGS = Port(
+    "embeddings",
+    "cells features",
+    Kind.FEATURES,
+    "Coordinates of each cell.",
+    # So that blocks can be chained by `apply`: what the block before has found.
+    also=("corrected_embeddings", "latent_mean", "latent"),
+)
 BATCH_LABELS = Port(
     "batch_labels",
     "cells",
@@ -137,7 +144,11 @@ CONDITION_LABELS = Port(
 )
 # Prior knowledge, found by the names of the genes; the same for all cells.
 LR_PAIRS = Port(
-    "lr_pairs", "pairs 2", Kind.INDEX, "Ligand and receptor of known pairs, as positions of genes."
+    "lr_pairs",
+    "pairs members",
+    Kind.INDEX,
+    "Ligand and receptor of known pairs, as positions of genes: two columns. Of complexes, as many"
+    " columns for the ligand's genes as for the receptor's, filled up with -1.",
 )
 TF_INDICES = Port(
     "tf_indices", "regulators", Kind.INDEX, "Transcription factors, as positions of genes."

@@ -171,8 +171,12 @@ def dial(
 
 
 def size(axis: str, *, default: int, doc: str) -> Any:
-    """A length that is read from the data: the axis of the operator's ports that it measures."""
-    return _declare(default, role="size", low=1, axis=axis, doc=doc)
+    """A length that is read from the data: the axis of the operator's ports that it measures.
+
+    Args:
+        default: 0 where the operator needs no number beforehand: it then takes any data.
+    """
+    return _declare(default, role="size", low=min(default, 1), axis=axis, doc=doc)
 
 
 def contract(default: Any, *, doc: str) -> Any:

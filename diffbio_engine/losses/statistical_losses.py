@@ -31,16 +31,43 @@ def stable_nb_logprob(y: jax.Array, mu: jax.Array, alpha: jax.Array) -> jax.Arra
 
 
 def zinb_negative_log_likelihood(
-    counts: jax.Array, log_rate: jax.Array, log_theta: jax.Array, pi_logit: jax.Array
+    counts: jax.Array,
+    log_rate: jax.Array,
+    log_theta: jax.Array | None = None,
+    pi_logit: jax.Array | None = None,
+    *,
+    dispersion: jax.Array | None = None,
+    dropout_logits: jax.Array | None = None,
+    **decoded: jax.Array,
 ) -> jax.Array:
     """Sum over all entries of the negative log-likelihood of zero-inflated negative binomials.
 
     ``pi = sigmoid(pi_logit)`` is the share of extra zeros, ``log_theta`` (held within -10 and 10)
-    the log inverse dispersion. A count is a zero or it is not: no soft comparison.
+    the log inverse dispersion. A count is a zero or it is not: no soft comparison. The names of
+    ``VAENormalizer.decode`` do as well, so that its output can be handed on whole:
+    ``zinb_negative_log_likelihood(counts, **vae.decode(z, library_size))``.
+
+    Args:
+        dispersion: ``exp(log_theta)``, in its place.
+        dropout_logits: Another name for ``pi_logit``.
+        decoded: What else ``decode`` returns; not used.
     """
+    if unknown := set(decoded) - {"normalized", "reconstructed"}:
+        raise TypeError(f"zinb_negative_log_likelihood takes no {unknown.pop()!r}.")
+    pi_logit = _given_once("pi_logit", pi_logit, dropout_logits)
+    log_dispersion = None if dispersion is None else jnp.log(dispersion)
+    log_theta = _given_once("log_theta", log_theta, log_dispersion)
     log_theta = jnp.clip(log_theta, -_LOG_THETA_LIMIT, _LOG_THETA_LIMIT)
     counts = jnp.asarray(counts, jnp.asarray(log_rate).dtype)
     return -jnp.sum(zero_inflated_log_prob(counts, log_rate, log_theta, pi_logit))
+
+
+def _given_once(name: str, one: jax.Array | None, other: jax.Array | None) -> jax.Array:
+    found = [value for value in (one, other) if value is not None]
+    if len(found) == 1:
+        return found[0]
+    state = "is given twice, under two names" if found else "is missing"
+    raise DataError(f"{state}.", fix="Give it once.", where=name)
 
 
 @dataclass(frozen=True, kw_only=True)

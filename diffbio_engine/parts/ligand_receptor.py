@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine.errors import DataError
+from diffbio_engine.parts.complexes import genes_of, least_of
 
 Statistic = Literal["mean", "hill"]
 Average = Literal["mean", "trimean"]
@@ -77,13 +77,39 @@ def both_speak(levels: TypeLevels) -> jax.Array:
 
 
 def type_levels(
-    ligand: jax.Array, receptor: jax.Array, types: jax.Array, average: Average
+    levels: jax.Array, pairs: jax.Array | np.ndarray, types: jax.Array, average: Average
 ) -> TypeLevels:
-    """Average of ligand and receptor (cells, pairs) in each type."""
+    """Average of each pair's ligand and receptor in each type; of a complex the least average.
+
+    Args:
+        levels: Expression, (cells, genes).
+        pairs: Columns of ``levels``, see ``genes_of``.
+    """
     if average == "trimean":
-        return TypeLevels(trimeans(ligand, types), trimeans(receptor, types))
-    weights = column_shares(types).T
-    return TypeLevels(weights @ ligand, weights @ receptor)
+        return levels_of(trimeans(levels, types), pairs)
+    return levels_of(column_shares(types).T @ levels, pairs)
+
+
+def levels_of(means: jax.Array, pairs: jax.Array | np.ndarray) -> TypeLevels:
+    """Levels of the pairs, from those of genes in each type (..., types, genes)."""
+    return TypeLevels(*(least_of(means, genes) for genes in genes_of(pairs)))
+
+
+def scarcest_columns(
+    levels: jax.Array, pairs: jax.Array | np.ndarray, types: jax.Array
+) -> list[jax.Array]:
+    """Ligand and receptor as one gene each, (cells, pairs): the scarcest over all known cells.
+
+    The least of several averages is high more rarely than any one of them, so the null of one
+    gene is on the safe side.
+    """
+    mean = column_shares((jnp.sum(types, axis=1) > 0).astype(levels.dtype)[:, None])[:, 0] @ levels
+    chosen = []
+    for genes in genes_of(pairs):
+        level = jnp.where(genes >= 0, mean[genes], jnp.inf)
+        least = jnp.argmin(level, axis=1)[:, None]
+        chosen.append(levels[:, jnp.take_along_axis(jnp.asarray(genes), least, axis=1)[:, 0]])
+    return chosen
 
 
 class Null(NamedTuple):
@@ -136,18 +162,22 @@ def standardised(values: jax.Array, null: Null) -> jax.Array:
 
 
 def formula_p_values(
-    ligand: jax.Array, receptor: jax.Array, types: jax.Array, statistic: Statistic, average: Average
+    levels: jax.Array,
+    pairs: jax.Array | np.ndarray,
+    types: jax.Array,
+    statistic: Statistic,
+    average: Average,
 ) -> tuple[jax.Array, jax.Array]:
     """By the normal distribution: of pairs of types, and of their strongest, corrected for all.
 
-    A trimean has no known moments: its values are 1.
+    A trimean has no known moments: its values are 1. Of a complex, an upper bound.
     """
-    levels = type_levels(ligand, receptor, types, average)
-    found = pair_statistic(levels, statistic)
+    here = type_levels(levels, pairs, types, average)
+    found = pair_statistic(here, statistic)
     if average == "trimean":
         return jnp.ones_like(found), jnp.ones(found.shape[-1])
-    null = permutation_null(ligand, receptor, types, statistic)
-    p = jnp.where(both_speak(levels), upper_tail(standardised(found, null)), 1.0)
+    null = permutation_null(*scarcest_columns(levels, pairs, types), types, statistic)
+    p = jnp.where(both_speak(here), upper_tail(standardised(found, null)), 1.0)
     return p, jnp.minimum(jnp.min(p, axis=(0, 1)) * p.shape[0] ** 2, 1.0)
 
 
@@ -195,22 +225,19 @@ def permuted_p_values(
 
     Args:
         levels: Expression of the genes in question, (cells, genes).
-        pairs: Ligand and receptor as columns of ``levels``, (pairs, 2).
+        pairs: Columns of ``levels``, see ``genes_of``; a complex is the least of its averages.
         types: (cells, types), 0/1 or soft; rows of 0 are left out.
     """
     known = types.sum(axis=1) > 0
     levels, types = levels[known].astype(np.float32), types[known].astype(np.float32)
-    columns = [jnp.asarray(levels[:, i]) for i in pairs.T]
     if average == "mean":
-        null = permutation_null(columns[0], columns[1], jnp.asarray(types), statistic)
+        columns = scarcest_columns(jnp.asarray(levels), pairs, jnp.asarray(types))
+        null = permutation_null(*columns, jnp.asarray(types), statistic)
     else:
         null = Null(jnp.zeros(()), jnp.ones(()))
 
-    def of_pairs(group: jax.Array) -> TypeLevels:
-        return TypeLevels(group[:, pairs[:, 0]], group[:, pairs[:, 1]])
-
     def judged(group: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = pair_statistic(of_pairs(group), statistic)
+        found = pair_statistic(levels_of(group, pairs), statistic)
         return found, jnp.max(standardised(found, null), axis=(0, 1))
 
     def of_order(order: jax.Array) -> jax.Array:
@@ -238,7 +265,7 @@ def permuted_p_values(
             groups = jnp.stack([of_order(jnp.asarray(order)) for order in orders])
         counts = compare(jnp.asarray(groups), observed, counts)
     by_type, strongest = ((np.asarray(c) + 1.0) / (n_permutations + 1) for c in counts)
-    speak = np.asarray(both_speak(of_pairs(means)))
+    speak = np.asarray(both_speak(levels_of(means, pairs)))
     return Permuted(np.where(speak, by_type, 1.0), strongest)
 
 
@@ -248,23 +275,3 @@ def _count(found, observed, counts):  # type: ignore[no-untyped-def]
         c + jnp.sum(f >= o - 1e-6 * jnp.abs(o), axis=0)
         for f, o, c in zip(found, observed, counts, strict=True)
     )
-
-
-def require_positions(
-    pairs: jax.Array | np.ndarray, n_genes: int, labels: jax.Array | np.ndarray | None, n: int
-) -> None:
-    """Refuses pairs of genes, or types, that there are not (where the numbers are known)."""
-    for values, limit, where, what in (
-        (pairs, n_genes, "lr_pairs", "genes"),
-        (labels, n, "labels", "cell types"),
-    ):
-        if values is None or isinstance(values, jax.core.Tracer) or not np.size(values):
-            continue
-        known = np.asarray(values)  # jax.numpy would trace it where something else is traced
-        low, high = int(known.min()), int(known.max())
-        if high >= limit or (low < 0 and where == "lr_pairs"):
-            raise DataError(
-                f"names position {high if high >= limit else low} where there are {limit} {what}.",
-                fix=f"Count positions from 0, and give the block the number of {what}.",
-                where=where,
-            )

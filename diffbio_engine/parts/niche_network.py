@@ -237,7 +237,8 @@ def pathways_of_pairs(pairs: jax.Array, n_pathways: int) -> jax.Array:
     The largest group is 0; what is beyond the number of pathways goes into the last.
     """
     n = len(pairs)
-    shared = (pairs[:, None, :, None] == pairs[None, :, None, :]).any(axis=(2, 3))
+    same = pairs[:, None, :, None] == pairs[None, :, None, :]
+    shared = (same & (pairs >= 0)[:, None, :, None]).any(axis=(2, 3))
     reach = shared.astype(float)
     for _ in range(max(1, int(np.ceil(np.log2(max(n, 2)))))):
         reach = (reach @ reach > 0).astype(float)

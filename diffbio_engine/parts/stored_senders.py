@@ -6,6 +6,7 @@ import numpy as np
 from flax import nnx
 
 from diffbio_engine.errors import DataError
+from diffbio_engine.parts.complexes import genes_of, least_of
 from diffbio_engine.parts.sending_neighbours import (
     Senders,
     expression_axes,
@@ -38,7 +39,7 @@ class StoredSenders(nnx.Module):
     def store(self, x: np.ndarray, pairs: np.ndarray, coords: np.ndarray | None) -> None:
         """Keeps these cells, ``x`` being their log expression."""
         self.highest[...] = jnp.asarray(max(float(x.max()), 1e-6), self.highest.dtype)
-        self.ligands = self.kind(jnp.asarray(x[:, pairs[:, 0]]))
+        self.ligands = self.kind(jnp.asarray(least_of(x, genes_of(pairs).ligand)))
         if coords is not None:
             self.places = self.kind(jnp.asarray(coords, float))
             return

@@ -10,7 +10,15 @@ from flax import nnx
 
 from diffbio_engine.declare import Declaration, Kind, Operator, Port
 
-SIZES = {"cells": 8, "genes": 5, "features": 4, "batches": 2, "classes": 3, "clusters": 3}
+SIZES = {
+    "members": 2,
+    "cells": 8,
+    "genes": 5,
+    "features": 4,
+    "batches": 2,
+    "classes": 3,
+    "clusters": 3,
+}
 
 
 def example_operator(declared: Declaration, **settings: Any) -> Operator:

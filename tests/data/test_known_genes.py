@@ -29,14 +29,15 @@ def test_pairs_are_found_whatever_the_case_and_only_with_all_their_genes():
     assert names == ["CXCL12_CXCR4"] and pathways == ["CXCL"]
 
 
-def test_a_complex_is_all_its_genes_or_the_scarcest():
-    genes = ["TGFBR2", "TGFB1", "TGFBR1"]
+def test_a_complex_is_one_row_with_all_its_genes():
+    genes = ["TGFBR2", "TGFB1", "TGFBR1", "CXCL12", "CXCR4"]
     indices, names, _ = find_pairs(genes)
-    np.testing.assert_array_equal(indices, [[1, 2], [1, 0]])
-    assert names[1] == "TGFB1_TGFBR1+TGFBR2 (TGFB1_TGFBR2)"
-    indices, names, _ = find_pairs(genes, np.array([0.2, 3.0, 0.9]))
-    np.testing.assert_array_equal(indices, [[1, 0]])
-    assert names == ["TGFB1_TGFBR1+TGFBR2"]
+    assert names == ["CXCL12_CXCR4", "TGFB1_TGFBR1+TGFBR2"]
+    np.testing.assert_array_equal(indices, [[3, -1, 4, -1], [1, -1, 2, 0]])
+
+
+def test_b2m_is_part_of_class_one_molecules_and_no_ligand_of_its_own():
+    assert not any({"B2M"} in (set(p.ligand), set(p.receptor)) for p in known_pairs())
 
 
 def test_nothing_known_gives_empty_tables_of_the_right_form():

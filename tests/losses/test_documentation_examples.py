@@ -1,4 +1,16 @@
-"""The documentation's examples of losses, as written there."""
+"""The documentation's page of statistical losses: its examples and calls.
+
+| block of the documentation | test |
+|---|---|
+| NegativeBinomialLoss, Usage | `test_usage_of_the_negative_binomial_loss` |
+| NegativeBinomialLoss, Training Example | `test_training_example_of_the_negative_binomial_loss` |
+| VAELoss, Usage | `test_usage_of_the_vae_loss` |
+| VAELoss, Training Example | `test_training_example_of_the_vae_loss` |
+| Beta-VAE Scheduling | `test_scheduling_of_the_weight` |
+| HMMLikelihoodLoss, HMM with Emission Learning | no operator of sequences yet |
+| VAE with NB Reconstruction | `test_the_vae_with_a_negative_binomial_reconstruction` |
+| Numerical Stability | `test_statistical_losses.py`: `stable_nb_logprob` is SciPy's |
+"""
 
 import jax
 import jax.numpy as jnp
@@ -129,22 +141,3 @@ def test_the_vae_with_a_negative_binomial_reconstruction(vae, counts):
         return recon_loss + kl_loss
 
     assert has_slopes(scvi_loss, vae, counts)
-
-
-def test_vae_and_clustering_losses_together(vae, counts):
-    from diffbio_engine.losses import ClusteringCompactnessLoss, VAELoss
-
-    vae_loss = VAELoss(kl_weight=0.1)
-    cluster_loss = ClusteringCompactnessLoss()
-    shares = jax.nn.one_hot(jnp.arange(8) % 3, 3)
-
-    def combined_loss(vae, data):
-        result, _, _ = vae.apply(data, {}, None)
-        vae_l = vae_loss(result["normalized"], data["counts"], result["mu"], result["log_var"])
-        cluster_l = cluster_loss(
-            result["latent"],
-            shares,
-        )
-        return vae_l + 0.1 * cluster_l
-
-    assert has_slopes(combined_loss, vae, {"counts": counts})

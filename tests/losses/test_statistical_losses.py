@@ -47,6 +47,23 @@ def test_the_zero_inflated_likelihood_is_the_sum_of_mixtures(ref):
     np.testing.assert_allclose(ours, -ref["log_zinb"].sum(), rtol=1e-7)
 
 
+def test_the_zero_inflated_likelihood_takes_what_the_autoencoder_decodes(ref):
+    y, log_rate, logits = ref["y"], np.log(ref["mu"]), ref["logits"]
+    decoded = {
+        "normalized": ref["mu"],
+        "log_rate": log_rate,
+        "dispersion": ref["theta"],
+        "dropout_logits": logits,
+    }
+    ours = zinb_negative_log_likelihood(y, **decoded)
+    np.testing.assert_allclose(ours, -ref["log_zinb"].sum(), rtol=1e-7)
+    for wrong in ({"pi_logit": logits}, {"dropout_logits": None}):
+        with pytest.raises(DataError, match="pi_logit"):
+            zinb_negative_log_likelihood(y, **{**decoded, **wrong})
+    with pytest.raises(TypeError, match="takes no 'rate'"):
+        zinb_negative_log_likelihood(y, **decoded, rate=log_rate)
+
+
 def test_a_mean_of_zero_is_finite_with_finite_gradients():
     loss, grads = jax.value_and_grad(NegativeBinomialLoss(), argnums=(1, 2))(
         jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.ones(3)

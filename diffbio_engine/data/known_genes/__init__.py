@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import product
 
 import numpy as np
 
@@ -57,39 +56,29 @@ def known_markers() -> dict[str, tuple[str, ...]]:
 
 
 def find_pairs(
-    gene_names: Sequence[str] | np.ndarray, mean_expression: np.ndarray | None = None
+    gene_names: Sequence[str] | np.ndarray,
 ) -> tuple[np.ndarray, list[str], list[str]]:
-    """The known pairs whose genes are all there.
+    """The known pairs whose genes are all there, one row each.
 
-    A complex works only if all its genes are expressed, so it is limited by the scarcest one. With
-    ``mean_expression`` each pair is one row and a complex stands by its least expressed gene.
-    Without it there is a row for each choice of one gene from the ligand and one from the
-    receptor, named ``TGFB1_TGFBR1+TGFBR2 (TGFB1_TGFBR2)``; the least of such rows is the pair's.
+    A complex works only if all its genes are expressed, so blocks take it by its scarcest gene:
+    the rows name all of them.
 
     Args:
         gene_names: Symbols, in the order of the matrix; of a name that comes twice, the first.
-        mean_expression: Mean of each gene over cells, (genes,).
 
     Returns:
-        Positions of ligand and receptor (pairs, 2) int32, names of pairs, names of pathways.
+        Positions of the genes of ligand and receptor, (pairs, 2 m) int32: the first ``m`` columns
+        are the ligand's, the others the receptor's, -1 where there are fewer (``m`` is 1 if all
+        are single genes). Names of pairs, names of pathways.
     """
     place = _places(gene_names)
-    indices, names, pathways = [], [], []
-    for pair in known_pairs():
-        if not all(gene in place for gene in (*pair.ligand, *pair.receptor)):
-            continue
-        ligands = [place[gene] for gene in pair.ligand]
-        receptors = [place[gene] for gene in pair.receptor]
-        if mean_expression is not None:
-            ligands = [min(ligands, key=lambda i: float(mean_expression[i]))]
-            receptors = [min(receptors, key=lambda i: float(mean_expression[i]))]
-        chosen = list(product(ligands, receptors))
-        for ligand, receptor in chosen:
-            indices.append((ligand, receptor))
-            which = f" ({gene_names[ligand]}_{gene_names[receptor]})" if len(chosen) > 1 else ""
-            names.append(pair.name + which)
-            pathways.append(pair.pathway)
-    return np.array(indices, np.int32).reshape(-1, 2), names, pathways
+    found = [p for p in known_pairs() if all(gene in place for gene in (*p.ligand, *p.receptor))]
+    most = max((len(part) for pair in found for part in (pair.ligand, pair.receptor)), default=1)
+    positions = np.full((len(found), 2, most), -1, np.int32)
+    for row, pair in zip(positions, found, strict=True):
+        for part, genes in zip(row, (pair.ligand, pair.receptor), strict=True):
+            part[: len(genes)] = [place[gene] for gene in genes]
+    return positions.reshape(-1, 2 * most), [p.name for p in found], [p.pathway for p in found]
 
 
 def find_regulators(gene_names: Sequence[str] | np.ndarray) -> tuple[np.ndarray, list[str]]:

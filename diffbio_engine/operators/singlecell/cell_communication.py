@@ -25,7 +25,8 @@ from diffbio_engine.declare import (
     size,
     warn_untrained,
 )
-from diffbio_engine.parts.ligand_receptor import column_shares, hill, require_positions
+from diffbio_engine.parts.complexes import genes_of, least_of, require_positions
+from diffbio_engine.parts.ligand_receptor import column_shares, hill
 from diffbio_engine.parts.niche_network import (
     NicheNetwork,
     Signals,
@@ -61,9 +62,7 @@ class CellCommunicationConfig(Config):
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
     n_lr_pairs: int = size("pairs", default=10, doc="How many ligand-receptor pairs there are.")
     n_classes: int = size("classes", default=10, doc="How many types of cells there are.")
-    edge_features_dim: int = setting(
-        8, low=1, high=128, doc="Numbers that describe an edge.", advanced=True
-    )
+    edge_features_dim: int = setting(8, low=1, high=128, doc="Numbers an edge.", advanced=True)
     n_neighbors: int = setting(15, low=1, high=100, doc="How many neighbours a cell listens to.")
     kh: float = dial(
         0.5,
@@ -201,7 +200,7 @@ class DifferentiableCellCommunication(Operator):
         x = log_of_all(arrays["counts"], self.config.normalize)
         self.stored.store(x, pairs, arrays.get("spatial_coords"))
         codes = np.zeros(len(x), np.int32) if labels is None else np.asarray(labels, np.int32)
-        receptor = x[:, pairs[:, 1]]
+        receptor = np.asarray(least_of(x, genes_of(pairs).receptor))
         sizes = self.stored.store_types(codes, receptor)
         self.groups = Buffer(pathways_of_pairs(jnp.asarray(pairs), self.config.n_pathways))
         blocks = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
@@ -251,7 +250,7 @@ class DifferentiableCellCommunication(Operator):
             warn_untrained(type(self).__name__)
         require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
         x = log_expression(counts, self.config.normalize)
-        ligand, receptor = x[:, lr_pairs[:, 0]], x[:, lr_pairs[:, 1]]
+        ligand, receptor = (least_of(x, genes) for genes in genes_of(lr_pairs))
         codes = jnp.zeros(len(x), int) if labels is None else labels
         k, types = self.config.n_neighbors, self.stored.types(codes)
         groups, n_pathways = pair_pathways, self.config.n_pathways

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -126,7 +126,7 @@ class DifferentiableHarmony(Operator):
     """
 
     Config = BatchCorrectionConfig
-    inputs = (EMBEDDINGS, BATCH_LABELS)
+    inputs = (replace(EMBEDDINGS, also=("latent_mean", "latent")), BATCH_LABELS)
     outputs = (
         Port(
             "corrected_embeddings",

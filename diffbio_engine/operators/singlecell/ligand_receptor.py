@@ -24,6 +24,14 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
+from diffbio_engine.parts.complexes import (
+    columns_in_turn,
+    columns_of,
+    genes_of,
+    least_of,
+    require_positions,
+    rows_of_types,
+)
 from diffbio_engine.parts.ligand_receptor import (
     TypeLevels,
     both_speak,
@@ -32,7 +40,6 @@ from diffbio_engine.parts.ligand_receptor import (
     neighbour_p_values,
     pair_statistic,
     permuted_p_values,
-    require_positions,
     type_levels,
 )
 from diffbio_engine.parts.sending_neighbours import Senders, log_expression, soft_adjacency
@@ -45,9 +52,9 @@ _CHUNK = 1024
 class LRScoringConfig(Config):
     """Settings of ligand-receptor scores."""
 
-    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
-    n_lr_pairs: int = size("pairs", default=10, doc="How many ligand-receptor pairs there are.")
-    n_classes: int = size("classes", default=10, doc="How many types of cells there are.")
+    n_genes: int = size("genes", default=0, doc="How many genes are measured.")
+    n_lr_pairs: int = size("pairs", default=0, doc="How many ligand-receptor pairs there are.")
+    n_classes: int = size("classes", default=0, doc="How many types of cells there are.")
     n_neighbors: int = setting(
         15, low=1, high=200, doc="From how many neighbours a cell receives ligands."
     )
@@ -120,8 +127,8 @@ class DifferentiableLigandReceptor(Operator):
     permutation moments (to first order for ``hill``; a trimean has none and gives 1). Of a pair:
     with types and without places, that of its strongest types, corrected for the choice; else of
     ``sum_i s_i``, by its exact moments. Nearness in expression joins cells of one type, so there
-    a small value says that both genes are of the same types. A receptor of several genes is
-    several pairs: take the least.
+    a small value says that both genes are of the same types. A complex counts as its scarcest
+    gene (CellPhoneDB): in each cell, and between types by the averages of its genes.
 
     Not prepared: neighbours among the cells given, in all genes. Prepared: cells, old or new, are
     placed among at most 50 000 stored ones by their coordinates or principal axes.
@@ -216,23 +223,20 @@ class DifferentiableLigandReceptor(Operator):
         self, x: np.ndarray, pairs: np.ndarray, types: jax.Array, key: jax.Array
     ) -> None:
         """Levels of each type, and the p-values of pairs of types and of their strongest."""
-        genes, where = np.unique(pairs, return_inverse=True)
-        columns, where = x[:, genes], where.reshape(pairs.shape)
-        ligand, receptor = (jnp.asarray(columns[:, i]) for i in where.T)
-        levels = type_levels(ligand, receptor, types, self.config.average)
-        self.type_ligands[...], self.type_receptors[...] = levels
+        statistic, average = self.config.statistic, self.config.average
+        genes, where = columns_of(pairs)
+        columns = x[:, genes]
+        levels = type_levels(jnp.asarray(columns), where, types, average)
+        self.type_ligands, self.type_receptors = (Buffer(level) for level in levels)
         if not self.config.n_permutations:
-            by_type, strongest = formula_p_values(
-                ligand, receptor, types, self.config.statistic, self.config.average
-            )
+            found = formula_p_values(jnp.asarray(columns), where, types, statistic, average)
         else:
-            by_type, strongest = permuted_p_values(  # type: ignore[assignment]
-                columns, where, np.asarray(types), statistic=self.config.statistic,
-                average=self.config.average, n_permutations=self.config.n_permutations,
+            found = permuted_p_values(  # type: ignore[assignment]
+                columns, where, np.asarray(types), statistic=statistic, average=average,
+                n_permutations=self.config.n_permutations,
                 seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
             )  # fmt: skip
-        self.unlikely_by_type[...] = jnp.asarray(by_type, self.unlikely_by_type.dtype)
-        self.unlikely[...] = jnp.asarray(strongest, self.unlikely.dtype)
+        self.unlikely_by_type, self.unlikely = (Buffer(jnp.asarray(p, float)) for p in found)
 
     def _compare_neighbours(self, x: np.ndarray, pairs: np.ndarray) -> None:
         """The p-value of each pair among neighbours."""
@@ -240,8 +244,8 @@ class DifferentiableLigandReceptor(Operator):
         near = jax.jit(lambda some: self._heard(self.stored.around(some, k), None))
         chunks = [places[i : i + _CHUNK] for i in range(0, len(x), _CHUNK)]
         incoming = np.concatenate([np.asarray(near(some)) for some in chunks])
-        p = neighbour_p_values(jnp.asarray(incoming), jnp.asarray(x[:, pairs[:, 1]]))
-        self.unlikely[...] = jnp.asarray(p, self.unlikely.dtype)
+        p = neighbour_p_values(jnp.asarray(incoming), least_of(x, genes_of(pairs).receptor))
+        self.unlikely = Buffer(jnp.asarray(p, float))
 
     def __call__(
         self,
@@ -253,32 +257,32 @@ class DifferentiableLigandReceptor(Operator):
     ) -> dict[str, jax.Array]:
         require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
         x = log_expression(counts, self.config.normalize)
-        ligand, receptor = x[:, lr_pairs[:, 0]], x[:, lr_pairs[:, 1]]
+        ligand, receptor = (least_of(x, genes) for genes in genes_of(lr_pairs))
         types = self._types(labels, cell_type_probabilities)
         k = self.config.n_neighbors
         if self.fitted:
             highest = self.stored.highest[...]
             incoming = self._heard(self.stored.senders(x, spatial_coords, k), None)
-        else:
-            highest = jnp.maximum(jnp.max(x), 1e-6)
-            incoming = self._heard(self.stored.among(x, spatial_coords, k), ligand)
-        scores = self._hill(incoming * receptor, highest)
-        if self.fitted:
             levels = TypeLevels(self.type_ligands[...], self.type_receptors[...])
             unlikely, unlikely_by_type = self.unlikely[...], self.unlikely_by_type[...]
         else:
+            highest = jnp.maximum(jnp.max(x), 1e-6)
+            incoming = self._heard(self.stored.among(x, spatial_coords, k), ligand)
             unlikely = neighbour_p_values(incoming, receptor)
             if types is not None:
-                levels = type_levels(ligand, receptor, types, self.config.average)
+                columns, where = columns_in_turn(x, lr_pairs)
+                levels = type_levels(columns, where, types, self.config.average)
                 unlikely_by_type, strongest = formula_p_values(
-                    ligand, receptor, types, self.config.statistic, self.config.average
+                    columns, where, types, self.config.statistic, self.config.average
                 )
                 unlikely = strongest if spatial_coords is None else unlikely
+        kh, power = self.dial("kh"), self.dial("hill_n")
+        scores = hill(incoming * receptor / highest**2, kh, power)
         outputs = {"lr_scores": scores, "lr_pvalues": unlikely}
         if types is not None:
             by_type = pair_statistic(levels, self.config.statistic) * both_speak(levels)
             if self.config.statistic == "hill":
-                by_type = self._hill(by_type, highest)
+                by_type = hill(by_type / highest**2, kh, power)
             outputs |= {"lr_scores_by_type": by_type, "lr_pvalues_by_type": unlikely_by_type}
         return outputs
 
@@ -288,13 +292,9 @@ class DifferentiableLigandReceptor(Operator):
         sent = self.stored.ligands[...] if ligand is None else ligand
         return jnp.einsum("ik,ikp->ip", shares, sent[near.rows])
 
-    def _hill(self, signal: jax.Array, highest: jax.Array) -> jax.Array:
-        return hill(signal / highest**2, self.dial("kh"), self.dial("hill_n"))
-
     def _types(self, labels: Any | None, shares: Any | None) -> jax.Array | None:
-        """Rows of types, (cells, types), of zeros for a label of -1; None if not wired."""
-        if shares is not None:
-            return jnp.asarray(shares, float)
-        return (
-            None if labels is None else jax.nn.one_hot(labels, self.config.n_classes, dtype=float)
-        )
+        """Rows of types, (cells, types); None if not wired."""
+        if labels is None and shares is None:
+            return None
+        n_types = self.config.n_classes or len(self.type_ligands[...])
+        return rows_of_types(labels, n_types) if shares is None else jnp.asarray(shares, float)

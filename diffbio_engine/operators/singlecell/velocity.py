@@ -118,7 +118,7 @@ class DifferentiableVelocity(Operator):
     inputs = (
         DATA_PORTS["spliced"],
         DATA_PORTS["unspliced"],
-        replace(EMBEDDINGS, doc="Places on a map, for arrows.", optional=True),
+        replace(EMBEDDINGS, also=(), doc="Places on a map, for arrows.", optional=True),
     )
     outputs = (
         Port(

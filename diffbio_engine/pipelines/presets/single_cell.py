@@ -61,7 +61,10 @@ def single_cell_spec(config: SingleCellPipelineConfig) -> PipelineSpec:
     network = {"latent_dim": config.latent_dim, "hidden_dims": config.hidden_dims}
     blocks.append(Block("normalize", "normalization.vae_normalizer", network))
     wires.append(Wire(counts, "normalize.counts"))
-    outputs |= {"normalized": "normalize.normalized", "latent": "normalize.latent"}
+    outputs |= {
+        name: f"normalize.{name}"
+        for name in ("normalized", "latent", "latent_mean", "latent_logvar", "reconstructed")
+    }
     # What follows learns from where a cell is, not from a draw around it.
     cells = "normalize.latent_mean"
     if config.enable_batch_correction:
@@ -178,6 +181,8 @@ class SingleCellPipeline(Pipeline):
             data, state, metadata, key, stats, random_params=random_params
         )
         latent = result["latent"]
+        # The losses of the documentation take them by these names.
+        result |= {"mu": result["latent_mean"], "log_var": result["latent_logvar"]}
         corrected = result.setdefault("corrected_embeddings", latent)
         result.setdefault("embeddings_2d", corrected[:, : self.config.umap_n_components])
         n_clusters = self.config.n_clusters

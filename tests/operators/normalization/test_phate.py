@@ -186,13 +186,3 @@ def test_too_many_cells_for_a_block_not_prepared_are_refused_in_plain_words():
 def test_too_few_cells_are_refused_in_plain_words(key):
     with pytest.raises(DataError, match=r"features: has 2 cells, too few.*Use at least 3"):
         block().prepare({"features": np.ones((2, 3))}, key)
-
-
-def test_the_example_of_the_documentation_runs_as_written():
-    config = PHATEConfig(n_components=2, n_neighbors=5, decay=40.0, diffusion_t=10, gamma=1.0)
-    phate = DifferentiablePHATE(config, rngs=nnx.Rngs(42))
-    data = {"features": jax.random.normal(jax.random.key(0), (40, 50))}
-    result, _, _ = phate.apply(data, {}, None)
-    assert result["embedding"].shape == (40, 2)
-    assert result["potential_distances"].shape == result["diffusion_operator"].shape == (40, 40)
-    assert result["features"] is data["features"]

@@ -224,6 +224,42 @@ def test_a_trimean_is_that_of_numpy():
     np.testing.assert_array_equal(found[3], 0)
 
 
+@pytest.mark.parametrize("prepare", [True, False])
+def test_a_complex_counts_as_its_scarcest_gene(prepare):
+    data = without(simulated(), "spatial_coords")
+    x, labels = data["counts"], data["labels"]
+    x[:, 0] += 20.0  # everywhere, as B2M
+    x[:, 3] += 5.0 * (labels == 1)
+    # Ligand: genes 0 and 2; receptor: 1 and, in the second pair, 3 besides.
+    data["lr_pairs"] = np.array([[0, 2, 1, -1], [2, 0, 1, 3], [2, -1, 1, -1]], np.int32)
+    _, out = made(data, prepare, n_permutations=50 * prepare)
+    means = np.array([x[labels == t].mean(axis=0) for t in range(3)])
+    ligand, receptor = means[:, [2, 2, 2]], np.stack([means[:, 1]] * 3, axis=1)
+    receptor[:, 1] = np.minimum(means[:, 1], means[:, 3])
+    wanted = 0.5 * (ligand[:, None] + receptor[None])
+    np.testing.assert_allclose(out["lr_scores_by_type"], wanted, rtol=1e-4)
+    single = {**data, "lr_pairs": np.array([[2, 1]], np.int32)}
+    _, alone = made(single, prepare, n_permutations=50 * prepare)
+    # In each cell too; its neighbours and the highest value do not depend on the pairs.
+    least = np.minimum(x[:, 0], x[:, 2])
+    assert np.all(least == x[:, 2])
+    np.testing.assert_allclose(out["lr_scores"][:, 0], alone["lr_scores"][:, 0], rtol=1e-4)
+    np.testing.assert_allclose(
+        out["lr_pvalues_by_type"][..., 2], alone["lr_pvalues_by_type"][..., 0], atol=0.1
+    )
+
+
+def test_the_settings_take_their_sizes_from_the_data():
+    data = simulated(n=60, types=4)
+    block = DifferentiableLigandReceptor(LRScoringConfig(n_permutations=20))
+    at_once = jax.jit(lambda counts: block.apply({**data, "counts": counts}, {}, None)[0])
+    result = at_once(data["counts"])
+    assert result["lr_scores"].shape == (60, 4)
+    assert result["lr_scores_by_type"].shape == (4, 4, 4)
+    block.prepare(data, KEY)
+    assert said(block, data)["lr_scores_by_type"].shape == (4, 4, 4)
+
+
 def test_a_gene_or_a_type_that_there_is_not_is_refused():
     data = simulated()
     with pytest.raises(DataError, match="lr_pairs"):
@@ -231,6 +267,10 @@ def test_a_gene_or_a_type_that_there_is_not_is_refused():
     with pytest.raises(DataError, match="labels"):
         made(data, n_classes=2)
     block, _ = made(data, prepare=False)
+    with pytest.raises(DataError, match="cannot be halved"):
+        made({**data, "lr_pairs": np.zeros((4, 3), np.int32)})
+    with pytest.raises(DataError, match="position -1"):
+        made({**data, "lr_pairs": np.array([[-1, 0, 1, -1]], np.int32)})
     with pytest.raises(DataError, match="position 12"):
         block.apply({**data, "lr_pairs": data["lr_pairs"] + 6}, {}, None)
 
