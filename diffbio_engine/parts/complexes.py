@@ -1,6 +1,6 @@
 """Ligands and receptors of one gene or of several: a complex counts as its scarcest gene."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,8 @@ from diffbio_engine.errors import DataError
 class Genes(NamedTuple):
     """Positions of the genes of each pair's ligand and receptor, both (pairs, m), -1 for none."""
 
-    ligand: np.ndarray
-    receptor: np.ndarray
+    ligand: Any
+    receptor: Any
 
 
 def genes_of(pairs: jax.Array | np.ndarray) -> Genes:
@@ -25,13 +25,14 @@ def genes_of(pairs: jax.Array | np.ndarray) -> Genes:
     return Genes(pairs[:, :half], pairs[:, half:])
 
 
-def least_of(levels: jax.Array, genes: jax.Array | np.ndarray) -> jax.Array:
+def least_of(levels: jax.Array | np.ndarray, genes: jax.Array | np.ndarray) -> jax.Array:
     """Level of each complex, that of its scarcest gene (CellPhoneDB's rule), (..., complexes).
 
     Args:
         levels: By gene, (..., genes).
         genes: Positions in ``levels``, (complexes, m); -1 for none, never first.
     """
+    levels = jnp.asarray(levels)
     least = levels[..., genes[:, 0]]
     for column in genes.T[1:]:
         least = jnp.where(column >= 0, jnp.minimum(least, levels[..., column]), least)

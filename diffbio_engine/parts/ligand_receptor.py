@@ -97,19 +97,21 @@ def levels_of(means: jax.Array, pairs: jax.Array | np.ndarray) -> TypeLevels:
 
 def scarcest_columns(
     levels: jax.Array, pairs: jax.Array | np.ndarray, types: jax.Array
-) -> list[jax.Array]:
+) -> tuple[jax.Array, jax.Array]:
     """Ligand and receptor as one gene each, (cells, pairs): the scarcest over all known cells.
 
     The least of several averages is high more rarely than any one of them, so the null of one
     gene is on the safe side.
     """
     mean = column_shares((jnp.sum(types, axis=1) > 0).astype(levels.dtype)[:, None])[:, 0] @ levels
-    chosen = []
-    for genes in genes_of(pairs):
+
+    def scarcest(genes: jax.Array | np.ndarray) -> jax.Array:
         level = jnp.where(genes >= 0, mean[genes], jnp.inf)
         least = jnp.argmin(level, axis=1)[:, None]
-        chosen.append(levels[:, jnp.take_along_axis(jnp.asarray(genes), least, axis=1)[:, 0]])
-    return chosen
+        return levels[:, jnp.take_along_axis(jnp.asarray(genes), least, axis=1)[:, 0]]
+
+    ligand, receptor = genes_of(pairs)
+    return scarcest(ligand), scarcest(receptor)
 
 
 class Null(NamedTuple):

@@ -39,7 +39,7 @@ class StoredSenders(nnx.Module):
     def store(self, x: np.ndarray, pairs: np.ndarray, coords: np.ndarray | None) -> None:
         """Keeps these cells, ``x`` being their log expression."""
         self.highest[...] = jnp.asarray(max(float(x.max()), 1e-6), self.highest.dtype)
-        self.ligands = self.kind(jnp.asarray(least_of(x, genes_of(pairs).ligand)))
+        self.ligands = self.kind(least_of(x, genes_of(pairs).ligand))
         if coords is not None:
             self.places = self.kind(jnp.asarray(coords, float))
             return

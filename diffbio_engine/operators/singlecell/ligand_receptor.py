@@ -294,7 +294,7 @@ class DifferentiableLigandReceptor(Operator):
 
     def _types(self, labels: Any | None, shares: Any | None) -> jax.Array | None:
         """Rows of types, (cells, types); None if not wired."""
-        if labels is None and shares is None:
-            return None
+        if shares is not None:
+            return jnp.asarray(shares, float)
         n_types = self.config.n_classes or len(self.type_ligands[...])
-        return rows_of_types(labels, n_types) if shares is None else jnp.asarray(shares, float)
+        return None if labels is None else rows_of_types(labels, n_types)
