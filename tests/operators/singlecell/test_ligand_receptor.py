@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableLigandReceptor, LRScoringConfig
+from diffbio_engine.parts.complexes import rows_of_types
 from diffbio_engine.parts.ligand_receptor import (
     TypeLevels,
     neighbour_p_values,
@@ -252,12 +253,13 @@ def test_a_complex_counts_as_its_scarcest_gene(prepare):
 def test_the_settings_take_their_sizes_from_the_data():
     data = simulated(n=60, types=4)
     block = DifferentiableLigandReceptor(LRScoringConfig(n_permutations=20))
-    at_once = jax.jit(lambda counts: block.apply({**data, "counts": counts}, {}, None)[0])
-    result = at_once(data["counts"])
-    assert result["lr_scores"].shape == (60, 4)
-    assert result["lr_scores_by_type"].shape == (4, 4, 4)
+    at_once = jax.jit(lambda data: block.apply(data, {}, None)[0])
+    assert at_once(without(data, "labels"))["lr_scores"].shape == (60, 4)
+    with pytest.raises(DataError, match=r"cannot be counted.*Set n_classes"):
+        at_once(data)
     block.prepare(data, KEY)
     assert said(block, data)["lr_scores_by_type"].shape == (4, 4, 4)
+    assert rows_of_types(np.array([0, 3, -1]), 0).shape == (3, 4)
 
 
 def test_a_gene_or_a_type_that_there_is_not_is_refused():
