@@ -8,6 +8,7 @@ import lzma
 from pathlib import Path
 from typing import IO, Any, cast
 
+from diffbio_engine.data.unpacking import unpacked
 from diffbio_engine.errors import DataError
 
 PACKINGS = (".gz", ".bz2", ".xz")
@@ -34,7 +35,7 @@ def open_bytes(path: Path) -> IO[bytes]:
         start = file.read(6)
     for sign, unpack in _UNPACK:
         if start.startswith(sign):
-            return cast(IO[bytes], unpack(path, "rb"))
+            return cast(IO[bytes], unpacked(unpack(path, "rb"), path))
     return path.open("rb")
 
 
