@@ -11,6 +11,7 @@ import pandas as pd
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.class_names import names_along
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
+from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.data import (
     CellSource,
     Dataset,
@@ -72,10 +73,10 @@ def result_arrays(
     as_layers = {
         p: place.removeprefix("layers/") for p, place in places.items() if _is_layer(place)
     }
-    notes = []
+    notes = list(cells.notes)
     size = cells.n_cells * cells.n_genes * 4
     if layers == "none" or (layers == "small" and size > _LAYER_LIMIT):
-        notes = [
+        notes += [
             f"The layer {name} was left out: {cells.n_cells:,} cells x {cells.n_genes:,} genes are"
             f" {size / 1e6:,.0f} MB. `apply BUNDLE FILE --layers all` writes it."
             for name in as_layers.values()
@@ -84,7 +85,7 @@ def result_arrays(
     small = {p: place for p, place in places.items() if not _is_layer(place)}
     # All in one pass: whatever they have in common is computed, and compiled, once.
     values = values_of_cells(pipeline, cells, (*small, *as_layers), tick=tick)
-    notes += _without_empty(pipeline, cells, values)
+    notes += without_unknown(pipeline, cells, values)
     arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
     arrays = {p: of_all_genes(cells, v) if p.startswith("var/") else v for p, v in arrays.items()}
@@ -99,23 +100,6 @@ def result_arrays(
         ]
     maps = [p for p in pipeline.plan.results_first(pipeline.plan.ports(Kind.MAP)) if p in small]
     return NewCells(arrays, kept, notes, main_map=small[maps[0]] if maps else "")
-
-
-def _without_empty(
-    pipeline: Pipeline, cells: CellSource, values: dict[str, np.ndarray]
-) -> list[str]:
-    """A cell without counts belongs to no cluster and no type: its shares are not known (NaN)."""
-    ports = {p: pipeline.plan.port(p) for p in values}
-    shares = [p for p, port in ports.items() if port.kind is Kind.SHARES and port.per_cell]
-    n = int(cells.empty.sum())
-    if not n or not shares:
-        return []
-    for port in shares:
-        values[port] = np.where(cells.empty[:, None], np.nan, values[port])
-    return [
-        f"{n:,} of {cells.n_cells:,} cells have no counts in these genes: they are in no cluster,"
-        " and of no type."
-    ]
 
 
 def _is_layer(place: str) -> bool:
@@ -276,5 +260,6 @@ def _codes(
             f"{n_new} of {dataset.n_cells} cells are of {name.replace('_', ' ')} that training did"
             f" not see ({', '.join(map(repr, new[:5]))}): they are not corrected. {hint}".strip()
         )
-    table = np.array([number.get(value, -1) for value in labels.names], np.int32)
+    # The last place is for cells of no class (-1).
+    table = np.array([*(number.get(value, -1) for value in labels.names), -1], np.int32)
     return table[labels.codes]

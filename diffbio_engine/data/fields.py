@@ -13,12 +13,13 @@ from diffbio_engine.data.dataset import Dataset, names_and_ids
 from diffbio_engine.data.matrices import OnDisk
 from diffbio_engine.data.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.source import CellSource
+from diffbio_engine.data.times import time_codes
 from diffbio_engine.errors import DataError
 
 UNASSIGNED = "unassigned"
 COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
 AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
-_LABEL_PORTS = (BATCH_LABELS, LABELS, "time_points")
+_LABEL_PORTS = (BATCH_LABELS, LABELS)
 # Words by which people mark cells whose type they do not know.
 _UNKNOWN = {UNASSIGNED, "unknown", "unlabeled", "unlabelled", "nan", "na", "none", ""}
 
@@ -70,10 +71,14 @@ class Fields(Mapping):
 
 @dataclass(frozen=True)
 class Labels:
-    """Numbers and the names behind them: of each cell its class, of each known pair its genes."""
+    """Numbers and the names behind them: of each cell its class, of each known pair its genes.
+
+    ``notes`` say in full sentences how they were read.
+    """
 
     codes: np.ndarray
     names: list[str]
+    notes: tuple[str, ...] = ()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.codes if dtype is None else self.codes.astype(dtype)
@@ -125,6 +130,9 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
         return ambient_profile(as_matrix(counts), low_counts_only=place == AMBIENT_LOW)
     if table == "obs":
         column = dataset.column(name)
+        if port == "time_points":
+            codes, names, notes = time_codes(column, place)
+            return Labels(codes, names, tuple(notes))
         numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
         if numeric:
             return column.to_numpy(np.float32)
@@ -222,9 +230,11 @@ def open_source(
     per_cell: dict[str, Any] = {}
     per_dataset: dict[str, Any] = {}
     names: dict[str, list[str]] = {}
+    notes: list[str] = []
     for port, value in found.items():
         if isinstance(value, Labels):
             names[port] = value.names
+            notes += value.notes
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
         elif port == "ambient_profile" or fields[port].startswith("var/"):
             per_dataset[port] = value
@@ -240,6 +250,7 @@ def open_source(
         var_names=var_names,
         var_ids=var_ids,
         gene_keys=genes.index.to_numpy(dtype=object),
+        notes=notes,
     )
 
 

@@ -27,6 +27,7 @@ class CellSource:
         label_names: Names behind the codes of a label array, by port name.
         var_names, var_ids: Names and ids of the genes.
         gene_keys: What the table of genes in the file calls them; None: as ``var_names``.
+        notes: How they were read, in full sentences.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class CellSource:
         var_ids: Sequence[str] | np.ndarray | None = None,
         gene_keys: Sequence[str] | np.ndarray | None = None,
         alignment: GeneAlignment | None = None,
+        notes: Sequence[str] = (),
     ):
         self.counts: Matrix | None = None if counts is None else as_matrix(counts)
         self.per_cell = {k: np.ascontiguousarray(v) for k, v in (per_cell or {}).items()}
@@ -47,7 +49,7 @@ class CellSource:
         self.label_names = dict(label_names or {})
         self.var_names, self.var_ids = var_names, var_ids
         self.gene_keys = var_names if gene_keys is None else gene_keys
-        self._alignment = alignment
+        self._alignment, self.notes = alignment, tuple(notes)
         # Where these cells are seen through some of their genes: through which, and all of them.
         self.chosen: VariableGenes | None = None
         self._whole: CellSource | None = None
@@ -139,6 +141,7 @@ class CellSource:
             var_ids=self.var_ids,
             gene_keys=self.gene_keys,
             alignment=self._alignment,
+            notes=self.notes,
         )
         some.chosen = self.chosen
         some._whole = None if self._whole is None else self._whole.subset(indices)
@@ -159,6 +162,7 @@ class CellSource:
             var_names=alignment.var_names,
             var_ids=alignment.var_ids,
             alignment=alignment,
+            notes=self.notes,
         )
         seen._whole = self
         return seen
@@ -177,6 +181,7 @@ class CellSource:
             label_names=self.label_names,
             var_names=None if self.var_names is None else np.asarray(self.var_names)[columns],
             var_ids=None if self.var_ids is None else np.asarray(self.var_ids)[columns],
+            notes=self.notes,
         )
         seen.chosen, seen._whole = chosen, self
         return seen

@@ -193,7 +193,7 @@ class DifferentiableOTTrajectory(Operator):
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
-        present = np.bincount(arrays["time_points"], minlength=self.config.n_times)
+        present = np.bincount(arrays["time_points"] + 1, minlength=self.config.n_times + 1)[1:]
         if len(present) < 2 or np.any(present == 0):
             raise DataError(
                 f"has cells at {np.count_nonzero(present)} of {len(present)} time points.",

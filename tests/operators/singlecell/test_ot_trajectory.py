@@ -140,6 +140,14 @@ def test_gradients_of_the_plan_agree_with_finite_differences(pot):
         check_grads(jax.jit(total), given, order=1, modes=["rev"], eps=1e-6, rtol=1e-4)
 
 
+def test_cells_without_a_time_do_not_count():
+    cells = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    times = np.array([0, 1, -1, 0, 1, -1, 0, 1])
+    some = block(n_genes=2, n_times=2)
+    some.prepare({"embeddings": cells, "time_points": times}, KEY)
+    np.testing.assert_array_equal(some.used[...], [[3, 3], [3, 3]])
+
+
 def test_a_time_point_without_cells_is_refused():
     cells = np.zeros((6, 2), np.float32)
     with pytest.raises(DataError, match="time_points: has cells at 2 of 3 time points"):
