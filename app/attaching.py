@@ -31,6 +31,8 @@ def attach(session: Session, server: Server) -> None:
     driver.check_soon()
     if last_run:
         driver.watch(last_run)
+        if memory.looked_at_run or session.is_of_another_document:
+            session.look_at_run()
 
 
 def _worker(session: Session, server: Server, whose: str) -> Callable[..., None]:

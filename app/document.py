@@ -125,7 +125,12 @@ class Document(param.Parameterized):
 
     def export_json(self) -> str:
         """The document as the text of a pipeline file."""
-        return json.dumps(self.spec.to_json(), indent=1)
+        return json.dumps(self.shown_spec.to_json(), indent=1)
+
+    @property
+    def shown_spec(self) -> PipelineSpec:
+        """The pipeline that the page shows."""
+        return self.spec
 
     def rename(self, name: str) -> None:
         """Gives the pipeline another name."""

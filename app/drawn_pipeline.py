@@ -19,7 +19,7 @@ from app.block_ports import (
     usual_outputs,
 )
 from app.drawn_blocks import block_node, block_type, most_important, says
-from app.gestures import missing_fields
+from app.gestures import data_ports, missing_fields
 from app.picked_cells import unchosen
 from app.session import Session
 from app.titles import told_apart
@@ -47,9 +47,9 @@ class Drawing:
     """One look at a session; ``unfolded`` are the blocks that show all their ports."""
 
     def __init__(self, session: Session, unfolded: Collection[str]):
-        self.session, self.spec, self._unfolded = session, session.spec, unfolded
-        self.missing = missing_fields(session.dataset, session.spec)
-        self._advice = unchosen(session.spec)
+        self.session, self.spec, self._unfolded = session, session.shown_spec, unfolded
+        self.missing = missing_fields(session.shown_dataset, self.spec)
+        self._advice = {} if session.looks_at_run else unchosen(self.spec)
         self._wired: dict[str, set[str]] = {}
         for wire in self.spec.wires:
             block, _, port = wire.source.partition(".")
@@ -72,10 +72,12 @@ class Drawing:
         return self._folded(DATA, DATA, tuple(ports), 1)
 
     def _offered(self) -> list[tuple[str, Any]]:
-        return list(self.session.data_ports.items())
+        return list(data_ports(self.session.shown_dataset, self.spec).items())
 
     def _place(self, field: str) -> str:
-        return self.session.dataset.fields.get(field, "") if self.session.dataset else ""
+        return (
+            self.session.shown_dataset.fields.get(field, "") if self.session.shown_dataset else ""
+        )
 
     def _folded(self, block: str, kind: str, ports: tuple[Port, ...], at_least: int) -> _Ports:
         names = [p.name for p in ports]
@@ -118,7 +120,7 @@ class Drawing:
 
     def data(self, seen: bool) -> dict[str, Any]:
         """The block that stands for the data."""
-        card = self.session.dataset
+        card = self.session.shown_dataset
         words = "Choose a data set" if card is None else card.name
         if card is not None and card.n_cells:
             words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", "\u202f")
@@ -137,9 +139,10 @@ class Drawing:
 
     def _block(self, block: Block) -> dict[str, Any]:
         session, declared = self.session, find_operator(block.operator)
-        ours = session.is_of_this_document
+        ours = session.is_run_of_canvas
         errors = messages.by_block(session.run_errors).get(block.id, []) if ours else []
-        notes = messages.by_block(session.problems).get(block.id, [])
+        problems = [] if session.looks_at_run else session.problems
+        notes = messages.by_block(problems).get(block.id, [])
         state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
         if ours and session.run_place == block.id and session.is_running:
             state = "running"

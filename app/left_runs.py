@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from app.datasets import card_at
+from app.looked_at import does_the_same
 from app.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -30,6 +31,35 @@ def go_back_to(session: Session, run_id: str) -> None:
             session.use_dataset(card)
         session.put_back(spec)
         if session.run_id != run_id:
-            session.watch_run(run_id)
+            session.driver.watch(run_id)
 
     session.read(found, put)
+
+
+def open_its_pipeline(session: Session) -> None:
+    """Puts the pipeline of the run that is looked at on the canvas, as the run had it.
+
+    One step of undo brings back what was saved under its name since.
+    """
+    trained, run_id, card = session.run_pipeline, session.run_id, session.run_dataset
+    if trained is None:
+        return
+
+    def saved() -> PipelineSpec | None:
+        with suppress(UserError):
+            found = session.store.load_pipeline(session.owner, trained.name)
+            return PipelineSpec.from_json(found)
+        return None
+
+    def put(newest: PipelineSpec | None) -> None:
+        session.leave_run()
+        if session.spec.name != trained.name:
+            session.put_back(newest or trained)
+        if not does_the_same(session.spec, trained):
+            session.edit("Take the pipeline of a run", trained)
+        if card is not None and not session.read_only:
+            session.use_dataset(card)
+        if session.run_id != run_id:
+            session.driver.watch(run_id)
+
+    session.work(saved, put)

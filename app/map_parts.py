@@ -198,7 +198,7 @@ def map_title(name: str, session: Session) -> str:
     """What a map is called: after the block that gives it."""
     text = name
     if name == "map":
-        ids = " ".join(f"{b.id} {b.operator}" for b in session.spec.blocks)
+        ids = " ".join(f"{b.id} {b.operator}" for b in session.spec_of_run.blocks)
         text = next((word for word in ("umap", "phate", "tsne") if word in ids.lower()), "map")
     for word, title in (("umap", "UMAP"), ("phate", "PHATE"), ("tsne", "t-SNE")):
         if word in text.lower():

@@ -38,6 +38,7 @@ def pickable_here(session: Session) -> list[tuple[str, str, str]]:
     """What a cell of the shown map can be made; nothing if its cells are not those in use."""
     shown, used = session.cells_shown, session.dataset
     same = shown is not None and used is not None and shown.path == used.path
+    same = same and not session.looks_at_run
     return pickable(session.spec) if same else []
 
 

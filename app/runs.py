@@ -12,6 +12,7 @@ from app.checking import problems_of
 from app.datasets import show_cells_of
 from app.editing import Editing
 from app.fair_pool import FairPool
+from app.looked_at import pipeline_of
 from app.looking import look_on
 from app.messages import error_from
 from app.reach import within_reach
@@ -152,7 +153,7 @@ class RunDriver:
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
             run_device="", run_document="", run_applies="", run_dataset=None, run_place="",
             run_snapshot=None, run_errors=[], run_records={}, run_events=[], block_values={},
-            dials={},
+            dials={}, run_pipeline=None, looks_at_run=False,
         )  # fmt: skip
 
     def watch(self, run_id: str) -> None:
@@ -169,7 +170,7 @@ class RunDriver:
         applied_to = str((run.get("dataset") or {}).get("name") or "") if run.get("bundle") else ""
         self.session.param.update(
             run_id=run_id, run_state="starting", dials=dict(turned), run_document=document,
-            run_applies=applied_to,
+            run_applies=applied_to, run_pipeline=pipeline_of(run, turned),
         )  # fmt: skip
         show_cells_of(self.session, run)
         with self._guard:

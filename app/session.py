@@ -10,38 +10,17 @@ from typing import Any
 import param
 
 from app.dataset_card import DatasetCard
-from app.document import RENAME
-from app.shared_document import SharedDocument
+from app.run_shown import LOOKS, RUNNING, RunShown
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 __all__ = ["RUNNING", "DatasetCard", "Session"]
 
-RUNNING = ("queued", "starting", "preparing", "running", "pausing", "paused", "stopping")
 _LOG = logging.getLogger("diffbio.app")
 
 
-class Session(SharedDocument):
+class Session(RunShown):
     """One browser tab. Views watch its parameters and call its methods (see app/README.md)."""
-
-    run_id = param.String()
-    run_state = param.String(doc="See app/README.md; empty if this tab shows no run.")
-    run_step = param.Integer(0)
-    run_total = param.Integer(0)
-    run_eta = param.Number(None, allow_None=True)
-    run_message = param.String()
-    run_place = param.String(doc="The block that the run is busy with, where it says so.")
-    run_device = param.String()
-    run_document = param.String(doc="Name of the pipeline that the shown run trains.")
-    run_applies = param.String(doc="What it is applied to; empty if it trains.")
-    run_dataset: Any = param.Parameter(None, doc="DatasetCard of the cells of the shown run.")
-    run_left = param.Dict({}, doc='Left when another pipeline was opened: {"run", "pipeline"}.')
-    run_records = param.Dict({}, doc="New rows of losses since the last poll.")
-    run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
-    run_events = param.List(doc="New events since the last poll.")
-    run_errors = param.List(doc="UserErrors of the run; each marks its block.")
-    block_values = param.Dict({}, doc="For each block, what it shows of itself while it runs.")
-    dials = param.Dict({}, doc="Present value of each dial of the shown run.")
 
     wish_of_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
@@ -53,80 +32,33 @@ class Session(SharedDocument):
         self.opened = time.time()
         # Set by `attach`: the server's engine, and the driver of this tab's run.
         self.engine: Any = None
-        self.driver: Any = None
         self.data_dir = Path()
         self.schedule: Callable[[Callable[[], None]], None] = lambda function: function()
         self.work: Callable[..., None] = _at_once
         self.read: Callable[..., None] = _at_once  # the same, for what waits for a file
         self._closing: list[Callable[[], None]] = []
-        # Name of a pipeline -> its run that was shown when another pipeline was opened.
-        self._left: dict[str, str] = {}
-
-    # -- the document ------------------------------------------------------------------------
-
-    def _show(self, spec: PipelineSpec, change: str) -> None:
-        renamed = spec.name != self.spec.name
-        if renamed and change.endswith(RENAME) and self.is_of_this_document:
-            self.run_document = spec.name  # its run goes with it
-        super()._show(spec, change)
-        if renamed:
-            self._change_run()
-
-    def _change_run(self) -> None:
-        """What is shown belongs to what is named: leaves a run, or finds one that was left."""
-        if self.driver is None:
-            return
-        if self.is_of_another_document:
-            document, run = self.run_document, self.run_id
-            if self.is_running:
-                self.say(f"The run of '{document}' goes on: you find it under Runs.")
-            if run:
-                self._left[document] = run
-                self.run_left = {"run": run, "pipeline": document}
-            self.driver.forget()
-        known = self._left.get(self.spec.name, "")
-        if known and not self.run_id and not self.run_state:
-            self.driver.watch(known)
 
     # -- data --------------------------------------------------------------------------------
 
     def use_dataset(self, card: DatasetCard) -> None:
         """Takes a data set into use: the ``data`` block gets its fields as ports."""
-        if not self.is_edited_elsewhere():
+        self.leave_run()
+        if not self.is_refused():
             self.dataset = card
 
     def set_field(self, port: str, place: str) -> None:
         """Says where a field lies in the file; an empty place takes the field away."""
-        if self.dataset is not None and not self.is_edited_elsewhere():
+        if self.dataset is not None and not self.is_refused():
             fields = {k: v for k, v in {**self.dataset.fields, port: place}.items() if v}
             self.dataset = replace(self.dataset, fields=fields)
 
     # -- the run -----------------------------------------------------------------------------
 
     @property
-    def is_running(self) -> bool:
-        """Whether the shown run is neither ended nor absent."""
-        return self.run_state in RUNNING
-
-    @property
-    def is_of_this_document(self) -> bool:
-        """Whether the shown run trains the pipeline on the canvas; if not, no block says so."""
-        return bool(self.run_id or self.run_state) and self.run_document == self.spec.name
-
-    @property
-    def is_of_another_document(self) -> bool:
-        """Whether the shown run trains another pipeline than the one on the canvas."""
-        shown = bool(self.run_id or self.run_state)
-        return shown and self.run_document not in ("", self.spec.name)
-
-    @property
-    def cells_shown(self) -> DatasetCard | None:
-        """The data set whose cells are on the map; the one in use before there is a run."""
-        return self.run_dataset if self.run_id else self.dataset
-
-    @property
     def hindrance(self) -> str:
         """Why the pipeline cannot run now; empty if it can."""
+        if self.looks_at_run:
+            return LOOKS.format(name=self.spec.name)
         if not self.spec.blocks:
             return "Put a block on the canvas first."
         if self.dataset is None:
@@ -138,7 +70,7 @@ class Session(SharedDocument):
 
         Where the shown run trains another pipeline, that one goes on and this one begins.
         """
-        busy = self.is_running and not self.is_of_another_document
+        busy = self.is_running and (self.looks_at_run or not self.is_of_another_document)
         if busy and self.run_state == "paused":
             self.resume()
         elif busy:
@@ -170,10 +102,6 @@ class Session(SharedDocument):
         """Asks the run to end and write what there is."""
         self.driver.ask("stop")
 
-    def watch_run(self, run_id: str) -> None:
-        """Shows another run in this tab."""
-        self.driver.watch(run_id)
-
     def apply_to(self, card: DatasetCard) -> None:
         """Applies what the shown run has learned to the cells of another data set."""
         self.driver.apply(card)
@@ -188,7 +116,10 @@ class Session(SharedDocument):
 
     def turn(self, dial: str, value: float) -> None:
         """Turns a dial: in the running run if there is one, and always in the document."""
-        if self.is_edited_elsewhere():
+        if self.looks_at_run and self.is_running and "steps" not in dial:
+            self.dials = {**self.dials, dial: value}
+            return self.driver.turn(dial, value)
+        if self.is_refused():
             return
         if self.is_running and self.driver is not None:
             self.dials = {**self.dials, dial: value}

@@ -73,7 +73,7 @@ class SharedDocument(Document):
 
     def edit(self, what: str, spec: PipelineSpec, gesture: str = "") -> None:
         """Changes the document, unless another tab edits it; see `Document.edit`."""
-        if (spec.name == self.spec.name or what == RENAME) and self.is_edited_elsewhere():
+        if (spec.name == self.spec.name or what == RENAME) and self.is_refused():
             return
         begins = spec.blocks and not self.spec.blocks and spec.name == self.spec.name
         if begins and self.editing is not None and not self.editing.holds(self):
@@ -83,12 +83,12 @@ class SharedDocument(Document):
 
     def undo(self) -> None:
         """Takes the last gesture back."""
-        if not self.is_edited_elsewhere():
+        if not self.is_refused():
             super().undo()
 
     def redo(self) -> None:
         """Does again what was taken back."""
-        if not self.is_edited_elsewhere():
+        if not self.is_refused():
             super().redo()
 
     def _show(self, spec: PipelineSpec, change: str) -> None:
@@ -123,7 +123,7 @@ class SharedDocument(Document):
         if other.dataset != self.dataset:
             self.dataset = other.dataset
 
-    def is_edited_elsewhere(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether another tab holds this pipeline; then it says so, and undoes what a hand did."""
         if self.may_edit:
             return False

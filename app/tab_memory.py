@@ -25,6 +25,7 @@ class TabMemory:
     def __init__(self, session: Session, store: Store, data_dir: Path):
         self.session, self.store = session, store
         self.file = data_dir / "tabs" / f"{folder_name(session.owner)}.json"
+        self.looked_at_run = False
         self._due: float | None = None
         self._saved: PipelineSpec | None = None
 
@@ -63,6 +64,7 @@ class TabMemory:
                 "pipeline": document,
                 "dataset": asdict(card) if card else None,
                 "run_id": session.run_id,
+                "looks_at_run": session.looks_at_run,
             }
             write_json(self.file, kept, durable=False)
             said = f"Saved without one setting: {odd}" if odd else "saved"
@@ -90,6 +92,7 @@ class TabMemory:
                 self.session.restore(spec)
         except UserError as error:
             self.session.refuse(error)
+        self.looked_at_run = bool(kept.get("looks_at_run"))
         card = kept.get("dataset")
         if isinstance(card, dict):
             with suppress(UserError, TypeError):  # deleted since, or written by another version

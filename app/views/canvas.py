@@ -72,7 +72,17 @@ class Canvas(pn.viewable.Viewer):
         self._unfolded: set[str] = set()
         session.param.watch(
             self._draw,
-            ["spec", "dataset", "problems", "run_errors", "run_state", "run_place", "run_document"],
+            [
+                "spec",
+                "dataset",
+                "problems",
+                "run_errors",
+                "run_state",
+                "run_place",
+                "run_document",
+                "looks_at_run",
+                "run_dataset",
+            ],
         )
         session.param.watch(self._draw_values, ["block_values"])
         session.param.watch(self._themed, ["theme"])
@@ -123,7 +133,7 @@ class Canvas(pn.viewable.Viewer):
         """The style of a block, with what the run says of it below its ports."""
         if node["id"] == DATA:
             return node["style"]
-        values = self.session.block_values if self.session.is_of_this_document else {}
+        values = self.session.block_values if self.session.is_run_of_canvas else {}
         return {**node["style"], "--meter": css_text(values.get(node["id"], ""))}
 
     def _themed(self, *_: Any) -> None:
@@ -165,7 +175,7 @@ class Canvas(pn.viewable.Viewer):
             return
         ids = event.get("edge_ids") or [event.get("edge_id")]
         wires = [tuple(i.split(">", 1)) for i in ids if i and ">" in i]
-        present = {(w.source, w.target) for w in self.session.spec.wires}
+        present = {(w.source, w.target) for w in self.session.shown_spec.wires}
         gone = [w for w in wires if w in present]
         if gone:
             self._delete((), gone)
@@ -174,7 +184,7 @@ class Canvas(pn.viewable.Viewer):
         if self._drawing:
             return
         ids = event.get("node_ids") or [event.get("node_id")]
-        blocks = {b.id for b in self.session.spec.blocks}
+        blocks = {b.id for b in self.session.shown_spec.blocks}
         gone = [i for i in ids if i in blocks]
         if gone:
             self._delete(gone, ())
@@ -192,7 +202,7 @@ class Canvas(pn.viewable.Viewer):
 
     def _selected(self, event: dict[str, Any]) -> None:
         # What the browser tells may be older than the document.
-        spec = self.session.spec
+        spec = self.session.shown_spec
         known = {DATA, *(b.id for b in spec.blocks)}
         drawn = {f"{w.source}>{w.target}" for w in spec.wires}
         blocks = [b for b in event.get("nodes") or [] if b in known]

@@ -58,7 +58,7 @@ class Exports(pn.viewable.Viewer):
             return
         if do not in _KINDS:
             return
-        folder, name = session.run_folder(), safe_name(session.spec.name or "pipeline")
+        folder, name = session.run_folder(), safe_name(session.spec_of_run.name or "pipeline")
         title = map_title("map", session)
         wish = Wish(run=session.run_id, theme="default", colour="cluster")
 
@@ -151,7 +151,7 @@ def command_line(session: Session) -> str:
         {"path": card.path, "fields": card.fields} if card is not None else {}
     )
     words = ["python", "-m", "diffbio_engine", "run"]
-    words += ["--pipeline", safe_name(f"{session.spec.name or 'pipeline'}.json")]
+    words += ["--pipeline", safe_name(f"{session.spec_of_run.name or 'pipeline'}.json")]
     words += ["--data", Path(data.get("path", "DATA.h5ad")).name]
     for port, place in dict(data.get("fields") or {}).items():
         words += ["--field", f"{port}={place}"]

@@ -40,7 +40,8 @@ class FindingsView(pn.viewable.Viewer):
         super().__init__()
         self.session, self._fetch = session, Fetch()
         self._sheets: dict[str, Sheet] = {}
-        self._wanted, self._step, self._busy = "", -1, False
+        self._wanted, self._step = "", -1
+        self._looks = ""  # the run whose findings are being read
         self._desk = FindingsDesk(sizing_mode="stretch_width", margin=0)
         self._desk.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._renew, ["showing", "run_id", "run_snapshot", "run_state"])
@@ -48,23 +49,31 @@ class FindingsView(pn.viewable.Viewer):
         self._renew()
 
     def _renew(self, *events: Any) -> None:
+        session = self.session
         if any(e.name == "run_id" for e in events):
-            self._sheets, self._step = {}, -1
-        folder = self.session.run_folder()
-        if self.session.showing != "findings" or self._busy:
+            # At once, and whatever is under way: no table of one run under the name of another.
+            self._sheets, self._step, self._looks = {}, -1, ""
+            self._show(None, {})
+        if session.showing != "findings" or self._looks:
             return
+        folder, run = session.run_folder(), session.run_id
         if folder is None:
-            return self._put(None)
-        self._busy = True
+            return self._show(None, {})
+        self._looks = run
 
         def look() -> Any:
-            found = RunReader(folder).findings()
+            try:
+                found = RunReader(folder).findings()
+            except (OSError, UserError):
+                return None
             return None if found is None else (found.step, {s.id: s for s in sheets_of(found)})
 
-        self.session.work(look, self._put)
+        session.work(look, lambda found: self._put(run, found))
 
-    def _put(self, found: tuple[int, dict[str, Sheet]] | None) -> None:
-        self._busy = False
+    def _put(self, run: str, found: tuple[int, dict[str, Sheet]] | None) -> None:
+        if run != self._looks:
+            return
+        self._looks = ""
         step, sheets = found or (-1, {})
         if found and step == self._step and sheets.keys() == self._sheets.keys():
             return
@@ -86,7 +95,7 @@ class FindingsView(pn.viewable.Viewer):
         self.session.work(lambda: sheet.make()[0], show)
 
     def _show(self, sheet: Sheet | None, content: dict[str, Any]) -> None:
-        titles = {b.id: find_operator(b.operator).title for b in self.session.spec.blocks}
+        titles = {b.id: find_operator(b.operator).title for b in self.session.spec_of_run.blocks}
         names = told_apart(titles, lambda block: titles[block])
         listed = [
             {"id": s.id, "title": s.title, "block": names.get(s.block, s.block), "form": s.form}
@@ -120,7 +129,7 @@ class FindingsView(pn.viewable.Viewer):
 
     def _save(self, sheet: Sheet) -> None:
         session = self.session
-        file = safe_name(f"{session.spec.name} {sheet.block} {sheet.title}.csv")
+        file = safe_name(f"{session.spec_of_run.name} {sheet.block} {sheet.title}.csv")
 
         def tried() -> str | Exception:
             try:

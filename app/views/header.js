@@ -92,12 +92,12 @@ export function render({ model }) {
   const draw = () => {
     if (document.activeElement !== name && root.getRootNode().activeElement !== name) name.value = model.pipeline;
     wide();
-    const good = !model.read_only && (model.saved === "saved" || model.saved === "saving");
-    name.readOnly = model.read_only;
-    $(".take-over").hidden = !model.read_only;
-    $(".saved").textContent = model.read_only ? "Read-only: edited in another tab" : model.saved === "saved" ? "Saved" : model.saved === "saving" ? "Saving…" : model.saved;
+    const good = !model.read_only && !model.looks && (model.saved === "saved" || model.saved === "saving");
+    name.readOnly = model.read_only || model.looks;
+    $(".take-over").hidden = !model.read_only || model.looks;
+    $(".saved").textContent = model.looks ? "As a run had it" : model.read_only ? "Read-only: edited in another tab" : model.saved === "saved" ? "Saved" : model.saved === "saving" ? "Saving…" : model.saved;
     $(".saved").classList.toggle("bad", !good);
-    $(".saved").classList.toggle("elsewhere", model.read_only);
+    $(".saved").classList.toggle("elsewhere", model.read_only || model.looks);
     const [title, size] = model.dataset.split("\n");
     $(".data b").textContent = title || "Choose data";
     $(".data i").textContent = size || "";
@@ -107,7 +107,7 @@ export function render({ model }) {
     $(".theme").innerHTML = icon(model.theme === "dark" ? SUN : MOON);
     $(".theme").title = model.theme === "dark" ? "Light" : "Dark";
   };
-  for (const p of ["pipeline", "dataset", "saved", "device", "theme", "owner", "read_only"]) model.on(p, draw);
+  for (const p of ["pipeline", "dataset", "saved", "device", "theme", "owner", "read_only", "looks"]) model.on(p, draw);
   model.on("notice", tell);
   model.on("remove", () => document.removeEventListener("click", close));
   draw();

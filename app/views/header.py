@@ -23,6 +23,7 @@ class HeaderStrip(JSComponent):
     owner = param.String()
     notice = param.Dict({})
     read_only = param.Boolean(False)
+    looks = param.Boolean(False, doc="A run is looked at, with its own pipeline.")
 
     _esm = (_HERE / "header.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "header.css").read_text(encoding="utf-8")]
@@ -40,21 +41,32 @@ class Header(pn.viewable.Viewer):
             margin=0,
         )
         self._header.on_msg(lambda event: self._take(event.data))
-        watched = ["spec", "dataset", "saved", "theme", "run_device", "notice", "read_only"]
+        watched = [
+            "spec",
+            "dataset",
+            "saved",
+            "theme",
+            "run_device",
+            "notice",
+            "read_only",
+            "looks_at_run",
+            "run_dataset",
+        ]
         session.param.watch(self._draw, watched)
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        s, card = self.session, self.session.dataset
+        s, card = self.session, self.session.shown_dataset
         size = f"{card.n_cells:,} × {card.n_genes:,}".replace(",", "\u202f") if card else ""
         self._header.param.update(
-            pipeline=s.spec.name,
+            pipeline=s.shown_spec.name,
             dataset=f"{card.name}\n{size}" if card else "",
             saved=s.saved,
             theme=s.theme,
             device=s.run_device.upper() or "CPU",
             notice=s.notice,
             read_only=s.read_only,
+            looks=s.looks_at_run,
         )
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -82,7 +94,7 @@ class Header(pn.viewable.Viewer):
         except UserError as error:
             self.session.refuse(error)
         else:
-            name = _file_name(self.session.spec.name)
+            name = _file_name(self.session.shown_spec.name)
             self._header._send_msg({"do": "download", "name": name, "text": text})
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -10,6 +10,7 @@ from panel.custom import JSComponent
 from app import looks, messages
 from app.drawn_pipeline import in_words
 from app.forms import Form, label, row, rows, term_label
+from app.gestures import data_ports
 from app.session import Session
 from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
@@ -79,6 +80,8 @@ class Inspector(pn.viewable.Viewer):
             "dials",
             "run_errors",
             "read_only",
+            "looks_at_run",
+            "run_dataset",
         ]
         session.param.watch(self._draw, watched)
         self._draw()
@@ -113,20 +116,23 @@ class Inspector(pn.viewable.Viewer):
         with pn.io.hold():
             self._draw_dials()
             self._dials.running = self._block.running = running
-            self._dials.locked = self._block.locked = self.session.read_only
+            looks_on = self.session.looks_at_run
+            self._block.locked = self.session.read_only or looks_on
+            self._dials.locked = (looks_on and not running) or self.session.read_only
+            self._dials.title = "Dials of this run" if looks_on else "Run dials"
             self._draw_block()
 
     def _draw_dials(self) -> None:
         session = self.session
         settings: dict[str, Setting] = {"learning_rate": LEARNING_RATE}
-        training = session.spec.training
+        training = session.shown_spec.training
         now = session.dials.get("learning_rate", training.get("learning_rate", 1e-3))
         lines = [row(LEARNING_RATE, now)]
-        for block in session.spec.blocks:
+        for block in session.shown_spec.blocks:
             declared = find_operator(block.operator)
             for port in declared.losses:
                 name = f"weight:{block.id}.{port.name}"
-                weight = session.spec.weights.get(f"{block.id}.{port.name}", port.weight)
+                weight = session.shown_spec.weights.get(f"{block.id}.{port.name}", port.weight)
                 setting = weight_setting(port.weight)
                 line = row(setting, session.dials.get(name, weight), name=name)
                 said = _title(declared.title, block.id, declared.id)
@@ -137,7 +143,7 @@ class Inspector(pn.viewable.Viewer):
                 )
                 settings[name] = setting
         _tell_apart(lines)
-        for block in session.spec.blocks:
+        for block in session.shown_spec.blocks:
             declared = find_operator(block.operator)
             for setting in declared.settings:
                 if not setting.live or "temperature" not in setting.name:
@@ -157,7 +163,7 @@ class Inspector(pn.viewable.Viewer):
 
     def _draw_block(self) -> None:
         session, block_id = self.session, self.session.selected_block
-        if not block_id:
+        if block_id not in {DATA, *(b.id for b in session.shown_spec.blocks)}:
             empty = "Choose a block on the canvas to see its settings and help."
             self._card.card = {"kind": "none", "text": empty}
             self._help.card = {}
@@ -167,14 +173,14 @@ class Inspector(pn.viewable.Viewer):
         if block_id == DATA:
             self._draw_data()
             return
-        block = session.spec.block(block_id)
+        block = session.shown_spec.block(block_id)
         declared = find_operator(block.operator)
         config = dict(block.config)
         for s in declared.settings:
             dial = f"{block_id}.{s.name}"
             if s.live and dial in session.dials:
                 config[s.name] = session.dials[dial]
-        notes = messages.by_setting(session.problems, block_id)
+        notes = {} if session.looks_at_run else messages.by_setting(session.problems, block_id)
         errors = [e for e in session.run_errors if messages.block_of(e) == block_id]
         self._card.card = {
             "kind": "block",
@@ -188,7 +194,7 @@ class Inspector(pn.viewable.Viewer):
         }
         self._block.empty = "This block has no settings."
         self._block.show(rows(declared, config, notes), {s.name: s for s in declared.settings})
-        sources = {w.target: w.source for w in session.spec.wires}
+        sources = {w.target: w.source for w in session.shown_spec.wires}
         self._help.card = {
             "kind": "help",
             "inputs": [
@@ -203,7 +209,8 @@ class Inspector(pn.viewable.Viewer):
         }
 
     def _draw_data(self) -> None:
-        card, ports = self.session.dataset, self.session.data_ports
+        card = self.session.shown_dataset
+        ports = data_ports(card, self.session.shown_spec)
         size = (
             f"{card.n_cells:,} cells × {card.n_genes:,} genes".replace(",", "\u202f")
             if card
@@ -217,7 +224,7 @@ class Inspector(pn.viewable.Viewer):
             "summary": size or "Upload a file, pick one from the server or take a demo.",
         }
         self._block.empty = ""
-        chosen = row(VARIABLE_GENES, self.session.spec.variable_genes)
+        chosen = row(VARIABLE_GENES, self.session.shown_spec.variable_genes)
         self._block.show([chosen], {VARIABLE_GENES.name: VARIABLE_GENES})
         places = card.fields if card else {}
         self._help.card = {

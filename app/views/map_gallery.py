@@ -57,13 +57,15 @@ class MapGallery(pn.viewable.Viewer):
 
     def _renew(self, *_: Any) -> None:
         session = self.session
+        if self._run != session.run_id:
+            # At once: no picture of one run under the name of another.
+            self._run, self._rows = session.run_id, usual_rows(session.cells_shown)
+            self._desk.param.update(picture="", words="The maps of this run appear here.")
         if session.showing != "maps":
             return
         if session.run_snapshot is None:
             self._desk.param.update(picture="", words="Press Run: the maps appear here.")
             return
-        if self._run != session.run_id:
-            self._run, self._rows = session.run_id, usual_rows(session.cells_shown)
         if self._busy:
             self._again = True
             return
@@ -80,7 +82,8 @@ class MapGallery(pn.viewable.Viewer):
             except Exception as error:
                 return error
 
-        session.work(work, self._put)
+        run = self._run
+        session.work(work, lambda found: self._put(run, found))
 
     def _all_maps(self) -> tuple[list[list[Drawn]], Wish, list[str]]:
         """For each row its maps; what was wished; what the maps are called."""
@@ -96,8 +99,10 @@ class MapGallery(pn.viewable.Viewer):
         ]
         return rows, wish, [titles[name] for name in maps]
 
-    def _put(self, found: Any) -> None:
+    def _put(self, run: str, found: Any) -> None:
         self._busy = False
+        if run != self._run:
+            return self._renew()
         if isinstance(found, Exception):
             usual = usual_rows(self.session.cells_shown)
             if self._rows != usual:

@@ -32,7 +32,7 @@ export function render({ model }) {
     </div>
     <div class="status" role="status" aria-live="polite">
       <span class="chip"><i></i><b></b></span><span class="message"></span>
-      <button data-do="back" title="Back to the run" hidden></button>
+      <button data-do="back" hidden></button><button data-do="leave" hidden></button>
       <span class="numbers"></span>
     </div>
     <div class="group">
@@ -74,6 +74,8 @@ export function render({ model }) {
     const back = press("back");
     back.hidden = !model.back;
     back.textContent = model.back;
+    press("leave").hidden = !model.leave;
+    press("leave").textContent = model.leave;
     press("pause").disabled = !["running", "preparing", "starting"].includes(state);
     press("step").disabled = state !== "paused";
     press("stop").disabled = !live || state === "stopping";
@@ -100,7 +102,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "problem", "place"])
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place"])
     model.on(name, draw);
   draw();
   return bar;

@@ -8,7 +8,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.left_runs import go_back_to
+from app.left_runs import go_back_to, open_its_pipeline
 from app.messages import block_of
 from app.session import Session
 
@@ -43,6 +43,7 @@ class RunStrip(JSComponent):
     other = param.Boolean(False, doc="Whether the shown run trains another pipeline.")
     problem = param.String(doc="Why the shown run has failed, and what to do; empty if not.")
     place = param.String(doc="The block that the failure is about; empty if none.")
+    leave = param.String(doc="Words of the button that leads from a run back to the document.")
     back = param.String(doc="Words of the button that leads back to a run; empty: no button.")
 
     _esm = (_HERE / "run_bar.js").read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ class RunBar(pn.viewable.Viewer):
         session.param.watch(
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
-             "run_document", "run_applies", "run_left", "run_errors",
+             "run_document", "run_applies", "run_left", "run_errors", "looks_at_run",
              "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -68,8 +69,11 @@ class RunBar(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         s = self.session
-        wire = next((w for w in s.spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None)
-        other = s.is_of_another_document
+        wire = next(
+            (w for w in s.shown_spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
+        )
+        looks = s.looks_at_run
+        other = s.is_of_another_document and not looks
         self._bar.param.update(
             state=s.run_state,
             words=state_in_words(s),
@@ -77,7 +81,10 @@ class RunBar(pn.viewable.Viewer):
             problem=failure_of(s),
             place=_failed_block(s),
             other=other,
-            back="Open its pipeline" if other and s.run_id else _left(s) and "Back to the run",
+            back="Open its pipeline"
+            if (other or looks) and s.run_id
+            else _left(s) and "Back to the run",
+            leave=f"Back to '{s.spec.name}'" if looks else "",
             step=s.run_step,
             total=s.run_total,
             eta=s.run_eta,
@@ -94,6 +101,10 @@ class RunBar(pn.viewable.Viewer):
         elif do == "block" and self._bar.place:
             session.selected_block = self._bar.place
             self._fit()
+        elif do == "leave":
+            session.leave_run()
+        elif do == "back" and session.looks_at_run:
+            open_its_pipeline(session)
         elif do == "back":
             go_back_to(session, session.run_id or session.run_left.get("run", ""))
         elif do == "scissors" and session.selected_wire:
@@ -118,13 +129,15 @@ def state_in_words(session: Session) -> str:
         words = "Not ready"
     if state == "stopping" and 0 < session.run_total <= session.run_step:
         words = "Finishing"  # nobody has stopped it: results are being written
-    if session.is_of_another_document:
+    if session.looks_at_run or session.is_of_another_document:
         words = f"Run of {session.run_document}: {words.lower()}"
     return words
 
 
 def message_of(session: Session) -> str:
     """What stands beside the state."""
+    if session.looks_at_run:
+        return session.run_message if session.is_running else "Pipeline, settings and data as then."
     if session.is_of_another_document:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
     if not session.run_state:
@@ -145,8 +158,8 @@ def failure_of(session: Session) -> str:
 def _failed_block(session: Session) -> str:
     """The block on the canvas that the failure is about."""
     where = block_of(session.run_errors[0]) if session.run_errors else ""
-    here = session.run_state == "failed" and not session.is_of_another_document
-    return where if here and where in {b.id for b in session.spec.blocks} else ""
+    here = session.run_state == "failed" and session.is_run_of_canvas
+    return where if here and where in {b.id for b in session.shown_spec.blocks} else ""
 
 
 def _left(session: Session) -> str:

@@ -43,11 +43,11 @@ class Welcome(pn.viewable.Viewer):
         session.param.watch(self._offer, "dataset")
         self._offer()
         if not pipelines_only:
-            session.param.watch(self._draw, ["spec", "dataset"])
+            session.param.watch(self._draw, ["spec", "dataset", "looks_at_run"])
             self._draw()
 
     def _draw(self, *_: Any) -> None:
-        if self.session.spec.blocks:
+        if self.session.shown_spec.blocks:
             self._cards.mode = "hidden"
         else:
             self._cards.mode = "welcome" if self.session.dataset is None else "hint"

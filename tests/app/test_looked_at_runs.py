@@ -1,0 +1,171 @@
+"""A run that is opened from the list: its own pipeline, dials and results. Without a browser."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from app.looked_at import does_the_same, pipeline_of
+from app.map_parts import map_title
+from app.session import DatasetCard, Session
+from app.views.canvas import Canvas
+from app.views.findings import FindingsView
+from app.views.header import Header
+from app.views.inspector import Inspector
+from app.views.run_bar import RunBar
+from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
+
+KMEANS, UMAP = "singlecell.soft_kmeans", "normalization.umap"
+CANVAS = PipelineSpec("Mine", blocks=(Block("k", KMEANS, {"n_clusters": 4}),))
+OLD = PipelineSpec(
+    "Mine",
+    blocks=(Block("groups", KMEANS, {"n_clusters": 9, "temperature": 2.0}),),
+    wires=(Wire("data.embeddings", "groups.embeddings"),),
+    training={"learning_rate": 0.02, "steps": 77},
+)
+CELLS = DatasetCard("1", "then.h5ad", "/then.h5ad", 30, 5, {"embeddings": "obsm/X_pca"})
+
+
+class Driver:
+    """Stands for the one that reads runs."""
+
+    def __init__(self, session, runs):
+        self.session, self.runs, self.asked = session, runs, []
+
+    def forget(self):
+        self.session.param.update(
+            run_id="", run_state="", run_document="", run_pipeline=None, looks_at_run=False,
+            dials={}, run_dataset=None,
+        )  # fmt: skip
+
+    def watch(self, run):
+        self.forget()
+        spec, dials, state = self.runs[run]
+        pipeline = pipeline_of({"pipeline": spec.to_json()}, dials)
+        self.session.param.update(
+            run_id=run, run_state=state, run_document=spec.name, run_pipeline=pipeline,
+            dials=dials, run_dataset=CELLS,
+        )  # fmt: skip
+
+    def start(self):
+        self.asked.append("start")
+
+    def turn(self, dial, value):
+        self.asked.append((dial, value))
+
+
+@pytest.fixture
+def session():
+    session = Session(spec=CANVAS)
+    runs = {
+        "old": (OLD, {"groups.temperature": 0.25}, "done"),
+        "live": (OLD, {}, "running"),
+        "same": (replace(CANVAS, name="Other"), {}, "done"),
+    }
+    session.driver = Driver(session, runs)
+    return session
+
+
+def values(form):
+    return {row["name"]: row["value"] for row in form.rows}
+
+
+def test_a_run_from_the_list_shows_its_own_blocks_settings_and_dials(session):
+    canvas, inspector, header = Canvas(session), Inspector(session), Header(session)
+    bar = RunBar(session, lambda: None)
+    session.selected_block = "k"
+    session.watch_run("old")
+    assert [n["id"] for n in canvas.flow.nodes] == ["data", "groups"]
+    assert "then.h5ad" in canvas.flow.nodes[0]["style"]["--setting"]
+    dials = values(inspector._dials)
+    assert dials["groups.temperature"] == 0.25 and dials["learning_rate"] == 0.02
+    assert dials["steps"] == 77 and not any(name.startswith("k.") for name in dials)
+    session.selected_block = "groups"
+    assert values(inspector._block)["n_clusters"] == 9 and inspector._block.locked
+    assert header._header.dataset.startswith("then.h5ad") and header._header.looks
+    assert bar._bar.leave == "Back to 'Mine'" and bar._bar.back == "Open its pipeline"
+    assert session.spec is CANVAS and '"n_clusters": 9' in session.export_json()
+
+    bar._take({"do": "leave"})
+    assert [n["id"] for n in canvas.flow.nodes] == ["data", "k"]
+    assert not session.run_id and "k.temperature" in values(inspector._dials)
+
+
+def test_what_is_looked_at_is_not_changed_by_a_hand_nor_run_again(session):
+    session.watch_run("old")
+    session.set_setting("k", "n_clusters", 5)
+    session.add_block(KMEANS)
+    session.undo()
+    session.turn("groups.temperature", 1.0)
+    session.run()
+    assert session.spec is CANVAS and not session.driver.asked
+    assert "Open its pipeline" in session.notice["text"]
+
+
+def test_a_dial_of_a_live_run_that_is_looked_at_reaches_the_run_and_not_the_canvas(session):
+    session.watch_run("live")
+    session.turn("groups.temperature", 0.5)
+    assert session.driver.asked == [("groups.temperature", 0.5)]
+    assert session.dials["groups.temperature"] == 0.5 and session.spec is CANVAS
+
+
+def test_a_run_of_the_very_pipeline_on_the_canvas_leaves_the_canvas_free(session):
+    session.watch_run("same")
+    assert not session.looks_at_run
+    session.set_setting("k", "n_clusters", 6)
+    assert session.spec.block("k").config["n_clusters"] == 6
+
+
+def test_turned_dials_are_settings_of_the_pipeline_that_a_run_trains():
+    dials = {"weight:groups.loss": 3.0, "learning_rate": 0.5, "groups.temperature": 0.1,
+             "gone.temperature": 1.0, "groups.n_clusters": None}  # fmt: skip
+    spec = pipeline_of({"pipeline": OLD.to_json()}, dials)
+    assert spec.weights == {"groups.loss": 3.0} and spec.training["learning_rate"] == 0.5
+    config = spec.block("groups").config
+    assert (config["n_clusters"], config["temperature"]) == (9, 0.1)
+    assert not does_the_same(spec, OLD) and does_the_same(OLD, replace(OLD, name="Else"))
+    assert pipeline_of({"pipeline": {"blocks": "no"}}, {}) is None
+
+
+def test_a_map_is_called_after_the_block_of_its_run(session):
+    assert map_title("map", session) == "Map"
+    session.driver.runs["umap"] = (PipelineSpec("U", blocks=(Block("umap", UMAP),)), {}, "done")
+    session.watch_run("umap")
+    assert map_title("map", session) == "UMAP"
+
+
+def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_path):
+    sheet = SimpleNamespace(
+        id="s", title="Genes", block="groups", form="table", doc="", of_the_model=False,
+        make=lambda: ({"rows": [1]}, None),
+    )  # fmt: skip
+    found = SimpleNamespace(step=3)
+    monkeypatch.setattr(
+        "app.views.findings.RunReader", lambda _: SimpleNamespace(findings=lambda: found)
+    )
+    monkeypatch.setattr("app.views.findings.sheets_of", lambda found: [sheet])
+    session.driver.folder = lambda: tmp_path
+    waiting = []
+    session.work = lambda function, then=None: waiting.append((function, then))
+
+    def work_off():
+        while waiting:
+            function, then = waiting.pop(0)
+            then(function())
+
+    view, seen = FindingsView(session), []
+    view._desk.param.watch(lambda e: seen.append((session.run_id, e.new.get("id"))), "content")
+    session.showing = "findings"
+    session.watch_run("old")
+    work_off()
+    assert view._desk.content["id"] == "s"
+    session.watch_run("live")
+    assert view._desk.content["id"] == "" and not view._desk.sheets  # before anything is read
+    late = waiting.pop(0)
+    session.watch_run("same")
+    late[1](late[0]())  # what was read of the run before
+    assert view._desk.content["id"] == "" and not view._desk.sheets
+    work_off()
+    assert view._desk.content["id"] == "s"
+    assert np.all([run != "" for run, sheet in seen if sheet])
