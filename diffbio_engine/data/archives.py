@@ -1,8 +1,12 @@
 """Unpacks a zip of a stranger: nothing outside the folder, nothing that fills the disk."""
 
+import errno
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from diffbio_engine.errors import DataError
@@ -13,6 +17,12 @@ MOST_BYTES = 64 * 2**30
 MOST_SHRUNK = 200
 _SMALL = 64 * 2**20
 _BLOCK = 2**20
+_LONGEST_NAME = 240
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BROKEN = (
+    zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
+    zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def unpack(path: Path, folder: Path) -> Path:
@@ -23,9 +33,14 @@ def unpack(path: Path, folder: Path) -> Path:
             _check(path, members, folder)
             for member in members:
                 _unpack_one(archive, member, folder / member.filename)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise DataError(
+                f"There is no room on the disk of the server to unpack {path.name}.",
+                fix="Delete data sets or runs that are no longer needed.",
+            ) from None
         if "encrypted" in str(error):
             raise DataError(f"{path.name} is locked.", fix="Zip it without a password.") from None
         raise DataError(
@@ -45,6 +60,7 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
         raise DataError(
             f"{path.name} holds {len(members):,} files.", fix=f"Zip at most {MOST_FILES:,} files."
         )
+    _check_names(path, members)
     for member in members:
         name = PurePosixPath(member.filename.replace("\\", "/"))
         outside = name.is_absolute() or ".." in name.parts or ":" in name.parts[0]
@@ -59,6 +75,11 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
             )
     total = sum(m.file_size for m in members)
     packed = sum(m.compress_size for m in members) or 1
+    if packed > path.stat().st_size:
+        raise DataError(
+            f"The files in {path.name} lie over each other: it would unpack to more than it holds.",
+            fix="Zip the files again.",
+        )
     if total > MOST_BYTES or (total > _SMALL and total > MOST_SHRUNK * packed):
         raise DataError(
             f"{path.name} would unpack from {packed / 2**20:,.1f} MB to {total / 2**20:,.0f} MB.",
@@ -71,6 +92,32 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
             f"{path.name} needs {total / 2**20:,.0f} MB, but only {free / 2**20:,.0f} MB of disk "
             "are free.",
             fix="Free some space.",
+        )
+
+
+def _check_names(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Names that a folder cannot hold, or not beside each other."""
+    names = ["/".join(PurePosixPath(m.filename.replace("\\", "/")).parts) for m in members]
+    odd = [n for n in names if not n or not n.isprintable()]
+    if odd:
+        raise DataError(
+            f"{path.name} holds a file without a name, or with signs in its name that cannot be "
+            f"shown ({ascii(odd[0])[:80]}).",
+            fix="Give the files plain names, and zip them again.",
+        )
+    long = [n for n in names if any(len(p.encode()) > _LONGEST_NAME for p in n.split("/"))]
+    if long or any(len(n.encode()) > 2000 for n in names):
+        raise DataError(
+            f"{path.name} holds a file with a name of more than {_LONGEST_NAME} letters.",
+            fix="Give it a shorter name, and zip it again.",
+        )
+    twice = [n for n, times in Counter(names).items() if times > 1]
+    folders = {str(above) for n in names for above in PurePosixPath(n).parents}
+    if twice or (both := folders.intersection(names)):
+        name = twice[0] if twice else min(both)
+        raise DataError(
+            f"{path.name} holds '{name}' twice, so it is not clear which is meant.",
+            fix="Zip the files again, each once.",
         )
 
 

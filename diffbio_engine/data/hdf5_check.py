@@ -5,6 +5,7 @@ server such a file would hand its sender anything that the server may read. So t
 walked before anything in it is read, and it is read through the handle that was walked.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ from diffbio_engine.errors import DataError, UserError
 # An anndata file has some hundred objects; a file with millions is made to keep us busy.
 MOST_OBJECTS = 100_000
 DEEPEST = 64
+# Opening the attributes of one object by their numbers takes a time that grows with their square.
+MOST_ATTRIBUTES = 500
+# Asking for one value reads its whole chunk.
+LARGEST_CHUNK = 2**30
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SAVE_AGAIN = "Save it again as one plain h5ad file (in Python: adata.write_h5ad('new.h5ad'))."
 _SEND_ALL = "Copy the data into the file itself before you upload it."
@@ -206,6 +211,13 @@ def _check_storage(dataset: h5py.Dataset, where: str) -> None:
             "Files that read other files are refused.",
             fix=_SEND_ALL,
         )
+    if plist.get_layout() == h5py.h5d.CHUNKED:
+        size = math.prod(plist.get_chunk()) * dataset.id.get_type().get_size()
+        if size > LARGEST_CHUNK:
+            raise DataError(
+                f"{where} is stored in pieces of {size / 2**30:,.1f} GB; each is read whole.",
+                fix="Save it in pieces (chunks) of some megabytes.",
+            )
     if plist.get_layout() == h5py.h5d.VIRTUAL:
         raise DataError(
             f"{where} is a virtual data set, put together from other files. "
@@ -215,7 +227,12 @@ def _check_storage(dataset: h5py.Dataset, where: str) -> None:
 
 
 def _check_attributes(item: h5py.HLObject, where: str) -> None:
-    for i in range(h5py.h5a.get_num_attrs(item.id)):
+    n = h5py.h5a.get_num_attrs(item.id)
+    if n > MOST_ATTRIBUTES:
+        raise DataError(
+            f"{where} has {n:,} attributes; at most {MOST_ATTRIBUTES} are read.", fix=_SAVE_AGAIN
+        )
+    for i in range(n):
         attribute = h5py.h5a.open(item.id, index=i)
         _check_type(attribute.get_type(), f"{where} (attribute {_text(attribute.name)})")
 

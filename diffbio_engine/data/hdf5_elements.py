@@ -14,6 +14,11 @@ import scipy.sparse as sp
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
 
+_OF_A_STRING = 80
+_SMALL = 16 * 2**20
+# gzip packs one byte over and over to a 1,030th; newer packings to some ten thousandths.
+_MOST_SHRUNK = 50_000
+
 type Item = h5py.Group | h5py.Dataset
 
 
@@ -57,11 +62,29 @@ def is_sparse(item: Item) -> bool:
 
 def read_dataset(item: h5py.Dataset) -> Any:
     """A data set as an array, with strings decoded; a scalar as itself."""
-    refuse_if_too_big(item.size * max(item.dtype.itemsize, 1) if item.shape else 0, item.name)
+    if item.shape:
+        refuse_if_hollow(item)
+        refuse_if_too_big(item.size * _bytes_of_one(item.dtype), item.name)
     values = item[()]
     if item.shape == ():
         return values.decode("utf-8", "replace") if isinstance(values, bytes) else values
     return texts(values)
+
+
+def refuse_if_hollow(item: h5py.Dataset) -> None:
+    """A data set may declare millions of values of which the file holds not one."""
+    declared, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
+    if declared > _SMALL and declared > _MOST_SHRUNK * stored:
+        raise DataError(
+            f"{item.name} declares {item.size:,} values ({declared / 2**20:,.0f} MB), of which the "
+            f"file stores {stored:,} bytes.",
+            fix="Save the file again with the program that made it; it was damaged or cut off.",
+        )
+
+
+def _bytes_of_one(kind: np.dtype) -> int:
+    """What a value takes in memory: a text becomes a Python string."""
+    return kind.itemsize + (_OF_A_STRING if kind.kind in "SO" else 0)
 
 
 def read_sparse(group: h5py.Group) -> sp.csr_matrix | sp.csc_matrix:
@@ -96,7 +119,9 @@ def check_sparse(
 def read_categorical(group: h5py.Group) -> pd.Categorical:
     """Categories with their codes."""
     return _categorical(
-        group["codes"][()], read_element(group["categories"]), bool(group.attrs.get("ordered", 0))
+        read_dataset(group["codes"]),
+        read_element(group["categories"]),
+        bool(group.attrs.get("ordered", 0)),
     )
 
 
@@ -158,6 +183,8 @@ def read_table(table: Item, uns: Item | None = None) -> pd.DataFrame:
 
 
 def _old_table(table: h5py.Dataset, uns: Item | None) -> pd.DataFrame:
+    refuse_if_hollow(table)
+    refuse_if_too_big(table.size * (table.dtype.itemsize + _OF_A_STRING), table.name)
     values, index = table[()], index_name(table)
     columns: dict[str, Any] = {}
     for name in column_names(table):
@@ -188,7 +215,7 @@ def read_element(item: Item) -> Any:
     if kind == "dataframe":
         return read_table(item)
     if kind.startswith("nullable-"):
-        values, mask = read_dataset(item["values"]), item["mask"][()]
+        values, mask = read_dataset(item["values"]), read_dataset(item["mask"])
         if kind == "nullable-integer":
             return np.where(mask, np.nan, values)
         return np.where(mask, None, values.astype(object)) if mask.any() else values

@@ -12,6 +12,7 @@ from diffbio_engine.data.hdf5_elements import (
     check_sparse,
     encoding,
     is_sparse,
+    refuse_if_hollow,
     sparse_shape,
 )
 from diffbio_engine.data.in_memory import InMemory, Unread, float32_csr
@@ -72,6 +73,7 @@ class OnDisk:
         self.close()
 
     def _read_pointers(self, item: h5py.Group, shape: tuple[int, ...]) -> None:
+        refuse_if_hollow(item["indptr"])
         refuse_if_too_big(item["indptr"].size * 8, f"{item.name}/indptr")
         self._indptr = item["indptr"][()].astype(np.int64)
         make = sp.csr_matrix if self.stored == "CSR" else sp.csc_matrix

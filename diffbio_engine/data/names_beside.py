@@ -22,7 +22,6 @@ _NAME_COLUMNS = ("gene_name", "gene_symbol", "symbol", "name", "gene")
 _ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "id")
 _CELL_COLUMNS = ("bc_wells", "barcode", "barcodes", "cell", "cell_id", "cellid")
 _HEADERS = {"barcode", "barcodes", "cell", "cells", "cell_id", "gene", "genes", "gene_id", "x"}
-_MOST = 2**31
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def read_names(path: Path, role: str) -> NameList:
     """The lines of a list."""
     try:
         with open_text(path) as file:
-            text = file.read(_MOST)
+            text = file.read()  # with a number, Python would take that much memory at once
     except BROKEN as error:
         if isinstance(error, DataError):
             raise

@@ -12,6 +12,7 @@ from diffbio_engine.data.hdf5_check import open_hdf5
 from diffbio_engine.data.hdf5_elements import read_dataset
 from diffbio_engine.data.matrices import Matrix, OnDisk
 from diffbio_engine.data.reading import ALL_FEATURES, Choice, Reading
+from diffbio_engine.data.tenx_shapes import check_tenx_shapes
 from diffbio_engine.errors import DataError, did_you_mean
 
 GENES = "Gene Expression"
@@ -34,6 +35,8 @@ def open_tenx_h5(path: Path, reading: Reading) -> Dataset:
         groups = _groups(file)
         if not groups:
             raise DataError(f"{path.name} is not a 10x matrix.", fix="Choose the filtered h5 file.")
+        for name in groups:
+            check_tenx_shapes(file[name], path.name)
         sizes = {g: int(file[g]["data"].shape[0]) for g in groups}
         group, said, choices = _genome(sizes, reading.genome)
         try:
