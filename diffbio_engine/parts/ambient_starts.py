@@ -35,9 +35,13 @@ _COMPONENTS = 20  # in which cells are clustered, each as far as it is signal
 _LEVELS = np.geomspace(0.003, 0.5, 36)
 _LOG_RATIOS = np.linspace(-6.0, 3.0, 73)
 _SPREADS = np.array([0.1, 0.2, 0.4, 0.7, 1.1, 1.6, 2.3])  # of the log-normals, centred at -0.2
-_MOST = 60.0  # molecules a ratio may count as, since expression varies more than Poisson
+# Molecules a ratio may count as. Many, or a gene that is low looks like one that is off: of genes
+# that were chosen because they vary, many are low in some clusters, and pile up less sharply.
+_MOST = 240.0
 _PAIRS = 4000  # ratios (of a cluster and a gene) looked at
-_DOUBT = 35.0  # nats a pile must gain: without one, up to 35 were seen in simulations
+# Nats a pile must gain: what the other log-normals miss grows with the number of ratios. Without a
+# pile up to 0.0135 a ratio were seen in simulations, with one 0.13 to 0.5.
+_DOUBT, _DOUBT_A_RATIO = 10.0, 0.0125
 _TEMPER = 3.0  # nats beyond that count as one: the ratios of a gene are not independent
 _SPREAD_TO_LEVEL = 2.0
 _SPREAD_ERROR = 0.5  # of the logarithm of the level that the spread says
@@ -98,20 +102,21 @@ def ambient_level(
     spread = _lower_spread(counts, profile, group, rng)
     centre = np.log(max(_SPREAD_TO_LEVEL * spread, prior))
     belief = -0.5 * ((np.log(_LEVELS) - centre) / _SPREAD_ERROR) ** 2
-    belief += np.maximum(_gain_of_a_pile(counts, profile, group, rng) - _DOUBT, 0.0) / _TEMPER
+    gain, n_ratios = _gain_of_a_pile(counts, profile, group, rng)
+    belief += np.maximum(gain - _DOUBT - _DOUBT_A_RATIO * n_ratios, 0.0) / _TEMPER
     weight = np.exp(belief - belief.max())
     return float(np.exp(np.sum(weight * np.log(_LEVELS)) / weight.sum()))
 
 
 def _gain_of_a_pile(
     x: np.ndarray, profile: np.ndarray, group: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Nats gained by a pile of ratios at each of the levels, over the best fit without a pile."""
+) -> tuple[np.ndarray, int]:
+    """Nats gained by a pile at each level, over the best fit without one; how many ratios."""
     seen = np.stack([x[group == k].sum(axis=0) for k in np.unique(group)]).astype(float)
     expected = seen.sum(axis=1, keepdims=True) * profile
     told = expected > 5
     if not told.any():
-        return np.zeros(len(_LEVELS))
+        return np.zeros(len(_LEVELS)), 0
     chosen = rng.permutation(int(told.sum()))[:_PAIRS]
     count, mean = seen[told][chosen], expected[told][chosen]
     scale = np.minimum(1.0, _MOST / mean)
@@ -120,7 +125,7 @@ def _gain_of_a_pile(
         np.array([_fit_of_ratios(count, mean, level, pile) for level in _LEVELS])
         for pile in (True, False)
     )
-    return with_pile - without.max()
+    return with_pile - without.max(), len(chosen)
 
 
 def _fit_of_ratios(
