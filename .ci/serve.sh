@@ -8,9 +8,7 @@ python=${1:-.venv/bin/python}
 HOST=${HOST:-127.0.0.1}
 PORT=${PORT:-5006}
 DATA_DIR=${DATA_DIR:-workspace}
-mkdir -p "$DATA_DIR"
-DATA_DIR=$(cd "$DATA_DIR" && pwd)
-export DATA_DIR
+export DATA_DIR LOGIN=${LOGIN:-}
 # The page only draws; the runs, each a process of its own, choose their own device.
 export JAX_PLATFORMS=cpu
 # Every script and style comes from this server.
@@ -39,16 +37,7 @@ if "$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("app.tran
 fi
 [ -z "${PREFIX:-}" ] || options+=(--prefix "$PREFIX")
 [ -z "${BEHIND_PROXY:-}" ] || options+=(--use-xheaders)
-if [ -n "${LOGIN:-}" ]; then
-  # Kept over restarts, so that nobody is logged out by one. In the environment, not on the
-  # command line, where every user of the machine could read it.
-  secret="$DATA_DIR/.cookie-secret"
-  [ -s "$secret" ] || (umask 077 && "$python" -c 'import secrets; print(secrets.token_hex(32))' >"$secret")
-  PANEL_COOKIE_SECRET=$(cat "$secret")
-  export PANEL_COOKIE_SECRET
-  options+=(--basic-auth "$LOGIN" --basic-login-template assets/login.html)
-fi
 
 printf 'The workbench: http://%s:%s%s/app   (data in %s; Ctrl+C stops it)\n' \
   "$([ "$HOST" = 0.0.0.0 ] && hostname || printf '%s' "$HOST")" "$PORT" "${PREFIX:-}" "$DATA_DIR"
-exec "$python" -m panel serve app "${options[@]}"
+exec "$python" -m app.serve app "${options[@]}"

@@ -11,11 +11,18 @@ import panel as pn
 from bokeh.embed.bundle import extension_dirs
 
 from app import starting
+from app.gate import PERSON
 
 _ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # Panel's own pages (login, errors) come before the first tab: they, too, ask nothing from outside.
 extension_dirs["diffbio-workbench"] = _ASSETS
 pn.config.page_config = str(_ASSETS / "pages.json")  # type: ignore[misc]
+
+
+def process_request(request: Any) -> dict[str, Any]:
+    """What goes into the signed token of a session: who opened it, as the gate found out."""
+    person = getattr(request, "person", None)
+    return {} if person is None else {PERSON: person}
 
 
 def on_server_loaded(server_context: Any) -> None:

@@ -11,9 +11,7 @@ from app import starting
 pn.extension(reconnect=True)
 
 if starting.is_under_way():
-    waiting = pn.pane.HTML(starting.WAITING)
-    waiting.servable(title="DiffBio Workbench")
-    pn.pane.HTML(f"<script>{starting.LOOK_AGAIN}</script>").servable()
+    starting.Waiting().servable(title="DiffBio Workbench")
 else:
     from app.opening import open_tab
 

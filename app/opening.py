@@ -10,6 +10,7 @@ from panel.io.resources import get_dist_path
 
 from app import runs
 from app.attaching import attach
+from app.gate import ALONE, PERSON
 from app.session import Session
 from app.workbench import Workbench
 
@@ -34,8 +35,8 @@ def open_tab() -> Workbench:
     """The page of a new tab, with what it showed last time."""
     kept = (pn.state.cookies or {}).get("diffbio-theme") or pn.config.theme
     theme = "dark" if kept == "dark" else "default"
-    session = Session(owner=pn.state.user or "local", theme=theme)
     document = pn.state.curdoc
+    session = Session(owner=_owner(document), theme=theme)
     if document is not None and document.session_context is not None:
         session.schedule = _scheduler(weakref.ref(document))
         session.is_connected = _connected(weakref.ref(document))
@@ -44,6 +45,15 @@ def open_tab() -> Workbench:
     attach(session, server())
     pn.state.on_session_destroyed(lambda context: session.close())
     return Workbench(session)
+
+
+def _owner(document: Any) -> str:
+    """Who opened the session, as its signed token says; see `app.gate`."""
+    context = None if document is None else document.session_context
+    person = None if context is None else context.token_payload.get(PERSON)
+    if person is None and (pn.config.basic_auth or pn.config.oauth_provider):
+        raise RuntimeError("With a login the workbench is served by `python -m app.serve app`.")
+    return person or ALONE
 
 
 def _scheduler(document: "weakref.ref[Any]") -> Callable[[Callable[[], None]], None]:

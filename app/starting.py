@@ -3,14 +3,25 @@
 import logging
 import threading
 
+from panel.custom import JSComponent
+
 _LOG = logging.getLogger("diffbio.app")
 _thread: threading.Thread | None = None
 
-# Shown until the workbench can be; looks again by itself.
-WAITING = """<div style="position:fixed;inset:0;display:grid;place-items:center;
-font:500 15px Inter,system-ui,sans-serif;color:#5b6876;background:#f4f6f8">
-The workbench is starting…</div>"""
-LOOK_AGAIN = "setTimeout(() => window.location.reload(), 1000)"
+
+class Waiting(JSComponent):
+    """Shown until the workbench can be; looks again by itself."""
+
+    _esm = """
+    export function render() {
+      const said = document.createElement("div")
+      said.style.cssText = `position:fixed;inset:0;display:grid;place-items:center;
+        font:500 15px Inter,system-ui,sans-serif;color:#5b6876;background:#f4f6f8`
+      said.textContent = "The workbench is starting…"
+      setTimeout(() => window.location.reload(), 1000)
+      return said
+    }
+    """
 
 
 def begin() -> None:

@@ -1,8 +1,8 @@
 """Files in and out: slices of an upload are streamed to disk, and what is offered is fetched.
 
-``panel serve app --plugins app.transfer`` takes ``ROUTES`` from here. Panel's login does not cover
-such routes, so each request is checked here: a token that only a tab of this server gives out, the
-signed cookie where there is a login, and that both mean the same person.
+`app.serve` takes ``ROUTES`` from here. Bokeh does not ask who comes to such routes, so each request
+is checked here: a token that only a tab of this server gives out, who asks by `app.gate`, that both
+mean the same person, and (by Tornado) that a page of ours sends it.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ import json
 import os
 from typing import Any
 
-from tornado.web import HTTPError, RequestHandler, decode_signed_value, stream_request_body
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from app.downloads import OFFERS
+from app.gate import person_of
 from app.uploads import DESKS, announced
 from diffbio_engine.errors import DataError, UserError
 
@@ -24,11 +25,8 @@ class _Guarded(RequestHandler):
     """Who asks, and whether they may."""
 
     def check_person(self, owner: str) -> None:
-        """Refuses with 403 unless the signed cookie, where there is a login, means the owner."""
-        user = self._user()
-        if user is None and self._login_is_on():
-            raise HTTPError(403, reason="Please log in")
-        if user is not None and user != owner:
+        """Refuses with 403 unless whoever asks is the owner."""
+        if person_of(self) != owner:
             raise HTTPError(403, reason="This belongs to somebody else")
 
     def check_origin(self) -> None:
@@ -36,19 +34,6 @@ class _Guarded(RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin and origin.split("://")[-1] != self.request.host:
             raise HTTPError(403, reason="Wrong origin")
-
-    def _login_is_on(self) -> bool:
-        provider = getattr(self.application, "auth_provider", None)
-        return bool(provider and (provider.get_user or provider.get_user_async))
-
-    def _user(self) -> str | None:
-        from panel.config import config
-
-        cookie = self.get_cookie("user")
-        if not cookie or not config.cookie_secret:
-            return None
-        value = decode_signed_value(config.cookie_secret, "user", cookie)
-        return value.decode() if value else None
 
     def say(self, status: int, **content: Any) -> None:
         """Answers with JSON."""

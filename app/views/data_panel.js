@@ -65,7 +65,9 @@ export function render({ model }) {
     </div><div class="look"></div>`
   const find = (s) => box.querySelector(s)
   const address = (path) => new URL(`transfer/${path}`, document.baseURI)
-  const headers = { "X-Desk": model.desk }
+  // The server takes it only from a page of its own: another site cannot read this cookie.
+  const mark = () => document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] ?? ""
+  const headers = { "X-Desk": model.desk, get "X-XSRFToken"() { return decodeURIComponent(mark()) } }
   const running = new Map()
 
   const send = async (group) => {

@@ -26,7 +26,7 @@ export function render({ model }) {
     <button data-show="exports" class="plain">Export</button>
     <button data-show="softness" class="plain" title="From hard to soft: what temperature does">Help</button>
     <span class="device" title="Where runs compute"></span>
-    <span class="owner"></span>
+    <a class="owner" href="logout" title="Signed in. Press to sign out."></a>
     <button class="round theme" aria-label="Light or dark"></button>
     <button class="round" data-show="shortcuts" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">?</button>
     <input class="file" type="file" accept=".json,application/json" hidden>`;

@@ -19,7 +19,8 @@ from diffbio_engine.runs import Store
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "person_of", lambda handler: "ada")
     return Store(tmp_path)
 
 
@@ -195,12 +196,13 @@ def test_a_stranger_cannot_upload(store, headers):
 
 
 def test_an_offer_is_fetched_by_its_owner_only(monkeypatch):
+    monkeypatch.setattr(transfer, "person_of", lambda handler: "ada")
     url = OFFERS.add("ada", "map.svg", b"<svg/>").removeprefix("transfer/")
     answer = talk(lambda ask: ask(url))
     assert (
         answer.body == b"<svg/>" and 'filename="map.svg"' in answer.headers["Content-Disposition"]
     )
-    monkeypatch.setattr(transfer._Guarded, "_user", lambda self: "eve")
+    monkeypatch.setattr(transfer, "person_of", lambda handler: "eve")
     assert talk(lambda ask: ask(url)).code == 403
     assert talk(lambda ask: ask("offer/" + "x" * 32)).code == 404
 

@@ -21,7 +21,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if os.environ.get("XLA_FLAGS") == HASTE:
     del os.environ["XLA_FLAGS"]
 
-APP = Path(__file__).resolve().parents[2] / "app/main.py"
+APP = Path(__file__).resolve().parents[2] / "app"
 expect.set_options(timeout=45_000)
 DESKTOP = {"width": 1600, "height": 950}
 
@@ -85,11 +85,14 @@ class Watch:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The whole app with a real engine, on a free port."""
     import panel as pn
+    from panel.io.application import build_single_handler_application
 
     data_dir = tmp_path_factory.mktemp("data")
     os.environ["DATA_DIR"] = str(data_dir)
     os.environ.setdefault("SPARE_WORKER", "0")
     from app import opening
+    from app.gate import Gate
+    from app.serve import guarding
     from app.transfer import ROUTES
 
     pn.state.cache.pop("diffbio-server", None)
@@ -97,9 +100,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # The file, as `panel serve` would run it: a function would be shown with scripts of a CDN.
+    # The folder, with all that guards it, as `app.serve` would run it.
     http = pn.serve(
-        {"app": str(APP)},
+        {"app": build_single_handler_application(APP)},
+        **guarding(Gate(), "a secret of the tests"),
         port=port,
         address="127.0.0.1",
         threaded=True,

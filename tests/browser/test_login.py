@@ -1,6 +1,5 @@
 """The page that asks who one is, as `.ci/serve.sh` serves it."""
 
-import json
 import os
 import signal
 import socket
@@ -22,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def guarded(tmp_path):
     """The address of a server that asks for a login."""
     users = tmp_path / "users.json"
-    users.write_text(json.dumps({"ada": "analytical"}))
+    people = [sys.executable, "-m", "app.login", "add", "ada", "--file", str(users)]
+    subprocess.run(people, cwd=ROOT, input="analytical", text=True, check=True, timeout=60)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -74,6 +74,13 @@ def test_who_signs_in_wrongly_is_told_so_and_who_signs_in_rightly_gets_to_the_wo
     page.get_by_label("Password").fill("analytical")
     page.get_by_role("button", name="Sign in").click(no_wait_after=True)
     page.wait_for_url(f"{guarded}/app", wait_until="commit", timeout=60_000)
-    assert "user" in {cookie["name"] for cookie in page.context.cookies()}
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+    assert cookies["user"]["httpOnly"] and cookies["user"]["sameSite"] == "Lax"
+    page.wait_for_selector(".palette .item", timeout=90_000)
+    page.locator(".owner", has_text="ada").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{guarded}/login")
+    page.goto(f"{guarded}/app")
+    expect(page).to_have_title("DiffBio Workbench: sign in")
     page.context.close()
     watch.judge()

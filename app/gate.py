@@ -1,0 +1,210 @@
+"""Who asks, and whether they come in: at every page, every socket and every route."""
+
+import logging
+import secrets
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bokeh.server.auth_provider import AuthProvider
+from bokeh.server.views.ws import WSHandler
+from bokeh.util.token import check_token_signature, get_token_payload
+from panel.config import config
+from tornado.web import HTTPError, RequestHandler, decode_signed_value
+
+from app.login import People
+
+_LOG = logging.getLogger("diffbio.app")
+ALONE = "local"
+"""Who asks where nobody signs in."""
+PERSON = "person"
+"""In the token of a session: who opened it."""
+DAYS = 1.0
+"""How long somebody stays signed in."""
+_NOBODY = {"", ALONE, "guest", "default_user"}
+_SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
+_SESSION_HEADERS = ("Bokeh-Session-Id", "Bokeh-Token")
+_MOST_LEFT = 50_000
+
+
+class Gate(AuthProvider):
+    """Bokeh asks it about each request for a page or a socket; our own routes ask it too.
+
+    Args:
+        people: Who may sign in by a file; None where nobody has to.
+        inner: A provider of Panel's own (OAuth) that knows the person instead.
+        secret: Signs cookies.
+    """
+
+    def __init__(
+        self, people: People | None = None, inner: AuthProvider | None = None, secret: str = ""
+    ):
+        self.people, self.inner, self.secret = people, inner, secret
+        self._guard = threading.Lock()
+        self._left: OrderedDict[str, float] = OrderedDict()
+        self._sockets: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        super().__init__()
+
+    # -- what Bokeh asks of a provider -----------------------------------------------------------
+
+    @property
+    def get_user(self) -> Callable[[Any], Any] | None:
+        """Who asks, where that needs no other server."""
+        return None if self.inner is not None else self._admitted
+
+    @property
+    def get_user_async(self) -> Callable[[Any], Awaitable[Any]] | None:
+        """Who asks, where a provider of Panel's knows."""
+        if self.inner is None:
+            return None
+        asked = self.inner
+
+        async def find(handler: Any) -> str | None:
+            if asked.get_user_async is not None:
+                found: Any = await asked.get_user_async(handler)
+            else:
+                found = asked.get_user(handler) if asked.get_user is not None else None
+            return self._let_in(handler, found)
+
+        return find
+
+    @property
+    def login_url(self) -> str:
+        """Where one signs in."""
+        return (self.inner and self.inner.login_url) or "/login"
+
+    @property
+    def login_handler(self) -> type[RequestHandler] | None:
+        """The page on which one signs in."""
+        if self.inner is not None:
+            return self.inner.login_handler
+        from app.sign_in import SignIn
+
+        return SignIn if self.people is not None else None
+
+    @property
+    def logout_url(self) -> str | None:
+        """Where one signs out."""
+        return (self.inner.logout_url if self.inner else "/logout") if self.is_on else None
+
+    @property
+    def logout_handler(self) -> type[RequestHandler] | None:
+        """The page on which one signs out."""
+        if self.inner is not None:
+            return self.inner.logout_handler
+        from app.sign_in import SignOut
+
+        return SignOut if self.people is not None else None
+
+    # -- who asks --------------------------------------------------------------------------------
+
+    @property
+    def is_on(self) -> bool:
+        """Whether one has to sign in."""
+        return self.people is not None or self.inner is not None
+
+    def person(self, handler: RequestHandler) -> str | None:
+        """The person of a request by its signed cookies; None if nobody has signed in."""
+        if not self.is_on:
+            return ALONE
+        name = self._cookie(handler, "user")
+        if name is None or name.lower() in _NOBODY:
+            return None
+        if self.people is None:
+            return name
+        mark, _, login = (self._cookie(handler, "login") or "").partition(".")
+        known = self.people.mark(name)
+        if not known or not secrets.compare_digest(mark, known) or login in self._left:
+            return None
+        return name
+
+    def _cookie(self, handler: RequestHandler, name: str) -> str | None:
+        kept, secret = handler.get_cookie(name), self.secret or config.cookie_secret
+        if not kept or not secret:
+            return None
+        value = decode_signed_value(secret, name, kept, max_age_days=DAYS)
+        return value.decode("utf-8", "replace") if value else None
+
+    def _admitted(self, handler: Any) -> str | None:
+        return self._let_in(handler, self.person(handler))
+
+    def _let_in(self, handler: Any, person: str | None) -> str | None:
+        """The person, if the session that they ask for is theirs."""
+        request = handler.request
+        if any(name in request.arguments for name in _SESSION_ARGUMENTS) or any(
+            name in request.headers for name in _SESSION_HEADERS
+        ):
+            raise HTTPError(403, reason="A session is opened by the page only")
+        if request.path.endswith("/autoload.js"):
+            raise HTTPError(403, reason="The workbench is not shown inside other pages")
+        if person is None or (self.is_on and person.lower() in _NOBODY):
+            return None
+        if isinstance(handler, WSHandler):
+            if not self._opened_by(handler, person):
+                return None
+            self._sockets[handler] = self._login_of(handler)
+        elif request.method == "GET":
+            request.person = person  # into the token of the session, by app/app_hooks.py
+            _ = handler.xsrf_token  # sets its cookie
+        return person
+
+    def _opened_by(self, handler: Any, person: str) -> bool:
+        """Whether the token that a socket brings was given to this person by this server."""
+        said = handler.request.headers.get("Sec-WebSocket-Protocol", "")
+        token, app = said.split(",")[-1].strip(), handler.application
+        try:
+            signed = check_token_signature(token, secret_key=app.secret_key, signed=True)
+            theirs = signed and get_token_payload(token).get(PERSON) == person
+        except Exception:  # whatever a stranger sends as a token
+            theirs = False
+        if not theirs:
+            _LOG.warning("A socket from %s was refused: no session of theirs", _address(handler))
+        return theirs
+
+    # -- signing in and out ----------------------------------------------------------------------
+
+    def sign_in(self, handler: RequestHandler, name: str) -> None:
+        """Gives the browser the cookies that say who it is."""
+        assert self.people is not None
+        login = f"{self.people.mark(name)}.{secrets.token_urlsafe(12)}"
+        for cookie, value in (("user", name), ("login", login)):
+            handler.set_signed_cookie(
+                cookie, value, expires_days=DAYS, httponly=True, path=config.cookie_path
+            )
+        handler.clear_cookie("is_guest")
+
+    def sign_out(self, handler: RequestHandler) -> None:
+        """Takes them back, also from whoever has a copy, and closes the open pages."""
+        login = self._login_of(handler)
+        with self._guard:
+            if login:
+                self._left[login] = time.time()
+            while len(self._left) > _MOST_LEFT:
+                self._left.popitem(last=False)
+        for cookie in ("user", "login", "_xsrf"):
+            handler.clear_cookie(cookie, path=config.cookie_path)
+        for socket in [s for s, of in list(self._sockets.items()) if login and of == login]:
+            socket.close()
+
+    def _login_of(self, handler: RequestHandler) -> str:
+        return (self._cookie(handler, "login") or "").partition(".")[2]
+
+
+def _address(handler: RequestHandler) -> str:
+    return str(handler.request.remote_ip)
+
+
+def person_of(handler: RequestHandler) -> str:
+    """The person who asks one of our own routes; 403 if nobody has signed in and they have to."""
+    gate = getattr(handler.application, "auth_provider", None)
+    if isinstance(gate, Gate):
+        person = gate.person(handler)
+        if person is None:
+            raise HTTPError(403, reason="Please sign in")
+        return person
+    if gate is not None and (gate.get_user or gate.get_user_async):
+        raise HTTPError(403, reason="This server was not started by app.serve")
+    return ALONE

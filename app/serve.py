@@ -1,0 +1,146 @@
+"""Serves the workbench: ``python -m app.serve app``, with the options of ``panel serve``.
+
+What Panel leaves to whoever runs it is on here: signed sessions that belong to a person, the gate,
+headers on every answer, tokens against forged requests, a data folder for this account alone.
+"""
+
+import argparse
+import hashlib
+import hmac
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+from panel.command.serve import Serve
+from panel.io.server import ComponentResourceHandler
+from tornado.web import HTTPError
+
+from app.answers import Guarding
+from app.gate import DAYS, Gate
+from app.login import People
+from diffbio_engine.errors import DataError, UserError
+
+_COMPONENTS = ("panel", "panel_material_ui", "panel_reactflow", "app")
+
+
+def guarding(gate: Gate, secret: str) -> dict[str, Any]:
+    """What Bokeh's server is to be made with, so that everything goes through the gate.
+
+    Args:
+        secret: Known to this server only; signs cookies and sessions.
+    """
+    gate.secret = secret
+    return {
+        "auth_provider": gate,
+        "cookie_secret": secret,
+        "secret_key": hmac.digest(secret.encode(), b"sessions", hashlib.sha256),
+        "sign_sessions": True,
+        "generate_session_ids": True,
+        "session_token_expiration": int(DAYS * 86_400),
+        "xsrf_cookies": True,
+        "transforms": [Guarding],
+        # The token of a session can be read in the page: no cookie belongs into it.
+        "include_headers": ["Host"],
+        "include_cookies": ["diffbio-theme"],
+    }
+
+
+class Components(ComponentResourceHandler):
+    """Files of components that the page has loaded; Panel would import any module that is named."""
+
+    def parse_url_path(self, path: str) -> str:
+        """The file of a component."""
+        module = path.split("/")[0]
+        if module.split(".")[0] not in _COMPONENTS or module not in sys.modules:
+            raise HTTPError(404, reason="There is no such component")
+        return super().parse_url_path(path)
+
+
+class _Serve(Serve):
+    """``panel serve``, with the gate."""
+
+    def customize_kwargs(self, args: Any, server_kwargs: dict[str, Any]) -> dict[str, Any]:
+        data_dir, login = Path(os.environ["DATA_DIR"]), os.environ.get("LOGIN", "")
+        secret = pn.config.cookie_secret or kept_secret(data_dir)
+        pn.config.cookie_secret = secret  # type: ignore[misc]
+        kwargs = super().customize_kwargs(args, server_kwargs)
+        inner = kwargs.get("auth_provider") if pn.config.oauth_provider else None
+        if login and inner is not None:
+            raise DataError("LOGIN and PANEL_OAUTH_PROVIDER are both set.", fix="Choose one.")
+        gate = Gate(People(login) if login else None, inner, secret)
+        kwargs |= guarding(gate, secret)
+        kwargs["extra_patterns"] = [
+            (route, Components if handler is ComponentResourceHandler else handler, *rest)
+            for route, handler, *rest in kwargs["extra_patterns"]
+        ]
+        return kwargs
+
+
+def prepared(data_dir: str | os.PathLike) -> Path:
+    """The data folder, made if need be, for this account alone; a sentence if it cannot be used."""
+    folder = Path(data_dir).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / f".probe-{secrets.token_hex(4)}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DataError(
+            f"DATA_DIR={folder} cannot be written by the server's account, number {os.getuid()} "
+            f"({error.strerror}).",
+            fix="Give that account the right to write there, or name another folder: DATA_DIR=...",
+        ) from None
+    if folder.stat().st_mode & 0o077:
+        try:
+            folder.chmod(0o700)
+        except OSError:
+            print(
+                f"{folder} belongs to another account and can be read by others.", file=sys.stderr
+            )
+    return folder
+
+
+def kept_secret(data_dir: Path) -> str:
+    """The server's secret, kept over restarts so that nobody is thrown out by one."""
+    file = data_dir / ".cookie-secret"
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        file.chmod(0o600)
+        known = file.read_text().strip()
+        if len(known) >= 32:
+            return known
+        handle = os.open(file, os.O_WRONLY | os.O_TRUNC)  # it was never written whole
+    made = secrets.token_hex(32)
+    with os.fdopen(handle, "w") as kept:
+        kept.write(made)
+    return made
+
+
+def main(words: list[str] | None = None) -> int:
+    """Serves until it is stopped; 2 if it may not be served like this, which is said in words."""
+    os.umask(0o077)
+    parser = argparse.ArgumentParser(prog="python -m app.serve")
+    command = _Serve(parser)
+    asked = parser.parse_args(words)
+    try:
+        os.environ["DATA_DIR"] = str(prepared(os.environ.get("DATA_DIR") or "workspace"))
+        if asked.basic_auth or pn.config.basic_auth:
+            raise DataError(
+                "Panel's basic authentication keeps plain passwords and is not used here.",
+                fix="Use LOGIN=users.json instead; the README says how.",
+            )
+        if os.environ.get("LOGIN"):
+            People(os.environ["LOGIN"])
+        command.invoke(asked)
+    except UserError as error:
+        print(f"The workbench was not started. {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
