@@ -61,6 +61,7 @@ class TabMemory:
                 self._saved = spec
             self.file.parent.mkdir(parents=True, exist_ok=True)
             kept = {
+                **read_json(self.file),  # with what a newer version keeps there besides
                 "pipeline": document,
                 "dataset": asdict(card) if card else None,
                 "run_id": session.run_id,
@@ -97,7 +98,8 @@ class TabMemory:
         if isinstance(card, dict):
             with suppress(UserError, TypeError):  # deleted since, or written by another version
                 within_reach(self.session, str(card.get("path")))
-                self.session.dataset = DatasetCard(**card)
+                known = {k: v for k, v in card.items() if k in DatasetCard.__dataclass_fields__}
+                self.session.dataset = DatasetCard(**known)
         return self._run(str(kept.get("run_id") or ""))
 
     def _run(self, shown_last: str) -> str:

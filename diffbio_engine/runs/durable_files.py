@@ -84,7 +84,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """What the file says; nothing if it is absent or not a JSON object."""
     try:
         content = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+    except (
+        FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ValueError,
+        RecursionError,
+    ):  # fmt: skip
         return {}
     return content if isinstance(content, dict) else {}
 

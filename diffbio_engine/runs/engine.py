@@ -15,6 +15,7 @@ from diffbio_engine.errors import RunError, UnknownNameError
 from diffbio_engine.runs.durable_files import in_words
 from diffbio_engine.runs.folder import ENDED, LIVE, RunFolder, state_of
 from diffbio_engine.runs.launchers import Launcher, LocalLauncher
+from diffbio_engine.runs.plain_values import named, number, text, whole
 from diffbio_engine.runs.reader import JsonFile
 from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.supervisor import Supervisor, change_launch, waiting_runs
@@ -221,9 +222,8 @@ class Engine:
 
     def _positions(self) -> dict[str, int]:
         """Place in the queue by run."""
-        launches = {
-            name: RunFolder(self.runs_dir / name).launch() for name in os.listdir(self._active)
-        }
+        there = os.listdir(self._active)
+        launches = {name: RunFolder(self.runs_dir / name).launch() for name in there}
         order = waiting_runs(self.data_dir, launches)
         return {run.run_id: place for place, run in enumerate(order, start=1)}
 
@@ -237,11 +237,14 @@ class _Line:
             run = RunFolder(folder.path).run  # not kept: the document may be large
         except (RunError, OSError):
             run = {}
-        self.owner: str | None = run.get("owner")
-        self._title, self._created = str(run.get("title", "")), float(run.get("created") or 0)
-        dataset = run.get("dataset")
-        self._dataset = str(dataset.get("name", "")) if isinstance(dataset, dict) else ""
-        self._steps = run.get("steps")
+        self._damaged = not run
+        # Where its own file is damaged the engine's still says whose it is.
+        owner = run.get("owner") or folder.launch().get("owner")
+        self.owner: str | None = owner if isinstance(owner, str) else None
+        usual = "A run that cannot be read" if self._damaged else ""
+        self._title, self._created = text(run.get("title"), usual), number(run.get("created"))
+        self._dataset = text(named(run.get("dataset")).get("name"))
+        self._steps = whole(run.get("steps"))
         self._status, self._launch = JsonFile(folder.status_file), JsonFile(folder.launch_file)
 
     def summary(self, positions: Mapping[str, int]) -> RunSummary:
@@ -254,22 +257,28 @@ class _Line:
         if locked:
             self._status.has_news()
             status = self._status.content
-        state = state_of(status, launch, locked=locked, holder=self.folder.holder)
+        try:
+            state = state_of(status, launch, locked=locked, holder=self.folder.holder)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            state = "lost"
         error = (launch.get("failure") or status.get("error")) if state == "failed" else None
+        if self._damaged:
+            error = {"what": "The file run.json of this run is damaged.", "fix": "Delete the run."}
+        created = self._created or number(launch.get("since"))
         return RunSummary(
             id=self.folder.path.name,
             title=self._title,
             owner=self.owner or "",
-            created=self._created,
-            state=state,
-            step=int(status.get("step") or 0),
-            total_steps=status.get("total_steps") or self._steps or None,
+            created=created,
+            state="failed" if self._damaged and not locked else text(state, "lost"),
+            step=whole(status.get("step")),
+            total_steps=whole(status.get("total_steps")) or self._steps or None,
             position=positions.get(self.folder.path.name),
-            message=status.get("message") or "",
-            error=error,
+            message=text(status.get("message")),
+            error=named(error) or None,
             dataset=self._dataset,
-            device=status.get("device") or "",
-            updated=max(status.get("t") or 0.0, launch.get("t") or 0.0, self._created),
+            device=text(status.get("device")),
+            updated=max(number(status.get("t")), number(launch.get("t")), created),
         )
 
 

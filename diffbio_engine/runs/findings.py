@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ FILE = "findings.npz"
 _FACTS = "facts.json"
 # The axis along which the mean shares of groups of cells lie.
 GROUPS = "groups"
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 # All genes of the file, where a pipeline was trained on some of them.
 ALL_GENES = "all genes"
 
@@ -86,14 +91,19 @@ def save_findings(folder: Path, findings: Findings) -> None:
     replace_with(path, lambda file: np.savez(file, allow_pickle=False, **arrays), durable=False)
 
 
+def _known(told: dict[str, Any]) -> dict[str, Any]:
+    """Without what a newer version says besides."""
+    return {k: v for k, v in told.items() if k in Finding.__dataclass_fields__}
+
+
 def load_findings(folder: Path) -> Findings | None:
     """The findings of a run folder; None before there are any."""
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    with contextlib.suppress(*_UNREADABLE):
         content = io.BytesIO((folder / FILE).read_bytes())
         with np.load(content, allow_pickle=False) as arrays:
             facts = json.loads(arrays[_FACTS].tobytes())
             found = tuple(
-                Finding(**{**f, "axes": tuple(f["axes"])}, values=arrays[f["port"]])
+                Finding(**{**_known(f), "axes": tuple(f["axes"])}, values=arrays[f["port"]])
                 for f in facts["found"]
             )
         first = facts.get("first", "")

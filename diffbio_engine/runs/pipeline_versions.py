@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.runs.durable_files import alone, read_json, write_json
+from diffbio_engine.runs.plain_values import number, text
 
 _KEPT = 50
 
@@ -33,7 +34,7 @@ class PipelineVersion:
 
 def versions(folder: Path) -> list[int]:
     """Versions that are kept, oldest first."""
-    return sorted(int(file.stem) for file in folder.glob("[0-9]*.json"))
+    return sorted(int(f.stem) for f in folder.glob("[0-9]*.json") if f.stem.isdecimal())
 
 
 def version_file(folder: Path, version: int | None) -> Path:
@@ -55,13 +56,21 @@ def save_version(folder: Path, name: str, document: dict[str, Any], change: str)
     return newest + 1
 
 
+def document_of(folder: Path, version: int) -> dict[str, Any] | None:
+    """The document of a version; None if it is damaged."""
+    document = read_json(version_file(folder, version)).get("document")
+    return document if isinstance(document, dict) else None
+
+
 def newest_entry(folder: Path) -> PipelineEntry | None:
-    """What a folder of versions holds; None if nothing that can be read."""
+    """What a folder of versions holds, by the newest that can be read; None if none can."""
     known = versions(folder)
-    newest = read_json(version_file(folder, known[-1])) if known else {}
-    if not newest:
-        return None
-    return PipelineEntry(newest["name"], known[-1], newest["saved"], len(known))
+    for version in reversed(known):
+        saved = read_json(version_file(folder, version))
+        name = text(saved.get("name"))
+        if name and isinstance(saved.get("document"), dict):
+            return PipelineEntry(name, version, number(saved.get("saved")), len(known))
+    return None
 
 
 def history(folder: Path) -> list[PipelineVersion]:
@@ -71,9 +80,10 @@ def history(folder: Path) -> list[PipelineVersion]:
         saved = read_json(version_file(folder, version))
         document = saved.get("document")
         if isinstance(document, dict):
-            said, blocks = str(saved.get("change") or ""), document.get("blocks") or ()
-            when = float(saved.get("saved") or 0)
-            found.append(PipelineVersion(version, when, len(blocks), said))
+            blocks = document.get("blocks")
+            n_blocks = len(blocks) if isinstance(blocks, list) else 0
+            when, said = number(saved.get("saved")), text(saved.get("change"))
+            found.append(PipelineVersion(version, when, n_blocks, said))
     return found
 
 

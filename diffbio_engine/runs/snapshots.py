@@ -8,6 +8,7 @@ selection of all earlier ones are kept, so a run of any length leaves at most ab
 import contextlib
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +157,9 @@ def load_snapshot(folder: Path, step: int | None = None) -> Snapshot | None:
         order = [s for s in steps if s <= step][::-1] or steps[:1]
     for candidate in order:
         # The writer may give a file up between the listing and the reading.
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error
+        ):
             content = io.BytesIO(snapshot_path(folder, candidate).read_bytes())
             with np.load(content, allow_pickle=False) as arrays:
                 named = {name: arrays[name] for name in arrays.files}

@@ -7,15 +7,17 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diffbio_engine.data import Reading
 from diffbio_engine.errors import DataError, UnknownNameError, did_you_mean
+from diffbio_engine.runs.dataset_entry import Dataset, entry_in, write_entry
 from diffbio_engine.runs.durable_files import in_words, read_json, write_json
 from diffbio_engine.runs.pipeline_versions import (
     PipelineEntry,
     PipelineVersion,
+    document_of,
     history,
     newest_entry,
     save_version,
@@ -23,34 +25,7 @@ from diffbio_engine.runs.pipeline_versions import (
     versions,
 )
 
-
-@dataclass(frozen=True)
-class Dataset:
-    """A file of data that its owner may use.
-
-    Args:
-        id: Cannot be guessed.
-        name: As the person knows it.
-        path: Where it lies; for an upload that is not finished it does not exist yet.
-        added: When.
-        uploaded: Whether the store owns the file.
-    """
-
-    id: str
-    name: str
-    path: Path
-    added: float
-    uploaded: bool
-
-    @property
-    def size(self) -> int:
-        """Bytes; 0 while it is not there."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @property
-    def partial_path(self) -> Path:
-        """Where an upload is streamed to."""
-        return self.path.with_name(self.path.name + ".partial")
+_READING = tuple(Reading.__dataclass_fields__)
 
 
 class Store:
@@ -84,17 +59,19 @@ class Store:
         """A saved document; the newest version unless one is named."""
         folder = self._pipeline(owner, name)
         known = versions(folder)
-        if version is None and known:
-            version = known[-1]
-        saved = read_json(version_file(folder, version)) if version in known else {}
-        if not saved:
+        if version is None:  # of a damaged one, the one before it
+            documents = (document_of(folder, v) for v in reversed(known))
+            document = next((d for d in documents if d is not None), None)
+        else:
+            document = document_of(folder, version) if version in known else None
+        if document is None:
             names = [entry.name for entry in self.pipelines(owner)]
             raise UnknownNameError(
                 f"There is no saved pipeline '{name}'"
                 + (f" in version {version}." if known else "."),
                 fix=did_you_mean(name, names) or "Choose one from the list.",
             )
-        return saved["document"]
+        return document
 
     def pipeline_versions(self, owner: str, name: str) -> list[int]:
         """Versions that are kept, oldest first."""
@@ -158,14 +135,13 @@ class Store:
 
     def datasets(self, owner: str) -> list[Dataset]:
         """Data sets that are there, newest first."""
-        files = (self._owner(owner) / "datasets").glob("*/dataset.json")
-        found = [_dataset_from(read_json(file)) for file in files]
-        there = [dataset for dataset in found if dataset and dataset.path.exists()]
+        found = [entry_in(folder) for folder in (self._owner(owner) / "datasets").glob("*")]
+        there = [dataset for dataset in found if dataset and _exists(dataset.path)]
         return sorted(there, key=lambda dataset: dataset.added, reverse=True)
 
     def dataset(self, owner: str, dataset_id: str) -> Dataset:
         """A data set of this owner."""
-        dataset = _dataset_from(read_json(self._dataset(owner, dataset_id) / "dataset.json"))
+        dataset = entry_in(self._dataset(owner, dataset_id))
         if dataset is None:
             raise UnknownNameError("You have no such data set.", fix="Choose one from the list.")
         return dataset
@@ -189,12 +165,16 @@ class Store:
 
     def reading(self, owner: str, dataset_id: str) -> dict[str, Any]:
         """How the person said the file is to be read; empty if nobody said anything."""
-        return read_json(self._dataset(owner, dataset_id) / "reading.json")
+        said = read_json(self._dataset(owner, dataset_id) / "reading.json")
+        return {k: v for k, v in said.items() if k in _READING and isinstance(v, str)}
 
     def set_reading(self, owner: str, dataset_id: str, reading: dict[str, Any]) -> None:
         """Keeps how a file is to be read with its data set."""
         self.dataset(owner, dataset_id)
-        write_json(self._dataset(owner, dataset_id) / "reading.json", reading)
+        file = self._dataset(owner, dataset_id) / "reading.json"
+        # What a newer version knows besides is kept.
+        others = {k: v for k, v in read_json(file).items() if k not in _READING}
+        write_json(file, {**others, **reading})
 
     def delete_dataset(self, owner: str, dataset_id: str) -> None:
         """Deletes what was uploaded; a registered file stays where it is."""
@@ -223,8 +203,7 @@ class Store:
         folder = self._dataset(owner, dataset.id)
         with in_words(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        plain = {**vars(dataset), "path": str(dataset.path)}
-        write_json(folder / "dataset.json", plain)
+        write_entry(folder, dataset)
         return dataset
 
     def _owner(self, owner: str) -> Path:
@@ -251,5 +230,8 @@ def folder_name(name: str) -> str:
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}".lstrip("-")
 
 
-def _dataset_from(content: dict[str, Any]) -> Dataset | None:
-    return Dataset(**{**content, "path": Path(content["path"])}) if content else None
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no system has, a disk that is gone
+        return False

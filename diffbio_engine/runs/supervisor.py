@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from diffbio_engine.runs.durable_files import alone, in_words, read_json, write_
 from diffbio_engine.runs.fair_share import Waiting, order_of_service
 from diffbio_engine.runs.folder import ENDED, RunFolder, is_launching
 from diffbio_engine.runs.launchers import LOST, Launcher, LocalLauncher
+from diffbio_engine.runs.plain_values import number, text
 from diffbio_engine.runs.reader import JsonFile
 from diffbio_engine.runs.said_once import Said
 from diffbio_engine.runs.spare import SpareWorker
@@ -26,6 +28,7 @@ from diffbio_engine.runs.writer import EXIT_START_AGAIN
 
 _LOG = logging.getLogger(__name__)
 _TRIES_WITHOUT_PROGRESS = 3
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 
 
 def change_launch(
@@ -49,11 +52,12 @@ def change_launch(
 def waiting_runs(data_dir: Path, launches: Mapping[str, dict[str, Any]]) -> list[Waiting]:
     """The queue in the order of service."""
     waiting = [
-        Waiting(run_id, launch["owner"], launch["since"], bool(launch.get("again")))
+        Waiting(run_id, launch["owner"], number(launch.get("since")), bool(launch.get("again")))
         for run_id, launch in launches.items()
-        if launch.get("phase") == "queued"
+        if launch.get("phase") == "queued" and isinstance(launch.get("owner"), str)
     ]
-    return order_of_service(waiting, read_json(data_dir / "served.json"))
+    served = read_json(data_dir / "served.json").items()
+    return order_of_service(waiting, {owner: number(when) for owner, when in served})
 
 
 class Supervisor:
@@ -148,13 +152,18 @@ class Supervisor:
             try:
                 launches[name], computes = self._look_after(name)
                 running += computes
-            except (RunError, OSError) as error:
+            except Exception as error:
+                # A file of this run may be damaged; the others are looked after all the same.
                 if self._said.is_news(error):
-                    _LOG.warning("run %s: %s", name, error)
+                    _LOG.warning("run %s: %s: %s", name, type(error).__name__, error)
         queued = any(launch.get("phase") == "queued" for launch in launches.values())
         if queued and running < self.max_running:
             for next_one in waiting_runs(self.data_dir, launches)[: self.max_running - running]:
-                self._launch(next_one)
+                try:
+                    self._launch(next_one)
+                except Exception as error:
+                    if self._said.is_news(error):
+                        _LOG.exception("run %s could not be started", next_one.run_id)
         elif self._spare is not None and not (queued or self._one_starts or self._closed):
             # Not while a run starts: it would only take the processor from it.
             self._spare.prepare()
@@ -213,13 +222,13 @@ class Supervisor:
             )
             changes = {**over, "state": "failed", "failure": failure.as_dict()}
         else:
-            changes = self._lost(folder, launch, over, queued)
+            changes = self._lost(folder, launch, over, queued, code)
         # Somebody may have pressed Resume or Delete since.
         still = {"phase": "launched", "starts": launch.get("starts")}
         change_launch(folder, changes, only_if=still)
 
     def _lost(
-        self, folder: RunFolder, launch: dict[str, Any], over: dict, queued: dict
+        self, folder: RunFolder, launch: dict[str, Any], over: dict, queued: dict, code: int
     ) -> dict[str, Any]:
         """What becomes of a run whose worker died without a word."""
         step, best = folder.last_step(), int(launch.get("best_step") or 0)
@@ -228,11 +237,7 @@ class Supervisor:
         if step > best or tries < _TRIES_WITHOUT_PROGRESS:
             _LOG.warning("run %s lost its worker at step %d; it goes on", folder.path.name, step)
             return {**queued, **progress}
-        failure = RunError(
-            f"The worker was killed {tries} times without getting past step {best}"
-            " (most often the machine has too little memory).",
-            fix="Use fewer cells, genes or a smaller batch, then press Resume.",
-        )
+        failure = _why_lost(tries, best, code, text(folder.status().get("message")))
         return {**over, **progress, "state": "failed", "failure": failure.as_dict()}
 
     def _launch(self, chosen: Waiting) -> None:
@@ -262,6 +267,22 @@ class Supervisor:
             if child is not None:
                 return self.launcher.adopt(child)
         return self.launcher.start(self._command, run_dir, self._env)
+
+
+def _why_lost(tries: int, step: int, code: int, doing: str) -> RunError:
+    """Why a run is given up: its workers broke down by themselves, or somebody ended them."""
+    if -code in _CRASHES:
+        said = f" while it said '{doing}'" if doing and not step else ""
+        return RunError(
+            f"The worker broke down {tries} times ({signal.Signals(-code).name}) without getting "
+            f"past step {step}{said}; most often the data file is damaged.",
+            fix="Look at the file again under Data, or save it anew, and start another run.",
+        )
+    return RunError(
+        f"The worker was killed {tries} times without getting past step {step}"
+        " (most often the machine has too little memory).",
+        fix="Use fewer cells, genes or a smaller batch, then press Resume.",
+    )
 
 
 def _is_of(status: dict[str, Any], launch: dict[str, Any]) -> bool:
