@@ -13,6 +13,7 @@ from app.tab_memory import TabMemory
 def attach(session: Session, server: Server) -> None:
     """Gives a session the shared engine; undone when the session closes."""
     session.engine, session.store, session.data_dir = server.engine, server.store, server.data_dir
+    session.room = server.room
     memory = TabMemory(session, server.store, server.data_dir)
     driver = RunDriver(session, server, memory)
     session.driver = driver

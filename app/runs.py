@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app import reading
+from app import reading, tidying
 from app.checking import problems_of
 from app.datasets import show_cells_of
 from app.editing import Editing
@@ -25,6 +25,7 @@ from diffbio_engine.runs import Engine, RunReader, Store
 from diffbio_engine.runs.spec import RunSpec
 
 _POLL_ENDED_SECONDS = 1.0
+_ROOM_OF_A_RUN = 16 << 20
 
 
 class Server:
@@ -35,11 +36,13 @@ class Server:
         self.engine = Engine(self.data_dir, **engine_options)
         self.store = Store(self.data_dir)
         self.pool = FairPool()
+        self.room = tidying.room_of(self.engine)
         reading.begin(self.data_dir)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
         self.editing = Editing()
         self.snapshot = SnapshotsSeen().get
         self._end = threading.Event()
+        tidying.begin(self, self._end)
         told = (weakref.ref(self), self._end)
         self._thread = threading.Thread(target=look_on, args=told, daemon=True)
         self._thread.start()
@@ -113,7 +116,21 @@ class RunDriver:
         self.forget()
         session.param.update(run_state="queued", run_message="Starting a worker", dials={})
         session.run_document = document
-        session.work(lambda: self.server.engine.start(run, session.owner), self.watch)
+
+        def start() -> str | UserError:
+            try:
+                self.server.room.require(session.owner, _ROOM_OF_A_RUN, "A new run")
+                return self.server.engine.start(run, session.owner)
+            except UserError as error:
+                return error
+
+        def started(found: str | UserError) -> None:
+            if isinstance(found, str):
+                return self.watch(found)
+            self.forget()
+            session.refuse(found)
+
+        session.work(start, started)
 
     def ask(self, what: str) -> None:
         """pause, resume, step or stop."""

@@ -32,6 +32,7 @@ class Session(RunShown):
         self.opened = time.time()
         # Set by `attach`: the server's engine, and the driver of this tab's run.
         self.engine: Any = None
+        self.room: Any = None
         self.data_dir = Path()
         self.schedule: Callable[[Callable[[], None]], None] = lambda function: function()
         self.work: Callable[..., None] = _at_once

@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import threading
 import time
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,9 @@ from typing import Any
 
 from app.downloads import safe_name
 from diffbio_engine.errors import DataError, UnknownNameError
-from diffbio_engine.runs import Store
+from diffbio_engine.runs import Room, Store
 from diffbio_engine.runs.durable_files import in_words
 
-# What the disk keeps free for runs and the system.
-_RESERVE = 256 << 20
 _MOST_TABS = 10_000
 _MOST_PARTS = 20
 _MOST_BYTES_SAID = 1 << 20
@@ -44,6 +42,11 @@ class Announced:
     size: int
     parts: tuple[tuple[str, int], ...] = ()
     likeness: str = ""
+
+    @property
+    def needed(self) -> int:
+        """Bytes on the disk while it arrives: several files are packed into one at the end."""
+        return self.size * (2 if self.parts else 1)
 
 
 def announced(body: bytes) -> Announced:
@@ -113,31 +116,38 @@ class Upload:
         """Bytes that are to arrive."""
         return self.what.size
 
+    @property
+    def missing(self) -> int:
+        """Bytes that the disk must still take; none once it was given up."""
+        with suppress(OSError):
+            return max(self.what.needed - self.partial.stat().st_size, 0)
+        return 0
+
 
 class Desk:
     """What one tab may upload, and for whom."""
 
-    def __init__(self, owner: str, store: Store, uploads: dict[str, Upload]):
+    def __init__(
+        self,
+        owner: str,
+        store: Store,
+        uploads: dict[str, Upload],
+        room: Room,
+        promised: Callable[[], int],
+    ):
         self.owner, self.store, self.uploads = owner, store, uploads
+        self.room, self.promised = room, promised
 
     def begin(self, what: Announced) -> Upload:
         """A place for an upload; an unfinished one of the very same file is carried on."""
         for upload in self.uploads.values():
             if what.likeness and upload.what == what and upload.partial.exists():
                 return upload
+        self.room.require(self.owner, what.needed, what.name, self.promised())
         dataset = self.store.new_upload(self.owner, what.name)
         folder = dataset.partial_path.parent
         with in_words(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        needed = what.size * (2 if what.parts else 1)
-        free = shutil.disk_usage(folder).free - _RESERVE
-        if needed > free:
-            self.store.delete_dataset(self.owner, dataset.id)
-            raise DataError(
-                f"{what.name} needs {_in_words(needed)}, and the disk of the server has "
-                f"{_in_words(max(free, 0))} left.",
-                fix="Delete data sets or runs that are no longer needed, or choose a smaller file.",
-            )
         with in_words(dataset.partial_path):
             dataset.partial_path.touch()
         upload = Upload(dataset.id, what, dataset.partial_path)
@@ -170,11 +180,19 @@ class Desks:
         # By person, not by tab, so that a reload can carry an upload on.
         self._uploads: dict[str, dict[str, Upload]] = {}
 
-    def open(self, owner: str, store: Store) -> str:
-        """A token for one tab; close it with the tab."""
+    def open(self, owner: str, store: Store, room: Room | None = None) -> str:
+        """A token for one tab; close it with the tab.
+
+        Args:
+            owner: Whose tab it is.
+            store: Where uploads go.
+            room: What fits; by default what the disk holds.
+        """
         token = secrets.token_urlsafe(24)
+        room = room or Room(store.data_dir, lambda owner: [])
         with self._lock:
-            self._desks[token] = Desk(owner, store, self._uploads.setdefault(owner, {}))
+            uploads = self._uploads.setdefault(owner, {})
+            self._desks[token] = Desk(owner, store, uploads, room, self.promised)
             while len(self._desks) > _MOST_TABS:
                 self._desks.popitem(last=False)
         return token
@@ -183,6 +201,12 @@ class Desks:
         """The tab is closed; what had arrived of an upload waits for the person's next tab."""
         with self._lock:
             self._desks.pop(token, None)
+
+    def promised(self) -> int:
+        """Bytes of all uploads that were announced and have not arrived yet."""
+        with self._lock:
+            every = [u for uploads in self._uploads.values() for u in list(uploads.values())]
+        return sum(u.missing for u in every)
 
     def get(self, token: str) -> Desk | None:
         """The desk of a token."""
@@ -210,10 +234,3 @@ def _zip_parts(upload: Upload) -> None:
         os.replace(packed, upload.partial)
     finally:
         packed.unlink(missing_ok=True)
-
-
-def _in_words(n_bytes: int) -> str:
-    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes} bytes"

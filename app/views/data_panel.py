@@ -62,7 +62,7 @@ class DataPanel(pn.viewable.Viewer):
         self.card: DatasetCard | None = session.dataset
         self._stop = Stop()
         session.on_close(lambda: self._stop.set())
-        token = DESKS.open(session.owner, session.store)
+        token = DESKS.open(session.owner, session.store, session.room)
         session.on_close(lambda: DESKS.close(token))
         self._desk = DataDesk(
             desk=token,

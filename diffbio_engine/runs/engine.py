@@ -1,5 +1,6 @@
 """All runs on this server: starts them, asks things of them, lists them; computes nothing."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -7,39 +8,18 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import RunError, UnknownNameError
 from diffbio_engine.runs.durable_files import in_words
-from diffbio_engine.runs.folder import ENDED, LIVE, RunFolder, state_of
+from diffbio_engine.runs.folder import LIVE, RunFolder
 from diffbio_engine.runs.launchers import Launcher, LocalLauncher
-from diffbio_engine.runs.plain_values import named, number, text, whole
-from diffbio_engine.runs.reader import JsonFile
+from diffbio_engine.runs.run_line import RunLine, RunSummary
 from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.supervisor import Supervisor, change_launch, waiting_runs
 
 _SECONDS_TO_END = 5.0
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A line in the table of runs; `position` is its place in the queue, from 1."""
-
-    id: str
-    title: str
-    owner: str
-    created: float
-    state: str
-    step: int = 0
-    total_steps: int | None = None
-    position: int | None = None
-    message: str = ""
-    error: dict[str, Any] | None = None
-    dataset: str = ""
-    device: str = ""
-    updated: float = 0.0
 
 
 class Engine:
@@ -74,7 +54,7 @@ class Engine:
         command = list(command or [sys.executable, "-m", "diffbio_engine", "work"])
         env = {**_worker_environment(self.data_dir), **(worker_env or {})}
         waiting = SpareWorker(command, self.data_dir / "spare.log", env) if spare else None
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, RunLine] = {}
         self._guard = threading.Lock()
         self._supervisor = Supervisor(
             self.data_dir,
@@ -162,10 +142,12 @@ class Engine:
         self._supervisor.wake()
 
     def delete(self, run_id: str, owner: str) -> None:
-        """Ends a run, and moves its folder to the trash."""
+        """Ends a run, and moves its folder to the trash; also while the disk is full."""
         folder = self.folder(run_id, owner)
-        folder.request("stop")
-        ref = change_launch(folder, {"phase": "ended", "state": "stopped"}).get("ref")
+        ref = folder.launch().get("ref")
+        with contextlib.suppress(RunError):  # no room to write it down: the folder goes anyway
+            folder.request("stop")
+            ref = change_launch(folder, {"phase": "ended", "state": "stopped"}).get("ref")
         give_up = time.monotonic() + _SECONDS_TO_END
         while (ref and self._supervisor.launcher.poll(ref) is None) or folder.is_locked():
             if ref:
@@ -174,6 +156,7 @@ class Engine:
                 raise RunError("The worker of this run does not end.", fix="Try again in a minute.")
             time.sleep(0.05)
         with in_words(folder.path):
+            os.utime(folder.path)  # from now on it is in the trash
             os.replace(folder.path, self._trash / run_id)
         (self._active / run_id).unlink(missing_ok=True)
         with self._guard:
@@ -189,7 +172,7 @@ class Engine:
             for gone in self._lines.keys() - names:
                 del self._lines[gone]
             for name in names - self._lines.keys():
-                line = _Line(RunFolder(self.runs_dir / name))
+                line = RunLine(RunFolder(self.runs_dir / name))
                 if line.owner is not None:
                     self._lines[name] = line
             mine = [line for line in self._lines.values() if line.owner == owner]
@@ -205,14 +188,14 @@ class Engine:
             (self._active / folder.path.name).touch()
         self._supervisor.wake()
 
-    def _line(self, run_id: str, owner: str) -> "_Line":
+    def _line(self, run_id: str, owner: str) -> RunLine:
         with self._guard:
             line = self._lines.get(run_id)
             if line is not None and not line.folder.run_file.exists():
                 del self._lines[run_id]
                 line = None
             if line is None and re.fullmatch(r"[\w-]+", run_id):
-                line = _Line(RunFolder(self.runs_dir / run_id))
+                line = RunLine(RunFolder(self.runs_dir / run_id))
                 if line.owner is not None:
                     self._lines[run_id] = line
         # One answer to both, so that nobody learns which runs others have.
@@ -226,60 +209,6 @@ class Engine:
         launches = {name: RunFolder(self.runs_dir / name).launch() for name in there}
         order = waiting_runs(self.data_dir, launches)
         return {run.run_id: place for place, run in enumerate(order, start=1)}
-
-
-class _Line:
-    """What is kept in memory of a run, so that a thousand are listed quickly."""
-
-    def __init__(self, folder: RunFolder):
-        self.folder = folder
-        try:
-            run = RunFolder(folder.path).run  # not kept: the document may be large
-        except (RunError, OSError):
-            run = {}
-        self._damaged = not run
-        # Where its own file is damaged the engine's still says whose it is.
-        owner = run.get("owner") or folder.launch().get("owner")
-        self.owner: str | None = owner if isinstance(owner, str) else None
-        usual = "A run that cannot be read" if self._damaged else ""
-        self._title, self._created = text(run.get("title"), usual), number(run.get("created"))
-        self._dataset = text(named(run.get("dataset")).get("name"))
-        self._steps = whole(run.get("steps"))
-        self._status, self._launch = JsonFile(folder.status_file), JsonFile(folder.launch_file)
-
-    def summary(self, positions: Mapping[str, int]) -> RunSummary:
-        self._launch.has_news()
-        self._status.has_news()
-        launch, status = self._launch.content, self._status.content
-        # The lock is looked at only where it can tell something.
-        over = launch.get("phase") in ("ended", "queued")
-        locked = not over and status.get("state") not in ENDED and self.folder.is_locked()
-        if locked:
-            self._status.has_news()
-            status = self._status.content
-        try:
-            state = state_of(status, launch, locked=locked, holder=self.folder.holder)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            state = "lost"
-        error = (launch.get("failure") or status.get("error")) if state == "failed" else None
-        if self._damaged:
-            error = {"what": "The file run.json of this run is damaged.", "fix": "Delete the run."}
-        created = self._created or number(launch.get("since"))
-        return RunSummary(
-            id=self.folder.path.name,
-            title=self._title,
-            owner=self.owner or "",
-            created=created,
-            state="failed" if self._damaged and not locked else text(state, "lost"),
-            step=whole(status.get("step")),
-            total_steps=whole(status.get("total_steps")) or self._steps or None,
-            position=positions.get(self.folder.path.name),
-            message=text(status.get("message")),
-            error=named(error) or None,
-            dataset=self._dataset,
-            device=text(status.get("device")),
-            updated=max(number(status.get("t")), number(launch.get("t")), created),
-        )
 
 
 def _worker_environment(data_dir: Path) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from diffbio_engine.data import Reading
 from diffbio_engine.errors import DataError, UnknownNameError, did_you_mean
-from diffbio_engine.runs.dataset_entry import Dataset, entry_in, write_entry
+from diffbio_engine.runs.dataset_entry import FILE, Dataset, entry_in, write_entry
 from diffbio_engine.runs.durable_files import in_words, read_json, write_json
 from diffbio_engine.runs.pipeline_versions import (
     PipelineEntry,
@@ -32,7 +32,8 @@ class Store:
     """Pipelines and data sets by owner, as files under ``data_dir/owners``."""
 
     def __init__(self, data_dir: str | os.PathLike):
-        self._owners = Path(data_dir).resolve() / "owners"
+        self.data_dir = Path(data_dir).resolve()
+        self._owners = self.data_dir / "owners"
 
     # Pipelines ----------------------------------------------------------------------------
 
@@ -177,9 +178,22 @@ class Store:
         write_json(file, {**others, **reading})
 
     def delete_dataset(self, owner: str, dataset_id: str) -> None:
-        """Deletes what was uploaded; a registered file stays where it is."""
-        self.dataset(owner, dataset_id)
-        shutil.rmtree(self._dataset(owner, dataset_id), ignore_errors=True)
+        """Deletes what was uploaded; a registered file stays where it is.
+
+        Raises:
+            UnknownNameError: If there is no such data set.
+            RunError: If something of it cannot be removed.
+        """
+        folder = self._dataset(owner, dataset_id)
+        if not folder.is_dir():
+            raise UnknownNameError("You have no such data set.", fix="Choose one from the list.")
+        with in_words(folder):
+            shutil.rmtree(folder)
+
+    def damaged_datasets(self, owner: str) -> list[str]:
+        """Ids of those whose ``dataset.json`` makes no sense; they can only be deleted."""
+        folders = (self._owner(owner) / "datasets").glob("*")
+        return [f.name for f in folders if (f / FILE).exists() and entry_in(f) is None]
 
     def _remembered(
         self, owner: str, dataset_id: str, what: str, make: Callable[[Path], dict[str, Any]]

@@ -1,0 +1,60 @@
+"""The disk of the server: what a person may take of it, and what is let go by itself."""
+
+import logging
+import os
+import threading
+import weakref
+from typing import Any
+
+from diffbio_engine.errors import RunError
+from diffbio_engine.runs import Engine, Room
+from diffbio_engine.runs.said_once import Said
+
+_LOG = logging.getLogger("diffbio.app")
+_SECONDS = 300.0
+
+
+def room_of(engine: Engine) -> Room:
+    """The room of an engine's data folder, by ``QUOTA_GB`` and ``TRASH_DAYS``."""
+    quota, days = _setting("QUOTA_GB"), _setting("TRASH_DAYS")
+    return Room(
+        engine.data_dir,
+        lambda owner: [run.id for run in engine.runs(owner)],
+        quota=None if quota is None else int(quota * 2**30),
+        **({} if days is None else {"trash_days": days}),
+    )
+
+
+def begin(server: Any, end: threading.Event) -> None:
+    """Tidies now and every five minutes, until the end."""
+    told = (weakref.ref(server.room), end)
+    threading.Thread(target=_tidy_on, args=told, name="tidying", daemon=True).start()
+
+
+def _tidy_on(room: "weakref.ref[Room]", end: threading.Event) -> None:
+    said = Said()
+    while not end.is_set():
+        alive = room()
+        if alive is None:
+            return
+        try:
+            alive.tidy()
+        except Exception as error:
+            if said.is_news(error):
+                _LOG.exception("While tidying the data folder")
+        del alive
+        if end.wait(_SECONDS):
+            return
+
+
+def _setting(name: str) -> float | None:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1e9:
+        raise RunError(f"{name}={value} is no number.", fix=f"Set {name} to a number, or unset it.")
+    return found
