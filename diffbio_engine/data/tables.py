@@ -1,226 +1,193 @@
-"""Reads a table of counts: csv, tsv or txt, gzipped or not, either way round."""
+"""Reads a table of counts: csv, tsv or txt, packed or not, either way round.
 
-import csv
-import gzip
-import io
-import re
+Columns and rows that are no genes and no cells (totals, clusters, lengths) go to the table of
+cells or of genes; how each was understood is said.
+"""
+
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from diffbio_engine.data.dataset import Dataset, gene_name_style
-from diffbio_engine.data.matrices import InMemory
-from diffbio_engine.data.packed_text import open_bytes
-from diffbio_engine.data.reading import CELLS_IN_ROWS, GENES_IN_ROWS, Choice, Reading
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.in_memory import InMemory
+from diffbio_engine.data.packed_text import BROKEN
+from diffbio_engine.data.reading import (
+    CELLS_IN_ROWS,
+    GENES_IN_ROWS,
+    SEPARATORS,
+    Choice,
+    Reading,
+)
+from diffbio_engine.data.table_facts import sketch_table
+from diffbio_engine.data.table_sketch import Sketch
+from diffbio_engine.data.table_text import Stream
 from diffbio_engine.errors import DataError
 
-_BARCODE = re.compile(r"^(.*[_\-.:#])?[ACGT]{10,}([_\-.]\w+)*$")
-# Genes that nearly every human or mouse data set names.
-_WELL_KNOWN = re.compile(
-    r"^(ACTB|GAPDH|B2M|CD3[DE]|CD4|CD8A|MS4A1|LYZ|NKG7|MALAT1|ALB|PTPRC|EPCAM|HB[AB]\w*|"
-    r"MT-\w+|RP[LS]\d+\w*|HLA-\w+|FOX\w+|SOX\d+|GM\d+|ENS\w*G\d+(\.\d+)?|\w+RIK)$",
-    re.IGNORECASE,
-)
-_ROWS_AT_ONCE = 2_000
-# pandas takes 12 s for 190,000 columns, and 40 s are not enough for a million.
-MOST_COLUMNS, MOST_ROWS = 200_000, 5_000_000
-
-
-@dataclass(frozen=True)
-class TableSketch:
-    """What the names of a table say, before its numbers are read."""
-
-    separator: str
-    rows: list[str]
-    columns: list[str]
-    orientation: str
-    reason: str
-
-
-def _open(path: Path) -> IO[str]:
-    with path.open("rb") as file:
-        start = file.read(4096)
-    zipped = start.startswith(b"\x1f\x8b")
-    if b"\x00" in start and not zipped:
-        raise DataError(f"{path.name} is not a table of text.", fix="Choose a csv or tsv.")
-    if zipped:
-        return io.TextIOWrapper(
-            open_bytes(path), encoding="utf-8-sig", errors="replace", newline=""
-        )
-    return path.open("rt", encoding="utf-8-sig", errors="replace", newline="")
-
-
-def sketch_table(path: Path, orientation: str | None = None) -> TableSketch:
-    """Names of rows and columns, and which way round the table is; numbers are not read."""
-    if orientation not in (None, CELLS_IN_ROWS, GENES_IN_ROWS):
-        raise DataError(
-            f"'{orientation}' is no orientation.",
-            fix=f"Say '{CELLS_IN_ROWS}' or '{GENES_IN_ROWS}'.",
-        )
-    try:
-        with _open(path) as file:
-            header = file.readline(50_000_000)
-            if "\x00" in header or not header.strip():
-                raise DataError(f"{path.name} is not a table of text.", fix="Choose a csv or tsv.")
-            second = file.readline(50_000_000)
-            separator = max(("\t", ",", ";", " "), key=header.count)
-            rows = [_first(second, separator)] if second.strip() else []
-            _refuse_too_many(path, header.count(separator), MOST_COLUMNS, "columns")
-            for line in file:
-                if line.strip():
-                    rows.append(_first(line, separator))
-                if len(rows) > MOST_ROWS:
-                    _refuse_too_many(path, len(rows), MOST_ROWS, "rows")
-    except DataError:
-        raise
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
-        raise DataError(
-            f"{path.name} was cut off or is damaged ({error}).", fix="Copy it again."
-        ) from None
-    columns = next(csv.reader([header], delimiter=separator))
-    if len(next(csv.reader([second or ""], delimiter=separator), [])) == len(columns):
-        # R leaves out the name of the first column; everybody else writes something there.
-        columns = columns[1:]
-    if not rows or not columns:
-        raise DataError(
-            f"{path.name} has {len(rows)} rows and {len(columns)} columns besides the names.",
-            fix="Choose a table with a row of names and a column of names.",
-        )
-    detected, reason = _which_way(rows, columns)
-    return TableSketch(
-        separator,
-        rows,
-        columns,
-        orientation or detected,
-        "as you said" if orientation else reason,
-    )
-
-
-def _refuse_too_many(path: Path, n: int, most: int, what: str) -> None:
-    if n > most:
-        raise DataError(
-            f"{path.name} has {n:,} {what} or more; a table of text may have {most:,} at most.",
-            fix="Bring it as an h5ad or 10x file: they are read many times as fast.",
-        )
-
-
-def _first(line: str, separator: str) -> str:
-    return line.split(separator, 1)[0].strip().strip('"')
-
-
-def _which_way(rows: list[str], columns: list[str]) -> tuple[str, str]:
-    def gene_like(names: list[str]) -> float:
-        if gene_name_style(names) == "Ensembl ids":
-            return 1.0
-        return float(np.mean([bool(_WELL_KNOWN.match(n)) for n in names[:5000]]))
-
-    def cell_like(names: list[str]) -> float:
-        return float(np.mean([bool(_BARCODE.match(n)) for n in names[:2000]]))
-
-    genes_in_rows = gene_like(rows) - gene_like(columns) + cell_like(columns) - cell_like(rows)
-    if genes_in_rows > 0.005:
-        return GENES_IN_ROWS, f"rows are named like genes ({rows[0]}, ...)"
-    if genes_in_rows < -0.005:
-        return CELLS_IN_ROWS, f"columns are named like genes ({columns[0]}, ...)"
-    return CELLS_IN_ROWS, "the names do not tell, and this is the usual way"
-
-
-def orientation_warning(sketch: TableSketch) -> str:
-    """How the table was understood, and how to say otherwise."""
-    why = f"Read with {sketch.orientation}, because {sketch.reason}."
-    return f"{why} Turn it round if that is wrong."
-
-
-def orientation_choice(sketch: TableSketch) -> Choice:
-    """Which way round it was read; the other way is possible too."""
-    ways = ((CELLS_IN_ROWS, "Cells in rows"), (GENES_IN_ROWS, "Genes in rows"))
-    return Choice("orientation", "Which way round", sketch.orientation, ways, sketch.reason)
-
-
-def _pieces(path: Path, sketch: TableSketch, most: int | None = None) -> Iterator[pd.DataFrame]:
-    try:
-        with _open(path) as file:
-            yield from pd.read_csv(
-                file,
-                sep=sketch.separator,
-                header=0,
-                names=["", *sketch.columns] if len(set(sketch.columns)) else None,
-                index_col=0,
-                chunksize=_ROWS_AT_ONCE,
-                nrows=most,
-                low_memory=False,
-            )
-    except (pd.errors.ParserError, EOFError, gzip.BadGzipFile, OSError) as error:
-        raise DataError(
-            f"{path.name} cannot be read as a table ({str(error).strip()}).",
-            fix="Check that all rows have the same number of columns.",
-        ) from None
-
-
-def _split(piece: pd.DataFrame, path: Path, orientation: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Numbers, and columns of words beside them (labels of cells)."""
-    words = [c for c, t in piece.dtypes.items() if t.kind not in "fiub"]
-    if words and (orientation == GENES_IN_ROWS or len(words) == piece.shape[1]):
-        raise DataError(
-            f"{path.name} holds words where numbers are expected (column "
-            f"'{_shown(words[0])}': '{piece[words[0]].dropna().iloc[0]}').",
-            fix="Keep one row of names and one column of names, and numbers between them.",
-        )
-    return piece.drop(columns=words), piece[words]
-
-
-def _shown(name: str) -> str:
-    return name.split("\x1f")[0]
+_VALUES_AT_ONCE = 2**23
+_NO_VALUES = ("?", "-nan", "#N/A", "na", "nan", "NaN", "none", "null")
+_MOST_SHOWN = 6
 
 
 def open_table(path: Path, reading: Reading) -> Dataset:
-    """The whole table, as sparse counts; columns of words become columns of ``obs``."""
-    sketch = _named_apart(sketch_table(path, reading.orientation or None))
-    blocks, labels = [], []
-    for piece in _pieces(path, sketch):
-        numbers, words = _split(piece, path, sketch.orientation)
-        blocks.append(sp.csr_matrix(numbers.to_numpy(np.float32)))
-        labels.append(words)
-        columns = [_shown(c) for c in numbers.columns]
-        if blocks[0].shape[1] != blocks[-1].shape[1]:
-            raise DataError(
-                f"A column of {path.name} holds numbers in some rows and words in others.",
-                fix="Mend the table, or leave the column out.",
-            )
-    matrix = sp.vstack(blocks, format="csr")
-    obs = pd.concat(labels)
-    obs.columns = [_shown(c) for c in obs.columns]
-    obs = obs.astype(dict.fromkeys(obs.columns, object)).set_axis(sketch.rows)
-    if sketch.orientation == GENES_IN_ROWS:
-        matrix, columns, obs = matrix.T.tocsr(), sketch.rows, pd.DataFrame(index=columns)
+    """The whole table, as sparse counts, with what is known of cells and of genes beside it."""
+    sketch = sketch_table(path, reading)
+    numbers, words = _read(sketch)
+    body = [i for i in range(len(sketch.rows)) if i not in sketch.word_rows]
+    if numbers.shape[0] != len(body):
+        raise DataError(
+            f"{path.name} has {len(body):,} lines with names, but {numbers.shape[0]:,} rows.",
+            fix="Check that no name and no value holds the end of a line.",
+        )
+    columns = sketch.numbers
+    row_facts, column_facts = set(sketch.row_facts), set(sketch.column_facts)
+    rows_kept = np.array([i for i, r in enumerate(body) if r not in row_facts], int)
+    kept = np.array([i for i, c in enumerate(columns) if c not in column_facts], int)
+    row_names = [sketch.rows[body[i]] for i in rows_kept]
+    column_names = [sketch.columns[columns[i]] for i in kept]
+    of_rows: dict[str, Any] = {
+        sketch.columns[c]: list(words[c].to_numpy()[rows_kept]) for c in sketch.words
+    }
+    for i, c in enumerate(columns):
+        if c in column_facts:
+            of_rows[sketch.columns[c]] = _plain_numbers(numbers[rows_kept][:, [i]])
+    of_columns: dict[str, Any] = {
+        sketch.rows[i]: [fields[columns[j]].strip() or None for j in kept]
+        for i, fields in sketch.word_rows.items()
+    }
+    for i, r in enumerate(body):
+        if r in row_facts:
+            of_columns[sketch.rows[r]] = _plain_numbers(numbers[[i]][:, kept].T)
+    matrix = numbers[rows_kept][:, kept]
+    about_rows = pd.DataFrame(of_rows, index=pd.Index(row_names, dtype=object))
+    about_columns = pd.DataFrame(of_columns, index=pd.Index(column_names, dtype=object))
+    obs, var = about_rows, about_columns
+    if sketch.genes_in_rows:
+        matrix, obs, var = matrix.T.tocsr(), about_columns, about_rows
     return Dataset(
         name=path.name,
         kind="table of text",
         obs=obs,
-        var=pd.DataFrame(index=pd.Index(columns, dtype=object)),
+        var=var,
         matrices={"X": InMemory(matrix)},
-        warnings=(orientation_warning(sketch),),
+        warnings=(_orientation_said(sketch), *sketch.said, *_facts_said(sketch, matrix.shape)),
         path=path,
-        choices=(orientation_choice(sketch),),
+        choices=_choices(sketch, reading),
     )
 
 
-def _named_apart(sketch: TableSketch) -> TableSketch:
-    """pandas renames repeated columns in its own way; ours are told apart by a hidden number."""
-    apart = [f"{c}\x1f{i}" for i, c in enumerate(sketch.columns)]
-    return TableSketch(sketch.separator, sketch.rows, apart, sketch.orientation, sketch.reason)
+def _plain_numbers(column: sp.csr_matrix) -> np.ndarray:
+    values = np.asarray(column.todense(), np.float64).ravel()
+    known = values[np.isfinite(values)]
+    return (
+        values.astype(np.int64) if len(known) == len(values) and (known % 1 == 0).all() else values
+    )
 
 
-def sample_table(path: Path, sketch: TableSketch, n_rows: int = 200) -> tuple[pd.DataFrame, ...]:
-    """Numbers and labels of the first rows."""
-    named = _named_apart(sketch)
-    piece = next(_pieces(path, named, min(n_rows, len(sketch.rows))))
-    numbers, words = _split(piece, path, sketch.orientation)
-    numbers.columns = [_shown(c) for c in numbers.columns]
-    words.columns = [_shown(c) for c in words.columns]
-    return numbers, words
+def _read(sketch: Sketch) -> tuple[sp.csr_matrix, pd.DataFrame]:
+    """All numbers (rows of the body without rows of words), and the columns of words."""
+    text, path = sketch.text, sketch.text.path
+    numbers = [i + sketch.named_rows for i in sketch.numbers]
+    words = [i + sketch.named_rows for i in sketch.words]
+    kinds: dict[int, Any] = dict.fromkeys(numbers, np.float64) | dict.fromkeys(words, str)
+    blocks, labels = [], []
+    try:
+        pieces = pd.read_csv(
+            Stream(_lines(sketch)),
+            sep=r"\s+" if text.separator == " " else text.separator,
+            header=None,
+            names=list(range(text.width)),
+            index_col=False,
+            usecols=[*numbers, *words],
+            dtype=kinds,
+            decimal=text.decimal,
+            thousands=text.thousands or None,
+            na_values=list(_NO_VALUES),
+            chunksize=max(20, min(2_000, _VALUES_AT_ONCE // text.width)),
+        )
+        for piece in pieces:
+            blocks.append(sp.csr_matrix(piece[numbers].to_numpy(np.float32)))
+            labels.append(piece[words])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(
+            f"{path.name} cannot be read as a table ({str(error).strip()}).",
+            fix="Check that all rows have the same number of columns.",
+        ) from None
+    except (*BROKEN, OverflowError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"A column of {path.name} holds numbers in some rows and words in others "
+            f"({str(error).strip()}).",
+            fix="Mend the table, or leave the column out.",
+        ) from None
+    if not blocks:
+        raise DataError(f"{path.name} has no rows of numbers.", fix="Choose a table of counts.")
+    table = pd.concat(labels, ignore_index=True)
+    table.columns = pd.Index(sketch.words)
+    table = table.astype(object).where(table.notna(), None)
+    return sp.vstack(blocks, format="csr"), table
+
+
+def _lines(sketch: Sketch) -> Iterator[str]:
+    for number, line in enumerate(sketch.text.body()):
+        if number not in sketch.word_rows:
+            yield line
+
+
+def _orientation_said(sketch: Sketch) -> str:
+    """How the table was understood, and how to say otherwise."""
+    if not sketch.reason:
+        return f"Read with {sketch.orientation}, as you said."
+    why = f"Read with {sketch.orientation}, because {sketch.reason}."
+    return f"{why} Turn it round if that is wrong."
+
+
+def _choices(sketch: Sketch, reading: Reading) -> tuple[Choice, ...]:
+    ways = ((CELLS_IN_ROWS, "Cells in rows"), (GENES_IN_ROWS, "Genes in rows"))
+    signs = {sign: name for name, sign in SEPARATORS.items()}
+    return (
+        Choice("orientation", "Which way round", sketch.orientation, ways, sketch.reason),
+        Choice(
+            "separator",
+            "Between the columns",
+            signs[sketch.text.separator],
+            tuple((name, name) for name in SEPARATORS),
+            "" if reading.separator else "it parts the lines into equally many columns",
+        ),
+    )
+
+
+def _facts_said(sketch: Sketch, shape: tuple[int, int]) -> list[str]:
+    """What was taken for neither genes nor cells, and where it is now: n of N."""
+    rows, columns = ("genes", "cells") if sketch.genes_in_rows else ("cells", "genes")
+    moved = [sketch.columns[i] for i in sketch.column_facts]
+    words = [sketch.columns[i] for i in sketch.words]
+    row_facts = [sketch.rows[i] for i in sketch.row_facts]
+    word_rows = [sketch.rows[i] for i in sketch.word_rows]
+    said = []
+    for names, line, what, to, n_all in (
+        (moved + words, "columns", columns, rows, len(sketch.columns)),
+        (row_facts + word_rows, "rows", rows, columns, len(sketch.rows)),
+    ):
+        if not names:
+            continue
+        table = "obs" if to == "cells" else "var"
+        some = ", ".join(f"'{n}'{_why(sketch, n)}" for n in names[:_MOST_SHOWN])
+        more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+        are = f"are no {what} and were"
+        if len(names) == 1:
+            are = f"is no {what.removesuffix('s')} and was"
+        said.append(
+            f"{len(names):,} of {n_all:,} {line} {are} moved to the table of {to} ({table}): "
+            f"{some}{more}."
+        )
+    return said
+
+
+def _why(sketch: Sketch, name: str) -> str:
+    why = sketch.why.get(name, "")
+    return f" ({why})" if why and why != "by name" else ""

@@ -82,3 +82,25 @@ def test_a_loom_file_opens_with_its_layers(cases, truth):
 def test_a_workbook_is_one_sentence_that_says_what_to_do(cases):
     with pytest.raises(DataError, match=r"x_counts\.xlsx is a workbook of Excel.*CSV UTF-8"):
         inspect(cases / "x_counts.xlsx")
+
+
+@pytest.mark.parametrize("name", ["x_comment_lines.csv", "x_gene_length_column.tsv",
+                                  "x_integer_metadata_columns.csv", "x_no_row_names.csv",
+                                  "x_arabidopsis_genes_rows.csv"])  # fmt: skip
+def test_a_table_holds_its_cells_and_genes_and_nothing_else(cases, truth, name):
+    preview, dataset = opened(cases / name)
+    np.testing.assert_array_equal(x(dataset), truth.to_numpy())
+    said = " ".join(preview.warnings)
+    if "comment" in name:
+        assert "2 lines of comment were skipped" in said
+    elif "length" in name:
+        assert "'Length'" in said and "Length" in dataset.var
+    elif "metadata" in name:
+        assert list(dataset.obs.columns) == ["nCount_RNA", "nFeature_RNA", "seurat_clusters"]
+        assert "3 of 305 columns are no genes" in said
+    elif "no_row_names" in name:
+        assert list(dataset.var.index) == list(truth.columns) and "are numbered" in said
+        assert "batch_labels" not in preview.suggested
+    else:
+        assert preview.choices[0].taken == "genes in rows"
+        assert read(cases / name, orientation="cells in rows").n_cells == 302

@@ -76,7 +76,7 @@ def test_the_number_of_columns_of_a_table_is_bounded_before_it_is_read(tmp_path,
 
 
 def test_too_many_rows_are_said_with_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("diffbio_engine.data.tables.MOST_ROWS", 10)
+    monkeypatch.setattr("diffbio_engine.data.table_sketch.MOST_ROWS", 10)
     (tmp_path / "x.csv").write_text("cell,A\n" + "c,1\n" * 20)
     with pytest.raises(DataError, match="may have 10 at most"):
         inspect(tmp_path / "x.csv")
