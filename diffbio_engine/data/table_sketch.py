@@ -141,12 +141,9 @@ def _kinds(sketch: Sketch, sample: list[list[str]]) -> tuple[np.ndarray, np.ndar
     values = np.full((len(sample), len(sketch.columns)), np.nan, np.float64)
     is_word = np.zeros(values.shape, bool)
     for i, line in enumerate(sample):
-        for j, text in enumerate(sketch.fields(line)):
-            number = sketch.text.number(text)
-            if number is None:
-                is_word[i, j] = True
-            else:
-                values[i, j] = number
+        values[i], words = sketch.text.numbers(sketch.fields(line))
+        if words is not None:
+            is_word[i] = words
     # A row of words (labels of the columns) makes no column one of words.
     rows = is_word.mean(axis=1) > 0.5 if len(sample) else np.zeros(0, bool)
     if rows.sum() < 0.5 * len(rows):

@@ -278,3 +278,13 @@ def test_tables_of_several_samples_are_joined(tmp_path):
     preview, dataset = inspect(folder), read(folder)
     assert preview.samples == (("GSM1_ctrl", 10), ("GSM2_stim", 15))
     assert (preview.n_cells, preview.n_genes) == (25, 38) == dataset.matrix("X").shape
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_very_wide_table_is_read_line_by_line_to_the_same_numbers(tmp_path, turned, monkeypatch):
+    monkeypatch.setattr("diffbio_engine.data.tables._WIDE", 10)
+    frame = table()
+    of_cells(frame)
+    preview, dataset = opened(tmp_path, (frame.T if turned else frame).to_csv())
+    right(preview, dataset, HUMAN, BARCODES)
+    assert dataset.obs["orig.ident"].tolist() == ["a"] * 12 + ["b"] * 13
