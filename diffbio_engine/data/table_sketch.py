@@ -91,7 +91,8 @@ def sketch_names(path: Path, reading: Reading) -> tuple[Sketch, np.ndarray]:
     n_columns = text.width - named
     if n_columns < 1 or not text.lines:
         raise DataError(
-            f"{path.name} has {len(text.lines)} rows and {len(text.header or ())} columns besides "
+            f"{path.name} has {len(text.lines)} rows and "
+            f"{max(0, n_columns) if text.lines else len(text.header or ())} columns besides "
             "the names.",
             fix="Choose a table with a row of names and a column of names.",
         )

@@ -135,7 +135,9 @@ def form_of(path: Path, separator: str = "") -> TableText:
     fields = 0
     for line in plain_lines(path, comments):
         if not first:
-            refuse_too_many(path, max(map(line.count, SEPARATORS.values())), MOST_COLUMNS, "columns")
+            refuse_too_many(
+                path, max(map(line.count, SEPARATORS.values())), MOST_COLUMNS, "columns"
+            )
         first.append(line)
         fields += 1 + max(line.count(s) for s in SEPARATORS.values())
         if len(first) > _LOOKED_AT or (fields > _MOST_FIELDS and len(first) > _FEWEST):

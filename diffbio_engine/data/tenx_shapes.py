@@ -44,7 +44,8 @@ def check_tenx_shapes(group: h5py.Group, file_name: str) -> None:
     names = group.get("features", group)
     for part in ("id", "name", "feature_type", "genome") if "features" in group else ("genes",):
         item = names.get(part) if isinstance(names, h5py.Group) else None
-        if part in ("id", "genes") and item is None:
+        named = isinstance(names, h5py.Group) and ("name" in names or "gene_names" in names)
+        if part in ("id", "genes") and item is None and not named:
             raise DataError(
                 f"{file_name} is laid out like a 10x file, but lacks {group.name}/"
                 f"{'features/id' if part == 'id' else part}, the ids of its features.",
