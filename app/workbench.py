@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 from panel.util import edit_readonly
 
 from app import looks
+from app.from_browser import Page, names_no_files
 from app.session import Session
 from app.views.canvas import Canvas
 from app.views.data_panel import DataPanel
@@ -29,6 +29,7 @@ from app.views.shortcuts import Shortcuts
 from app.views.softness import Softness
 from app.views.welcome import Welcome
 
+names_no_files()
 # The header in the colour of the paper, so that what is on it can be read in both themes.
 _BAR = {
     "& .MuiAppBar-root.header": {
@@ -98,7 +99,7 @@ class Workbench(pn.viewable.Viewer):
             margin=0,
             stylesheets=[_SHARE],
         )
-        self.page = pmui.Page(
+        self.page = Page(
             title="DiffBio Workbench",
             logo={"light": looks.ASSETS / "logo.svg", "dark": looks.ASSETS / "logo-dark.svg"},
             favicon=looks.ASSETS / "favicon.svg",
