@@ -60,7 +60,8 @@ export function render({ model }) {
         <b>Drop files or a folder here</b><span>h5ad, 10x h5, 10x mtx (folder, three files or zip), csv, tsv. Any size.</span></label>
       <div class="uploads"></div>
       <h4>One-click demo</h4><div class="demos"></div>
-      <div class="mine"><h4>Your data sets</h4><div class="recent"></div></div>
+      <div class="mine"><h4>Your data sets</h4><div class="recent"></div>
+        <p class="room"><span></span> <button></button></p></div>
       <div class="server"><h4>On the server <span class="where"></span></h4><div class="listing"></div></div>
     </div><div class="look"></div>`
   const find = (s) => box.querySelector(s)
@@ -172,18 +173,37 @@ export function render({ model }) {
     item.onclick = act
     return item
   }
+  // What cannot be undone is asked twice.
+  const surely = (button, message) => {
+    if (button.dataset.sure) return model.send_msg(message)
+    const before = button.textContent
+    button.dataset.sure = "1"
+    button.textContent = "Really?"
+    setTimeout(() => { delete button.dataset.sure; button.textContent = before }, 3000)
+  }
   const lists = () => {
     find(".demos").replaceChildren(...model.demos.map((d) => {
       const item = row(ICON.demo, d.title, d.sentence, () => model.send_msg({ do: "demo", id: d.id }))
       item.title = d.sentence
       return item
     }))
-    find(".mine").hidden = !model.recent.length
+    find(".mine").hidden = !model.recent.length && !model.used.trash
     find(".recent").replaceChildren(...model.recent.map((d) => {
-      const item = row(ICON.file, d.name, `${size(d.size)} · ${day(d.added)}`, () => model.send_msg({ do: "look", id: d.id }))
+      const line = make("div", "own")
+      const item = d.damaged ? row(ICON.file, d.name, "damaged", () => {})
+        : row(ICON.file, d.name, `${size(d.size)} · ${day(d.added)}`, () => model.send_msg({ do: "look", id: d.id }))
       item.classList.toggle("on", d.id === model.preview.id)
-      return item
+      const bin = make("button", "bin", d.ours ? "Delete" : "Remove")
+      bin.title = d.ours ? "Deletes the file for good. Runs that used it keep their maps and results." : "Takes it off your list; the file on the server stays."
+      bin.onclick = () => surely(bin, { do: "delete", id: d.id })
+      line.append(item, bin)
+      return line
     }))
+    const room = find(".room"), empty = room.querySelector("button")
+    room.querySelector("span").textContent = model.used.words || ""
+    empty.hidden = !model.used.trash
+    empty.textContent = `Empty the trash (${model.used.trash})`
+    empty.onclick = () => surely(empty, { do: "empty" })
     find(".where").textContent = model.folder
     find(".server").hidden = !model.listing.length
     find(".listing").replaceChildren(...model.listing.map((f) =>
@@ -262,7 +282,7 @@ export function render({ model }) {
     foot.append(use)
     pane.append(foot)
   }
-  for (const name of ["demos", "recent", "listing", "folder", "preview"]) model.on(name, lists)
+  for (const name of ["demos", "recent", "used", "listing", "folder", "preview"]) model.on(name, lists)
   for (const name of ["preview", "applying", "problem", "busy"]) model.on(name, look)
   lists()
   look()

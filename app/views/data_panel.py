@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 
 from app.applying import offer, trained_pipeline
 from app.datasets import card_read_as, card_with, open_demo
+from app.own_things import delete_dataset, empty_trash, own_datasets, room_used, tried
 from app.reach import in_server_folder
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
@@ -42,6 +43,7 @@ class DataDesk(JSComponent):
     desk = param.String(doc="Who may upload; goes into a header of each request.")
     demos = param.List()
     recent = param.List()
+    used = param.Dict({}, doc="How much room the person's things take, in words.")
     folder = param.String()
     listing = param.List()
     preview = param.Dict({})
@@ -83,17 +85,22 @@ class DataPanel(pn.viewable.Viewer):
     def _list_all(self, folder: str) -> None:
         session = self.session
 
-        def look() -> tuple[list[dict], list[dict]]:
-            mine = [
-                {"id": d.id, "name": d.name, "size": d.size, "added": d.added}
-                for d in session.store.datasets(session.owner)
-            ]
-            return mine, server_files(session, folder)
+        def look() -> dict[str, Any]:
+            listing = server_files(session, folder)
+            used = {"recent": own_datasets(session)[:200], "used": room_used(session)}
+            return {**used, "listing": listing, "folder": folder}
 
-        def show(found: tuple[list[dict], list[dict]]) -> None:
-            self._desk.param.update(recent=found[0][:60], listing=found[1], folder=folder)
+        session.work(look, lambda found: self._desk.param.update(**found))
 
-        session.work(look, show)
+    def _rid_of(self, get_rid: Callable[[], str]) -> None:
+        def done(found: str | UserError) -> None:
+            if isinstance(found, str):
+                self.session.say(found)
+            else:
+                self.session.refuse(found)
+            self._list_all(self._desk.folder)
+
+        self.session.work(lambda: tried(get_rid), done)
 
     # -- what the person asks ----------------------------------------------------------------
 
@@ -109,6 +116,14 @@ class DataPanel(pn.viewable.Viewer):
             self._look(lambda stop: self._registered(path, stop))
         elif do == "stop":
             self._stop.set()
+        elif do == "delete":
+            gone = str(message["id"])
+            if self.card is not None and self.card.id == gone:
+                self.card = None
+                self._show()
+            self._rid_of(lambda: delete_dataset(session, gone))
+        elif do == "empty":
+            self._rid_of(lambda: empty_trash(session))
         elif do == "enter":
             self._list_all(str(message["path"]))
         elif do == "demo":

@@ -47,6 +47,21 @@ export function render({ model }) {
       }
       box.append(row)
     }
+    if (model.used.words) {
+      const room = document.createElement("p"), empty = document.createElement("button")
+      room.className = "room"
+      room.textContent = model.used.words
+      empty.className = "bin"
+      empty.textContent = `Empty the trash (${model.used.trash})`
+      empty.onclick = () => {
+        if (empty.dataset.sure) return model.send_msg({ do: "empty" })
+        empty.dataset.sure = "1"
+        empty.textContent = "Really?"
+        setTimeout(() => { delete empty.dataset.sure; empty.textContent = `Empty the trash (${model.used.trash})` }, 3000)
+      }
+      if (model.used.trash) room.append(" ", empty)
+      box.append(room)
+    }
     if (model.more) {
       const more = document.createElement("button")
       more.textContent = `Show ${number(model.more)} older runs`
@@ -54,7 +69,7 @@ export function render({ model }) {
       box.append(more)
     }
   }
-  for (const name of ["runs", "more", "shown"]) model.on(name, draw)
+  for (const name of ["runs", "more", "shown", "used"]) model.on(name, draw)
   draw()
   return box
 }

@@ -1,6 +1,7 @@
 """The runs of a person: look at one again, or delete it."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app.own_things import delete_run, empty_trash, room_used, tried
 from app.session import Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs import RunReader
@@ -24,6 +26,7 @@ class RunTable(JSComponent):
     runs = param.List()
     more = param.Integer(0)
     shown = param.String()
+    used = param.Dict({}, doc="How much room the person's things take, in words.")
 
     _esm = (_HERE / "run_list.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "run_list.css").read_text(encoding="utf-8")]
@@ -46,15 +49,14 @@ class RunList(pn.viewable.Viewer):
         self._table.shown = session.run_id
         if session.showing != "runs" or session.engine is None:
             return
-        session.work(
-            self._rows, lambda found: self._table.param.update(runs=found[0], more=found[1])
-        )
+        session.work(self._rows, lambda found: self._table.param.update(**found))
+        session.work(lambda: room_used(session), lambda used: self._table.param.update(used=used))
 
-    def _rows(self) -> tuple[list[dict[str, Any]], int]:
+    def _rows(self) -> dict[str, Any]:
         session = self.session
         every = session.engine.runs(session.owner)
         rows = [self._row(summary) for summary in every[: self._most]]
-        return rows, max(len(every) - self._most, 0)
+        return {"runs": rows, "more": max(len(every) - self._most, 0)}
 
     def _row(self, run: Any) -> dict[str, Any]:
         curve = self._curve(run)
@@ -94,22 +96,19 @@ class RunList(pn.viewable.Viewer):
             self._most += 200
             self._renew()
         elif do == "delete":
+            self._rid_of(lambda: delete_run(session, run))
+        elif do == "empty":
+            self._rid_of(lambda: empty_trash(session))
 
-            def delete() -> Exception | None:
-                try:
-                    session.engine.delete(run, session.owner)
-                except Exception as error:
-                    return error
-                return None
+    def _rid_of(self, get_rid: Callable[[], str]) -> None:
+        def done(found: str | UserError) -> None:
+            if isinstance(found, str):
+                self.session.say(found)
+            else:
+                self.session.refuse(found)
+            self._renew()
 
-            def done(error: Exception | None) -> None:
-                if error is not None:
-                    session.refuse(error)
-                else:
-                    session.say("The run lies in the trash of the server now.")
-                self._renew()
-
-            session.work(delete, done)
+        self.session.work(lambda: tried(get_rid), done)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._table
