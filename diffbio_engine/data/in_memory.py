@@ -27,6 +27,11 @@ class InMemory:
     def n_bytes(self) -> int:
         return self._csr.data.nbytes + self._csr.indices.nbytes
 
+    @property
+    def pointers(self) -> np.ndarray | None:
+        """Where the values of each cell begin."""
+        return self._csr.indptr
+
     def rows(self, indices: np.ndarray) -> sp.csr_matrix:
         """These cells, in this order."""
         return self._csr[indices]
@@ -54,12 +59,14 @@ class Sample(NamedTuple):
         rows: Rows of the matrix; where ``whole_rows`` is false, any of its values in one row.
         looked: How many of how many, in words.
         zeros: Share of zeros, where the rows do not show it.
+        filled: How many cells have counts, where all values were seen.
     """
 
     rows: sp.csr_matrix
     looked: str
     whole_rows: bool = True
     zeros: float | None = None
+    filled: int | None = None
 
 
 class Unread:
@@ -71,7 +78,7 @@ class Unread:
         stored: What form it has, in words.
     """
 
-    rearranged, block_rows = True, None
+    rearranged, block_rows, pointers = True, None, None
 
     def __init__(
         self,

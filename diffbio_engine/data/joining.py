@@ -152,7 +152,9 @@ def _stacked(matrices: list[Matrix], columns: list[np.ndarray]) -> Unread:
             rows = sp.csr_matrix(np.concatenate([s.rows.data for _, s in looked])[None])
         shares = [s.zeros for _, s in looked if s.zeros is not None]
         words = f"{len(seen)} of {len(matrices)} samples looked at; of the first, {looked[0][1][1]}"
-        return Sample(rows, words, whole, float(np.mean(shares)) if shares else None)
+        filled = [s.filled for _, s in looked if s.filled is not None]
+        known = sum(filled) if len(filled) == len(matrices) else None
+        return Sample(rows, words, whole, float(np.mean(shares)) if shares else None, known)
 
     shape = (sum(m.shape[0] for m in matrices), len(columns[0]))
     n_values = sum(m.n_bytes for m in matrices) // 8

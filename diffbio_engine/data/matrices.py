@@ -80,6 +80,11 @@ class OnDisk:
         n_values = min(item["data"].shape[0], item["indices"].shape[0])
         check_sparse(np.array([], int), self._indptr, n_values, shape, make, item.name)
 
+    @property
+    def pointers(self) -> np.ndarray | None:
+        """Where the values of each cell begin; None where that is not known without reading."""
+        return self._indptr if self.stored == "CSR" and self._columns is None else None
+
     def _item(self) -> h5py.Group | h5py.Dataset:
         if self._file is None:
             self._file = open_checked(self.path)

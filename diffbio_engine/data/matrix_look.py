@@ -36,6 +36,8 @@ class MatrixPreview:
     whole_numbers: bool
     not_numbers: int
     looked: str
+    empty_cells: int = 0
+    cells_looked_at: int = 0
 
     @property
     def sentence(self) -> str:
@@ -65,8 +67,17 @@ def even_rows(n: int, m: int) -> list[tuple[int, int]]:
 
 def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
     """Says what a matrix holds from an even sample of its rows."""
-    rows, looked, whole_rows, zeros = sampled(matrix, n_rows)
+    rows, looked, whole_rows, zeros, filled = sampled(matrix, n_rows)
     seen = judge(place, rows, matrix.stored, matrix.shape, looked, whole_rows=whole_rows)
+    pointers = matrix.pointers
+    if pointers is None and whole_rows and rows is not None:
+        pointers = np.r_[0, np.cumsum(rows.getnnz(axis=1))]
+    if pointers is not None:
+        empty = int((np.diff(pointers) == 0).sum())
+        seen = replace(seen, empty_cells=empty, cells_looked_at=len(pointers) - 1)
+    elif filled is not None:
+        n_cells = matrix.shape[0]
+        seen = replace(seen, empty_cells=n_cells - filled, cells_looked_at=n_cells)
     if zeros is None:
         return seen
     return replace(seen, zeros=zeros, smallest=min(0.0, seen.smallest) if zeros else seen.smallest)

@@ -98,7 +98,7 @@ def load_mtx(path: Path, *, cells_are_rows: bool) -> sp.csr_matrix:
     return sp.csr_matrix(matrix if cells_are_rows else matrix.T)
 
 
-def sample_mtx(path: Path, n_entries: int = 200_000) -> Sample:
+def sample_mtx(path: Path, *, cells_are_rows: bool, n_entries: int = 200_000) -> Sample:
     """The first values of a file, and how many of how many they are."""
     header = mtx_header(path)
     n = min(header.n_entries, n_entries)
@@ -111,7 +111,11 @@ def sample_mtx(path: Path, n_entries: int = 200_000) -> Sample:
     said = f"the first {n:,} of {header.n_entries:,} values that are not 0 looked at"
     if n == header.n_entries:
         said = f"all {n:,} values that are not 0 looked at"
-    return Sample(sp.csr_matrix(values[None]), said, False, 1 - header.n_entries / size)
+    filled = None
+    if n == header.n_entries:
+        cell = "row" if cells_are_rows else "column"
+        filled = 0 if piece is None else int(piece[cell][values != 0].nunique())
+    return Sample(sp.csr_matrix(values[None]), said, False, 1 - header.n_entries / size, filled)
 
 
 def _entries(path: Path, pattern: bool, at_once: int) -> Iterator[pd.DataFrame]:

@@ -133,7 +133,7 @@ def _matrix(path: Path, block: Block) -> Unread:
     return Unread(
         shape,
         lambda: load_mtx(path, cells_are_rows=block.cells_are_rows),
-        lambda: sample_mtx(path),
+        lambda: sample_mtx(path, cells_are_rows=block.cells_are_rows),
         stored="Matrix Market",
         n_values=block.header.n_entries,
     )

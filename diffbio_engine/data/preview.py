@@ -157,6 +157,24 @@ def _without_genes(dataset: Dataset, obsm: dict[str, tuple[int, ...]]) -> list[s
     return [f"This file holds no genes and no expression matrix; it holds {held}. {can}"]
 
 
+def _empty_cells(matrices: tuple[MatrixPreview, ...]) -> list[str]:
+    """How many cells hold nothing: said once, of the counts."""
+    m = next((m for m in matrices if m.holds == RAW), None)
+    if m is None or not m.empty_cells:
+        return []
+    n, looked = m.empty_cells, m.cells_looked_at
+    if looked == m.n_cells:
+        said = f"{n:,} of {looked:,} cells hold no counts ({m.place})"
+    else:
+        said = f"{n:,} of {looked:,} cells looked at (of {m.n_cells:,}) hold no counts ({m.place})"
+    most = (
+        " It looks like a raw matrix with empty droplets: choose the filtered one."
+        if n > 0.5 * looked
+        else ""
+    )
+    return [f"{said}: they belong to no cluster.{most}"]
+
+
 def _warnings(matrices: tuple[MatrixPreview, ...]) -> list[str]:
     said = []
     for m in matrices:
@@ -164,6 +182,7 @@ def _warnings(matrices: tuple[MatrixPreview, ...]) -> list[str]:
             said.append(f"{m.place} holds values that are not numbers (NaN); {m.looked}.")
         if m.smallest < 0 and m.whole_numbers:
             said.append(f"{m.place} holds negative whole numbers, so it cannot be counts.")
+    said += _empty_cells(matrices)
     raw = [m.place for m in matrices if m.holds == RAW]
     if matrices and not raw:
         first = matrices[0]

@@ -126,3 +126,24 @@ def test_genomes_in_one_matrix_are_all_kept_and_one_can_be_chosen(tmp_path):
     preview, dataset = inspect(path, genome="mm10"), read(path, genome="mm10")
     assert preview.n_genes == dataset.n_genes == 3
     np.testing.assert_array_equal(x(dataset), zoo.COUNTS[:, 7:10])
+
+
+@pytest.mark.parametrize("form", ["h5ad", "10x h5", "table", "folder", "loom"])
+def test_cells_without_counts_are_said(tmp_path, form, monkeypatch):
+    counts = zoo.COUNTS.copy()
+    counts[[3, 17]] = 0
+    monkeypatch.setattr(zoo, "COUNTS", counts)
+    if form == "h5ad":
+        path = tmp_path / "x.h5ad"
+        zoo.new_anndata().write_h5ad(path)
+    elif form == "10x h5":
+        path = zoo.tenx_v2(tmp_path / "x.h5")
+    elif form == "table":
+        path = tmp_path / "x.csv"
+        path.write_text(zoo.new_anndata().to_df().to_csv())
+    elif form == "folder":
+        path = zoo.tenx_folder(tmp_path / "x")
+    else:
+        path = loom(tmp_path / "x.loom")
+    said = [w for w in inspect(path).warnings if "hold no counts" in w]
+    assert said == ["2 of 40 cells hold no counts (X): they belong to no cluster."]
