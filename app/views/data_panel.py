@@ -244,13 +244,16 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
         ]
     else:
         places = [
-            (f"obs/{c['name']}", f"{c['name']} ({c['n_values']:,} values)")
+            (f"obs/{c['name']}", f"{c['name']} ({_of_column(c, port)})")
             for c in p.get("obs", ())
             if c["n_values"] <= 200 and c["kind"] != "text"
         ]
     if not places:
         return None
     title, sentence = _FIELDS[port]
+    why = {f"obs/{c['name']}": c.get("biology") for c in p.get("obs", ())}
+    if port == "batch_labels" and (like := why.get(card.fields.get(port, ""))):
+        sentence = f"This column looks like biology: {like}. Correcting for it takes that away."
     options = [{"place": place, "title": text} for place, text in places]
     return {
         "port": port,
@@ -259,6 +262,11 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
         "place": card.fields.get(port, ""),
         "options": [{"place": "", "title": "none"}, *options],
     }
+
+
+def _of_column(column: dict[str, Any], port: str) -> str:
+    doubt = ", looks like biology" if port == "batch_labels" and column.get("biology") else ""
+    return f"{column['n_values']:,} values{doubt}"
 
 
 def server_files(session: Session, path: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from diffbio_engine.data import FROM_SYMBOLS, Fields, examples, inspect, suggest_fields
+from diffbio_engine.data import FROM_SYMBOLS, Fields, examples, inspect
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
@@ -72,7 +72,7 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     preview = inspect(path, **reading)
     for warning in preview.warnings:
         print(warning)
-    fields = suggest_fields(preview).as_dict() | of_demo
+    fields = dict(preview.suggested) | of_demo
     for text in asked.field:
         name, equals, place = text.partition("=")
         if equals and name not in DATA_PORTS:
@@ -85,6 +85,9 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
             fields.pop(name, None)
         else:
             fields |= Fields.parse([text]).as_dict()
+    for column in preview.obs:
+        if column.biology and fields.get("batch_labels") == f"obs/{column.name}":
+            print(f"obs/{column.name} looks like biology: {column.biology}; you chose it as batch.")
     if asked.pipeline:
         document = load_pipeline(asked.pipeline)
     else:

@@ -1,5 +1,6 @@
 """Looks at a sample of a matrix and says what it holds: counts, normalised, logarithms, scaled."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import scipy.sparse as sp
 from diffbio_engine.data.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrices import Matrix, OnDisk
 
-RAW, NORMALISED, LOGGED, SCALED, UNKNOWN = (
+RAW, BINARY, NORMALISED, LOGGED, SCALED, UNKNOWN = (
     "raw counts",
+    "zeros and ones",
     "normalised",
     "log-normalised",
     "scaled",
@@ -19,6 +21,9 @@ RAW, NORMALISED, LOGGED, SCALED, UNKNOWN = (
 # exp(30) is beyond any count, so larger values were not put through a logarithm.
 _LARGEST_LOGARITHM = 30.0
 _BLOCKS = 32
+_FEW_VALUES, _FEW_ROWS = 200, 10
+# Totals of cells that differ by less (standard deviation by mean) were made alike.
+_ALIKE, _MOST_ROWS = 0.05, 0.7
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class MatrixPreview:
     looked: str
     empty_cells: int = 0
     cells_looked_at: int = 0
+    per_cell: float = 0.0
+    doubt: str = ""
 
     @property
     def sentence(self) -> str:
@@ -47,11 +54,12 @@ class MatrixPreview:
         elif self.holds == UNKNOWN:
             what = "values that fit neither counts nor a usual normalisation"
         else:
-            what = f"{self.holds} values" if self.holds != RAW else RAW
+            what = self.holds if self.holds in (RAW, BINARY) else f"{self.holds} values"
         kind = "whole numbers" if self.whole_numbers else "fractions"
         return (
             f"{self.place} holds {what} ({kind}, {self.smallest:,.4g} to {self.largest:,.4g}, "
             f"{self.zeros:.0%} zeros; {self.looked})."
+            f"{' ' if self.doubt else ''}{self.doubt}"
         )
 
 
@@ -118,9 +126,13 @@ def judge(
     smallest = min(nonzero.min(initial=np.inf), 0.0 if some_zero else np.inf)
     largest = max(nonzero.max(initial=-np.inf), 0.0 if some_zero else -np.inf)
     whole = bool(np.all(nonzero == np.round(nonzero)))
+    holds = _holds(values, nonzero, sample, whole, whole_rows)
+    doubt = ""
+    if holds == RAW and (doubt := _rounded(sample, whole_rows)):
+        holds = NORMALISED
     return MatrixPreview(
         place=place,
-        holds=_holds(values, nonzero, sample, whole, whole_rows),
+        holds=holds,
         stored=stored,
         n_cells=shape[0],
         n_genes=shape[1],
@@ -130,6 +142,8 @@ def judge(
         whole_numbers=whole,
         not_numbers=len(values) - len(finite),
         looked=looked,
+        per_cell=float(finite.sum()) / size * shape[1] if size else 0.0,
+        doubt=doubt,
     )
 
 
@@ -139,10 +153,43 @@ def _holds(values: Any, nonzero: Any, sample: Any, whole: bool, whole_rows: bool
     if nonzero.min() < 0:
         return UNKNOWN if whole else SCALED
     if whole:
-        return RAW
+        return BINARY if len(nonzero) > _FEW_VALUES and nonzero.max() == 1 else RAW
     if whole_rows and _sums_are_equal(sample):
         return NORMALISED
     return LOGGED if nonzero.max() <= _LARGEST_LOGARITHM else NORMALISED
+
+
+def _rounded(sample: sp.csr_matrix, whole_rows: bool) -> str:
+    """Why whole numbers are no counts but normalised values that were rounded; empty if not.
+
+    Molecules are counted from one, and their totals differ from cell to cell. Counts per million
+    start at what one molecule is worth, go on in steps of it, and add up to nearly the same;
+    counts that were thinned to one depth add up to exactly the same.
+    """
+    if not whole_rows or sample.shape[0] < _FEW_ROWS:
+        return ""
+    rows = sp.csr_matrix(sample)
+    sums = np.asarray(rows.sum(axis=1)).ravel()
+    seen = [np.unique(rows.data[a:b]) for a, b in itertools.pairwise(rows.indptr)]
+    lowest = [v[v > 0][:2] for v in seen if (v > 0).sum() > 1]
+    if not lowest:
+        return ""
+    # A molecule is worth more where fewer were seen: its worth differs from cell to cell.
+    differ = len({float(v[0]) for v in lowest}) > 2
+    steps = [differ and v[0] > 1 and abs(v[1] - 2 * v[0]) <= 1 for v in lowest]
+    above_one = float(np.mean([v[0] > 1 for v in lowest]))
+    spread = float(sums.std() / max(sums.mean(), 1.0))
+    alike = spread < _ALIKE and np.ptp(sums) > 0
+    # Of independent molecules a total varies at least as a Poisson number does.
+    too_alike = alike and sums.std() < 0.5 * np.sqrt(sums.mean())
+    if np.mean(steps) < _MOST_ROWS and not too_alike and not (alike and above_one > 0.5):
+        return ""
+    why = (
+        f"all cells add up to nearly the same ({sums.mean():,.0f})"
+        if alike
+        else "the smallest value of a cell is seldom 1, and the next is twice that"
+    )
+    return f"These whole numbers look like rounded normalised values, not counts: {why}."
 
 
 def _sums_are_equal(sample: sp.csr_matrix) -> bool:

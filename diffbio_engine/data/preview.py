@@ -1,12 +1,20 @@
 """What a person sees of a file before using it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from diffbio_engine.data.column_evidence import likeness
+from diffbio_engine.data.column_names import (
+    MOST_BATCHES,
+    called_batches,
+    called_labels,
+    called_types,
+)
+from diffbio_engine.data.counts_place import doubted
 from diffbio_engine.data.dataset import Dataset, gene_name_style, names_and_ids
 from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
 from diffbio_engine.data.prior_knowledge import n_known
@@ -14,17 +22,30 @@ from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError
 
 _EXAMPLES = 5
+_MOST_VALUES = 50
+_MOST_ASKED = 8
 
 
 @dataclass(frozen=True)
 class ColumnPreview:
-    """A column of ``obs`` or ``var``: what kind, how many values, some of them."""
+    """A column of ``obs`` or ``var``: what kind, how many values, some of them.
+
+    Attributes:
+        values: All its values, where there are at most fifty.
+        ordered: Whether the file says that its categories have an order.
+        biology: Why it looks like biology rather than like batches; empty if it does not.
+        total: Sum of a column of numbers none of which is negative.
+    """
 
     name: str
     kind: str
     n_values: int
     missing: int
     examples: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    ordered: bool = False
+    biology: str = ""
+    total: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,27 @@ def preview_column(name: str, column: pd.Series) -> ColumnPreview:
         # A column of few words repeated often is a category that nobody has marked as one.
         kind = "categorical" if len(values) <= max(2, len(column) // 10) else "text"
     examples = [f"{v:.4g}" if isinstance(v, float | np.floating) else str(v) for v in values[:5]]
-    return ColumnPreview(name, kind, len(values), missing, tuple(examples[:_EXAMPLES]))
+    few = kind != "text" and len(values) <= _MOST_VALUES
+    ordered = isinstance(column.dtype, pd.CategoricalDtype) and bool(column.cat.ordered)
+    if ordered:
+        values = [c for c in column.cat.categories if c in set(values)]
+    total = 0.0
+    if kind == "number" and column.dtype.kind == "f" and len(present) and present.min() >= 0:
+        total = float(present.sum())
+    return ColumnPreview(
+        name,
+        kind,
+        len(values),
+        missing,
+        tuple(examples[:_EXAMPLES]),
+        tuple(_text(v) for v in values) if few else (),
+        ordered,
+        total=total,
+    )
+
+
+def _text(value: Any) -> str:
+    return f"{value:.12g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def preview_of(
@@ -101,7 +142,7 @@ def preview_of(
                 if place == "X" or len(dataset.places) == 1:
                     raise
                 unreadable.append(f"{place} cannot be used: {error.what}")
-        matrices = tuple(found)
+        matrices = doubted(found)
     if obsm is None:
         shapes = getattr(dataset.obsm, "shapes", None)
         obsm = shapes or {k: tuple(np.shape(v)) for k, v in dataset.obsm.items()}
@@ -113,7 +154,7 @@ def preview_of(
         n_cells=dataset.n_cells,
         n_genes=dataset.n_genes,
         matrices=matrices,
-        obs=tuple(preview_column(str(c), dataset.obs[c]) for c in _single(dataset.obs)),
+        obs=_columns(dataset, matrices),
         var=tuple(preview_column(str(c), dataset.var[c]) for c in _single(dataset.var)),
         obsm={k: tuple(int(n) for n in s) for k, s in obsm.items()},
         gene_names=gene_name_style(dataset.var.index),
@@ -128,6 +169,16 @@ def preview_of(
             *_warnings(matrices),
         ),
     )
+
+
+def _columns(dataset: Dataset, looks: tuple[MatrixPreview, ...]) -> tuple[ColumnPreview, ...]:
+    """The columns of cells; those that are called batches are looked at more closely."""
+    found = [preview_column(str(c), dataset.obs[c]) for c in _single(dataset.obs)]
+    # Those that name types too: a person may choose one as the batch by mistake.
+    asked = [*called_batches(found)[:_MOST_ASKED], *called_labels(found)[:_MOST_ASKED]]
+    several = [c.name for c in found if c.name in asked and 2 <= c.n_values <= MOST_BATCHES]
+    why = likeness(dataset, looks, several, called_types(found)) if several else {}
+    return tuple(replace(c, biology=why.get(c.name, "")) for c in found)
 
 
 def _single(table: pd.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ from diffbio_engine.data.folders import is_mtx
 from diffbio_engine.data.mtx_folder import folder_of_mtx, is_names_of_mtx, open_mtx
 from diffbio_engine.data.preview import Preview, preview_of
 from diffbio_engine.data.reading import ALL_FEATURES, Reading
-from diffbio_engine.data.suggestions import suggest_fields
+from diffbio_engine.data.suggestions import suggest
 from diffbio_engine.data.tenx import GENES
 from diffbio_engine.errors import DataError
 
@@ -37,7 +37,13 @@ def inspect(
     reading = _reading(orientation, genome, features, separator, sheet, part)
     with ExitStack() as stack:
         preview = preview_of(_opened(Path(path), reading, stack, with_uns=False))
-    return replace(preview, path=str(path), suggested=dict(suggest_fields(preview)))
+    found = suggest(preview)
+    return replace(
+        preview,
+        path=str(path),
+        suggested=dict(found.fields),
+        warnings=(*preview.warnings, *found.notes),
+    )
 
 
 def read(

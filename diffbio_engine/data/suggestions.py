@@ -1,95 +1,155 @@
-"""The likely place of each port in a file, by the names that people give to things."""
+"""The likely place of each port in a file, by what things are called and by what is in them."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
+from diffbio_engine.data.column_names import (
+    called_batches,
+    called_conditions,
+    called_labels,
+    called_slices,
+    called_times,
+    sides_of_a_comparison,
+)
+from diffbio_engine.data.counts_place import counts_place
 from diffbio_engine.data.fields import AMBIENT_LOW, BATCH_LABELS, COUNTS, LABELS, Fields
-from diffbio_engine.data.matrix_look import RAW
 from diffbio_engine.data.preview import ColumnPreview, Preview
 from diffbio_engine.data.prior_knowledge import PLACES
+from diffbio_engine.data.times import times_in_order
+from diffbio_engine.data.words import words_of
+from diffbio_engine.errors import DataError
 
-_BATCH_WORDS = (
-    "batch", "sample", "donor", "dataset", "patient", "individual", "replicate", "library", "orig",
-    "subject", "mouse", "chemistry", "assay", "tech", "lane", "channel",
-)  # fmt: skip
-_LABEL_WORDS = (
-    "cell_type", "celltype", "cell type", "annotation", "label", "bulk_labels", "cluster",
-    "louvain", "leiden", "cell_ontology", "type", "branch",
-)  # fmt: skip
 _PCA_KEYS = ("X_pca", "pca", "X_PCA", "X_scVI", "X_latent")
-_MOST_BATCHES = 200
-_SLICE_WORDS = ("slice", "section", "library_id", "slide")
-_TIME_WORDS = ("day", "time_point", "timepoint", "time point", "time", "stage", "hour", "week")
-_CONDITION_WORDS = ("condition", "treatment", "stim", "disease", "genotype", "group", "status")
 _SPATIAL_KEYS = ("spatial", "X_spatial", "spatial_coords")
-_MOST_TIMES = 50
+_MOST_BATCHES, _MOST_TIMES = 200, 50
+_AMBIENT_WORDS = {"ambient", "soup", "background", "empty", "empties"}
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Where each port probably finds its array, and what a person should know of that."""
+
+    fields: Fields
+    notes: tuple[str, ...] = ()
 
 
 def suggest_fields(preview: Preview) -> Fields:
     """The likely place of each common port; what cannot be found is left out."""
+    return suggest(preview).fields
+
+
+def suggest(preview: Preview) -> Suggestion:
+    """The likely place of each common port, with what was taken for nothing, and why."""
     places: dict[str, str] = {}
-    raw = {m.place: m for m in preview.matrices if m.holds == RAW}
-    # A layer of that name was put there for us; otherwise X before raw.X before other layers.
-    order = ["layers/counts", "layers/raw_counts", "X", "raw/X", *raw]
-    counts = next((p for p in order if p in raw), None)
+    notes: list[str] = []
+    counts, said = counts_place(preview.matrices)
+    notes += [said] if said else []
     if counts:
         places[COUNTS] = counts
-        places["ambient_profile"] = AMBIENT_LOW
+        places["ambient_profile"] = _ambient(preview) or AMBIENT_LOW
+    columns = {c.name: c for c in preview.obs}
     if batches := batch_candidates(preview):
         places[BATCH_LABELS] = batches[0][0]
-    labels = _named_like(preview.obs, _LABEL_WORDS)
+    notes += _of_batches(preview, places.get(BATCH_LABELS, ""))
+    labels = [n for n in called_labels(preview.obs) if columns[n].n_values >= 1]
     if labels:
-        places[LABELS] = f"obs/{labels[0].name}"
+        places[LABELS] = f"obs/{labels[0]}"
     key = next((k for k in _PCA_KEYS if k in preview.obsm), None)
     if key:
         places["features"] = places["embeddings"] = f"obsm/{key}"
     elif preview.matrices and not counts:
         places["features"] = places["embeddings"] = preview.matrices[0].place
-    places |= _of_tissue_and_time(preview)
+    places |= _of_tissue(preview, columns)
+    for name in called_times(preview.obs):
+        order = _order(columns[name])
+        if order:
+            places["time_points"] = f"obs/{name}"
+            notes.append(order)
+            break
+    conditions = [n for n in called_conditions(preview.obs) if columns[n].n_values == 2]
+    if conditions:
+        places["condition_labels"] = f"obs/{conditions[0]}"
     if counts:
         # Looked up by the names of the genes; offered where some are found.
         places |= {port: PLACES[port] for port, n in preview.known_genes.items() if n}
-    return Fields(places)
+    return Suggestion(Fields(places), tuple(notes))
 
 
-def _of_tissue_and_time(preview: Preview) -> dict[str, str]:
-    """Where the cells lie, and from which slice, time and condition they are."""
+def batch_candidates(preview: Preview) -> list[tuple[str, int]]:
+    """Columns that could name batches, likeliest first: place and number of batches.
+
+    No treatment or condition is among them, and no column whose groups are the cell types: what is
+    taken for a batch is corrected away.
+    """
+    columns = {c.name: c for c in preview.obs}
+    named = [columns[n] for n in called_batches(preview.obs)]
+    return [(f"obs/{c.name}", c.n_values) for c in named if not _why_no_batch(c)]
+
+
+def _why_no_batch(column: ColumnPreview) -> str:
+    shown = ", ".join(column.values[:4])
+    if column.biology:
+        return (
+            f"obs/{column.name} looks like biology, not like batches: {column.biology}. Correcting"
+            " for it would take that away"
+        )
+    # Who calls a column "batch" means it, whatever its values are called.
+    if "batch" not in words_of(column.name) and sides_of_a_comparison(column.values):
+        return (
+            f"obs/{column.name} ({shown}) looks like a condition, one group for each side: what"
+            " differs between them may be what is asked about"
+        )
+    return ""
+
+
+def _of_batches(preview: Preview, taken: str) -> list[str]:
+    columns = {c.name: c for c in preview.obs}
+    notes = []
+    for name in called_batches(preview.obs)[:4]:
+        why = _why_no_batch(columns[name])
+        if why:
+            notes.append(f"{why}. It is not taken as the batch unless you choose it.")
+        elif f"obs/{name}" == taken and sides_of_a_comparison(columns[name].values):
+            notes.append(
+                f"obs/{name} is taken as the batch, but its values"
+                f" ({', '.join(columns[name].values[:4])}) are called like conditions: choose none"
+                " if their difference is what is asked about."
+            )
+    return notes
+
+
+def _order(column: ColumnPreview) -> str:
+    """The order of the times of a column, in words; empty if they are none."""
+    if not 2 <= column.n_values <= _MOST_TIMES or not column.values:
+        return ""
+    # "25-year-old stage": how old the donor was, no time of a course.
+    if any("old" in words_of(value) for value in column.values):
+        return ""
+    ordered = column.values if column.ordered else None
+    try:
+        return times_in_order(column.values, f"obs/{column.name}", ordered).sentence
+    except DataError:
+        return ""
+
+
+def _of_tissue(preview: Preview, columns: dict[str, ColumnPreview]) -> dict[str, str]:
+    """Where the cells lie, from which slice they are, and where their molecules were sorted."""
     places = {}
     spatial = next((k for k in _SPATIAL_KEYS if preview.obsm.get(k, (0, 0))[-1] == 2), None)
     if spatial:
         places["spatial_coords"] = f"obsm/{spatial}"
     layers = {m.place for m in preview.matrices}
     places |= {n: f"layers/{n}" for n in ("spliced", "unspliced") if f"layers/{n}" in layers}
-    for port, words, most in (
-        ("slice_labels", _SLICE_WORDS, _MOST_BATCHES),
-        ("time_points", _TIME_WORDS, _MOST_TIMES),
-        ("condition_labels", _CONDITION_WORDS, 2),
-    ):
-        named = [c for c in _named_like(preview.obs, words) if 2 <= c.n_values <= most]
-        if named:
-            places[port] = f"obs/{named[0].name}"
+    slices = [n for n in called_slices(preview.obs) if 2 <= columns[n].n_values <= _MOST_BATCHES]
+    if slices:
+        places["slice_labels"] = f"obs/{slices[0]}"
     return places
 
 
-def batch_candidates(preview: Preview) -> list[tuple[str, int]]:
-    """Columns that could name batches, likeliest first: place and number of batches.
-
-    No treatment or condition is among them: what is taken for a batch is corrected away.
-    """
-    named = _named_like(preview.obs, _BATCH_WORDS)
-    return [(f"obs/{c.name}", c.n_values) for c in named if 2 <= c.n_values <= _MOST_BATCHES]
-
-
-def _named_like(columns: Iterable[ColumnPreview], words: tuple[str, ...]) -> list[ColumnPreview]:
-    def rank(column: ColumnPreview) -> int:
-        name = column.name.lower()
-        exact = next((i for i, w in enumerate(words) if name == w), None)
-        within = next((i for i, w in enumerate(words) if w in name), None)
-        return exact if exact is not None else -1 if within is None else within + len(words)
-
-    # Numbers count only where there are few of them: batch 1, 2, 3; never a measured quantity.
-    usable = [
-        c
-        for c in columns
-        if (c.kind == "categorical" or (c.kind == "number" and c.n_values <= 50)) and rank(c) >= 0
+def _ambient(preview: Preview) -> str:
+    """A column of genes that holds the profile of empty droplets: by its name and its sum."""
+    named = [
+        c for c in preview.var if c.kind == "number" and set(words_of(c.name)) & _AMBIENT_WORDS
     ]
-    return sorted(usable, key=rank)
+    # Shares of molecules add up to one; a profile of some of the genes to a little less.
+    shares = [c for c in named if 0.5 < c.total < 1.001]
+    return f"var/{shares[0].name}" if shares else ""
