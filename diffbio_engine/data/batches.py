@@ -48,6 +48,7 @@ class BatchSampler:
         batch_size: Cells in a batch.
         seed: Of the order; the same seed gives the same batches, bit for bit.
         state: Where to go on; from ``sampler.state`` of a checkpoint.
+        without: Cells that are never drawn.
     """
 
     def __init__(
@@ -57,17 +58,21 @@ class BatchSampler:
         *,
         seed: int = 0,
         state: SamplerState | None = None,
+        without: np.ndarray | None = None,
     ):
         if batch_size < 1:
             raise DataError(f"A batch of {batch_size} cells is empty.", fix="Use 1 or more.")
         self.source, self.batch_size, self.n_anchors = source, int(batch_size), int(batch_size)
         self.state = state or SamplerState(seed)
+        self._wanted = np.ones(source.n_cells, bool)
+        self._wanted[[] if without is None else without] = False
+        self._n = int(self._wanted.sum())
         self._order: tuple[tuple[int, int], tuple[np.ndarray, np.ndarray]] | None = None
         self._windows: _Windows | None = None
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, self.source.n_cells // self.n_anchors)
+        return max(1, self._n // self.n_anchors)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -104,7 +109,8 @@ class BatchSampler:
         n = self.source.n_cells
         counts = self.source.counts
         if not self.source.backed or counts is None or counts.block_rows is None:
-            return random.permutation(n), np.array([n])
+            order = random.permutation(n)
+            return order[self._wanted[order]], np.array([self._n])
         size = counts.block_rows
         blocks = random.permutation(-(-n // size))
         windows = [
@@ -113,11 +119,12 @@ class BatchSampler:
             )
             for together in np.split(blocks, range(_BLOCKS_TOGETHER, len(blocks), _BLOCKS_TOGETHER))
         ]
+        windows = [window[self._wanted[window]] for window in windows]
         return np.concatenate(windows), np.cumsum([len(w) for w in windows])
 
     def _draw(self, state: SamplerState) -> Batch:
         cells = self._anchors(state)
-        if not self.source.backed or self.source.n_cells < self.n_anchors:
+        if not self.source.backed or self._n < self.n_anchors:
             return self.source.batch(cells)
         if self._windows is None or self._windows.epoch != state.epoch:
             self.close()
@@ -190,10 +197,11 @@ class NeighbourSampler(BatchSampler):
         *,
         seed: int = 0,
         state: SamplerState | None = None,
+        without: np.ndarray | None = None,
     ):
         if batch_size < 2:
             raise DataError("A batch of pairs needs two cells at least.", fix="Use 2 or more.")
-        super().__init__(source, batch_size // 2 * 2, seed=seed, state=state)
+        super().__init__(source, batch_size // 2 * 2, seed=seed, state=state, without=without)
         self.n_anchors = self.batch_size // 2
         indices, weights = (np.asarray(part) for part in graph)
         if indices.shape != weights.shape or len(indices) != source.n_cells:
@@ -203,7 +211,7 @@ class NeighbourSampler(BatchSampler):
                 fix="Use one row of neighbours and one of weights per cell.",
             )
         self._indices = indices
-        self._weights = np.where(indices < 0, 0, weights)
+        self._weights = np.where((indices < 0) | ~self._wanted[indices], 0, weights)
 
     def cells(self, state: SamplerState) -> np.ndarray:
         anchors = self._anchors(state)

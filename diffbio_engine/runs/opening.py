@@ -17,7 +17,7 @@ from diffbio_engine.errors import DataError, RunError, SettingError, UserError, 
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
-from diffbio_engine.training.train import LEARNING_RATE, WEIGHT
+from diffbio_engine.training.dials import LEARNING_RATE, WEIGHT
 
 
 @dataclass
@@ -149,6 +149,8 @@ def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Op
     if say:
         say("", "Building the pipeline")
     pipeline = Pipeline(planned, seed=spec.seed)
+    if spec.steps:  # so many are wanted, of all cells: none is held out to find the end by
+        options["stages"] = tuple(replace(stage, held_out=0.0) for stage in options["stages"])
     training = Training(pipeline, cells, seed=spec.seed, say=say, **options)
     if spec.steps:
         training.stages = shortened(training, spec.steps)

@@ -266,7 +266,7 @@ class Worker:
             marker_genes=marked.for_scanpy() if marked else {},
             main_map=placed.main_map,
         )
-        notes = [*placed.notes, *written.notes]
+        notes = [*self.training.how_it_ended(), *placed.notes, *written.notes]
         self.writer.event("results", self.training.step, keys=written.keys, notes=notes)
 
     def _facts(self, seconds: float) -> dict[str, Any]:
@@ -278,6 +278,7 @@ class Worker:
             "seed": self.spec.seed,
             "steps": self.training.step,
             "epochs": self.training.epoch,
+            "cells_held_out": len(self.training.held_out),
             "device": backend(),
             "seconds_of_training": round(seconds, 3),
             "dials": self.training.dials_at(self.training.step),

@@ -1,7 +1,8 @@
 """Training: a generator of step reports, stages, schedules, and the state to go on from."""
 
 from diffbio_engine.declare import set_temperature
-from diffbio_engine.training.fit import fit
+from diffbio_engine.training.fit import fit, train
+from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import (
     ConstantTemperature,
     CosineTemperature,
@@ -14,7 +15,7 @@ from diffbio_engine.training.schedules import (
 )
 from diffbio_engine.training.stages import Stage, stages_from
 from diffbio_engine.training.state import TrainingState
-from diffbio_engine.training.train import StepReport, Training, train
+from diffbio_engine.training.train import Training
 
 __all__ = [
     "ConstantTemperature",

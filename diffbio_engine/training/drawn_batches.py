@@ -5,7 +5,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine.data import BatchSampler, CellSource, NeighbourSampler, SamplerState
+from diffbio_engine.data import (
+    Batch,
+    BatchSampler,
+    CellSource,
+    NeighbourSampler,
+    SamplerState,
+)
 from diffbio_engine.pipelines import Pipeline, Plan
 
 
@@ -15,15 +21,23 @@ class DrawnBatches:
     ``state`` is where the next batch is drawn; it moves on only when a batch was ``taken``.
     """
 
-    def __init__(self, plan: Plan, cells: CellSource, batch_size: int, seed: int) -> None:
-        self.cells, self.seed = cells, seed
+    def __init__(
+        self,
+        plan: Plan,
+        cells: CellSource,
+        batch_size: int,
+        seed: int,
+        without: np.ndarray | None = None,
+    ) -> None:
+        self.cells, self.seed, self._without = cells, seed, without
         self.state = SamplerState(seed, 0, 0)
         self._block = next(
             (b.id for b in plan.blocks.values() if b.declared.learns_from_neighbours), None
         )
         self._size = 2 * (batch_size // 2) if self._block else batch_size
         n_new = self._size // 2 if self._block else self._size
-        self.steps_per_epoch = max(1, cells.n_cells // n_new)
+        n_drawn = cells.n_cells - (0 if without is None else len(without))
+        self.steps_per_epoch = max(1, n_drawn // n_new)
         # Fields of the data set as a whole go to the device once.
         self._fixed = {
             name: jnp.asarray(value)
@@ -44,7 +58,18 @@ class DrawnBatches:
         """The arrays of the next batch, by field name."""
         if self._sampler is None:
             self._sampler = self._new_sampler()
-        batch = next(self._sampler)
+        return self._with_the_rest(next(self._sampler))
+
+    def of(self, rows: np.ndarray) -> dict[str, Any]:
+        """The arrays of these cells, as many as a batch has; neighbours are whoever comes next."""
+        return self._with_the_rest(self.cells.batch(rows))
+
+    @property
+    def size(self) -> int:
+        """Cells in a batch."""
+        return self._size
+
+    def _with_the_rest(self, batch: Batch) -> dict[str, Any]:
         data: dict[str, Any] = {k: v for k, v in batch.items() if k != "cell_index"}
         if isinstance(self._sampler, NeighbourSampler):
             half = np.arange(self._size // 2, dtype=np.int32)
@@ -59,7 +84,14 @@ class DrawnBatches:
 
     def _new_sampler(self) -> BatchSampler | NeighbourSampler:
         if self._graph is None:
-            return BatchSampler(self.cells, self._size, seed=self.seed, state=self.state)
+            return BatchSampler(
+                self.cells, self._size, seed=self.seed, state=self.state, without=self._without
+            )
         return NeighbourSampler(
-            self.cells, self._size, graph=self._graph, seed=self.seed, state=self.state
+            self.cells,
+            self._size,
+            graph=self._graph,
+            seed=self.seed,
+            state=self.state,
+            without=self._without,
         )

@@ -1,6 +1,6 @@
-"""Trains a pipeline on arrays, for a notebook: one call."""
+"""Trains a pipeline for a notebook: on arrays in one call, or as a generator of reports."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,9 @@ import numpy as np
 from diffbio_engine.data import CellSource
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.stages import Stage, stages_from
-from diffbio_engine.training.train import StepReport, Training
+from diffbio_engine.training.train import Training
 
 
 def fit(
@@ -46,3 +47,16 @@ def fit(
     training.settle()
     pipeline.eval_mode()
     return reports
+
+
+def train(
+    pipeline: Pipeline, cells: CellSource, stages: tuple[Stage, ...] | list[Stage], **options: Any
+) -> Iterator[StepReport]:
+    """A generator of step reports; see ``Training`` for the options.
+
+    Example:
+        ``for report in train(pipeline, cells, [Stage(steps=500)]): print(report.total)``
+    """
+    training = Training(pipeline, cells, tuple(stages), **options)
+    yield from training
+    training.settle()

@@ -27,6 +27,9 @@ class Stage:
             anew from what the pipeline has learned; 0 for never. Where an epoch is a few steps
             only, every 60 steps.
         learning_rate: A rate of its own for this stage.
+        held_out: Share of the cells that is not trained on. The stage then goes on beyond its
+            length until the loss of these cells improves no longer (`Plateau`).
+        most_steps: Where such a stage ends at the latest.
     """
 
     name: str = "joint"
@@ -38,6 +41,8 @@ class Stage:
     least_steps: int = 0
     refresh_every: int = 0
     learning_rate: float | None = None
+    held_out: float = 0.0
+    most_steps: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as it stands in a pipeline or run file."""
@@ -46,6 +51,10 @@ class Stage:
     def n_steps(self, steps_per_epoch: int) -> int:
         """Its length in steps."""
         return self.steps or max(1, self.least_steps, round(self.epochs * steps_per_epoch))
+
+    def latest_end(self, steps_per_epoch: int) -> int:
+        """Its length in steps where the held-out cells do not end it earlier."""
+        return max(self.most_steps, self.n_steps(steps_per_epoch))
 
     def epochs_to_refresh(self, steps_per_epoch: int) -> int:
         """Epochs from one refresh to the next; 0 for never."""

@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,30 +9,24 @@ from flax import nnx
 
 from diffbio_engine.data import CellSource, SamplerState
 from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
-from diffbio_engine.errors import SettingError, TrainingError, did_you_mean
+from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines import Pipeline, prepare
+from diffbio_engine.training.dials import WEIGHT, Dials
 from diffbio_engine.training.drawn_batches import DrawnBatches
+from diffbio_engine.training.held_out import (
+    Plateau,
+    filled_batches,
+    held_out_cells,
+    steps_between_looks,
+)
 from diffbio_engine.training.not_finite import not_finite
 from diffbio_engine.training.objective_step import ObjectiveStep
+from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import Schedule
 from diffbio_engine.training.stages import Stage
 from diffbio_engine.training.state import TrainingState, named_arrays, put_arrays
 
-LEARNING_RATE = "learning_rate"
-WEIGHT = "weight:"
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What happened in one step. ``losses`` are the terms before weighting."""
-
-    step: int
-    epoch: int
-    stage: str
-    total: float
-    losses: dict[str, float]
-    seconds: float
-    refreshed: bool = False
+_NOISE_OF_HELD_OUT = 2**31  # no step has these numbers, so no step has this noise
 
 
 class Training:
@@ -70,18 +62,13 @@ class Training:
                 "No block of the pipeline has a loss, so there is nothing to learn.",
                 fix="Add a block that trains (a normaliser, a map, clusters) or a loss.",
             )
-        self.schedules = dict(schedules or {})
-        self.turned: dict[str, float] = {}
-        self._rest = {LEARNING_RATE: learning_rate} | {
-            WEIGHT + port: weight for port, weight in pipeline.plan.losses.items()
-        }
-        self._rest |= pipeline.dials
-        for name, schedule in self.schedules.items():
-            for end in (schedule.initial, schedule.final):
-                self._allowed(name, end)
+        self.dials = Dials(pipeline, learning_rate, schedules or {})
         self.step = 0
         self.prepared = False
-        self._drawn = DrawnBatches(pipeline.plan, cells, self.batch_size, seed)
+        share = max((stage.held_out for stage in stages), default=0.0)
+        self.held_out = held_out_cells(cells.n_cells, share, seed)
+        self.plateau = Plateau()
+        self._drawn = DrawnBatches(pipeline.plan, cells, self.batch_size, seed, self.held_out)
         self.steps_per_epoch = self._drawn.steps_per_epoch
         self._refreshed_epoch = 0
         self._step_function = ObjectiveStep(pipeline)
@@ -90,8 +77,14 @@ class Training:
 
     @property
     def total_steps(self) -> int:
-        """The length of all stages."""
-        return sum(stage.n_steps(self.steps_per_epoch) for stage in self.stages)
+        """The length of all stages; less, once a stage has ended because nothing got better."""
+        return sum(self._length(place) for place in range(len(self.stages)))
+
+    def _length(self, place: int) -> int:
+        stage, ended = self.stages[place], self.plateau.ended.get(str(place))
+        if stage.held_out and self.held_out.size:
+            return ended or stage.latest_end(self.steps_per_epoch)
+        return stage.n_steps(self.steps_per_epoch)
 
     @property
     def epoch(self) -> int:
@@ -105,13 +98,16 @@ class Training:
 
     def stage_at(self, step: int) -> tuple[Stage, int]:
         """The stage that a step belongs to, and its first step."""
+        place, first = self._place_at(step)
+        return self.stages[place], first
+
+    def _place_at(self, step: int) -> tuple[int, int]:
         first = 0
-        for stage in self.stages:
-            length = stage.n_steps(self.steps_per_epoch)
-            if step < first + length:
-                return stage, first
-            first += length
-        return self.stages[-1], first - self.stages[-1].n_steps(self.steps_per_epoch)
+        for place in range(len(self.stages)):
+            if step < first + self._length(place):
+                return place, first
+            first += self._length(place)
+        return len(self.stages) - 1, first - self._length(len(self.stages) - 1)
 
     # -- dials -----------------------------------------------------------------------------
 
@@ -120,42 +116,16 @@ class Training:
 
         It stays there whatever its schedule says; None gives it back to the schedule.
         """
-        if value is None:
-            self._known(name)
-            self.turned.pop(name, None)
-            return
-        self.turned[name] = self._allowed(name, value)
+        self.dials.turn(name, value)
+
+    @property
+    def turned(self) -> dict[str, float]:
+        """Every dial that a person has turned."""
+        return self.dials.turned
 
     def dials_at(self, step: int) -> dict[str, float]:
         """The value of every dial at a step: turned by hand, else scheduled, else as it was."""
-        stage, _ = self.stage_at(step)
-        values = dict(self._rest)
-        values |= {WEIGHT + port: weight for port, weight in stage.weights.items()}
-        if stage.learning_rate is not None:
-            values[LEARNING_RATE] = stage.learning_rate
-        values |= {name: schedule(step) for name, schedule in self.schedules.items()}
-        return values | self.turned
-
-    def _allowed(self, name: str, value: float) -> float:
-        """The value in its right type; refused where the dial does not go."""
-        self._known(name)
-        block_id, _, dial = name.partition(".")
-        if block_id in self.pipeline.plan.blocks:
-            declared = self.pipeline.plan.blocks[block_id].declared
-            setting = next(s for s in declared.settings if s.name == dial)
-            try:
-                return float(setting.check(value))
-            except SettingError as error:
-                raise error.at(block_id) from None
-        if not np.isfinite(value) or value < 0:
-            raise SettingError(f"{value:g} is not allowed.", fix="Use 0 or more.", where=name)
-        return float(value)
-
-    def _known(self, name: str) -> None:
-        if name not in self._rest:
-            raise SettingError(
-                f"there is no dial '{name}'.", fix=did_you_mean(name, self._rest), where=name
-            )
+        return self.dials.at(step, self.stage_at(step)[0], self.plateau.rate_factor)
 
     # -- training --------------------------------------------------------------------------
 
@@ -185,6 +155,7 @@ class Training:
             raise not_finite(self.sync(dials), data, outcome, self.step + 1)
         self._drawn.taken()
         self.step += 1
+        held_out = self._look_at_held_out(first, dials)
         return StepReport(
             step=self.step,
             epoch=self.epoch,
@@ -193,7 +164,53 @@ class Training:
             losses=outcome.terms,
             seconds=time.perf_counter() - began,
             refreshed=refreshed,
+            held_out=held_out,
         )
+
+    def _look_at_held_out(self, first: int, dials: Mapping[str, float]) -> float | None:
+        """The objective of the held-out cells where it is time to look; may end the stage."""
+        place, _ = self._place_at(self.step - 1)
+        stage, done = self.stages[place], self.step - first
+        if not (stage.held_out and self.held_out.size):
+            return None
+        found = None
+        if done % steps_between_looks(self.steps_per_epoch) == 0:
+            found = self._held_out_loss(dials)
+            if self.plateau.look(found, done >= stage.n_steps(self.steps_per_epoch)):
+                self.plateau.ended[str(place)] = done
+        if done == self._length(place):
+            self.plateau.next_stage()
+        return found
+
+    def how_it_ended(self) -> list[str]:
+        """In words, where a stage ended because nothing got better, or might have gone on."""
+        if not self.held_out.size or not self.step:
+            return []
+        most = sum(stage.latest_end(self.steps_per_epoch) for stage in self.stages)
+        n = f"{len(self.held_out):,} cells that were not trained on"
+        if self.plateau.ended:
+            return [f"Trained for {self.step:,} steps: {n} were then explained no better."]
+        return [f"Trained for {self.step:,} of at most {most:,} steps; {n} might still improve."]
+
+    def _held_out_loss(self, dials: Mapping[str, float]) -> float:
+        """Mean over batches of the held-out cells, with the same noise each time.
+
+        Losses of neighbours (the map) do not count: neighbours are drawn among the trained cells.
+        """
+        blocks = self.pipeline.plan.blocks
+        counted = {
+            port: dials[WEIGHT + port]
+            for port in self.pipeline.plan.losses
+            if not blocks[port.split(".")[0]].declared.learns_from_neighbours
+        }
+        found = []
+        for number, rows in enumerate(filled_batches(self.held_out, self._drawn.size)):
+            data = self._drawn.of(rows)
+            terms = self._step_function.terms_of(
+                data, dials, self.seed, _NOISE_OF_HELD_OUT + number
+            )
+            found.append(sum(weight * terms[port] for port, weight in counted.items()))
+        return float(np.mean(found))
 
     def settle(self) -> Pipeline:
         """Makes what was prepared anew from the final weights: the pipeline to keep.
@@ -228,6 +245,9 @@ class Training:
             self._take_pipeline()
             return True
         wait = stage.epochs_to_refresh(self.steps_per_epoch)
+        # What changes less and less is looked at less and less often.
+        if stage.held_out and self.held_out.size:
+            wait = max(wait, self._refreshed_epoch // 2)
         due = wait and self.epoch >= self._refreshed_epoch + wait
         if due and self.step % self.steps_per_epoch == 0:
             self.sync()
@@ -255,6 +275,7 @@ class Training:
             "turned": self.turned,
             "refreshed_epoch": self._refreshed_epoch,
             "sampler": self._drawn.state.as_dict(),
+            "plateau": self.plateau.as_dict(),
             "fitted": {block_id: bool(block.fitted) for block_id, block in blocks},
         }
         return TrainingState(arrays, facts)
@@ -267,22 +288,10 @@ class Training:
         for block_id, fitted in facts["fitted"].items():
             self.pipeline.blocks[block_id].fitted = fitted
         self.step = int(facts["step"])
-        self.turned = dict(facts["turned"])
+        self.dials.turned = dict(facts["turned"])
         self._refreshed_epoch = int(facts["refreshed_epoch"])
         self._drawn.state = SamplerState(**facts["sampler"])
+        self.plateau = Plateau.from_dict(facts.get("plateau", {}))
         self.prepared = True
         self._take_pipeline()
         self._step_function.put_moments(moments)
-
-
-def train(
-    pipeline: Pipeline, cells: CellSource, stages: tuple[Stage, ...] | list[Stage], **options: Any
-) -> Iterator[StepReport]:
-    """A generator of step reports; see ``Training`` for the options.
-
-    Example:
-        ``for report in train(pipeline, cells, [Stage(steps=500)]): print(report.total)``
-    """
-    training = Training(pipeline, cells, tuple(stages), **options)
-    yield from training
-    training.settle()

@@ -55,9 +55,19 @@ class Preset:
 LATENT = {"latent_dim": 10, "hidden_dims": (128, 128)}
 # Genes that are trained on, where a file has more (Stuart et al. 2019 and scanpy take as many).
 VARIABLE_GENES = 2000
-# One joint stage; what is prepared from the data looks again every few epochs.
+# One joint stage, which ends when cells that are held out are explained no better; what is prepared
+# from the data looks again, at first every few epochs.
 JOINT: dict[str, Any] = {
-    "stages": [{"name": "joint", "epochs": 12, "least_steps": 240, "refresh_every": 3}],
+    "stages": [
+        {
+            "name": "joint",
+            "epochs": 12,
+            "least_steps": 240,
+            "most_steps": 3000,
+            "held_out": 0.1,
+            "refresh_every": 3,
+        }
+    ],
     "batch_size": 256,
     "learning_rate": 1e-3,
 }

@@ -102,9 +102,19 @@ def single_cell_spec(config: SingleCellPipelineConfig) -> PipelineSpec:
     )
 
 
-# One joint stage; the batch correction and the map look again every few epochs.
+# One joint stage, which ends when cells that are held out are explained no better; the batch
+# correction and the map look again, at first every few epochs.
 _TRAINING: dict[str, Any] = {
-    "stages": [{"name": "joint", "epochs": 12, "least_steps": 240, "refresh_every": 3}],
+    "stages": [
+        {
+            "name": "joint",
+            "epochs": 12,
+            "least_steps": 240,
+            "most_steps": 3000,
+            "held_out": 0.1,
+            "refresh_every": 3,
+        }
+    ],
     "batch_size": 256,
     "learning_rate": 1e-3,
 }
