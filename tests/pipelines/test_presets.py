@@ -9,7 +9,9 @@ from diffbio_engine.pipelines import DataPort, PipelineSpec, find_preset, plan, 
 from diffbio_engine.pipelines.presets.preset import assembled
 
 each_preset = pytest.mark.parametrize("preset", presets().values(), ids=presets())
-LENGTHS = {"genes": 40, "features": 8, "pairs": 6, "regulators": 5, "classes": 3}
+LENGTHS = {
+    "genes": 40, "features": 8, "pairs": 6, "members": 2, "regulators": 5, "classes": 3
+}  # fmt: skip
 
 
 def offered(names):
