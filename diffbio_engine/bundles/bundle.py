@@ -27,6 +27,8 @@ FORMAT = "diffbio-bundle"
 SCHEMA = 1
 _FIELD = "data/"
 _FILES = ("pipeline.json", "weights.safetensors", "fields.json", "genes.tsv", "training.json")
+# For people; the workbench never runs or reads them, but nobody shall change them unnoticed.
+_BESIDE = ("example.py", "README.md")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _write(
         "name": spec.name,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
-        "sha256": {name: _sha256(folder / name) for name in _FILES},
+        "sha256": {name: _sha256(folder / name) for name in (*_FILES, *_BESIDE)},
     }
     _write_json(folder / "manifest.json", manifest)
 
@@ -149,9 +151,12 @@ def load_bundle(folder: Path) -> Bundle:
             f"The bundle has schema {manifest.get('schema')}; this workbench reads up to {SCHEMA}.",
             fix="Open it with a newer version of the workbench.",
         )
-    for name in _FILES:
+    hashes = manifest.get("sha256")
+    hashes = hashes if isinstance(hashes, dict) else {}
+    # Bundles of before it was so have no hash of what lies beside.
+    for name in (*_FILES, *(name for name in _BESIDE if name in hashes)):
         path = folder / name
-        if not path.is_file() or _sha256(path) != manifest.get("sha256", {}).get(name):
+        if not path.is_file() or _sha256(path) != hashes.get(name):
             raise DataError(
                 f"{name} of the bundle is missing or was changed after it was saved.",
                 fix="Export the bundle again.",

@@ -120,7 +120,9 @@ def test_a_file_without_the_batch_column_is_placed_uncorrected_and_says_so(train
     assert "--field batch_labels=obs/COLUMN" in placed.sentence
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "pipeline.json", "genes.tsv"])
+@pytest.mark.parametrize(
+    "name", ["weights.safetensors", "pipeline.json", "genes.tsv", "example.py", "README.md"]
+)
 def test_a_changed_file_is_refused(trained, tmp_path, name):
     import shutil
 
@@ -128,6 +130,22 @@ def test_a_changed_file_is_refused(trained, tmp_path, name):
     (copy / name).write_bytes((copy / name).read_bytes() + b" ")
     with pytest.raises(DataError, match=f"{name} of the bundle is missing or was changed"):
         load_bundle(copy)
+
+
+def test_the_example_is_never_run_and_an_older_bundle_without_its_hash_still_opens(
+    trained, tmp_path, monkeypatch
+):
+    import shutil
+
+    copy = shutil.copytree(trained[0], tmp_path / "bundle")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for name in ("example.py", "README.md"):
+        del manifest["sha256"][name]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "example.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(copy)
+    load_bundle(copy)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_is_no_bundle_or_a_newer_one_is_refused_in_words(trained, tmp_path):
