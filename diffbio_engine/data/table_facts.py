@@ -74,7 +74,7 @@ def by_content(
     rest = np.array([i for i in range(numbers.shape[1]) if i not in known])
     if len(rest) < _ENOUGH or len(numbers) < 3:
         return {}
-    values = np.nan_to_num(numbers[:, rest])
+    values = np.where(np.isfinite(numbers[:, rest]), numbers[:, rest], 0)
     found: dict[int, str] = {}
     if matrix_is_whole:
         whole = _share_whole(numbers[:, rest])

@@ -229,7 +229,7 @@ def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, s
 
 def _by_spread(numbers: np.ndarray, n_rows: int) -> tuple[str, str]:
     """Totals of genes spread over orders of magnitude, those of cells far less."""
-    values = np.nan_to_num(np.abs(numbers))
+    values = np.where(np.isfinite(numbers), np.abs(numbers), 0)
     if min(values.shape) >= _ENOUGH:
         of_rows = float(np.std(np.log1p(values.mean(axis=1) * 100)))
         of_columns = float(np.std(np.log1p(values.mean(axis=0) * 100)))
