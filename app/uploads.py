@@ -22,7 +22,7 @@ from diffbio_engine.runs import Room, Store
 from diffbio_engine.runs.durable_files import in_words
 
 _MOST_TABS = 10_000
-_MOST_PARTS = 20
+_MOST_PARTS = 2_000
 _MOST_BYTES_SAID = 1 << 20
 
 
@@ -67,7 +67,7 @@ def announced(body: bytes) -> Announced:
     if size <= 0:
         raise DataError(f"{name} is empty.", fix="Choose a file that holds data.")
     if len(parts) > 1:
-        parts = tuple((safe_name(part), n) for part, n in parts)
+        parts = tuple((_safe_path(part), n) for part, n in parts)
         if sum(n for _, n in parts) != size or len(parts) > _MOST_PARTS:
             raise DataError("These files do not add up.", fix="Drop them once more.")
         if len({part for part, _ in parts}) < len(parts):
@@ -75,6 +75,11 @@ def announced(body: bytes) -> Announced:
         name = safe_name(f"{Path(name).stem}.zip")
     likeness = hashlib.sha256(json.dumps(changed).encode() + ends).hexdigest() if ends else ""
     return Announced(name, size, parts if len(parts) > 1 else (), likeness)
+
+
+def _safe_path(path: str) -> str:
+    """The path of a part inside its folder: names without anything odd, none of which goes up."""
+    return "/".join(safe_name(name) for name in path.split("/")[-8:])
 
 
 def _text(said: Any) -> str:

@@ -6,7 +6,6 @@ const ICON = {
   file: "M6 3.500h8l4.500 4.500v12.500H6zM14 3.500V8h4.500",
   demo: "M12 3.500l2.600 5.300 5.900.9-4.200 4.100 1 5.800L12 16.900l-5.300 2.700 1-5.800L3.500 9.700l5.900-.9z",
 }
-const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
 const size = (n) => {
   for (const [unit, of] of [["GB", 2 ** 30], ["MB", 2 ** 20], ["kB", 2 ** 10]]) if (n >= of) return `${(n / of).toFixed(1)} ${unit}`
   return `${n} bytes`
@@ -26,22 +25,6 @@ const make = (tag, name, text) => {
   return node
 }
 
-// Files that belong together (a 10x matrix with its barcodes and features) become one upload.
-function groups(files) {
-  const sets = new Map(), alone = []
-  for (const { file, path } of files) {
-    const name = file.name.match(TRIO)
-    if (!name) { if (!file.name.startsWith(".")) alone.push({ name: file.name, files: [file] }); continue }
-    const folder = path.split("/").slice(0, -1).join("/")
-    const key = `${folder}|${name[1]}`
-    if (!sets.has(key)) sets.set(key, { name: folder.split("/").pop() || name[1].replace(/[_.-]+$/, "") || "10x matrix", files: [] })
-    sets.get(key).files.push(file)
-  }
-  // One of them by itself keeps its name, so that it can be said what is missing beside it.
-  for (const set of sets.values()) if (set.files.length === 1) set.name = set.files[0].name
-  return [...sets.values(), ...alone]
-}
-
 // What makes a file the same file: besides name and size, when it was changed and how it begins and
 // ends. Sent as it is: a browser has no hash functions on a page without TLS.
 const END = 4096
@@ -57,7 +40,7 @@ export function render({ model }) {
   const box = make("div", "data")
   box.innerHTML = `<div class="ways">
       <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${svg(ICON.up)}
-        <b>Drop files or a folder here</b><span>h5ad, 10x h5, 10x mtx (folder, three files or zip), csv, tsv. Any size.</span></label>
+        <b>Drop files or a folder here</b><span>h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, tsv, loom, h5mu, zarr. Any size.</span></label>
       <div class="uploads"></div>
       <h4>One-click demo</h4><div class="demos"></div>
       <div class="mine"><h4>Your data sets</h4><div class="recent"></div>
@@ -87,7 +70,7 @@ export function render({ model }) {
       if (id) await fetch(address(`uploads/${id}`), { method: "DELETE", headers })
       row.remove()
     }
-    const parts = group.files.length > 1 ? group.files.map((f) => [f.name, f.size]) : []
+    const parts = group.files.length > 1 ? group.files.map((f, i) => [group.paths?.[i] ?? f.name, f.size]) : []
     let answer, told
     try { told = JSON.stringify({ name: group.name, size: total, parts, ...await likeness(group.files) }) } catch {
       return fail(`${group.name} cannot be read on this computer: it is a folder, or was moved or changed. Drop it again.`)

@@ -13,6 +13,7 @@ from app.applying import offer, trained_pipeline
 from app.datasets import card_read_as, card_with, open_demo
 from app.own_things import delete_dataset, empty_trash, own_datasets, room_used, tried
 from app.reach import in_server_folder
+from app.server_files import can_be_chosen, server_files
 from app.session import DatasetCard, Session
 from app.uploads import DESKS
 from diffbio_engine.apart import Stop, StoppedError
@@ -21,8 +22,7 @@ from diffbio_engine.errors import DataError, UserError
 
 _HERE = Path(__file__).parent
 _DROPPED = (_HERE / "dropped_files.js").read_text(encoding="utf-8")
-_FILES = (".h5ad", ".h5", ".csv", ".tsv", ".txt", ".zip", ".gz", ".mtx")
-_MOST_LISTED = 400
+_GROUPED = (_HERE / "grouped_files.js").read_text(encoding="utf-8")
 
 # Port: what a person calls it, and what it is for.
 _FIELDS = {
@@ -51,7 +51,7 @@ class DataDesk(JSComponent):
     problem = param.Dict({})
     busy = param.String()
 
-    _esm = _DROPPED + (_HERE / "data_panel.js").read_text(encoding="utf-8")
+    _esm = _DROPPED + _GROUPED + (_HERE / "data_panel.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
 
 
@@ -148,7 +148,7 @@ class DataPanel(pn.viewable.Viewer):
 
     def _registered(self, path: str, stop: Stop) -> DatasetCard:
         file = in_server_folder(self.session, path)
-        if not _can_be_chosen(file) or file == Path(self.session.data_dir).resolve():
+        if not can_be_chosen(file) or file == Path(self.session.data_dir).resolve():
             raise DataError(f"'{path[:200]}' holds no data.", fix="Choose one from the list.")
         known = self.session.store.register(self.session.owner, file)
         return card_with(self.session, known.id, stop)
@@ -267,34 +267,3 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
 def _of_column(column: dict[str, Any], port: str) -> str:
     doubt = ", looks like biology" if port == "batch_labels" and column.get("biology") else ""
     return f"{column['n_values']:,} values{doubt}"
-
-
-def server_files(session: Session, path: str) -> list[dict[str, Any]]:
-    """What lies in a folder of the server that can be read, folders first."""
-    root = Path(session.data_dir).resolve()
-    here = in_server_folder(session, path)
-    if not here.is_dir():
-        here, path = root, ""
-    found: list[dict[str, Any]] = []
-    if path:
-        above = here.relative_to(root).parent
-        name = "" if above == Path() else str(above)
-        found.append({"name": "..", "path": name, "folder": True, "size": 0})
-    for item in sorted(here.iterdir(), key=lambda i: (not i.is_dir(), i.name.lower())):
-        try:
-            in_server_folder(session, item)
-        except DataError:
-            continue
-        if _can_be_chosen(item):
-            tenx = item.is_dir() and any(
-                (item / f"matrix.mtx{end}").exists() for end in ("", ".gz")
-            )
-            found.append(
-                {"name": item.name, "path": str(item.relative_to(root)), "folder": item.is_dir(),
-                 "size": 0 if item.is_dir() else item.stat().st_size, "tenx": tenx}
-            )  # fmt: skip
-    return found[:_MOST_LISTED]
-
-
-def _can_be_chosen(item: Path) -> bool:
-    return item.is_dir() or item.name.lower().endswith(_FILES)

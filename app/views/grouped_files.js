@@ -1,0 +1,37 @@
+// Files that belong together become one upload: a folder with matrices (all its samples), a zarr store, or the
+// three files of a matrix that were chosen side by side. Put before the views that take files.
+const MATRIX = /\.mtx(\.gz|\.bz2|\.xz)?$/i
+const LIST = /\.(mtx|mtx_rows|mtx_cols|tsv|txt|csv)(\.gz|\.bz2|\.xz)?$/i
+const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
+const STORE = /(^|\/)(\.zgroup|\.zattrs|zarr\.json)$/
+
+function groups(files) {
+  const tops = new Map()
+  for (const entry of files) {
+    const parts = entry.path.split("/")
+    const top = parts.length > 1 ? parts[0] : ""
+    if (!tops.has(top)) tops.set(top, [])
+    tops.get(top).push(entry)
+  }
+  const made = []
+  for (const [top, inside] of tops) {
+    const store = top && inside.some(({ path }) => STORE.test(path))
+    const matrices = inside.some(({ file }) => MATRIX.test(file.name))
+    const together = store ? inside
+      : inside.filter(({ file }) => (matrices && LIST.test(file.name)) || TRIO.test(file.name))
+    const alone = inside.filter((entry) => !together.includes(entry) && !entry.file.name.startsWith("."))
+    if (together.length) {
+      const sets = new Set(together.map(({ file }) => (file.name.match(TRIO) ?? [0, ""])[1]))
+      const shared = sets.size === 1 ? [...sets][0].replace(/[_.-]+$/, "") : ""
+      // One of them by itself keeps its name, so that it can be said what is missing beside it.
+      const folders = together.map(({ path }) => path.split("/").slice(0, -1))
+      const common = folders[0].filter((word, i) => folders.every((f) => f.slice(0, i + 1).join("/") === folders[0].slice(0, i + 1).join("/")))
+      const name = together.length === 1 ? together[0].file.name : common.pop() || shared || "10x matrix"
+      const paths = together.map(({ path }) => (top ? path.slice(top.length + 1) : path))
+      made.push({ name, files: together.map(({ file }) => file), paths })
+    }
+    // Beside matrices in a folder lie reads and reports, which nobody means to bring.
+    if (!top || !together.length) for (const { file } of alone) made.push({ name: file.name, files: [file] })
+  }
+  return made
+}
