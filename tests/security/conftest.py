@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -34,12 +34,16 @@ class Lab:
     data: Path
     log: Path
     people: Path
+    known: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def visitor(self, name: str = "") -> Visitor:
-        """A browser, in which a person has signed in if one is named."""
+    def visitor(self, name: str = "", *, again: bool = False) -> Visitor:
+        """A browser, in which a person has signed in if one is named; ``again`` by a new login."""
         visitor = Visitor(self.home)
-        if name:
+        if name and (again or name not in self.known):
             assert visitor.sign_in(name, PASSWORDS[name]).status == 303
+            self.known.setdefault(name, dict(visitor.cookies))
+        elif name:
+            visitor.cookies = dict(self.known[name])
         return visitor
 
     @property
