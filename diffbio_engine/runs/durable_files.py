@@ -27,7 +27,8 @@ def in_words(path: Path) -> Iterator[None]:
         if error.errno in _NO_ROOM:
             raise RunError(
                 f"There is no room left on the disk for {path.name} in {path.parent}.",
-                fix="Free some space there, then press Resume: nothing written before is lost.",
+                fix="Delete data sets or runs that are no longer needed and empty the trash, then "
+                "try again (a run goes on by Resume): nothing written before is lost.",
             ) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise RunError(

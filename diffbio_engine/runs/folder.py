@@ -1,5 +1,6 @@
 """The folder of a run: where each file lies, who may write it, and what state the run is in."""
 
+import contextlib
 import fcntl
 import functools
 import math
@@ -75,7 +76,12 @@ class RunFolder:
                 f"The folder {folder.path} cannot be made ({error.strerror}).",
                 fix="Choose a folder that you may write to.",
             ) from error
-        write_json(folder.run_file, {"created": time.time(), **run})
+        try:
+            write_json(folder.run_file, {"created": time.time(), **run})
+        except RunError:
+            with contextlib.suppress(OSError):
+                folder.path.rmdir()  # nothing is in it, or it was there before
+            raise
         return folder
 
     @functools.cached_property

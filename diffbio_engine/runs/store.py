@@ -7,11 +7,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from diffbio_engine.data import Reading
-from diffbio_engine.errors import DataError, UnknownNameError, did_you_mean
+from diffbio_engine.errors import DataError, RunError, UnknownNameError, did_you_mean
 from diffbio_engine.runs.dataset_entry import FILE, Dataset, entry_in, write_entry
 from diffbio_engine.runs.durable_files import in_words, read_json, write_json
 from diffbio_engine.runs.pipeline_versions import (
@@ -217,7 +218,12 @@ class Store:
         folder = self._dataset(owner, dataset.id)
         with in_words(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_entry(folder, dataset)
+        try:
+            write_entry(folder, dataset)
+        except RunError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
         return dataset
 
     def _owner(self, owner: str) -> Path:

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -24,11 +23,11 @@ from diffbio_engine.runs.plain_values import number, text
 from diffbio_engine.runs.reader import JsonFile
 from diffbio_engine.runs.said_once import Said
 from diffbio_engine.runs.spare import SpareWorker
+from diffbio_engine.runs.why_lost import why_lost
 from diffbio_engine.runs.writer import EXIT_START_AGAIN
 
 _LOG = logging.getLogger(__name__)
 _TRIES_WITHOUT_PROGRESS = 3
-_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 
 
 def change_launch(
@@ -235,9 +234,11 @@ class Supervisor:
         tries = 1 if step > best else 1 + int(launch.get("without_progress") or 0)
         progress = {"best_step": max(step, best), "without_progress": 0 if step > best else tries}
         if step > best or tries < _TRIES_WITHOUT_PROGRESS:
-            _LOG.warning("run %s lost its worker at step %d; it goes on", folder.path.name, step)
+            news = RunError(f"run {folder.path.name} lost its worker at step {step}; it goes on")
+            if self._said.is_news(news):  # what cannot be written down is found again and again
+                _LOG.warning("%s", news)
             return {**queued, **progress}
-        failure = _why_lost(tries, best, code, text(folder.status().get("message")))
+        failure = why_lost(tries, best, code, text(folder.status().get("message")))
         return {**over, **progress, "state": "failed", "failure": failure.as_dict()}
 
     def _launch(self, chosen: Waiting) -> None:
@@ -267,22 +268,6 @@ class Supervisor:
             if child is not None:
                 return self.launcher.adopt(child)
         return self.launcher.start(self._command, run_dir, self._env)
-
-
-def _why_lost(tries: int, step: int, code: int, doing: str) -> RunError:
-    """Why a run is given up: its workers broke down by themselves, or somebody ended them."""
-    if -code in _CRASHES:
-        said = f" while it said '{doing}'" if doing and not step else ""
-        return RunError(
-            f"The worker broke down {tries} times ({signal.Signals(-code).name}) without getting "
-            f"past step {step}{said}; most often the data file is damaged.",
-            fix="Look at the file again under Data, or save it anew, and start another run.",
-        )
-    return RunError(
-        f"The worker was killed {tries} times without getting past step {step}"
-        " (most often the machine has too little memory).",
-        fix="Use fewer cells, genes or a smaller batch, then press Resume.",
-    )
 
 
 def _is_of(status: dict[str, Any], launch: dict[str, Any]) -> bool:

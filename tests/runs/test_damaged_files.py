@@ -9,7 +9,8 @@ import pytest
 from diffbio_engine.errors import UnknownNameError
 from diffbio_engine.runs import Finding, Findings, Store
 from diffbio_engine.runs.findings import load_findings, save_findings
-from diffbio_engine.runs.supervisor import _why_lost, waiting_runs
+from diffbio_engine.runs.supervisor import waiting_runs
+from diffbio_engine.runs.why_lost import why_lost
 
 NONSENSE = ["", "{", "[]", "null", '"x"', "[" * 10_000, "\xff\xfe", '{"unknown": 1}']
 
@@ -136,6 +137,6 @@ def test_findings_of_a_newer_version_are_read_without_what_is_new_in_them(tmp_pa
 
 
 def test_a_worker_that_breaks_down_is_told_apart_from_one_that_was_killed():
-    crashed = _why_lost(3, 0, -signal.SIGSEGV, "Reading the data")
+    crashed = why_lost(3, 0, -signal.SIGSEGV, "Reading the data")
     assert "broke down 3 times (SIGSEGV)" in crashed.what and "'Reading the data'" in crashed.what
-    assert "too little memory" in _why_lost(3, 5, -signal.SIGKILL, "").what
+    assert "too little memory" in why_lost(3, 5, -signal.SIGKILL, "").what

@@ -122,3 +122,19 @@ def test_a_run_is_deleted_although_not_one_byte_can_be_written(make_engine, monk
     monkeypatch.setattr("diffbio_engine.runs.supervisor.write_json", full)
     engine.delete(run_id, "ada")
     assert engine.runs("ada") == [] and (engine.data_dir / "trash" / run_id).is_dir()
+
+
+def test_what_does_not_fit_leaves_no_empty_folder_behind(make_engine, monkeypatch, tmp_path):
+    engine, store = make_engine(), Store(tmp_path)
+
+    def full(*_, **__):
+        raise RunError("There is no room left", fix="")
+
+    monkeypatch.setattr("diffbio_engine.runs.folder.write_json", full)
+    monkeypatch.setattr("diffbio_engine.runs.dataset_entry.write_json", full)
+    with pytest.raises(RunError):
+        engine.start({"pipeline": {}, "dataset": {}}, "ada")
+    with pytest.raises(RunError):
+        store.new_upload("ada", "x.csv")
+    assert list(engine.runs_dir.iterdir()) == []
+    assert list((tmp_path / "owners").glob("*/datasets/*")) == []

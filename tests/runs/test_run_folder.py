@@ -273,7 +273,7 @@ def test_a_run_that_fills_the_disk_can_still_say_so(small_disk):
         for step in range(2, 1000):
             writer.snapshot(step, np.ones((10_000, 2)))
     assert folder.state() == "failed"
-    assert "Free some space" in folder.error()["fix"]
+    assert "empty the trash" in folder.error()["fix"]
     assert RunReader(folder.path).snapshot().step >= 1
     # What was there stays, and after space was freed the run goes on.
     (small_disk / "others").unlink()
