@@ -7,11 +7,10 @@ from typing import Any
 from app.cell_colours import opened
 from app.session import DatasetCard, Session
 from diffbio_engine.bundles import genes_of_bundle
+from diffbio_engine.data.genes import LEAST_OVERLAP
 from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
-# With less than this share of the trained genes, nobody applies a pipeline by accident.
-_FEW = 0.5
 
 
 def trained_pipeline(session: Session) -> Path | None:
@@ -47,5 +46,5 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
         "sentence": str(found["sentence"]),
         "share": float(found["share"]),
         "doubtful": bool(found["doubtful"]),
-        "few": float(found["share"]) < _FEW,
+        "few": float(found["share"]) < LEAST_OVERLAP,  # then a second press is asked for
     }

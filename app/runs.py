@@ -20,6 +20,7 @@ from app.run_news import News, gathered, seconds_left, values_by_block
 from app.session import DatasetCard, Session
 from app.snapshots_seen import SnapshotsSeen
 from app.tab_memory import TabMemory
+from diffbio_engine.data.genes import LEAST_OVERLAP
 from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.runs import Engine, RunReader, Store
 from diffbio_engine.runs.spec import RunSpec
@@ -92,7 +93,7 @@ class RunDriver:
             return
         self._launch(run, session.spec.name)
 
-    def apply(self, card: DatasetCard) -> None:
+    def apply(self, card: DatasetCard, *, few_genes: bool = False) -> None:
         """Starts a run that places other cells by what the shown run has learned."""
         session = self.session
         trained = self.server.engine.folder(session.run_id, session.owner)
@@ -102,6 +103,7 @@ class RunDriver:
             title=f"{session.run_document}, as trained, applied to {card.name}",
             seed=int(trained.run.get("seed") or 0),
             bundle=str(trained.bundle),
+            least_overlap=0.0 if few_genes else LEAST_OVERLAP,
         ).to_json()
         self._launch(run, session.run_document)
 

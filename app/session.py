@@ -103,9 +103,13 @@ class Session(RunShown):
         """Asks the run to end and write what there is."""
         self.driver.ask("stop")
 
-    def apply_to(self, card: DatasetCard) -> None:
-        """Applies what the shown run has learned to the cells of another data set."""
-        self.driver.apply(card)
+    def apply_to(self, card: DatasetCard, *, few_genes: bool = False) -> None:
+        """Applies what the shown run has learned to the cells of another data set.
+
+        Args:
+            few_genes: The person has seen that few of the genes match, and wants it all the same.
+        """
+        self.driver.apply(card, few_genes=few_genes)
 
     def run_folder(self) -> Path | None:
         """Folder of the shown run."""

@@ -254,7 +254,7 @@ export function render({ model }) {
       apply.disabled = !!trained.why
       let sure = !trained.few
       apply.onclick = () => {
-        if (sure) return model.send_msg({ do: "apply" })
+        if (sure) return model.send_msg({ do: "apply", sure: !!trained.few })
         sure = true
         apply.textContent = "Few genes match. Apply all the same"
       }

@@ -22,6 +22,9 @@ from diffbio_engine.data import (
     open_source,
     resolve,
 )
+from diffbio_engine.data.counts_place import find_counts
+from diffbio_engine.data.genes import LEAST_OVERLAP
+from diffbio_engine.data.matrix_look import RAW, look
 from diffbio_engine.data.write import PROBABILITIES, likeliest
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
@@ -161,15 +164,20 @@ def place_cells(
     *,
     fields: Mapping[str, str] | None = None,
     layers: str = "small",
+    least_overlap: float = LEAST_OVERLAP,
     tick: Callable[[float], None] | None = None,
 ) -> NewCells:
     """Applies a trained pipeline to a new data set: `cells_for` opens it, `placed_by` places it."""
-    cells, notes = cells_for(bundle, dataset, fields=fields)
+    cells, notes = cells_for(bundle, dataset, fields=fields, least_overlap=least_overlap)
     return placed_by(bundle, cells, notes, layers=layers, tick=tick)
 
 
 def cells_for(
-    bundle: Bundle, dataset: Dataset, *, fields: Mapping[str, str] | None = None
+    bundle: Bundle,
+    dataset: Dataset,
+    *,
+    fields: Mapping[str, str] | None = None,
+    least_overlap: float = LEAST_OVERLAP,
 ) -> tuple[CellSource, list[str]]:
     """The cells of a new data set as a trained pipeline needs them, and what to know of them.
 
@@ -178,6 +186,10 @@ def cells_for(
 
     Args:
         fields: Where the new file keeps a field, if not where the training file did.
+        least_overlap: The share of the trained genes below which nothing is placed.
+
+    Raises:
+        DataError: With fewer genes than that, in words that name another species or spelling.
     """
     chosen = {n: facts["place"] for n, facts in bundle.fields.items() if facts["place"]}
     chosen |= dict(fields or {})
@@ -186,7 +198,8 @@ def cells_for(
     per_dataset = tuple(n for n in needed if n in bundle.per_dataset)
     per_cell = tuple(n for n in needed if n not in per_dataset)
     labels = {n: chosen.pop(n) for n in per_cell if bundle.fields[n]["names"]}
-    chosen["counts"] = _counts_place(dataset, chosen.get("counts", "X"), notes)
+    if "counts" not in (fields or {}):
+        chosen["counts"] = _counts_place(dataset, chosen.get("counts", "X"), notes)
     plain = tuple(n for n in per_cell if n not in labels)
     source = open_source(dataset, Fields(chosen), plain)
     if "counts" in needed:
@@ -196,6 +209,7 @@ def cells_for(
             bundle.genes["names"],
             bundle.genes["ids"],
         )
+        alignment.require(least_overlap)
         notes.append(alignment.sentence)
         source = source.aligned(alignment)
     source.label_names.update({n: list(f["names"]) for n, f in bundle.fields.items() if f["names"]})
@@ -229,10 +243,19 @@ def placed_by(
 
 
 def _counts_place(dataset: Dataset, place: str, notes: list[str]) -> str:
-    if place in dataset.places or not dataset.places:
+    """Where the training file had its counts, if this one has some there; else where it has."""
+    if not dataset.places:
         return place
-    other = "layers/counts" if "layers/counts" in dataset.places else dataset.places[0]
-    notes.append(f"The new file has no {place}; its counts were taken from {other}.")
+    if place in dataset.places and look(place, dataset.stored(place)).holds == RAW:
+        return place
+    other, said = find_counts(dataset)
+    if not other:
+        return place if place in dataset.places else dataset.places[0]
+    notes.append(
+        f"The new file has no {place}; its counts were taken from {other}."
+        if place not in dataset.places
+        else f"{place} of the new file holds no raw counts; they were taken from {other}. {said}"
+    )
     return other
 
 

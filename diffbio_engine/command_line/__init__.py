@@ -49,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("data", type=Path, help="the new cells")
     apply.add_argument("--out", type=Path, required=True, help="the h5ad file to write")
     apply.add_argument("--field", action="append", default=[], metavar="NAME=PLACE")
+    apply.add_argument(
+        "--least-overlap",
+        type=_share,
+        default=0.5,
+        help="share of the trained genes below which nothing is placed (0.5)",
+    )
     look = commands.add_parser("inspect", help="what a file holds, before it is used")
     look.add_argument("data", type=Path, help="a file, a zip or a folder")
     look.add_argument("--json", action="store_true", help="as data")
@@ -88,6 +94,16 @@ def reading_of(asked: argparse.Namespace) -> dict[str, str]:
     from diffbio_engine.data import Reading
 
     return Reading.of({n: getattr(asked, n, "") for n in Reading.__dataclass_fields__}).as_dict()
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0 to 1.")
+    return value
 
 
 def _whole(text: str) -> int:

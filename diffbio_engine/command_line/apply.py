@@ -18,6 +18,7 @@ def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
             dataset,
             fields=Fields.parse(asked.field).as_dict(),
             layers=asked.layers,
+            least_overlap=asked.least_overlap,
             tick=lambda share: bar.update(round(100 * share) - bar.n),
         )
     written = write_result(

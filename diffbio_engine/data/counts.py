@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from diffbio_engine.data.counts_place import counts_place
 from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, Unread
-from diffbio_engine.data.matrix_look import LOGGED, RAW, SCALED, look
+from diffbio_engine.data.matrix_look import LOGGED, SCALED, look
 from diffbio_engine.errors import DataError
 
 _ROWS_AT_ONCE = 4096
@@ -98,9 +99,9 @@ def _not_counts(matrix: Matrix, place: str, holds: str, others: Any) -> DataErro
     word = {LOGGED: "log-normalised values", SCALED: "scaled values"}.get(
         holds, "normalised values"
     )
-    better = [p for p, m in (others or {}).items() if look(p, m).holds == RAW]
+    better, _ = counts_place([look(p, m) for p, m in (others or {}).items()])
     if better:
-        fix = f"Use {better[0]}, which holds raw counts (field counts={better[0]})."
+        fix = f"Use {better}, which holds raw counts (field counts={better})."
     else:
         fix = (
             "Bring the raw counts, for instance in adata.layers['counts'], or use a pipeline that "

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diffbio_engine.data.gene_spelling import other_spelling
 from diffbio_engine.errors import DataError
 
 _VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
 _ENOUGH = 0.8  # share of the trained genes below which a result is to be doubted
+# Share of the trained genes below which nothing is placed unless a person says so.
+LEAST_OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class GeneAlignment:
         missing: Names of trained genes that are not there; they are filled with 0.
         n_new: Genes of the new data.
         var_names, var_ids: The trained genes.
+        spelling: Why so few were found, where the names tell: another species, other capitals.
     """
 
     columns: np.ndarray
@@ -31,6 +35,7 @@ class GeneAlignment:
     n_new: int
     var_names: Sequence[str]
     var_ids: Sequence[str] | None = None
+    spelling: str = ""
 
     @property
     def share(self) -> float:
@@ -58,7 +63,19 @@ class GeneAlignment:
                 f" With less than {_ENOUGH:.0%} of the genes the result may be wrong, however"
                 " certain it looks: cells are placed as if the others were silent."
             )
-        return said
+        return f"{said} {self.spelling}".rstrip()
+
+    def require(self, least: float) -> None:
+        """Refuses to go on with less than this share of the trained genes."""
+        if self.share >= least:
+            return
+        said = f"Only {self.share:.0%} of the {len(self.columns):,} trained genes are in these data"
+        raise DataError(
+            f"{said}, less than {least:.0%}. {self.spelling}".rstrip(),
+            fix="Use data of the same species with the same kind of gene names; or say that fewer"
+            f" are enough (least overlap {max(int(self.share * 100) / 100, 0):g}).",
+            where="genes",
+        )
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Columns in the trained order, 0 where a gene is missing."""
@@ -93,15 +110,21 @@ def align_genes(
                 columns[i] = found
                 used.add(found)
                 n_by[how] += 1
+    share = len(used) / max(len(var_names), 1)
+    spelling = ""
+    if share < _ENOUGH:
+        spelling = other_spelling(new_names, var_names, share, new_ids is not None)
     if not used:
         raise DataError(
             "The new data share no genes with the trained pipeline. The new genes are named like "
-            f"{_some(new_names)}; the trained ones like {_some(var_names)}.",
+            f"{_some(new_names)}; the trained ones like {_some(var_names)}. {spelling}".rstrip(),
             fix="Use data of the same species with the same kind of gene names.",
             where="genes",
         )
     missing = tuple(str(var_names[i]) for i in np.flatnonzero(columns < 0).tolist())
-    return GeneAlignment(columns, n_by[0], n_by[1], missing, len(new_names), var_names, var_ids)
+    return GeneAlignment(
+        columns, n_by[0], n_by[1], missing, len(new_names), var_names, var_ids, spelling
+    )
 
 
 def _plain(gene: str) -> str:

@@ -47,7 +47,9 @@ class Application:
         self._say("Reading the data")
         dataset = self.spec.opened_data()
         fields = dict(self.spec.dataset.get("fields") or {})
-        cells, notes = cells_for(bundle, dataset, fields=fields)
+        cells, notes = cells_for(
+            bundle, dataset, fields=fields, least_overlap=self.spec.least_overlap
+        )
         marked = self._show(bundle, cells)
         placed = placed_by(bundle, cells, notes, layers=self.spec.layers, tick=self._tick)
         placed.provenance["dataset"] = self.spec.dataset

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from diffbio_engine.data import Dataset, Reading, read
+from diffbio_engine.data.genes import LEAST_OVERLAP
 from diffbio_engine.errors import RunError
 
 
@@ -25,6 +26,7 @@ class RunSpec:
             ``dataset`` by what was learned.
         layers: Which dense layers of cells by genes the result has: ``"small"`` (up to 50 MB),
             ``"all"`` or ``"none"``.
+        least_overlap: With a bundle: the share of its genes below which nothing is placed.
     """
 
     pipeline: dict[str, Any]
@@ -40,6 +42,7 @@ class RunSpec:
     command: str = ""
     bundle: str = ""
     layers: str = "small"
+    least_overlap: float = LEAST_OVERLAP
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""

@@ -117,6 +117,26 @@ def test_cells_without_a_shared_gene_are_refused(finished, tmp_path):
     assert not list(tmp_path.glob("*placed*"))
 
 
+def test_few_shared_genes_and_another_spelling_are_refused_unless_told_otherwise(
+    finished, tmp_path
+):
+    out, _ = finished
+    genes = [f"GENE{g}" if g < 10 else f"Gene{g}" for g in range(N_GENES)]
+    new = cells(20, genes=genes)
+    # X is not where the counts lie: they are found by content.
+    new.layers["ambiguous"] = (new.X > 1).astype(np.float32)
+    new.layers["whole"] = new.X.copy()
+    new.X = new.X.log1p()
+    new.write_h5ad(tmp_path / "new.h5ad")
+    command = "apply", out / "bundle", tmp_path / "new.h5ad", "--out", tmp_path / "placed.h5ad"
+    code, _, mistakes = said(*command)
+    assert code == 1 and "Only 33% of the 30 trained genes" in mistakes
+    assert "if capitals did not matter" in mistakes and not (tmp_path / "placed.h5ad").exists()
+    code, told, mistakes = said(*command, "--least-overlap", "0.3")
+    assert code == 0, mistakes
+    assert "X of the new file holds no raw counts; they were taken from layers/whole" in told
+
+
 def test_a_killed_worker_goes_on_by_itself_with_the_same_losses(inputs, finished, tmp_path):
     folder = RunFolder(tmp_path / "killed")
     codes = []
