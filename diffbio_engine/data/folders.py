@@ -29,7 +29,8 @@ _TAIL = re.compile(
 )
 _LAYERS = {"mature": "spliced", "nascent": "unspliced"}
 _CELLS_FIRST = ("cells_x_genes", "quants_mat", "dge", "count_matrix", "countmatrix")
-_SKIPPED = ("cells_x_tcc", "_normalised_counts", "_normalized_counts")
+_NO_GENES = "cells_x_tcc"
+_SKIPPED = ("_normalised_counts", "_normalized_counts")
 _WHOLE = re.compile(r"^(all[-_ ]?samples?|combined|aggregated?)$")
 MOST_FILES = 20_000
 
@@ -91,7 +92,9 @@ def find_blocks(folder: Path, name: str) -> list[Block]:
         name: What the person calls the folder, for sentences.
     """
     files = data_files(folder)
-    matrices = [f for f in files if is_mtx(f) and not any(s in bare_name(f) for s in _SKIPPED)]
+    every = [f for f in files if is_mtx(f) and _NO_GENES not in bare_name(f)]
+    # Normalised values are taken only where there are no counts beside them.
+    matrices = [f for f in every if not any(s in bare_name(f) for s in _SKIPPED)] or every
     if not matrices:
         raise _lacks(["matrix.mtx"], files, name)
     groups: dict[tuple[Path, str, str], dict[str, Path]] = {}

@@ -113,10 +113,15 @@ def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:
         names = named["column_1"]
     if names is None and len(tables) > 1:
         other = tables[1].iloc[:, -1]
+        if tables[1].shape[1] > 1:
+            # Ids with their names, in an order of their own.
+            named_by = dict(zip(tables[1].iloc[:, 0], other, strict=True))
+            names = ids.map(lambda gene: named_by.get(gene, ""))
         # Whichever of two lists looks like ids is the one of ids.
-        if gene_name_style(other) == "Ensembl ids" and gene_name_style(ids) != "Ensembl ids":
-            ids, other = other, ids
-        names = other
+        elif gene_name_style(other) == "Ensembl ids" and gene_name_style(ids) != "Ensembl ids":
+            ids, names = other, ids
+        else:
+            names = other
     names = ids if names is None else names.where(names.str.strip() != "", ids)
     columns: dict[str, object] = {"gene_ids": ids.to_numpy(dtype=object)}
     kinds = named.get("feature_types", named.get("column_2"))

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.command_line import main
+from diffbio_engine.command_line import _parser, main, reading_of
+from diffbio_engine.command_line.run import _spec
 from diffbio_engine.data import inspect
+from diffbio_engine.runs.spec import RunSpec
 
 
 def a_table(folder):
@@ -38,3 +40,12 @@ def test_the_options_are_those_of_reading_and_a_wrong_one_is_a_sentence(tmp_path
     assert json.loads(capsys.readouterr().out)["n_cells"] == 12
     assert main(["inspect", str(path), "--orientation", "sideways"]) == 1
     assert "'sideways' is no orientation" in capsys.readouterr().err
+
+
+def test_a_run_keeps_how_its_file_is_read(tmp_path):
+    path = a_table(tmp_path)
+    words = ["run", "--data", str(path), "--out", str(tmp_path / "run"), "--orientation", "cells"]
+    asked = _parser().parse_args(words)
+    spec = _spec(asked, reading_of(asked))
+    assert spec.dataset["reading"] == {"orientation": "cells in rows"}
+    assert RunSpec.from_json(spec.to_json()).opened_data().n_cells == 12

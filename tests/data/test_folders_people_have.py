@@ -181,3 +181,21 @@ def test_a_value_outside_of_the_matrix_or_no_value_is_a_sentence(tmp_path, line)
     file.write_text("\n".join([*text[:5], line, *text[6:]]))
     with pytest.raises(DataError, match=r"matrix\.mtx"):
         read(tmp_path / "z").matrix("X")
+
+
+def test_names_of_genes_in_an_order_of_their_own_go_to_their_ids(tmp_path):
+    folder = layouts.alevin_fry(tmp_path / "fry", usa=False)
+    pairs = [f"{i}\t{n}" for i, n in zip(layouts.IDS, zoo.GENES, strict=True)][::-1]
+    layouts.write(folder / "gene_id_to_name.tsv", layouts.lines(pairs))
+    dataset = read(folder)
+    assert list(dataset.var.index) == zoo.GENES
+    assert list(dataset.var["gene_ids"]) == layouts.IDS
+
+
+def test_normalised_values_of_expression_atlas_open_where_there_are_no_counts(tmp_path):
+    folder = layouts.expression_atlas(tmp_path / "atlas")
+    for file in list(folder.iterdir()):
+        if "_filtered_counts" in file.name:
+            new = file.name.replace("_filtered_counts", "_filtered_normalised_counts")
+            file.rename(folder / new) if "mtx_" in new else file.unlink()
+    np.testing.assert_array_equal(counts(read(folder)), 9 * zoo.COUNTS)
