@@ -1,5 +1,6 @@
 """In a reader: answers questions about one person's file, as plain data."""
 
+import json
 import os
 import socket
 import tempfile
@@ -21,6 +22,8 @@ type Arrays = dict[str, np.ndarray]
 type Answer = tuple[dict[str, Any], Arrays]
 
 _ROWS_AT_ONCE = 4096
+# What a page can be told of one file.
+_MOST_SHOWN = 8 * 2**20
 
 
 def serve(connection: socket.socket, told: dict[str, Any]) -> None:
@@ -80,7 +83,16 @@ class Reader:
 
     def ask_inspect(self, path: str, options: dict[str, Any]) -> Answer:
         """What `diffbio_engine.data.inspect` says, as plain data."""
-        return inspect(path, **options).as_dict(), {}
+        found = inspect(path, **options).as_dict()
+        size = len(json.dumps(found, default=str))
+        if size > _MOST_SHOWN:
+            raise DataError(
+                f"{Path(path).name} holds {len(found['obs']):,} columns of cells and "
+                f"{len(found['var']):,} of genes, with names and examples of "
+                f"{size / 2**20:,.0f} MB; at most {_MOST_SHOWN >> 20} MB can be shown.",
+                fix="Leave out columns that are not needed, and shorten very long names.",
+            )
+        return found, {}
 
     def ask_open(self, path: str, options: dict[str, Any]) -> Answer:
         """Opens the file for the questions below."""
