@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.reach import within_reach
+from app.reach import whole_within_reach
 from app.reading import READERS
 from app.session import DatasetCard, Session
 from diffbio_engine.apart import Stop
@@ -71,14 +71,14 @@ def card_at(
     known = next(of_path, None)
     if known is None or not known.path.exists():
         return None
-    within_reach(session, known.path)
+    whole_within_reach(session, known.path)
     return card_of(known, reading, person=session.owner)
 
 
 def _known(session: Session, dataset_id: str) -> Dataset:
     """A data set of this person that lies where they may read."""
     dataset = session.store.dataset(session.owner, dataset_id)
-    within_reach(session, dataset.path)
+    whole_within_reach(session, dataset.path)
     return dataset
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bokeh.server.auth_provider import AuthProvider
+from bokeh.server.views.autoload_js_handler import AutoloadJsHandler
 from bokeh.server.views.ws import WSHandler
 from bokeh.util.token import check_token_signature, get_token_payload
 from panel.config import config
@@ -45,7 +46,7 @@ class Gate(AuthProvider):
         self.people, self.inner, self.secret = people, inner, secret
         self._guard = threading.Lock()
         self._left: OrderedDict[str, float] = OrderedDict()
-        self._sockets: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._sockets: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
         super().__init__()
 
     # -- what Bokeh asks of a provider -----------------------------------------------------------
@@ -115,11 +116,19 @@ class Gate(AuthProvider):
             return None
         if self.people is None:
             return name
-        mark, _, login = (self._cookie(handler, "login") or "").partition(".")
-        known = self.people.mark(name)
-        if not known or not secrets.compare_digest(mark, known) or login in self._left:
-            return None
-        return name
+        return name if self._is_in(name, self._cookie(handler, "login") or "") else None
+
+    def _is_in(self, name: str, said: str) -> bool:
+        """Whether the login that a cookie tells of still holds."""
+        mark, _, login = said.partition(".")
+        known = self.people.mark(name) if self.people is not None else ""
+        return bool(known) and secrets.compare_digest(mark, known) and login not in self._left
+
+    def look_after_sockets(self) -> None:
+        """Closes the open pages of those who were removed or got another password."""
+        for socket, (name, said) in list(self._sockets.items()):
+            if self.people is not None and not self._is_in(name, said):
+                socket.close()
 
     def _cookie(self, handler: RequestHandler, name: str) -> str | None:
         kept, secret = handler.get_cookie(name), self.secret or config.cookie_secret
@@ -138,14 +147,14 @@ class Gate(AuthProvider):
             name in request.headers for name in _SESSION_HEADERS
         ):
             raise HTTPError(403, reason="A session is opened by the page only")
-        if request.path.endswith("/autoload.js"):
+        if isinstance(handler, AutoloadJsHandler):
             raise HTTPError(403, reason="The workbench is not shown inside other pages")
         if person is None or (self.is_on and person.lower() in _NOBODY):
             return None
         if isinstance(handler, WSHandler):
             if not self._opened_by(handler, person):
                 return None
-            self._sockets[handler] = self._login_of(handler)
+            self._sockets[handler] = person, self._cookie(handler, "login") or ""
         elif request.method == "GET":
             request.person = person  # into the token of the session, by app/app_hooks.py
             _ = handler.xsrf_token  # sets its cookie
@@ -186,8 +195,7 @@ class Gate(AuthProvider):
                 self._left.popitem(last=False)
         for cookie in ("user", "login", "_xsrf"):
             handler.clear_cookie(cookie, path=config.cookie_path)
-        for socket in [s for s, of in list(self._sockets.items()) if login and of == login]:
-            socket.close()
+        self.look_after_sockets()
 
     def _login_of(self, handler: RequestHandler) -> str:
         return (self._cookie(handler, "login") or "").partition(".")[2]

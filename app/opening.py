@@ -51,7 +51,8 @@ def _owner(document: Any) -> str:
     """Who opened the session, as its signed token says; see `app.gate`."""
     context = None if document is None else document.session_context
     person = None if context is None else context.token_payload.get(PERSON)
-    if person is None and (pn.config.basic_auth or pn.config.oauth_provider):
+    login = os.environ.get("LOGIN") or pn.config.basic_auth or pn.config.oauth_provider
+    if person is None and login:
         raise RuntimeError("With a login the workbench is served by `python -m app.serve app`.")
     return person or ALONE
 

@@ -40,6 +40,17 @@ def within_reach(session: Any, path: str | os.PathLike) -> Path:
     return place
 
 
+def whole_within_reach(session: Any, path: str | os.PathLike) -> Path:
+    """The same for what is read with all that lies in it: no link inside leads elsewhere."""
+    place = within_reach(session, path)
+    for folder, folders, files in os.walk(place):
+        for name in (*folders, *files):
+            inner = os.path.join(folder, name)
+            if os.path.islink(inner):
+                within_reach(session, inner)
+    return place
+
+
 def in_server_folder(session: Any, path: str | os.PathLike) -> Path:
     """The same for what is chosen from the server folder only."""
     place = within_reach(session, path)

@@ -15,7 +15,7 @@ from app.fair_pool import FairPool
 from app.looked_at import pipeline_of
 from app.looking import look_on
 from app.messages import error_from
-from app.reach import within_reach
+from app.reach import whole_within_reach, within_reach
 from app.run_news import News, gathered, seconds_left, values_by_block
 from app.session import DatasetCard, Session
 from app.snapshots_seen import SnapshotsSeen
@@ -110,7 +110,7 @@ class RunDriver:
     def _launch(self, run: dict[str, Any], document: str) -> None:
         session = self.session
         try:
-            within_reach(session, run["dataset"]["path"])
+            whole_within_reach(session, run["dataset"]["path"])
             if run.get("bundle"):
                 within_reach(session, run["bundle"])
         except UserError as error:

@@ -15,8 +15,10 @@ from typing import Any
 
 import panel as pn
 from panel.command.serve import Serve
+from panel.io.liveness import LivenessHandler
 from panel.io.server import ComponentResourceHandler
-from tornado.web import HTTPError
+from tornado.ioloop import PeriodicCallback
+from tornado.web import HTTPError, RequestHandler
 
 from app.answers import Guarding
 from app.gate import DAYS, Gate
@@ -59,6 +61,20 @@ class Components(ComponentResourceHandler):
         return super().parse_url_path(path)
 
 
+class Alive(RequestHandler):
+    """``GET liveness``: Panel's would also open a page, of nobody, for whoever asks."""
+
+    def initialize(self, **_: Any) -> None:
+        """Needs no applications."""
+
+    def get(self) -> None:
+        """The server answers."""
+        self.write({self.request.path: True})
+
+
+_INSTEAD = {ComponentResourceHandler: Components, LivenessHandler: Alive}
+
+
 class _Serve(Serve):
     """``panel serve``, with the gate."""
 
@@ -73,10 +89,18 @@ class _Serve(Serve):
         gate = Gate(People(login) if login else None, inner, secret)
         kwargs |= guarding(gate, secret)
         kwargs["extra_patterns"] = [
-            (route, Components if handler is ComponentResourceHandler else handler, *rest)
+            (route, _INSTEAD.get(handler, handler), *rest)
             for route, handler, *rest in kwargs["extra_patterns"]
         ]
+        # Of a request whose body is not streamed; slices of uploads say their own limit.
+        kwargs["http_server_kwargs"] = {"max_body_size": 2 << 20, "max_header_size": 64 << 10}
+        self.gate = gate
         return kwargs
+
+    def customize_server(self, server: Any) -> Any:
+        look = PeriodicCallback(self.gate.look_after_sockets, 2000)
+        server.io_loop.add_callback(look.start)
+        return super().customize_server(server)
 
 
 def prepared(data_dir: str | os.PathLike) -> Path:

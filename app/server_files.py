@@ -35,17 +35,23 @@ def server_files(session: Session, path: str) -> list[dict[str, Any]]:
             whole = {"name": "All samples of this folder", "path": str(here.relative_to(root))}
             found.append({**whole, "folder": True, "size": 0, "tenx": True})
     for item in sorted(here.iterdir(), key=lambda i: (not i.is_dir(), i.name.lower())):
-        try:
-            in_server_folder(session, item)
-        except DataError:
-            continue
-        if can_be_chosen(item):
+        if len(found) >= _MOST_LISTED:
+            break
+        if can_be_chosen(item) and _is_reached(session, item):
             found.append(
                 {"name": item.name, "path": str(item.relative_to(root)), "folder": item.is_dir(),
                  "size": 0 if item.is_dir() else item.stat().st_size,
                  "tenx": item.is_dir() and _holds(item, "*.mtx", "*.mtx.*", *_STORES)}
             )  # fmt: skip
-    return found[:_MOST_LISTED]
+    return found
+
+
+def _is_reached(session: Session, item: Path) -> bool:
+    try:
+        in_server_folder(session, item)
+    except DataError:
+        return False
+    return True
 
 
 def can_be_chosen(item: Path) -> bool:

@@ -141,6 +141,7 @@ def test_one_address_does_not_try_all_names_nor_all_addresses_one_name():
         attempts.failed(f"name{n}", "2001:db8::1")
     assert attempts.wait("ada", "2001:db8::2") > 0  # the same network
     assert attempts.wait("ada", "2001:db8:1::2") == 0
+    assert attempts.wait("ada", "::ffff:10.0.0.1") == 0
     for n in range(60):
         attempts.failed("bob", f"10.0.{n}.1")
     assert 0 < attempts.wait("bob", "10.1.1.1") <= 60

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.reach import in_server_folder, within_reach
+from app.reach import in_server_folder, whole_within_reach, within_reach
 from diffbio_engine.errors import DataError, UnknownNameError
 from diffbio_engine.runs import RunFolder, Store
 
@@ -81,6 +81,16 @@ def test_nobody_reaches_what_is_anothers_by_any_spelling(place):
         with pytest.raises(DataError, match="There is no file"):
             within_reach(ada, path)
     assert within_reach(bob, theirs) == theirs.resolve()
+
+
+def test_a_folder_with_a_link_to_what_is_anothers_is_not_read_as_a_whole(place):
+    data, store, ada, _ = place
+    (data / "cohort/own.h5ad").symlink_to(data / "top.h5ad")
+    assert whole_within_reach(ada, "cohort") == (data / "cohort").resolve()
+    (data / "cohort/deep").mkdir()
+    (data / "cohort/deep/matrix.mtx").symlink_to(store.datasets("bob")[0].path)
+    with pytest.raises(DataError, match="There is no file"):
+        whole_within_reach(ada, "cohort")
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "..", "../outside.h5ad", "a\0b", "x" * 5000, "~"])

@@ -36,11 +36,15 @@ def test_no_message_about_data_shows_bob_what_is_adas(lab):
         for known in (hers.parent.name, "../" + hers.parent.name, "", "%2e%2e"):
             await tab.say("DataDesk", {"do": "look", "id": known})
             await tab.until("You have no such data set")
+        for known in (hers.parent.name, "../" + hers.parent.name):
+            await tab.say("DataDesk", {"do": "delete", "id": known})
+            await tab.until("You have no such data set")
         await tab.say("DataDesk", {"do": "server", "path": "cohort/table.csv"})
         await tab.until("table.csv")  # what is for everybody is seen
         tab.line.close()
 
     run(work())
+    assert hers.exists()
     assert [d.name for d in lab.store.datasets("bob")] == ["table.csv"]
 
 
