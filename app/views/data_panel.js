@@ -40,7 +40,7 @@ export function render({ model }) {
   const box = make("div", "data")
   box.innerHTML = `<div class="ways">
       <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${svg(ICON.up)}
-        <b>Drop files or a folder here</b><span>h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, tsv, loom, h5mu, zarr. Any size.</span></label>
+        <b>Drop files or a folder here</b><span>h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr. Any size.</span></label>
       <div class="uploads"></div>
       <h4>One-click demo</h4><div class="demos"></div>
       <div class="mine"><h4>Your data sets</h4><div class="recent"></div>

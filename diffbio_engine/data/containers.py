@@ -15,14 +15,15 @@ from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.data.tables import open_table
 from diffbio_engine.data.tenx import is_tenx_h5, open_tenx_h5
+from diffbio_engine.data.workbooks import is_workbook, open_workbook
 from diffbio_engine.data.zarr_store import find_zarr, open_zarr
 from diffbio_engine.errors import DataError
 
 _TABLES = (".csv", ".tsv", ".txt", ".tab", ".gct")
 _HDF5 = (".h5ad", ".h5", ".hdf5", ".loom", ".h5mu")
 _KNOWN = (
-    "h5ad, 10x h5, a 10x folder (or a zip of it), csv and tsv, loom, h5mu, zarr, and folders of "
-    "STARsolo, kallisto-bustools, alevin-fry, Parse or Expression Atlas"
+    "h5ad, 10x h5, a 10x folder (or a zip of it), csv and tsv, xlsx, loom, h5mu, zarr, and folders "
+    "of STARsolo, kallisto-bustools, alevin-fry, Parse or Expression Atlas"
 )
 _OTHERS = {
     ".rds": "In R: SeuratDisk or sceasy write an h5ad; or write the counts with "
@@ -59,12 +60,6 @@ def is_zip(path: Path) -> bool:
 def refuse_other_kinds(path: Path) -> None:
     """Files that are known and cannot be opened here: what to do instead."""
     suffix = Path(bare_name(path)).suffix
-    if suffix in (".xlsx", ".xlsm"):
-        raise DataError(
-            f"{path.name} is a workbook of Excel, which cannot be opened here.",
-            fix="In Excel: choose the sheet with the counts, then 'Save as', 'CSV UTF-8'. (Check "
-            "the names of the genes: Excel turns SEPT2 or MARCH1 into dates.)",
-        )
     if suffix in _OTHERS:
         raise DataError(
             f"{path.name} is of a kind that cannot be opened here.", fix=_OTHERS[suffix]
@@ -83,6 +78,8 @@ def open_file(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset
         if kind == "h5mu":
             return open_h5mu(path, with_uns=with_uns)
         return open_h5ad(path, with_uns=with_uns)
+    if is_workbook(path):
+        return open_workbook(path, reading)
     if suffix in _TABLES:
         return open_table(path, reading)
     raise DataError(
@@ -125,7 +122,7 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
     tables = [f for f in files if bare_name(f).endswith(_TABLES)]
     if not hdf5 and len(tables) > 1:
         tables = [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))] or tables
-    found = hdf5 or tables
+    found = hdf5 or tables or [f for f in files if is_workbook(f)]
     if not found:
         for file in files:
             refuse_other_kinds(file)

@@ -124,7 +124,7 @@ def _has_row_names(text: TableText) -> bool:
     if text.header is not None and len(text.header) == text.width - 1:
         return True  # R leaves out the title of the column of names
     first = [line[0].strip().strip('"') for line in text.lines if line]
-    if text.width < 2:
+    if text.width < 2 or not first:
         return True
     if text.header is not None and is_row_name_title(text.header[0]):
         return True

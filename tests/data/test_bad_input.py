@@ -30,6 +30,7 @@ def whole(tmp_path):
         ("x.h5", b"hello", r"x\.h5 is not an HDF5 file, whatever its name says"),
         ("x.csv", b"\x89PNG\r\n\x1a\n" + bytes(99), r"x\.csv is not a table of text"),
         ("x.csv", b"only\n", r"has 0 rows and 1 columns"),
+        ("x.csv", b"Counts of,our experiment\n", r"has 0 rows and 2 columns"),
         ("x.csv", b",a,b\nc0,1,2\nc1,3\nc2,1,2,3,4\n", r"cannot be read as a table"),
         ("x.csv", b",a,b\nc0,one,two\nc1,three,four\n", r"holds words where numbers are expected"),
         ("x.tsv.gz", CUT_GZIP, r"was cut off or is damaged"),
