@@ -85,15 +85,7 @@ def load_mtx(path: Path, *, cells_are_rows: bool) -> sp.csr_matrix:
         n = stop
     if n < header.n_entries:
         raise _wrong_number(path, header, "fewer")
-    ends = ("row", rows, header.n_rows), ("column", columns, header.n_columns)
-    for what, places, end in ends:
-        outside = places[(places < 0) | (places >= end)]
-        if len(outside):
-            raise DataError(
-                f"{path.name} holds a value in {what} {int(outside[0]) + 1:,} of {end:,}, which "
-                "is outside of the matrix.",
-                fix=AGAIN,
-            )
+    _check_places(path, header, rows, columns)
     matrix = sp.coo_matrix((values, (rows, columns)), shape=header[:2])
     return sp.csr_matrix(matrix if cells_are_rows else matrix.T)
 
@@ -102,10 +94,16 @@ def sample_mtx(path: Path, *, cells_are_rows: bool, n_entries: int = 200_000) ->
     """The first values of a file, and how many of how many they are."""
     header = mtx_header(path)
     n = min(header.n_entries, n_entries)
-    piece = next(_entries(path, header.pattern, max(n, 1)), None)
+    # Of a file that is looked at whole one line more is asked for: it must not be there.
+    whole = n == header.n_entries
+    piece = next(_entries(path, header.pattern, n + 1 if whole else n), None)
     found = 0 if piece is None else len(piece)
     if found < n:
         raise _wrong_number(path, header, "fewer")
+    if found > n:
+        raise _wrong_number(path, header, "more")
+    if piece is not None:
+        _check_places(path, header, piece["row"].to_numpy() - 1, piece["column"].to_numpy() - 1)
     values = np.ones(n) if header.pattern or piece is None else piece["value"].to_numpy()[:n]
     size = max(header.n_rows * header.n_columns, 1)
     said = f"the first {n:,} of {header.n_entries:,} values that are not 0 looked at"
@@ -116,6 +114,17 @@ def sample_mtx(path: Path, *, cells_are_rows: bool, n_entries: int = 200_000) ->
         cell = "row" if cells_are_rows else "column"
         filled = 0 if piece is None else int(piece[cell][values != 0].nunique())
     return Sample(sp.csr_matrix(values[None]), said, False, 1 - header.n_entries / size, filled)
+
+
+def _check_places(path: Path, header: MtxHeader, rows: np.ndarray, columns: np.ndarray) -> None:
+    for what, places, end in (("row", rows, header.n_rows), ("column", columns, header.n_columns)):
+        outside = places[(places < 0) | (places >= end)]
+        if len(outside):
+            raise DataError(
+                f"{path.name} holds a value in {what} {int(outside[0]) + 1:,} of {end:,}, which "
+                "is outside of the matrix.",
+                fix=AGAIN,
+            )
 
 
 def _entries(path: Path, pattern: bool, at_once: int) -> Iterator[pd.DataFrame]:

@@ -36,11 +36,13 @@ def test_a_damaged_header_of_a_matrix_is_refused_by_the_look_as_by_the_reading(
 
 
 @pytest.mark.parametrize(
-    "entries", ["1 1 5\n9 9 3\n", "1 1 5\n2 2 foo\n", "1 1 5\n-2 2 3\n", "1 1 5\n"]
+    "entries",
+    ["1 1 5\n9 9 3\n", "1 1 5\n2 2 foo\n", "1 1 5\n-2 2 3\n", "1 1 5\n", "1 1 5\n2 2 3\n3 3 1\n"],
 )
-def test_entries_that_do_not_fit_are_refused_by_the_reading(tmp_path, entries):
+@pytest.mark.parametrize("use", [inspect, lambda path: read(path).matrix("X")])
+def test_entries_that_do_not_fit_are_refused_by_the_look_as_by_the_reading(tmp_path, entries, use):
     with pytest.raises(DataError, match=r"matrix\.mtx"):
-        read(hostile.folder_of(tmp_path / "sample", HEADER + "3 3 2\n" + entries)).matrix("X")
+        use(hostile.folder_of(tmp_path / "sample", HEADER + "3 3 2\n" + entries))
 
 
 @pytest.mark.parametrize("line", [b"0" * 4096, b"c,0,0\n"])
