@@ -204,14 +204,16 @@ def _without_header(text: TableText, said: list[str]) -> TableText:
 
 def _separator(lines: list[str]) -> str:
     """The sign that parts most lines into equally many fields."""
-    best, score = ",", (0.0, 0.0)
+    best, score = ",", (0.0, False, 0)
     for sign in SEPARATORS.values():
         widths = [len(split(line, sign)) for line in lines[:60]]
         width, n = Counter(widths[1:] or widths).most_common(1)[0]
         # A header may lack the title of its first column.
         fitting = n + (widths[0] in (width, width - 1)) if len(widths) > 1 else n
-        if width > 1 and (fitting / len(widths), width) > score:
-            best, score = sign, (fitting / len(widths), width)
+        # Blanks also stand inside of names and sentences.
+        found = (fitting / len(widths), sign != " ", width)
+        if width > 1 and found > score:
+            best, score = sign, found
     return best
 
 
