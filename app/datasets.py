@@ -14,6 +14,7 @@ from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.runs import Dataset
+from diffbio_engine.runs.durable_files import in_words
 
 
 def card_of(
@@ -114,8 +115,9 @@ def demo_card(session: Session, demo: str) -> DatasetCard:
     if example is None:
         raise UnknownNameError(f"There is no demo '{demo}'.", fix="Choose another one.")
     folder = session.data_dir / "demos"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = Path(example.make(folder))
+    with in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = Path(example.make(folder))
     known = (d for d in session.store.datasets(session.owner) if d.path == path)
     dataset = next(known, None) or session.store.register(session.owner, path, example.title)
     card = card_of(dataset, person=session.owner)

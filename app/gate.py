@@ -1,6 +1,7 @@
 """Who asks, and whether they come in: at every page, every socket and every route."""
 
 import logging
+import posixpath
 import secrets
 import threading
 import time
@@ -150,6 +151,12 @@ class Gate(AuthProvider):
         if isinstance(handler, AutoloadJsHandler):
             raise HTTPError(403, reason="The workbench is not shown inside other pages")
         if person is None or (self.is_on and person.lower() in _NOBODY):
+            # Panel's would be right one folder deep only.
+            form, here = (
+                handler.application.prefix + self.login_url,
+                posixpath.dirname(request.path),
+            )
+            handler.get_login_url = lambda: posixpath.relpath(form, here or "/")
             return None
         if isinstance(handler, WSHandler):
             if not self._opened_by(handler, person):

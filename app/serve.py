@@ -144,6 +144,17 @@ def kept_secret(data_dir: Path) -> str:
     return made
 
 
+def _warn_if_open(address: str | None) -> None:
+    """Says so where others can come in and nobody has to sign in."""
+    guarded = os.environ.get("LOGIN") or pn.config.oauth_provider
+    if not guarded and address not in ("127.0.0.1", "localhost", "::1"):
+        print(
+            "Without LOGIN everybody who reaches this port can read all data in it and compute "
+            "here; the README says how people sign in.",
+            file=sys.stderr,
+        )
+
+
 def main(words: list[str] | None = None) -> int:
     """Serves until it is stopped; 2 if it may not be served like this, which is said in words."""
     os.umask(0o077)
@@ -159,6 +170,7 @@ def main(words: list[str] | None = None) -> int:
             )
         if os.environ.get("LOGIN"):
             People(os.environ["LOGIN"])
+        _warn_if_open(asked.address)
         command.invoke(asked)
     except UserError as error:
         print(f"The workbench was not started. {error}", file=sys.stderr)

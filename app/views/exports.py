@@ -19,6 +19,7 @@ from app.reach import within_reach
 from app.session import Session
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder, RunReader
+from diffbio_engine.runs.durable_files import in_words
 
 _HERE = Path(__file__).parent
 _KINDS = ("pipeline", "result", "bundle", "png", "svg")
@@ -168,14 +169,15 @@ def zipped(folder: Path, data_dir: Path) -> Path:
             "The bundle is not there yet.", fix="Stop the run, or wait until it is done."
         )
     waiting = data_dir / ".downloads"
-    waiting.mkdir(mode=0o700, exist_ok=True)
-    for old in waiting.glob("*.zip"):
-        # What a server that was stopped has left there; its offer is long over.
-        if time.time() - old.stat().st_mtime > 2 * LIFETIME:
-            old.unlink(missing_ok=True)
-    with tempfile.NamedTemporaryFile(suffix=".zip", delete=False, dir=waiting) as made:
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for file in sorted(folder.rglob("*")):
-                if file.is_file():
-                    archive.write(file, Path("bundle") / file.relative_to(folder))
-        return Path(made.name)
+    with in_words(waiting):
+        waiting.mkdir(mode=0o700, exist_ok=True)
+        for old in waiting.glob("*.zip"):
+            # What a server that was stopped has left there; its offer is long over.
+            if time.time() - old.stat().st_mtime > 2 * LIFETIME:
+                old.unlink(missing_ok=True)
+        with tempfile.NamedTemporaryFile(suffix=".zip", delete=False, dir=waiting) as made:
+            with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for file in sorted(folder.rglob("*")):
+                    if file.is_file():
+                        archive.write(file, Path("bundle") / file.relative_to(folder))
+            return Path(made.name)

@@ -14,6 +14,7 @@ FORMAT = "diffbio-pipeline"
 SCHEMA = 1
 DATA = "data"
 _MOST_DEEP = 32
+_MOST = {"blocks": 500, "wires": 5_000, "layout": 1_000, "weights": 5_000, "outputs": 5_000}
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -135,6 +136,7 @@ class PipelineSpec:
         """The pipeline of a document; a ``PipelineError`` says what is wrong with it."""
         _check_header(document)
         _check_depth(document)
+        _check_size(document)
         try:
             return cls(
                 name=str(document["name"]),
@@ -190,6 +192,17 @@ def _check_depth(document: Any) -> None:
         if not level:
             return
     raise _too_deep()
+
+
+def _check_size(document: dict[str, Any]) -> None:
+    """Refuses what nobody draws: all that is checked and drawn of it would stop everybody else."""
+    for what, most in _MOST.items():
+        held = document.get(what)
+        if isinstance(held, list | dict) and len(held) > most:
+            raise PipelineError(
+                f"The pipeline file has {len(held):,} {what}, and a pipeline has at most {most:,}.",
+                fix="Make several pipelines of it.",
+            )
 
 
 def _too_deep() -> PipelineError:

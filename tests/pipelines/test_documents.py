@@ -103,3 +103,8 @@ def test_a_document_with_deeply_nested_settings_is_refused_in_words(deep, tmp_pa
 def test_a_number_without_end_is_no_number_of_a_document(odd):
     with pytest.raises(PipelineError, match="no finite number"):
         PipelineSpec.from_json(clusters(**odd))
+
+
+def test_a_document_of_thousands_of_blocks_is_refused_in_words():
+    with pytest.raises(PipelineError, match=r"has 20,000 blocks, and a pipeline has at most 500"):
+        PipelineSpec.from_json(clusters(blocks=clusters()["blocks"] * 20_000))

@@ -6,6 +6,7 @@ import hmac
 import json
 import re
 import time
+import urllib.parse
 
 import pytest
 from bokeh.util.token import (
@@ -96,9 +97,10 @@ def test_the_token_in_the_page_holds_no_cookie(lab):
 
 def test_without_signing_in_there_is_only_the_form(lab):
     nobody = lab.visitor()
-    for path in ("/", "/app", "/app/metadata", "/app?theme=dark"):
+    for path in ("/", "/app", "/app/", "/app/metadata", "/app?theme=dark"):
         answer = nobody.ask(path)
-        assert answer.status == 302 and "login" in answer.headers["Location"], path
+        form = urllib.parse.urljoin(path, answer.headers["Location"])
+        assert answer.status == 302 and form.startswith("/login?next="), path
     assert nobody.ask("/transfer/offer/abc").status in (403, 404)
     assert nobody.ask("/transfer/uploads", "POST", "{}").status == 403
     # Panel would open a page of nobody's for this one.
