@@ -9,6 +9,7 @@ from diffbio_engine.data.line_names import cell_like, fact_of_cells, fact_of_gen
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.data.table_sketch import Sketch, sketch_names
 
+EMPTY = "it is empty"
 _ENOUGH = 8
 # A total is this share of all the others at least; so many columns are tried.
 _LARGE, _CANDIDATES = 0.4, 5
@@ -39,6 +40,8 @@ def find_facts(sketch: Sketch, numbers: np.ndarray) -> None:
         )
         if named:
             found[place] = "by name"
+        elif not name.strip() and not np.isfinite(numbers[:, place]).any():
+            found[place] = EMPTY
     found |= by_content(numbers, found, [sketch.columns[i] for i in usual], matrix_is_whole)
     if len(found) < len(usual):
         sketch.column_facts = [usual[i] for i in sorted(found)]

@@ -154,8 +154,8 @@ def form_of(path: Path, separator: str = "") -> TableText:
     lines = [split(line, sign) for line in first]
     widths = Counter(len(fields) for fields in (lines[1:] or lines)[-100:])
     width = widths.most_common(1)[0][0] if widths else 0
-    at = next((i for i, x in enumerate(lines[:50]) if len(x) in (width, width - 1)), 0)
-    short = next((x for x in lines[:at] if len(x) > max(3, width // 2)), None)
+    at = next((i for i, x in enumerate(lines[:50]) if _may_be_header(x, width)), 0)
+    short = next((x for x in lines[:at] if max(3, width // 2) < len(x) < width - 1), None)
     if short is not None:
         raise DataError(
             f"{path.name} cannot be read as a table: a line before its body has {len(short):,} "
@@ -215,6 +215,12 @@ def _separator(lines: list[str]) -> str:
         if width > 1 and found > score:
             best, score = sign, found
     return best
+
+
+def _may_be_header(fields: list[str], width: int) -> bool:
+    """Whether a line is as wide as the body and filled; a title in a sheet is one field of many."""
+    filled = sum(bool(f.strip()) for f in fields[1:])
+    return len(fields) in (width, width - 1) and filled >= 0.5 * (len(fields) - 1)
 
 
 def _marked(comments: list[str], sign: str, width: int, lines: list[list[str]]) -> list[str] | None:

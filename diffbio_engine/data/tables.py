@@ -22,7 +22,7 @@ from diffbio_engine.data.reading import (
     Choice,
     Reading,
 )
-from diffbio_engine.data.table_facts import sketch_table
+from diffbio_engine.data.table_facts import EMPTY, sketch_table
 from diffbio_engine.data.table_sketch import Sketch
 from diffbio_engine.data.table_text import Stream
 from diffbio_engine.errors import DataError
@@ -49,19 +49,19 @@ def open_table(path: Path, reading: Reading) -> Dataset:
     kept = np.array([i for i, c in enumerate(columns) if c not in column_facts], int)
     row_names = [sketch.rows[body[i]] for i in rows_kept]
     column_names = [sketch.columns[columns[i]] for i in kept]
-    of_rows: dict[str, Any] = {
-        sketch.columns[c]: list(words[c].to_numpy()[rows_kept]) for c in sketch.words
-    }
+    of_rows: dict[str, Any] = {}
+    for c in sketch.words:
+        _put(of_rows, sketch.columns[c], list(words[c].to_numpy()[rows_kept]))
     for i, c in enumerate(columns):
-        if c in column_facts:
-            of_rows[sketch.columns[c]] = _plain_numbers(numbers[rows_kept][:, [i]])
-    of_columns: dict[str, Any] = {
-        sketch.rows[i]: [fields[columns[j]].strip() or None for j in kept]
-        for i, fields in sketch.word_rows.items()
-    }
+        # Every line ended with a separator: a column without a name and without a value.
+        if c in column_facts and sketch.why.get(sketch.columns[c]) != EMPTY:
+            _put(of_rows, sketch.columns[c], _plain_numbers(numbers[rows_kept][:, [i]]))
+    of_columns: dict[str, Any] = {}
+    for i, fields in sketch.word_rows.items():
+        _put(of_columns, sketch.rows[i], [fields[columns[j]].strip() or None for j in kept])
     for i, r in enumerate(body):
         if r in row_facts:
-            of_columns[sketch.rows[r]] = _plain_numbers(numbers[[i]][:, kept].T)
+            _put(of_columns, sketch.rows[r], _plain_numbers(numbers[[i]][:, kept].T))
     matrix = numbers[rows_kept][:, kept]
     about_rows = pd.DataFrame(of_rows, index=pd.Index(row_names, dtype=object))
     about_columns = pd.DataFrame(of_columns, index=pd.Index(column_names, dtype=object))
@@ -78,6 +78,15 @@ def open_table(path: Path, reading: Reading) -> Dataset:
         path=path,
         choices=_choices(sketch, reading),
     )
+
+
+def _put(table: dict[str, Any], name: str, values: Any) -> None:
+    """A column under its name, or one that is free: of two alike none is lost."""
+    free, n = name, 1
+    while free in table:
+        n += 1
+        free = f"{name}_{n}"
+    table[free] = values
 
 
 def _plain_numbers(column: sp.csr_matrix) -> np.ndarray:
@@ -112,7 +121,8 @@ def _read(sketch: Sketch) -> tuple[sp.csr_matrix, pd.DataFrame]:
             chunksize=max(20, min(2_000, _VALUES_AT_ONCE // text.width)),
         )
         for piece in pieces:
-            blocks.append(sp.csr_matrix(piece[numbers].to_numpy(np.float32)))
+            with np.errstate(over="ignore"):  # too large for any count: told as infinite
+                blocks.append(sp.csr_matrix(piece[numbers].to_numpy(np.float32)))
             labels.append(piece[words])
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(
@@ -159,7 +169,8 @@ def _read_wide(sketch: Sketch) -> tuple[sp.csr_matrix, pd.DataFrame]:
                 f"('{shown[:40]}').",
                 fix="Mend the table, or leave the column out.",
             )
-        blocks.append(sp.csr_matrix(values[None].astype(np.float32)))
+        with np.errstate(over="ignore"):
+            blocks.append(sp.csr_matrix(values[None].astype(np.float32)))
     if not blocks:
         raise DataError(f"{text.path.name} has no rows of numbers.", fix="Choose another table.")
     table = pd.DataFrame(labels or [[]] * len(blocks), columns=pd.Index(sketch.words), dtype=object)
@@ -199,6 +210,7 @@ def _facts_said(sketch: Sketch, shape: tuple[int, int]) -> list[str]:
     """What was taken for neither genes nor cells, and where it is now: n of N."""
     rows, columns = ("genes", "cells") if sketch.genes_in_rows else ("cells", "genes")
     moved = [sketch.columns[i] for i in sketch.column_facts]
+    moved = [name for name in moved if sketch.why.get(name) != EMPTY]
     words = [sketch.columns[i] for i in sketch.words]
     row_facts = [sketch.rows[i] for i in sketch.row_facts]
     word_rows = [sketch.rows[i] for i in sketch.word_rows]

@@ -288,3 +288,19 @@ def test_a_very_wide_table_is_read_line_by_line_to_the_same_numbers(tmp_path, tu
     preview, dataset = opened(tmp_path, (frame.T if turned else frame).to_csv())
     right(preview, dataset, HUMAN, BARCODES)
     assert dataset.obs["orig.ident"].tolist() == ["a"] * 12 + ["b"] * 13
+
+
+def test_a_title_over_many_columns_and_an_empty_last_column_are_neither_header_nor_gene(tmp_path):
+    text = "Counts of plate 5" + "," * 41 + "\n"
+    text += "".join(f"{line},\n" for line in table().to_csv().splitlines())
+    preview, dataset = opened(tmp_path, text)
+    right(preview, dataset, HUMAN, BARCODES)
+    assert any("Counts of plate 5" in w for w in preview.warnings)
+
+
+def test_of_two_columns_with_one_name_none_is_lost(tmp_path):
+    frame = table()
+    frame.insert(0, "cluster", np.arange(25) % 3)
+    frame.insert(1, "cluster", np.arange(25) % 4, allow_duplicates=True)
+    _, dataset = opened(tmp_path, frame.to_csv())
+    assert dataset.obs["cluster"].nunique() == 3 and dataset.obs["cluster_2"].nunique() == 4
