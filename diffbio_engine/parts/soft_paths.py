@@ -132,6 +132,17 @@ def soft_distances_to_root(
     return far, far < 0.5 * _FAR
 
 
+def soft_ways(apart: jax.Array, far: jax.Array, heat: jax.Array) -> jax.Array:
+    """Free energy of the ways to the root over cells nearby, (cells,).
+
+    Args:
+        apart: (cells, k, axes) from each cell to those nearby, and how far these are, (cells, k).
+    """
+    ways = soft_ops.sqrt(jnp.sum(apart**2, axis=-1)) + far
+    least = -soft_ops.logsumexp_max(-ways, axis=1, softness=heat)
+    return least + heat * jnp.log(float(ways.shape[1]))
+
+
 def distances_to_root_among(
     places: jax.Array, k: int, temperature: jax.Array, root: jax.Array | int
 ) -> jax.Array:
@@ -140,12 +151,25 @@ def distances_to_root_among(
     Args:
         temperature: In mean steps.
     """
-    n = len(places)
     nearest, square = neighbour_lists(places, k)
-    steps = soft_ops.sqrt(square).ravel()
+    return _along(soft_ops.sqrt(square), nearest, temperature, root)
+
+
+def distances_along(
+    places: jax.Array, nearest: jax.Array, temperature: jax.Array, root: jax.Array | int
+) -> jax.Array:
+    """As ``distances_to_root_among`` between given neighbours, (cells, k)."""
+    square = jnp.sum((places[:, None] - places[nearest]) ** 2, axis=-1)
+    return _along(soft_ops.sqrt(square), nearest, temperature, root)
+
+
+def _along(
+    steps: jax.Array, nearest: jax.Array, temperature: jax.Array, root: jax.Array | int
+) -> jax.Array:
+    n, k = nearest.shape
     begins = jnp.repeat(jnp.arange(n), k)
     heat = temperature * jnp.mean(steps)
-    far, joined = soft_distances_to_root(steps, heat, begins, nearest.ravel(), n, root)
+    far, joined = soft_distances_to_root(steps.ravel(), heat, begins, nearest.ravel(), n, root)
     return jnp.where(joined, far, jnp.max(jnp.where(joined, far, 0.0)))
 
 
@@ -160,18 +184,29 @@ def prepared_distances_to_root(
         temperature: In mean steps.
     """
     nearest, distances = nearest_neighbours(places, k)
-    begins, ends = np.repeat(np.arange(len(places)), k), nearest.ravel()
-    mean_step = max(float(distances.mean()), 1e-12)
     joined = links(as_graph(nearest, np.maximum(distances, 1e-12)), places)
-    begins = np.append(begins, [a for a, _, _ in joined]).astype(np.int32)
-    ends = np.append(ends, [b for _, b, _ in joined]).astype(np.int32)
-    lengths = np.append(distances.ravel(), [length for _, _, length in joined])
+    return prepared_distances_along(places, nearest, joined, temperature, root)
+
+
+def prepared_distances_along(
+    places: np.ndarray,
+    nearest: np.ndarray,
+    joined: list[tuple[int, int, float]],
+    temperature: float,
+    root: int,
+) -> tuple[np.ndarray, float]:
+    """As ``prepared_distances_to_root`` between given neighbours, (cells, k), and pairs."""
+    n, k = nearest.shape
+    begins = np.append(np.repeat(np.arange(n), k), [a for a, _, _ in joined]).astype(np.int32)
+    ends = np.append(nearest.ravel(), [b for _, b, _ in joined]).astype(np.int32)
+    lengths = np.linalg.norm(places[begins] - places[ends], axis=1)
+    mean_step = max(float(lengths[: n * k].mean()), 1e-12)
     far, _ = jax.jit(soft_distances_to_root, static_argnames="n")(
         jnp.asarray(lengths, float),
         jnp.asarray(temperature * mean_step, float),
         jnp.asarray(begins),
         jnp.asarray(ends),
-        n=len(places),
+        n=n,
         root=root,
     )
     return np.asarray(far), mean_step

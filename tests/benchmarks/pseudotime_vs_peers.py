@@ -1,11 +1,12 @@
-"""Pseudotime and fates beside scanpy and palantir, on Paul's myeloid cells; and of many cells.
+"""Pseudotime and fates beside scanpy and palantir, on every set of known order; and of many cells.
 
 Run: python tests/benchmarks/pseudotime_vs_peers.py [--palantir-python PYTHON] [--cells 20000]
 
-Rank correlation with slingshot's pseudotime (the mean of its two curves by their weights). Counts
-normalised to their median, log1p, principal components; the root is the cell of the start cluster
-that slingshot puts first. Fates: AUROC of the lineage to which slingshot gives a cell. With
-`--cells`: time and memory of both blocks on that many simulated cells (gen_scale.py).
+Rank correlation with the known order (`pseudotime_sets.py`), the root being its first cell. For
+Paul's cells that is slingshot's pseudotime (the mean of its two curves by their weights), counts
+normalised to their median, log1p, principal components. Fates: AUROC of the lineage to which
+slingshot gives a cell. With `--cells`: time and memory of both blocks on that many simulated cells
+(gen_scale.py).
 """
 
 import argparse
@@ -32,6 +33,7 @@ from diffbio_engine.operators.singlecell import (
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "references/singlecell"))
 from paul_cells import paul_cells, slingshot_of, with_components
+from pseudotime_sets import every_set
 
 DATA = Path(__file__).parents[3] / "shared/data"
 PALANTIR = """
@@ -76,23 +78,25 @@ def palantir(python, cells, root):
         return np.load(made)
 
 
-def paul(palantir_python):
-    data = paul_cells(every=1, n_components=50)
-    weight, _, slingshot, root = slingshot_of(data)
-    sure = (weight.max(axis=1) > 0.99) & (weight.min(axis=1) < 0.01)
-    all_cells = data.obsm["X_pca"].astype(np.float32)
-    for n in (10, 20, 50):
-        cells = all_cells[:, :n]
-        found = ours(cells, root_cell_index=root)
+def sets(palantir_python):
+    for name, (cells, time_of, root) in every_set().items():
         rows = {
-            "ours": found["pseudotime"],
-            "ours, diffusion": ours(cells, root_cell_index=root, method="diffusion")["pseudotime"],
-            "scanpy dpt": dpt(cells, root),
+            method: ours(cells, root_cell_index=root, method=method)["pseudotime"]
+            for method in ("consensus", "paths", "diffusion")
         }
+        rows["scanpy dpt"] = dpt(cells, root)
         if palantir_python:
             rows["palantir"] = palantir(palantir_python, cells, root)
-        for name, pseudotime in rows.items():
-            print(f"{n} components, {name}: {spearmanr(pseudotime, slingshot)[0]:.3f}", flush=True)
+        said = ", ".join(f"{n} {spearmanr(p, time_of)[0]:.3f}" for n, p in rows.items())
+        print(f"{name}: {said}", flush=True)
+
+
+def fates():
+    data = paul_cells(every=1, n_components=50)
+    weight, _, _, root = slingshot_of(data)
+    sure = (weight.max(axis=1) > 0.99) & (weight.min(axis=1) < 0.01)
+    for n in (10, 20, 50):
+        found = ours(data.obsm["X_pca"].astype(np.float32)[:, :n], root_cell_index=root)
         lineage = roc_auc_score(weight[sure, 0] > 0.5, fates_of(found)[sure, 0])
         print(f"{n} components, fate by lineage: AUROC {max(lineage, 1 - lineage):.3f}", flush=True)
 
@@ -119,4 +123,8 @@ if __name__ == "__main__":
     asked.add_argument("--palantir-python")
     asked.add_argument("--cells", type=int)
     chosen = asked.parse_args()
-    many(chosen.cells) if chosen.cells else paul(chosen.palantir_python)
+    if chosen.cells:
+        many(chosen.cells)
+    else:
+        sets(chosen.palantir_python)
+        fates()

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     EMBEDDINGS,
     Buffer,
@@ -22,6 +21,7 @@ from diffbio_engine.declare import (
     setting,
 )
 from diffbio_engine.errors import DataError
+from diffbio_engine.parts import pseudotime_looks, soft_paths
 from diffbio_engine.parts.diffusion_maps import (
     dense_kernel,
     diffusion_distances,
@@ -34,7 +34,7 @@ from diffbio_engine.parts.diffusion_maps import (
 )
 from diffbio_engine.parts.kernel_placing import drawn_rows, placed_by_kernel
 from diffbio_engine.parts.neighbours import nearest_neighbours
-from diffbio_engine.parts.soft_paths import distances_to_root_among, prepared_distances_to_root
+from diffbio_engine.parts.root_cell import n_other_neighbours, root_row
 
 _MOST_PREPARED = 20_000  # cells that are kept to place others between
 
@@ -63,16 +63,16 @@ class PseudotimeConfig(Config):
         advanced=True,
     )
     method: str = setting(
-        "paths",
-        choices=("paths", "diffusion"),
-        doc="paths: length of the way through neighbouring cells, as in Palantir; "
-        "diffusion: distance over random walks of all lengths (DPT).",
+        "consensus",
+        choices=("consensus", "paths", "diffusion"),
+        doc="paths: length of the way through neighbouring cells, as in Palantir; diffusion: "
+        "distance over random walks of all lengths (DPT); consensus: what two of three agree on.",
     )
     n_path_components: int = setting(
         3,
         low=1,
         high=100,
-        doc="In how many of the slow directions ways are measured; with more, noise counts.",
+        doc="In how many slow directions the form 'paths' measures; with more, noise counts.",
         advanced=True,
     )
     kernel_width: float = dial(
@@ -117,8 +117,11 @@ class DifferentiablePseudotime(Operator):
     ``method="diffusion"``: ``dpt(i)^2 = sum_k (l_k / (1 - l_k))^2 (u_k(i) - u_k(root))^2`` with the
     eigenvectors ``u`` of the symmetric walk. ``method="paths"``: the first waves, each from 0 to 1,
     are a space in which neighbours are joined; pseudotime is the free energy of the ways to the
-    root, ``f_i = -t log mean_j exp(-(|y_i - y_j| + f_j) / t)``, ``t`` in mean steps. It is the
-    steadier one where the root is an odd cell. Both are scaled: 0 at the root, 1 at the last cell.
+    root, ``f_i = -t log mean_j exp(-(|y_i - y_j| + f_j) / t)``, ``t`` in mean steps.
+    ``method="consensus"``: the median of three, each over its mean: ways between neighbours of the
+    cells themselves, measured in three waves and in all of them, and ``dpt``. A wave that is not
+    the process (two conditions), many branches or an odd root each mislead one of them. All are
+    scaled: 0 at the root, 1 at the last cell.
 
     Not prepared: the whole method on the cells given, up to ``dense_limit``, with gradients
     through all of it; cells that no neighbours join to the root come last. Prepared: parts are
@@ -175,7 +178,10 @@ class DifferentiablePseudotime(Operator):
         self.prepared_cells = Buffer(jnp.zeros((1, 1)))
         self.prepared_waves = Buffer(jnp.zeros((1, n)))
         self.prepared_scales = Buffer(jnp.ones(1))
-        self.prepared_far = Buffer(jnp.zeros(1))
+        consensus = config.method == "consensus"
+        self.prepared_far = Buffer(jnp.zeros((1, 3) if consensus else 1))
+        if consensus:
+            self.look_units, self.look_steps = Buffer(jnp.ones((2, n))), Buffer(jnp.ones(2))
         self.wave_gain = Buffer(jnp.ones(n))
         self.wave_span = Buffer(jnp.ones(n))
         self.mean_step = Buffer(jnp.ones(()))
@@ -186,17 +192,22 @@ class DifferentiablePseudotime(Operator):
     ) -> None:
         cells = in_metric(np.asarray(arrays["embeddings"], np.float32), self.config.metric)
         root = self._root(arrays.get("root_cell"), len(cells))
-        k = self._n_others(len(cells))
+        k = n_other_neighbours(self.config.n_neighbors, len(cells))
         n, width = self.config.n_diffusion_components, float(self.dial("kernel_width"))
         values, waves, roots = sparse_diffusion_map(cells, k, n, width, root)
         span = np.where(np.ptp(waves, axis=0) > 0, np.ptp(waves, axis=0), 1.0)
-        if self.config.method == "paths":
+        mean_step, heat = 1.0, float(self.dial("temperature"))
+        if self.config.method == "consensus":
+            looks = pseudotime_looks.prepared_looks(cells, values, waves, roots, k, heat, root)
+            far = looks.far
+            self.look_units = Buffer(jnp.asarray(looks.units, float))
+            self.look_steps = Buffer(jnp.asarray(looks.steps, float))
+        elif self.config.method == "paths":
             places = (waves / span)[:, : self.config.n_path_components]
-            heat = float(self.dial("temperature"))
-            far, mean_step = prepared_distances_to_root(places, k, heat, root)
+            far, mean_step = soft_paths.prepared_distances_to_root(places, k, heat, root)
         else:
             of = (jnp.asarray(values), jnp.asarray(waves), jnp.asarray(roots), root)
-            far, mean_step = np.asarray(diffusion_distances(*of)), 1.0
+            far = np.asarray(diffusion_distances(*of))
         keep = drawn_rows(len(cells), _MOST_PREPARED, key, also=root)
         _, distances = nearest_neighbours(cells[keep], min(k, len(keep) - 1))
         self.prepared_cells = Buffer(jnp.asarray(cells[keep]))
@@ -214,7 +225,7 @@ class DifferentiablePseudotime(Operator):
         self.wave_gain = Buffer(jnp.asarray(np.where(gain > 0.1, gain, 1.0), float))
         far_again, _ = self._placed(jnp.asarray(cells[sample], float))
         at_root = float(far_again[np.searchsorted(sample, root)])
-        longest = max(float(np.max(far)) - at_root, 1e-12)
+        longest = max(pseudotime_looks.furthest(far) - at_root, 1e-12)
         self.shift_and_longest = Buffer(jnp.asarray([at_root, longest], float))
         self.fitted = True
 
@@ -239,13 +250,16 @@ class DifferentiablePseudotime(Operator):
 
     def _whole(self, cells: jax.Array, root: int | jax.Array) -> dict[str, jax.Array]:
         """The whole method on the cells given."""
-        k = self._n_others(len(cells))
+        k = n_other_neighbours(self.config.n_neighbors, len(cells))
         kernel = dense_kernel(cells, k, self.dial("kernel_width"))
         conjugate, roots = without_density(kernel)
         values, waves = slow_waves(conjugate, roots, self.config.n_diffusion_components, root)
-        if self.config.method == "paths":
+        heat = self.dial("temperature")
+        if self.config.method == "consensus":
+            far = pseudotime_looks.looks_among(cells, values, waves, roots, k, heat, root)
+        elif self.config.method == "paths":
             places = from_0_to_1(waves[:, : self.config.n_path_components])
-            far = distances_to_root_among(places, k, self.dial("temperature"), root)
+            far = soft_paths.distances_to_root_among(places, k, heat, root)
         else:
             far = diffusion_distances(values, waves, roots, root)
         far = jnp.where(jnp.asarray(root) < len(cells), far, jnp.nan)  # no other cell instead
@@ -264,12 +278,14 @@ class DifferentiablePseudotime(Operator):
 
         def between(nearest: jax.Array, shares: jax.Array) -> tuple[jax.Array, jax.Array]:
             wave = jnp.einsum("ik,ikc->ic", shares, waves[nearest]) / gain
+            if self.config.method == "consensus":
+                near = waves[nearest], far[nearest], shares
+                ways = self.look_units[...], self.dial("temperature") * self.look_steps[...]
+                return pseudotime_looks.looks_between(wave, *near, *ways), wave
             if self.config.method == "diffusion":
                 return jnp.sum(shares * far[nearest], axis=1), wave
             apart = ((wave[:, None] - waves[nearest]) / span)[..., :axes]
-            ways = soft_ops.sqrt(jnp.sum(apart**2, axis=-1)) + far[nearest]
-            soft_least = -soft_ops.logsumexp_max(-ways, axis=1, softness=heat)
-            return soft_least + heat * jnp.log(float(ways.shape[1])), wave
+            return soft_paths.soft_ways(apart, far[nearest], heat), wave
 
         return placed_by_kernel(
             cells,
@@ -280,21 +296,5 @@ class DifferentiablePseudotime(Operator):
             between,
         )
 
-    def _n_others(self, n_cells: int) -> int:
-        if n_cells >= 4:
-            return min(self.config.n_neighbors, n_cells) - 1
-        raise DataError(
-            f"has {n_cells} cells, too few to find an order.",
-            fix="Use at least 4 cells, or prepare the block first.", where="embeddings",
-        )  # fmt: skip
-
     def _root(self, given: Any, n_cells: int, planned: bool = False) -> Any:
-        if isinstance(given, jax.core.Tracer):
-            return given
-        root = self.config.root_cell_index if given is None else int(given)
-        if 0 <= root < n_cells or planned:
-            return root
-        raise DataError(
-            f"cell {root} is the root, but there are {n_cells} cells, counted from 0.",
-            fix="Choose a row that exists.", where="root_cell_index",
-        )  # fmt: skip
+        return root_row(given, self.config.root_cell_index, n_cells, planned=planned)

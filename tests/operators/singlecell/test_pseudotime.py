@@ -88,7 +88,7 @@ def test_components_are_waves_of_the_transition_matrix(peer):
     assert np.all(waves[int(peer["root"])] <= 0), "each grows away from the root"
 
 
-@pytest.mark.parametrize("method", ["paths", "diffusion"])
+@pytest.mark.parametrize("method", ["consensus", "paths", "diffusion"])
 def test_a_fork_is_ordered_by_its_true_time(fork, method):
     cells, time, _ = fork
     whole = on(block(method=method), cells)["pseudotime"]
@@ -96,6 +96,33 @@ def test_a_fork_is_ordered_by_its_true_time(fork, method):
     assert spearmanr(whole, time)[0] > 0.97
     placed = on(prepared(cells, method=method), cells)["pseudotime"]
     assert placed[0] == 0 and spearmanr(placed, whole)[0] > 0.985
+
+
+def test_two_conditions_across_the_process_do_not_mislead_the_order():
+    # Time along the first axis; the second tells two conditions apart, which have nothing to do
+    # with it and are one of the slowest waves.
+    rng = np.random.default_rng(0)
+    time, condition = np.sort(rng.uniform(size=400)), rng.permutation(400) % 2
+    cells = rng.normal(0.0, 0.25, (400, 8)).astype(np.float32)
+    cells[:, 0] += 8.0 * time
+    cells[:, 1] += 1.5 * condition
+    found = on(prepared(cells), cells)["pseudotime"]
+    assert spearmanr(found, time)[0] > 0.97
+
+
+def test_many_branches_are_not_folded_onto_each_other():
+    rng = np.random.default_rng(1)
+    time, branch = rng.uniform(size=600), np.arange(600) % 8
+    cells = rng.normal(0.0, 0.15, (600, 10)).astype(np.float32)
+    cells[np.arange(600), branch] += 4.0 * time
+    root = int(np.argmin(time))
+    found = {
+        method: spearmanr(
+            on(prepared(cells, method=method, root_cell_index=root), cells)["pseudotime"], time
+        )[0]
+        for method in ("consensus", "paths")
+    }
+    assert found["consensus"] > 0.9 > found["paths"]
 
 
 def test_new_cells_are_placed_one_by_one_where_they_would_have_been(fork):
@@ -156,7 +183,7 @@ def test_gradients_of_soft_paths_agree_with_finite_differences():
         check_grads(jax.jit(total), given, order=1, modes=["rev"], eps=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["paths", "diffusion"])
+@pytest.mark.parametrize("method", ["consensus", "paths", "diffusion"])
 def test_gradients_through_the_whole_method_agree_with_finite_differences(method, fork):
     with jax.enable_x64(True):
         cells = jnp.asarray(fork[0][::12], float)
@@ -171,7 +198,7 @@ def test_gradients_through_the_whole_method_agree_with_finite_differences(method
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["paths", "diffusion"])
+@pytest.mark.parametrize("method", ["consensus", "paths", "diffusion"])
 def test_gradients_of_placing_agree_with_finite_differences(method, fork):
     with jax.enable_x64(True):
         pseudo = prepared(fork[0], method=method)
