@@ -57,6 +57,8 @@ class Port:
         ranks: For one number a gene: which come first in a table, ``"small"`` (it is a p-value),
             ``"large"`` (a strength) or ``"far"`` (an effect of either sign, far from 0). Empty if
             its size says nothing of how telling the gene is.
+        words: For a single whole number, counted from 0: what each means. The text stands with the
+            number, and with the calls of the same block.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Port:
     result: str = ""
     call: bool = False
     ranks: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def axis_names(self) -> tuple[str, ...]:

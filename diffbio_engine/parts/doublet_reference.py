@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from diffbio_engine.errors import DataError
 from diffbio_engine.parts.principal_axes import principal_axes
 from diffbio_engine.parts.variable_genes import variable_genes
 
@@ -27,6 +28,23 @@ class DoubletReference(NamedTuple):
     scale: jax.Array
     observed: jax.Array
     simulated: jax.Array
+
+
+def cells_with_counts(
+    counts: np.ndarray, batches: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Counts and batches without empty droplets; refuses fewer than three cells."""
+    counts = np.asarray(counts, np.float32)
+    full = counts.sum(axis=1) > 0
+    if full.sum() < 3:
+        raise DataError(
+            f"has {int(full.sum())} cells with counts; doublets of them cannot be simulated.",
+            fix="Choose data with more cells, or take this block out.",
+            where="counts",
+        )
+    if full.all():
+        return counts, batches
+    return counts[full], None if batches is None else np.asarray(batches)[full]
 
 
 def draw_pairs(key: jax.Array, n_pairs: int, n_cells: int, batches: jax.Array | None) -> jax.Array:

@@ -127,6 +127,41 @@ def valley_threshold(scores: jax.Array) -> tuple[jax.Array, jax.Array]:
     return low + (jnp.maximum(valley, 0) + 0.5) / _BINS * (high - low), valley >= 0
 
 
+VALLEY, NO_VALLEY, FEW_SEEN, TOO_MANY = range(4)
+RULES = (
+    "The threshold lies in the valley between the scores of simulated doublets of one kind of cell"
+    " and of two.",
+    "As many cells are called as doublets are expected: the scores of simulated doublets have no"
+    " valley.",
+    "As many cells are called as doublets are expected: beyond the valley lie so few simulated"
+    " doublets that it is no border between two kinds.",
+    "As many cells are called as doublets are expected: the valley would call many times more.",
+)
+# Of the simulated doublets, this share at least must lie beyond the valley.
+_LEAST_SEEN = 0.1
+
+
+def plausible_threshold(
+    scores: jax.Array, simulated: jax.Array, rate: jax.Array, most: jax.Array | float
+) -> tuple[jax.Array, jax.Array]:
+    """The threshold, and which of the ``RULES`` made it.
+
+    The valley counts if it parts the simulated doublets into two kinds (a tenth of them at least
+    beyond it) and calls no more than ``most`` times the expected rate. Else the expected share of
+    cells with the highest scores is called.
+
+    Args:
+        scores, simulated: Of the cells and of simulated doublets.
+        rate: Expected share of doublets.
+    """
+    valley, there = valley_threshold(simulated)
+    seen, called = jnp.mean(simulated > valley), jnp.mean(scores > valley)
+    rule = jnp.where(called > most * rate, TOO_MANY, VALLEY)
+    rule = jnp.where(seen < _LEAST_SEEN, FEW_SEEN, rule)
+    rule = jnp.where(there, rule, NO_VALLEY)
+    return jnp.where(rule == VALLEY, valley, jnp.quantile(scores, 1 - rate)), rule
+
+
 def _valley(scores: np.ndarray) -> np.ndarray:
     """Bin of the valley, or -1 where there is none."""
     scores = np.asarray(scores, np.float64)

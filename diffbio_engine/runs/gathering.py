@@ -63,11 +63,10 @@ def findings_of(
         for axis, length in zip(axes, array.shape, strict=True):
             if len(names.get(axis, ())) != length:
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
-        found.append(
-            Finding(name, title_of_port(port), port.doc, port.kind, axes, array, port.ranks)
-        )
+        doc = in_words(port, array) or port.doc
+        found.append(Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks))
     calls = (p for p in plan.ports(Kind.SCORE) if plan.port(p).call and p in values)
-    found += [_called(name, plan.port(name), np.asarray(values[name])) for name in calls]
+    found += [_called(name, plan, values) for name in calls]
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
     kinds: dict[str, str] = {p: plan.port(p).kind for p in drawn}
     return Findings(step, tuple(found), names, kinds, _first(plan))
@@ -79,12 +78,25 @@ def _first(plan: Plan) -> str:
     return next((p for p in plan.spec.outputs.values() if p in can), "")
 
 
-def _called(name: str, port: Port, calls: np.ndarray) -> Finding:
-    """How many cells a block says yes to."""
+def _called(name: str, plan: Plan, values: Mapping[str, np.ndarray]) -> Finding:
+    """How many cells a block says yes to, and by which rule."""
+    calls, block = np.asarray(values[name]), name.split(".")[0]
     n, of = int((calls > 0.5).sum()), len(calls)
-    doc = f"{n:,} of {of:,} cells, {n / max(of, 1):.1%}."
-    title = f"Called: {title_of_port(port).lower()}"
+    told = (in_words(plan.port(p), values[p]) for p in plan.ports() if _is_of(p, block, values))
+    doc = " ".join([f"{n:,} of {of:,} cells, {n / max(of, 1):.1%}.", *filter(None, told)])
+    title = f"Called: {title_of_port(plan.port(name)).lower()}"
     return Finding(name, title, doc, Kind.PARAMETER, (), np.asarray(float(n)))
+
+
+def _is_of(port: str, block: str, values: Mapping[str, np.ndarray]) -> bool:
+    return port in values and port.split(".")[0] == block
+
+
+def in_words(port: Port, value: np.ndarray) -> str:
+    """What a number means, where its port says so; else empty."""
+    if not port.words or np.ndim(value):
+        return ""
+    return port.words[int(np.clip(value, 0, len(port.words) - 1))]
 
 
 def title_of_port(port: Port) -> str:

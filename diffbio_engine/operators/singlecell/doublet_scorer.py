@@ -1,7 +1,7 @@
 """Doublet scores: cells that look like two cells in one droplet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from flax import nnx
 
 from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
+    BATCH_LABELS,
     COUNTS,
     Buffer,
     Config,
@@ -22,18 +23,20 @@ from diffbio_engine.declare import (
     size,
     warn_untrained,
 )
-from diffbio_engine.errors import DataError
 from diffbio_engine.parts.doublet_reference import (
     DoubletReference,
+    cells_with_counts,
     draw_pairs,
     embed,
     make_reference,
 )
 from diffbio_engine.parts.doublet_scores import (
+    NO_VALLEY,
+    RULES,
     doublet_odds,
+    plausible_threshold,
     share_of_odds,
     simulated_share,
-    valley_threshold,
 )
 
 _SCORED = 5_000  # simulated doublets whose scores make up the histogram of a prepared block
@@ -54,13 +57,21 @@ class DoubletScorerConfig(Config):
         low=0.001,
         high=0.5,
         log=True,
-        doc="Share of droplets expected to hold two cells; about 0.8 % per 1000 cells loaded.",
+        doc="Share of droplets expected to hold two cells; of 10x 0.8 % per 1000 cells recovered.",
     )
     sim_doublet_ratio: float = setting(
         2.0, low=0.5, high=10.0, doc="Simulated doublets for each observed cell."
     )
     n_pca_components: int = setting(30, low=2, high=100, doc="Axes in which cells are compared.")
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
+    most_called: float = setting(
+        2.0,
+        low=1.0,
+        high=100.0,
+        unit="times the expected rate",
+        doc="A threshold that calls more than this is not believed; the expected share is called.",
+        advanced=True,
+    )
     threshold_temperature: float = dial(
         10.0,
         low=1.0,
@@ -105,7 +116,9 @@ class DifferentiableDoubletScorer(Operator):
     ``r = sim_doublet_ratio``, the smoothed share ``q = (simulated + 1) / (k + 2)`` is simulated;
     ``score = q rho / r / (1 - rho - q (1 - rho - rho / r))`` with the expected rate ``rho``. The
     threshold lies in the valley between simulated doublets of one kind of cell, which nobody can
-    tell from a cell, and of two. A doublet of two cells of one kind stays hidden.
+    tell from a cell, and of two. A doublet of two cells of one kind stays hidden. Where the valley
+    parts off less than a tenth of them, or calls more than ``most_called`` times the expected rate,
+    the expected share of cells is called instead; ``threshold_rule`` says which.
 
     Not prepared: runs the whole method on the cells given, with gradients through all of it, axes
     included; a single cell gets the expected rate. Prepared: the reference (at most 20 000 cells
@@ -132,13 +145,10 @@ class DifferentiableDoubletScorer(Operator):
     Config = DoubletScorerConfig
     inputs = (
         COUNTS,
-        Port(
-            "batch_labels",
-            "cells",
-            Kind.LABELS,
-            "Which batch (run, lane) each cell comes from: only cells of one can share a droplet.",
+        replace(
+            BATCH_LABELS,
+            doc="Batch (run, lane) of each cell: only cells of one can share a droplet.",
             optional=True,
-            classes="batches",
         ),
     )
     outputs = (
@@ -158,6 +168,7 @@ class DifferentiableDoubletScorer(Operator):
             call=True,
         ),
         Port("threshold", "", Kind.PARAMETER, "Score above which a cell is called a doublet."),
+        Port("threshold_rule", "", Kind.PARAMETER, "How it was found.", words=RULES),
         Port("simulated_scores", "simulated", Kind.PARAMETER, "Scores of simulated doublets."),
     )
     reach = "population"
@@ -185,22 +196,12 @@ class DifferentiableDoubletScorer(Operator):
         self.simulated_shares = Buffer(jnp.zeros(2))
         kind = nnx.Param if config.learnable_threshold else Buffer
         self.threshold_share = kind(jnp.asarray(0.5))
+        self.threshold_rule = Buffer(jnp.asarray(0))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
-        counts = np.asarray(arrays["counts"], np.float32)
-        batches = arrays.get("batch_labels")
-        full = counts.sum(axis=1) > 0
-        if full.sum() < 3:
-            raise DataError(
-                f"has {int(full.sum())} cells with counts; doublets of them cannot be simulated.",
-                fix="Choose data with more cells, or take this block out.",
-                where="counts",
-            )
-        if not full.all():
-            counts = counts[full]
-            batches = None if batches is None else np.asarray(batches)[full]
+        counts, batches = cells_with_counts(arrays["counts"], arrays.get("batch_labels"))
         if first:
             self.pair_key[...] = jax.random.key_data(key)
         found = self._reference(counts, None if batches is None else jnp.asarray(batches))
@@ -212,11 +213,11 @@ class DifferentiableDoubletScorer(Operator):
         self.simulated_shares = Buffer(shares)
         if first or not self.config.learnable_threshold:
             rate, ratio = self.dial("expected_doublet_rate"), self._ratio(found)
-            threshold, there = valley_threshold(doublet_odds(shares, rate, ratio))
-            share = share_of_odds(threshold, rate, ratio)
-            if not there:
-                share = jnp.quantile(self._shares(found.observed, found), 1 - rate)
-            self.threshold_share[...] = share
+            scores = doublet_odds(self._shares(found.observed, found), rate, ratio)
+            simulated = doublet_odds(shares, rate, ratio)
+            threshold, rule = plausible_threshold(scores, simulated, rate, self.config.most_called)
+            self.threshold_share[...] = share_of_odds(threshold, rate, ratio)
+            self.threshold_rule[...] = rule
         self.fitted = True
 
     def __call__(
@@ -227,7 +228,7 @@ class DifferentiableDoubletScorer(Operator):
         if not self.fitted and len(counts) < 2:
             warn_untrained(type(self).__name__)
             alone = jnp.broadcast_to(rate, (len(counts),)) + 0.0 * jnp.sum(counts, axis=1)
-            return self._called(alone, jnp.asarray(0.5), jnp.zeros(0))
+            return self._called(alone, jnp.asarray(0.5), jnp.asarray(NO_VALLEY), jnp.zeros(0))
         if self.fitted:
             reference = self._stored()
             ratio = self._ratio(reference)
@@ -238,24 +239,25 @@ class DifferentiableDoubletScorer(Operator):
                 rate,
                 ratio,
             )
-            return self._called(scores, doublet_odds(share, rate, ratio), simulated)
+            threshold = doublet_odds(share, rate, ratio)
+            return self._called(scores, threshold, self.threshold_rule[...], simulated)
         reference = self._reference(counts, batch_labels)
         ratio = self._ratio(reference)
         shares = self._shares(reference.simulated, reference, simulated_queries=True)
         simulated = doublet_odds(shares, rate, ratio)
         scores = doublet_odds(self._shares(reference.observed, reference), rate, ratio)
-        threshold, there = valley_threshold(simulated)
-        threshold = jnp.where(there, threshold, jnp.quantile(scores, 1 - rate))
-        return self._called(scores, threshold, simulated)
+        threshold, rule = plausible_threshold(scores, simulated, rate, self.config.most_called)
+        return self._called(scores, threshold, rule, simulated)
 
     def _called(
-        self, scores: jax.Array, threshold: jax.Array, simulated: jax.Array
+        self, scores: jax.Array, threshold: jax.Array, rule: jax.Array, simulated: jax.Array
     ) -> dict[str, jax.Array]:
         softness = self.dial("temperature") / self.dial("threshold_temperature")
         return {
             "doublet_scores": scores,
             "predicted_doublets": soft_ops.greater(scores, threshold, softness=softness),
             "threshold": threshold,
+            "threshold_rule": rule,
             "simulated_scores": simulated,
         }
 

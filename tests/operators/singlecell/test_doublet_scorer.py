@@ -12,9 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableDoubletScorer, DoubletScorerConfig
+from diffbio_engine.parts import doublet_scores
 from diffbio_engine.parts.doublet_reference import make_reference
 from diffbio_engine.parts.doublet_scores import (
     doublet_odds,
+    plausible_threshold,
     share_of_odds,
     simulated_share,
     valley_threshold,
@@ -203,3 +205,33 @@ def test_a_learnable_threshold_gets_a_gradient(ref):
 
     slope = nnx.jit(nnx.grad(called))(block)["threshold_share"][...]
     assert float(slope) < 0  # a higher threshold calls fewer
+
+
+def test_an_implausible_valley_is_not_the_threshold_and_the_rule_is_told():
+    rng = np.random.default_rng(0)
+    cells, rate = rng.beta(1, 20, 1000), 0.06
+    clear = np.concatenate([rng.normal(0.1, 0.02, 500), rng.normal(0.8, 0.05, 500)])
+    few = np.concatenate([rng.normal(0.1, 0.02, 980), rng.normal(0.8, 0.05, 20)])
+    early = np.concatenate([rng.normal(0.0, 0.002, 300), rng.normal(0.05, 0.01, 700)])
+    wanted = {"VALLEY": clear, "FEW_SEEN": few, "TOO_MANY": early}
+    for name, simulated in wanted.items():
+        threshold, rule = plausible_threshold(jnp.asarray(cells), jnp.asarray(simulated), rate, 2.0)
+        assert int(rule) == getattr(doublet_scores, name)
+        if name == "VALLEY":
+            assert 0.2 < threshold < 0.7
+        else:
+            assert np.mean(cells > float(threshold)) == pytest.approx(rate, abs=2e-3)
+    assert len(doublet_scores.RULES) == 4
+
+
+def test_no_more_than_twice_the_expected_rate_is_called():
+    # One kind of cell whose depth varies: nothing to tell doublets by, and no plausible valley.
+    rng = np.random.default_rng(1)
+    depth = np.exp(rng.normal(0, 0.7, (300, 1)))
+    counts = rng.poisson(depth * rng.gamma(2.0, 1.0, (1, 60))).astype(np.float32)
+    settings = {"n_genes": 60, "n_neighbors": 10, "n_pca_components": 5}
+    block = DifferentiableDoubletScorer(DoubletScorerConfig(**settings))
+    block.prepare({"counts": counts}, jax.random.key(0))
+    out = nnx.jit(lambda block, counts: block(counts))(block, counts)
+    share = float(np.mean(np.asarray(out["predicted_doublets"]) > 0.5))
+    assert share <= 0.13 and 0 <= int(out["threshold_rule"]) <= 3
