@@ -48,13 +48,13 @@ def serve(connection: socket.socket, told: dict[str, Any]) -> None:
             asked, _ = receive(connection)
         except EOFError:
             return
-        allow_time(limits.seconds + 5)
+        allow_time(limits)
         content, arrays = _answered(reader, asked)
         try:
             send(connection, content, arrays)
         except MemoryError:
             send(connection, {"trouble": "memory"})
-        allow_time(0)
+        allow_time(None)
 
 
 def _answered(reader: "Reader", asked: dict[str, Any]) -> Answer:

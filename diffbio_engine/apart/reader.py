@@ -56,18 +56,13 @@ class Reader:
 
     def ask(self, question: str, **told: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Asks, and waits for the answer; anything but a good one ends the reader."""
-        seconds = self._limits.seconds
+        wall = self._limits.wall_seconds
         try:
             send(self._line, {"question": question, "with": told})
-            content, arrays = receive(self._line, time.monotonic() + seconds)
+            content, arrays = receive(self._line, time.monotonic() + wall)
         except TimeoutError:
             self.end()
-            raise DataError(
-                f"Reading {self._name} ({self._limits.size_in_words()}) took longer than the "
-                f"{seconds:.0f} seconds that a file of this size may take, and was stopped.",
-                fix="Bring it as an h5ad file, or a smaller part of it; an administrator can "
-                "allow more by READ_SECONDS.",
-            ) from None
+            raise self._too_long() from None
         except GarbledError as error:
             self.end()
             _LOG.warning("the reader of %s answered with %s", self._name, error.what)
@@ -100,10 +95,19 @@ class Reader:
     def is_gone(self) -> bool:
         return self._status is not None
 
+    def _too_long(self) -> DataError:
+        return DataError(
+            f"Reading {self._name} ({self._limits.size_in_words()}) took longer than the "
+            f"{self._limits.seconds:.0f} seconds of computing that a file of this size may take, "
+            "and was stopped.",
+            fix="Bring it as an h5ad file, or a smaller part of it; an administrator can "
+            "allow more by READ_SECONDS.",
+        )
+
     def _broken(self, status: int) -> DataError:
         if status in (-signal.SIGXCPU, -signal.SIGALRM):
-            how = "took too long"
-        elif status < 0 and status != -signal.SIGKILL:
+            return self._too_long()
+        if status < 0 and status != -signal.SIGKILL:
             how = f"broke down ({signal.Signals(-status).name})"
         else:
             how = "was stopped"

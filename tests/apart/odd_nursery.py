@@ -18,6 +18,9 @@ def _inspect(self, path: str, options: dict):
     if how == "hang":
         signal.setitimer(signal.ITIMER_REAL, 0)
         time.sleep(60)
+    if how == "spin":
+        while True:
+            pass
     if how == "slow":
         time.sleep(0.6)
     if how == "garbage":

@@ -19,23 +19,29 @@ from app.cell_colours import by_gene
 from app.datasets import card_of, card_with
 from app.runs import Server
 from app.session import Session
-from diffbio_engine.apart import Readers
+from diffbio_engine.apart import Readers, Stop
 from diffbio_engine.errors import DataError
 
 HERE = Path(__file__).parent
 ODD = (sys.executable, str(HERE.parent / "apart/odd_nursery.py"))
 
 
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory):
+    """Readers that misbehave at files of certain names."""
+    made = Readers(command=ODD, scratch=tmp_path_factory.mktemp("scratch"), most=3)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A real server whose readers misbehave at files of certain names."""
-    readers = Readers(command=ODD, scratch=tmp_path / "scratch", most=3)
+def server(readers, tmp_path, monkeypatch):
+    """A real server with these readers."""
     monkeypatch.setattr(app.datasets, "READERS", readers)
     monkeypatch.setattr(app.cell_colours, "READERS", readers)
     made = Server(tmp_path / "data", spare=False, command=["true"])
     yield made
     made.close()
-    readers.close()
 
 
 def tab_of(server, owner):
@@ -58,9 +64,10 @@ def known(server, owner, name):
 
 def test_four_hanging_looks_of_one_person_do_not_stop_anothers_work(server):
     eve, ada = tab_of(server, "eve"), tab_of(server, "ada")
+    stop = Stop()
     for i in range(4):
         hostile_one = known(server, "eve", f"hang.{i}.h5ad")
-        eve.read(lambda h=hostile_one: card_with(eve, h.id))
+        eve.read(lambda h=hostile_one: card_with(eve, h.id, stop))
     time.sleep(0.3)
     fine, shown, listed = known(server, "ada", "fine.h5ad"), [], []
     began = time.monotonic()
@@ -68,6 +75,7 @@ def test_four_hanging_looks_of_one_person_do_not_stop_anothers_work(server):
     eve.work(lambda: server.engine.runs("eve"), listed.append)  # her other work goes on, too
     eventually(lambda: shown and listed)
     assert time.monotonic() - began < 5 and shown[0].n_cells == 3
+    stop.set()
 
 
 @pytest.mark.parametrize("name", ["crash.h5ad", "abort.zip", "gulp.csv", "garbage.h5ad"])
