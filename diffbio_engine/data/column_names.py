@@ -1,5 +1,6 @@
 """What the columns of a table of cells are called: batches, types, times, conditions, slices."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -51,6 +52,21 @@ _SIDES = {
     "case", "cases", "patient", "adjacent", "primary", "metastasis", "metastatic", "severe", "mild",
     "young", "old", "aged", "ad", "hc", "naive", "vaccinated",
 }  # fmt: skip
+# Words by which people name types of cells.
+_TYPE_WORDS = {
+    "cd4", "cd8", "cd14", "cd16", "nk", "tcell", "tcells", "bcell", "bcells",
+    "mono", "monocyte", "monocytes", "macrophage", "macrophages", "dc", "dendritic", "neutrophil",
+    "neutrophils", "megakaryocyte", "megakaryocytes", "platelet", "platelets", "erythrocyte",
+    "erythroid", "treg", "neuron", "neurons", "astrocyte", "astrocytes", "microglia",
+    "oligodendrocyte", "oligodendrocytes", "opc", "fibroblast", "fibroblasts", "endothelial",
+    "epithelial", "pericyte", "pericytes", "hepatocyte", "hepatocytes", "keratinocyte",
+    "keratinocytes", "myeloid", "lymphoid", "progenitor", "progenitors", "hsc", "enterocyte",
+    "enterocytes",
+}  # fmt: skip
+
+_SOME_CELL = re.compile(
+    r"\b(t|b|nk|plasma|stem|mast|alpha|beta|delta|ductal|acinar|goblet|basal|ciliated)[ _-]?cell"
+)
 
 
 class Column(Protocol):
@@ -158,3 +174,13 @@ def sides_of_a_comparison(values: Sequence[str]) -> bool:
     said = [set(words_of(v.lower().replace("wild type", "wildtype"))) for v in values]
     stems = [frozenset(words & _SIDES) for words in said]
     return all(stems) and len(set(stems)) == len(stems)
+
+
+def names_of_types(values: Sequence[str]) -> bool:
+    """Whether most values name types of cells."""
+
+    def is_type(value: str) -> bool:
+        words = {*words_of(value), *value.lower().split()}
+        return bool(words & _TYPE_WORDS) or bool(_SOME_CELL.search(value.lower()))
+
+    return len(values) > 1 and sum(map(is_type, values)) > 0.6 * len(values)

@@ -136,7 +136,9 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
         numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
         if numeric:
             return column.to_numpy(np.float32)
-        return without_unknown(labels_of(column)) if port == LABELS else labels_of(column)
+        if port == LABELS:
+            return without_unknown(labels_of(column))
+        return _with_missing_said(labels_of(column), column, place)
     if table == "var":
         values = dataset.column(name, "var").to_numpy(np.float32)
         return values / values.sum() if port == "ambient_profile" else values
@@ -192,6 +194,17 @@ def labels_of(column: pd.Series) -> Labels:
             names.append(UNASSIGNED)
         codes[missing] = names.index(UNASSIGNED)
     return Labels(codes, names)
+
+
+def _with_missing_said(labels: Labels, column: pd.Series, place: str) -> Labels:
+    n = int(column.isna().sum())
+    if not n:
+        return labels
+    said = (
+        f"{n:,} of {len(column):,} cells have no value in {place}: they count as a group of their"
+        f" own, '{UNASSIGNED}'."
+    )
+    return Labels(labels.codes, labels.names, (said,))
 
 
 def without_unknown(labels: Labels) -> Labels:

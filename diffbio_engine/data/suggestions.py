@@ -8,6 +8,7 @@ from diffbio_engine.data.column_names import (
     called_labels,
     called_slices,
     called_times,
+    names_of_types,
     sides_of_a_comparison,
 )
 from diffbio_engine.data.counts_place import counts_place
@@ -91,6 +92,11 @@ def _why_no_batch(column: ColumnPreview) -> str:
         return (
             f"obs/{column.name} looks like biology, not like batches: {column.biology}. Correcting"
             " for it would take that away"
+        )
+    if names_of_types(column.values):
+        return (
+            f"obs/{column.name} looks like biology: its values ({shown}) are called like types of"
+            " cells. Correcting for it would take their differences away"
         )
     # Who calls a column "batch" means it, whatever its values are called.
     if "batch" not in words_of(column.name) and sides_of_a_comparison(column.values):

@@ -1,14 +1,19 @@
 """Columns and matrices are taken for what they are, by their names and by what is in them."""
 
-from dataclasses import replace
-
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from diffbio_engine.data import Dataset, batch_candidates, inspect, simulate_batches
+from diffbio_engine.data import (
+    Dataset,
+    Fields,
+    batch_candidates,
+    inspect,
+    open_source,
+    simulate_batches,
+)
 from diffbio_engine.data.column_names import called_batches, called_labels, called_times
 from diffbio_engine.data.preview import ColumnPreview, preview_of
 from diffbio_engine.data.suggestions import suggest
@@ -69,6 +74,23 @@ def test_a_column_whose_groups_are_the_cell_types_is_no_batch(simulated):
         assert "batch_labels" not in found.fields, obs.keys()
         assert "looks like biology" in " ".join(found.notes)
         assert preview.as_dict()["obs"][0]["biology"]
+
+
+def test_values_that_are_called_like_types_are_no_batches(simulated):
+    half = np.arange(simulated.n_obs) % 2
+    for names in (["T cells", "B cells"], ["CD14 Mono", "NK"], ["Astrocytes", "Neurons"]):
+        _, found = told(simulated, sample=np.array(names)[half])
+        assert "batch_labels" not in found.fields and "called like types" in found.notes[0]
+    _, found = told(simulated, sample=np.array(["jurkat", "t293"])[half])
+    assert found.fields["batch_labels"] == "obs/sample"
+
+
+def test_cells_without_a_batch_are_counted(simulated):
+    data = simulated.copy()
+    data.obs["batch"] = pd.Categorical(["a", "b", None, "b"] * 100)
+    fields = Fields({"batch_labels": "obs/batch"})
+    cells = open_source(Dataset.from_anndata(data), fields, fields)
+    assert "100 of 400 cells have no value in obs/batch" in cells.notes[0]
 
 
 def test_strong_batches_are_batches_with_and_without_known_types(simulated):
@@ -208,4 +230,3 @@ def test_real_batches_are_found_and_real_types_are_none(shared_data, name, batch
         data.obs = pd.DataFrame({"sample": types}, index=data.obs_names)
         found = preview_of(Dataset.from_anndata(data))
         assert batch_candidates(found) == [] and found.obs[0].biology
-        assert batch_candidates(replace(found, obs=(replace(found.obs[0], biology=""),)))
