@@ -18,6 +18,7 @@ from app.session import DatasetCard, Session
 from app.uploads import DESKS
 from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
+from diffbio_engine.data.times import times_in_order
 from diffbio_engine.errors import DataError, UserError
 
 _HERE = Path(__file__).parent
@@ -235,7 +236,10 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
     """Where one port may find its array, and where it does now; None if nowhere."""
     p = card.preview
     if port == "counts":
-        places = [(m["place"], f"{m['place']} ({m['holds']})") for m in p.get("matrices", ())]
+        places = [
+            (m["place"], f"{m['place']} ({m['holds']}{', doubted' if m.get('doubt') else ''})")
+            for m in p.get("matrices", ())
+        ]
     elif port in ("embeddings", "spatial_coords"):
         places = [
             (f"obsm/{k}", f"{k} ({s[-1]} columns)")
@@ -265,5 +269,14 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
 
 
 def _of_column(column: dict[str, Any], port: str) -> str:
-    doubt = ", looks like biology" if port == "batch_labels" and column.get("biology") else ""
-    return f"{column['n_values']:,} values{doubt}"
+    said = f"{column['n_values']:,} values"
+    if port == "batch_labels" and column.get("biology"):
+        return f"{said}, looks like biology"
+    if port == "time_points" and column.get("values"):
+        ordered = column["values"] if column.get("ordered") else None
+        try:
+            names = times_in_order(column["values"], ordered=ordered).names
+        except DataError:
+            return f"{said}, no times"
+        return " → ".join(names if len(names) < 6 else [*names[:3], "…", names[-1]])
+    return said

@@ -18,6 +18,21 @@ def test_a_real_file_is_told_in_words_with_its_choices(shared_data):
     assert places["counts"] == "X" and places["labels"] == "obs/cell_type"
 
 
+def test_what_a_column_is_about_is_said_where_it_is_chosen():
+    def column(name, *values, **more):
+        told = {"kind": "categorical", "n_values": len(values), "missing": 0, "examples": values}
+        return {"name": name, "values": list(values), **told, **more}
+
+    columns = [column("day", "d10", "d2"), column("kind", "a", "b", biology="its groups are types")]
+    fields = {"batch_labels": "obs/kind", "time_points": "obs/day"}
+    said = shown(DatasetCard("1", "x", "x.h5ad", 9, 9, fields, {"obs": columns}))
+    choices = {f["port"]: f for f in said["fields"]}
+    titles = {port: [o["title"] for o in f["options"]] for port, f in choices.items()}
+    assert titles["time_points"] == ["none", "day (d2 → d10)", "kind (2 values, no times)"]
+    assert titles["batch_labels"][2] == "kind (2 values, looks like biology)"
+    assert choices["batch_labels"]["help"].startswith("This column looks like biology: its groups")
+
+
 def test_the_server_folder_lists_what_can_be_read(tmp_path):
     (tmp_path / "sample").mkdir()
     (tmp_path / "sample/matrix.mtx.gz").touch()
