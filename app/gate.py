@@ -6,12 +6,13 @@ import secrets
 import threading
 import time
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bokeh.server.auth_provider import AuthProvider
 from bokeh.server.views.autoload_js_handler import AutoloadJsHandler
+from bokeh.server.views.doc_handler import DocHandler
 from bokeh.server.views.ws import WSHandler
 from bokeh.util.token import check_token_signature, get_token_payload
 from panel.config import config
@@ -30,6 +31,8 @@ _NOBODY = {"", ALONE, "guest", "default_user"}
 _SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
 _SESSION_HEADERS = ("Bokeh-Session-Id", "Bokeh-Token")
 _MOST_LEFT = 50_000
+# Of one person; where nobody signs in, of all.
+_MOST_PAGES, _PAGES_SECONDS = 90, 60.0
 
 
 class Gate(AuthProvider):
@@ -46,6 +49,7 @@ class Gate(AuthProvider):
     ):
         self.people, self.inner, self.secret = people, inner, secret
         self._guard = threading.Lock()
+        self._pages: dict[str, deque[float]] = {}
         self._left: OrderedDict[str, float] = OrderedDict()
         self._sockets: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
         super().__init__()
@@ -163,9 +167,22 @@ class Gate(AuthProvider):
                 return None
             self._sockets[handler] = person, self._cookie(handler, "login") or ""
         elif request.method == "GET":
+            if isinstance(handler, DocHandler):
+                self._count_page(person)
             request.person = person  # into the token of the session, by app/app_hooks.py
             _ = handler.xsrf_token  # sets its cookie
         return person
+
+    def _count_page(self, person: str) -> None:
+        """Each page costs the server a moment, in which nobody else is served."""
+        now = time.monotonic()
+        with self._guard:
+            opened = self._pages.setdefault(person, deque(maxlen=_MOST_PAGES))
+            full = len(opened) == _MOST_PAGES and now - opened[0] < _PAGES_SECONDS
+            if not full:
+                opened.append(now)
+        if full:
+            raise HTTPError(429, reason="Too many pages were opened; wait a minute")
 
     def _opened_by(self, handler: Any, person: str) -> bool:
         """Whether the token that a socket brings was given to this person by this server."""

@@ -1,0 +1,45 @@
+"""What the gate decides by itself, without a server; `tests/security` attacks a real one."""
+
+from types import SimpleNamespace
+
+import pytest
+from tornado.web import HTTPError
+
+from app import gate
+from app.gate import ALONE, Gate, person_of
+
+
+def asking(provider):
+    """A request to one of our own routes."""
+    return SimpleNamespace(
+        application=SimpleNamespace(auth_provider=provider), get_cookie=lambda name: None
+    )
+
+
+def test_where_nobody_signs_in_everybody_is_one_person():
+    assert person_of(asking(Gate())) == ALONE
+
+
+def test_where_people_sign_in_nobody_is_let_in_without():
+    people = SimpleNamespace(mark=lambda name: "mark")
+    with pytest.raises(HTTPError, match="Please sign in"):
+        person_of(asking(Gate(people, secret="secret")))
+
+
+def test_a_login_that_is_not_ours_closes_our_routes():
+    theirs = SimpleNamespace(get_user=lambda handler: "ada", get_user_async=None)
+    with pytest.raises(HTTPError, match=r"app\.serve"):
+        person_of(asking(theirs))
+
+
+def test_a_person_opens_ninety_pages_a_minute_and_no_more(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(gate.time, "monotonic", lambda: now[0])
+    guard = Gate()
+    for _ in range(90):
+        guard._count_page("ada")
+    with pytest.raises(HTTPError, match="Too many pages"):
+        guard._count_page("ada")
+    guard._count_page("bob")
+    now[0] = 61.0
+    guard._count_page("ada")
