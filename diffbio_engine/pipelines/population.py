@@ -167,10 +167,15 @@ def prepare(
             known.update(
                 {p: v for p, v in found.items() if plan.port(p).per_cell and not _is_wide(plan, p)}
             )
-        key = _fold(jax.random.key(seed), f"prepare {block.id}")
+        key = preparing_key(seed, block.id)
         pipeline.blocks[block.id].prepare(arrays, key, first=first)
         # What later blocks saw of this one is no longer true.
         known = {p: v for p, v in known.items() if not _comes_after(plan, p, block.id)}
+
+
+def preparing_key(seed: int, block: str) -> jax.Array:
+    """The key that a block is given each time when it looks at all cells."""
+    return _fold(jax.random.key(seed), f"prepare {block}")
 
 
 def _is_wide(plan: Any, port: str) -> bool:

@@ -9,6 +9,7 @@ from diffbio_engine.bundles import result_places
 from diffbio_engine.data import CellSource, sample_cells
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
+from diffbio_engine.pipelines.population import preparing_key
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.runs.findings import Findings
 from diffbio_engine.runs.gathering import finding_ports, findings_of, shares_ports
@@ -24,12 +25,18 @@ _SHARE = 0.25
 class Scene:
     """Takes snapshots of a pipeline that is being trained.
 
+    The last pass of a training lays a map out once more, cell by cell; where it will, so do the
+    maps before it, or clouds would turn to something else in the last moment.
+
     After a dial was turned only the blocks behind that dial are computed again, from the values
     of the last whole snapshot; so a slider is seen in the map at once.
     """
 
-    def __init__(self, plan: Plan, cells: CellSource, seed: int = 0) -> None:
-        self.plan, self.cells = plan, cells
+    def __init__(
+        self, plan: Plan, cells: CellSource, seed: int = 0, *, settles: bool = False
+    ) -> None:
+        """``settles``: whether the training ends with looking at all cells once more."""
+        self.plan, self.cells, self.seed, self._settles = plan, cells, seed, settles
         sampled = cells.n_cells > _MOST_DRAWN
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
         self.maps = maps_of(plan)
@@ -71,6 +78,7 @@ class Scene:
         began = time.perf_counter()
         ports = (*self.ports, *self.kept)
         self._known = values_of_cells(pipeline, self.cells, ports, rows=self.rows)
+        self._lay_out_as_at_the_end(pipeline, self.maps)
         took = time.perf_counter() - began
         self._due = time.perf_counter() + max(0.2, took / _SHARE)
         return self._drawn()
@@ -84,7 +92,39 @@ class Scene:
         if changed:
             found = values_of_cells(pipeline, self.cells, changed, rows=self.rows, given=given)
             self._known |= found
+            self._lay_out_as_at_the_end(pipeline, changed)
         return self._drawn()
+
+    def _lay_out_as_at_the_end(self, pipeline: Pipeline, ports: tuple[str, ...]) -> None:
+        """Places cells as the last pass would, for the blocks whose maps it lays out again."""
+        for port in self.maps if self._settles else ():
+            block_id = port.partition(".")[0]
+            again = getattr(pipeline.blocks[block_id], "laid_out_again", None)
+            if again is None or port not in ports:
+                continue
+            wires = {n: w.source for n, w in self.plan.blocks[block_id].sources.items()}
+            missing = tuple(s for s in wires.values() if s not in self._known)
+            values = self._known | self._values(pipeline, missing, self._known)
+            arrays = {name: values[source] for name, source in wires.items()}
+            places = again(arrays, preparing_key(self.seed, block_id))
+            if places is None:
+                continue
+            self._known[port] = places
+            # What stands on the map is worked out from the map that is seen.
+            behind = tuple(
+                p
+                for p in self._known
+                if p.partition(".")[0] != block_id and block_id in self.plan.ancestors((p,))
+            )
+            given = {p: v for p, v in self._known.items() if p not in behind}
+            self._known |= self._values(pipeline, behind, given)
+
+    def _values(
+        self, pipeline: Pipeline, ports: tuple[str, ...], given: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        if not ports:
+            return {}
+        return values_of_cells(pipeline, self.cells, ports, rows=self.rows, given=given)
 
     def findings(self, step: int, pipeline: Pipeline, marked: Marked | None = None) -> Findings:
         """What was found besides the map, as of the last whole snapshot."""

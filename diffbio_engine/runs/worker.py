@@ -95,7 +95,9 @@ class Worker:
         losses = tuple(self.opened.pipeline.plan.losses)
         self._columns = ("total", *losses)
         self._resume_or_prepare()
-        self.scene = Scene(self.opened.pipeline.plan, self.opened.cells, self.spec.seed)
+        plan, stages = self.opened.pipeline.plan, self.training.stages
+        ends_anew = any(stage.refresh_every for stage in stages)
+        self.scene = Scene(plan, self.opened.cells, self.spec.seed, settles=ends_anew)
         self.writer.begin(self._columns, start=self.training.step)
         self._obey(self.writer.control())
         self._say("", "Drawing the first map")

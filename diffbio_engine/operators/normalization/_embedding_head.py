@@ -1,5 +1,7 @@
 """A map: the network that places cells, its curve, and the cells whose places are known."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,7 @@ from diffbio_engine.parts.map_anchors import anchor_spacing, place_among_anchors
 from diffbio_engine.parts.projection_network import ProjectionNetwork
 
 _SMALLEST_CURVE = 1e-2
+_PLACED_AT_ONCE = 1024
 
 
 class EmbeddingHead(nnx.Module):
@@ -52,6 +55,12 @@ class EmbeddingHead(nnx.Module):
         """``a`` and ``b``, positive whatever training did to them."""
         a, b = jnp.maximum(self.curve_params[...], _SMALLEST_CURVE)
         return (a, b) if self.learnable_curve else jax.lax.stop_gradient((a, b))
+
+    @property
+    def is_as_laid_out(self) -> bool:
+        """Whether the network is still the one that the anchors were made with."""
+        now, then = self.projection_backbone.output.kernel[...], self.anchored_weights[...]
+        return now.shape == then.shape and bool(jnp.array_equal(now, then))
 
     def by_network(self, features: jax.Array) -> jax.Array:
         """The network's places, (cells, components)."""
@@ -132,3 +141,19 @@ class EmbeddingHead(nnx.Module):
         output = self.projection_backbone.output.kernel[...]
         unchanged = jnp.all(output == self.anchored_weights[...])
         return jax.lax.cond(unchanged, added, lambda: jnp.zeros_like(places))
+
+
+@nnx.jit
+def _place(block: Any, features: jax.Array) -> jax.Array:
+    return block.place(jnp.asarray(features))
+
+
+def placed_in_chunks(block: Any, features: Any) -> np.ndarray:
+    """What ``block.place`` gives for any number of cells, as numpy: (cells, components)."""
+    features = np.asarray(features, np.float32)
+    n_whole = -(-len(features) // _PLACED_AT_ONCE) * _PLACED_AT_ONCE
+    padded = np.zeros((n_whole, features.shape[1]), np.float32)
+    padded[: len(features)] = features
+    # Always the same shape, so that it is compiled once for any number of cells.
+    chunks = np.split(padded, range(_PLACED_AT_ONCE, n_whole, _PLACED_AT_ONCE))
+    return np.concatenate([_place(block, jnp.asarray(chunk)) for chunk in chunks])[: len(features)]

@@ -22,7 +22,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import SettingError
-from diffbio_engine.operators.normalization._embedding_head import EmbeddingHead
+from diffbio_engine.operators.normalization._embedding_head import EmbeddingHead, placed_in_chunks
 from diffbio_engine.parts.fuzzy_graph import FuzzyGraph, dense_fuzzy_graph, find_ab, fuzzy_graph
 from diffbio_engine.parts.map_objective import (
     cross_entropy,
@@ -36,7 +36,6 @@ from diffbio_engine.parts.neighbours import nearest_neighbours
 from diffbio_engine.parts.projection_training import train_on_graph
 
 _UNITS_PER_WIDTH = 32
-_PLACED_AT_ONCE = 1024
 # Cells that are laid out one by one for the start; the network places the others.
 _CELLS_LAID_OUT = 12_000
 
@@ -221,11 +220,27 @@ class DifferentiableUMAP(Operator):
         graph = self._graph(features, seed)
         self.graph_indices = TrainingBuffer(jnp.asarray(graph.indices))
         self.graph_weights = TrainingBuffer(jnp.asarray(graph.shares))
+        self._lay_out(features, graph, seed, first=first)
+        self.fitted = True
+
+    def laid_out_again(self, arrays: Mapping[str, np.ndarray], key: jax.Array) -> np.ndarray | None:
+        """The map as a refresh would make it now; None where the block gives that one anyway."""
+        if not self.fitted or self.embedding_head.is_as_laid_out:
+            return None
+        features = np.asarray(arrays["features"], np.float32)
+        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+        copy = nnx.clone(self)
+        copy._lay_out(features, None, seed, first=False)
+        return copy.transform(features)
+
+    def _lay_out(
+        self, features: np.ndarray, graph: FuzzyGraph | None, seed: int, *, first: bool
+    ) -> None:
         if len(features) > _CELLS_LAID_OUT:
             random = np.random.default_rng(seed)
             chosen = random.choice(len(features), _CELLS_LAID_OUT, replace=False)
-            features = features[np.sort(chosen)]
-            graph = self._graph(features, seed)
+            features, graph = features[np.sort(chosen)], None
+        graph = graph or self._graph(features, seed)
         self.embedding_head.lay_out(
             np.asarray(self._seen(features)),
             graph,
@@ -235,7 +250,6 @@ class DifferentiableUMAP(Operator):
             seed=seed,
             first=first,
         )
-        self.fitted = True
 
     def neighbour_graph(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Neighbours and shares, (cells, k) each: a cell drawn evenly and then its neighbour by
@@ -269,15 +283,7 @@ class DifferentiableUMAP(Operator):
 
     def transform(self, features: Any) -> np.ndarray:
         """The map of cells, old or new, as numpy: (cells, components)."""
-        features = np.asarray(features, np.float32)
-        n_whole = -(-len(features) // _PLACED_AT_ONCE) * _PLACED_AT_ONCE
-        padded = np.zeros((n_whole, features.shape[1]), np.float32)
-        padded[: len(features)] = features
-        # Always the same shape, so that it is compiled once for any number of cells.
-        chunks = np.split(padded, range(_PLACED_AT_ONCE, n_whole, _PLACED_AT_ONCE))
-        return np.concatenate([_place(self, jnp.asarray(chunk)) for chunk in chunks])[
-            : len(features)
-        ]
+        return placed_in_chunks(self, features)
 
     def _graph(self, features: np.ndarray, seed: int) -> FuzzyGraph:
         k = self._n_others(len(features))
@@ -291,8 +297,3 @@ class DifferentiableUMAP(Operator):
     def _seen(self, features: Any) -> Any:
         """The features as the distance sees them."""
         return unit_rows(features) if self.config.metric == "cosine" else features
-
-
-@nnx.jit
-def _place(block: DifferentiableUMAP, features: jax.Array) -> jax.Array:
-    return block.place(jnp.asarray(features))
