@@ -9,14 +9,19 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app import looks
 from app.cell_colours import port_title
 from app.map_drawing import Drawn, Wish, has_own_names, selection_card
 from app.map_frames import MapFrame
 from app.session import Session
 from app.titles import told_apart
+from app.waiting_words import why_it_takes
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent / "views"
+# Over everything but dialogs and notices.
+_FULL = """:host(.fills-the-window) { position: fixed !important; inset: 0; z-index: 1250;
+    width: 100vw !important; height: 100vh !important; }"""
 _CSS = (_HERE / "live_map.css").read_text(encoding="utf-8")
 
 
@@ -35,6 +40,7 @@ class MapBar(JSComponent):
     suggestions = param.List()
     fade = param.Boolean(True)
     zoomed = param.Boolean(False)
+    full = param.Boolean(False, doc="Whether the map fills the window.")
 
     _esm = _esm("map_bar.js")
     _stylesheets = [_CSS]
@@ -73,24 +79,10 @@ class MapStage(JSComponent):
     title = param.String()
     sentence = param.String()
     badge = param.String()
+    why = param.String(doc="Why this may take; said once it does.")
+    waits = param.Boolean(False, doc="Whether somebody waits: then it says for how long.")
 
-    _esm = """
-    export function render({ model }) {
-      const stage = document.createElement("div")
-      stage.className = "stage"
-      const draw = () => {
-        stage.innerHTML = `<div class="words"><b></b><span></span></div><div class="badge"></div>`
-        stage.querySelector("b").textContent = model.title
-        stage.querySelector("span").textContent = model.sentence
-        stage.querySelector(".words").hidden = !model.title
-        stage.querySelector(".badge").textContent = model.badge
-        stage.querySelector(".badge").hidden = !model.badge
-      }
-      for (const name of ["title", "sentence", "badge"]) model.on(name, draw)
-      draw()
-      return stage
-    }
-    """
+    _esm = _esm("map_stage.js")
     _stylesheets = [_CSS]
 
 
@@ -194,6 +186,13 @@ def words_without_map(session: Session) -> tuple[str, str]:
     return "No run yet", f"Press Run: {cells}"
 
 
+def stage_words(session: Session) -> dict[str, Any]:
+    """The same as the stage takes it, with why it may take while somebody waits."""
+    title, sentence = words_without_map(session)
+    why, waits = why_it_takes(sentence), session.is_running
+    return {"title": title, "sentence": sentence, "why": why, "waits": waits}
+
+
 def map_title(name: str, session: Session) -> str:
     """What a map is called: after the block that gives it."""
     text = name
@@ -209,7 +208,17 @@ def map_title(name: str, session: Session) -> str:
     return text.replace(".", " ").replace("_", " ").capitalize()
 
 
-def laid_over(*parts: pn.viewable.Viewable) -> pn.Column:
-    """The second part lies over the first."""
+def map_page(
+    bar: MapBar, figure: Any, stage: MapStage, legend: MapKey, timeline: MapTimeline, *rest: Any
+) -> pn.Column:
+    """The map with what surrounds it; as ``fills-the-window`` it lies over the whole page."""
+    plot = pn.pane.Bokeh(figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS)
     hidden = {"position": "relative", "overflow": "hidden"}
-    return pn.Column(*parts, sizing_mode="stretch_both", margin=0, styles=hidden)
+    middle = pn.Row(
+        pn.Column(plot, stage, sizing_mode="stretch_both", margin=0, styles=hidden), legend,
+        sizing_mode="stretch_both", margin=0, styles=looks.REST,
+    )  # fmt: skip
+    return pn.Column(
+        bar, middle, timeline, *rest, sizing_mode="stretch_both", margin=0,
+        styles={"background": "var(--db-surface)"}, stylesheets=[_FULL],
+    )  # fmt: skip

@@ -55,9 +55,12 @@ _BAR = {
 }
 
 _UNDER = {"position": "relative"}
-# What the map and the losses take of the window; the canvas has the rest.
+# What the map and the losses take of the window; the canvas has the rest. Once there is a run, the
+# map is a third of the window or more: 64 % of its height, and what the losses leave of its width.
 _SHARE = """:host { --share: clamp(240px, 40vh, 480px);
-    height: var(--share) !important; flex-basis: var(--share) !important; }"""
+    height: var(--share) !important; flex-basis: var(--share) !important; }
+:host(.of-a-run) { --share: max(240px, 64vh); }
+.losses-beside { flex: 0 0 clamp(300px, 24%, 480px) !important; min-width: 0; }"""
 
 
 class Workbench(pn.viewable.Viewer):
@@ -99,6 +102,7 @@ class Workbench(pn.viewable.Viewer):
             margin=0,
             stylesheets=[_SHARE],
         )
+        self._below = below
         self.page = Page(
             title="DiffBio Workbench",
             logo={"light": looks.ASSETS / "logo.svg", "dark": looks.ASSETS / "logo-dark.svg"},
@@ -141,6 +145,20 @@ class Workbench(pn.viewable.Viewer):
         with edit_readonly(self.page):
             self.page.busy = self.param.busy
         session.param.watch(self._themed, ["theme"])
+        session.param.watch(self._make_room, ["run_id", "run_state"])
+        session.param.watch(self._fold, ["folds_palette"])
+        self._make_room()
+
+    def _make_room(self, *_: Any) -> None:
+        """The map is what one looks at once something runs."""
+        shown = ["of-a-run"] if self.session.run_id or self.session.run_state else []
+        if self._below.css_classes != shown:
+            self._below.css_classes = shown
+
+    def _fold(self, *_: Any) -> None:
+        if self.session.folds_palette:
+            self.page.sidebar_open = False
+            self.session.folds_palette = False
 
     def _themed(self, *_: Any) -> None:
         self.page.dark_theme = self.session.theme == "dark"

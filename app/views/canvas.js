@@ -80,7 +80,11 @@ export function render({ model }) {
   document.addEventListener("pointerdown", down, true);
   document.addEventListener("pointerup", up, true);
   model.on("msg:custom", (message) => {
-    if (message?.do === "fit") for (const wait of [80, 500]) setTimeout(fit, wait);
+    if (message?.do === "refit" && whole) setTimeout(() => { if (whole) fit(); }, 120);
+    if (message?.do !== "fit") return;
+    whole = true;
+    // More than once: a large pipeline is drawn late on a busy machine.
+    for (const wait of [80, 500, 1500]) setTimeout(() => { if (whole) fit(); }, wait);
   });
   model.on("remove", () => {
     clearInterval(looking);

@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 from panel_reactflow import ReactFlow
 
 from app.block_ports import FEWER, MORE
+from app.document import RENAME
 from app.drawn_blocks import BLOCK_MIME, PORT_CSS, ROW_CSS, css_text, ends, shown
 from app.drawn_pipeline import Drawing
 from app.session import Session
@@ -69,6 +70,7 @@ class Canvas(pn.viewable.Viewer):
         self._drawing = self._dropping = False
         self._deletions, self._deleted_at = 0, 0.0
         self._shown_blocks: set[str] = set()
+        self._shown = (session.spec.name, False)
         self._unfolded: set[str] = set()
         session.param.watch(
             self._draw,
@@ -99,7 +101,10 @@ class Canvas(pn.viewable.Viewer):
         nodes = drawing.blocks()
         ids = {n["id"] for n in nodes}
         new, whole_new = ids - self._shown_blocks, len(nodes) > 1 and not ids & self._shown_blocks
-        self._shown_blocks = ids
+        now = (self.session.shown_spec.name, self.session.looks_at_run)
+        change = self.session.change
+        opened = now != self._shown and not change.endswith(RENAME) and "Add" not in change
+        self._shown_blocks, self._shown = ids, now
         # The library fits its view when the first block appears: the data block is there from the
         # start, at first unseen, so that the first drop does not move the canvas under the hand.
         nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.dataset is not None))
@@ -119,15 +124,19 @@ class Canvas(pn.viewable.Viewer):
             self._drawing = False
         # What is added from the palette without a place lies beside the rest, maybe out of sight.
         placed_for_the_person = bool(new) and not self._dropping and "Add" in self.session.change
-        if whole_new or placed_for_the_person:
+        if whole_new or (opened and nodes) or placed_for_the_person:
             self.fit()
 
     def _draw_values(self, *_: Any) -> None:
+        grown = False
         for node in self.flow.nodes:
             style = self._with_value(node)
             if style != node["style"]:
+                grown |= (style.get("--meter") == '""') != (node["style"].get("--meter") == '""')
                 node["style"] = style
                 self.flow.patch_node_props(node["id"], {"style": style})
+        if grown:  # a line more in a block: what was seen whole is seen whole
+            self._hands._send_msg({"do": "refit"})
 
     def _with_value(self, node: dict[str, Any]) -> dict[str, Any]:
         """The style of a block, with what the run says of it below its ports."""

@@ -33,6 +33,7 @@ export function render({ model }) {
   const toasts = document.createElement("div");
   toasts.className = "toasts";
   toasts.setAttribute("role", "alert");
+  toasts.popover = "manual"; // the top layer: over dialogs, too
   root.append(toasts);
   const $ = (selector) => root.querySelector(selector);
   const menu = $(".menu"), name = $(".name"), file = $(".file");
@@ -85,6 +86,9 @@ export function render({ model }) {
     toast.querySelector("span").textContent = text;
     toast.querySelector("button").addEventListener("click", () => toast.remove());
     toasts.prepend(toast);
+    // Shown anew, so that it also lies over what has been opened since.
+    if (toasts.matches(":popover-open")) toasts.hidePopover();
+    toasts.showPopover?.();
     while (toasts.children.length > 4) toasts.lastChild.remove();
     if (kind !== "error") setTimeout(() => toast.remove(), 4000 + 60 * text.length);
   };

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import panel as pn
 
-from app import looks
 from app.cell_colours import genes_like, look_into
 from app.downloads import OFFERS, Fetch, safe_name
 from app.map_drawing import Drawn, Wish, combined, draw, lassoed
@@ -19,13 +18,13 @@ from app.map_parts import (
     MapTimeline,
     colour_groups,
     knowing,
-    laid_over,
     legend_of,
+    map_page,
     map_title,
     of_another_run,
     of_cells_shown,
+    stage_words,
     with_names,
-    words_without_map,
 )
 from app.map_plot import MapPlot
 from app.picked_cells import pickable_here, take_as
@@ -33,8 +32,6 @@ from app.session import Session
 from app.shading import View
 from app.titles import told_apart
 from diffbio_engine.runs import RunReader
-
-_PAPER = {"background": "var(--db-surface)"}
 
 
 class LiveMap(pn.viewable.Viewer):
@@ -60,6 +57,9 @@ class LiveMap(pn.viewable.Viewer):
         )
         for part in (self._bar, self._legend, self._timeline):
             part.on_msg(lambda event: self._asked(event.data))
+        self._box = map_page(
+            self._bar, self._plot.figure, self._stage, self._legend, self._timeline, self._fetch
+        )
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_snapshot, ["run_snapshot"])
         session.param.watch(self._new_words, ["run_state", "run_message", "dataset", "run_dataset"])
@@ -95,8 +95,8 @@ class LiveMap(pn.viewable.Viewer):
         if (path := self.wish.path) and path != before:
             session.read(lambda: look_into(path))  # the first gene need not wait for it
         self._bar.param.update(colours=self._colours(), genes=bool(path))
-        words = words_without_map(session) if self.drawn is None else ("", "")
-        self._stage.param.update(title=words[0], sentence=words[1])
+        none = {"title": "", "sentence": "", "waits": False}
+        self._stage.param.update(**(stage_words(session) if self.drawn is None else none))
 
     def _colours(self) -> list[dict[str, Any]]:
         preview = getattr(self.session.cells_shown, "preview", {})
@@ -202,6 +202,8 @@ class LiveMap(pn.viewable.Viewer):
             self.session.showing = "maps"
         elif do == "fit":
             self._fit()
+        elif do == "full":
+            self._fill(bool(message.get("on")))
         elif do == "clear":
             self._select(None)
         elif do == "pick" and self.drawn is not None and self.wish.chosen is not None:
@@ -268,6 +270,11 @@ class LiveMap(pn.viewable.Viewer):
         if self.drawn.dots is None:
             self._redraw()
 
+    def _fill(self, full: bool) -> None:
+        """The map in the whole window, or back in its place."""
+        self._bar.full = full
+        self._box.css_classes = ["fills-the-window"] if full else []
+
     def _fit(self) -> None:
         self._plot.refit()
         self.wish = replace(self.wish, view=None)
@@ -289,12 +296,4 @@ class LiveMap(pn.viewable.Viewer):
         self.session.work(lambda: lassoed(frame, xs, ys), found)
 
     def __panel__(self) -> pn.viewable.Viewable:
-        figure = pn.pane.Bokeh(
-            self._plot.figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS
-        )
-        middle = pn.Row(
-            laid_over(figure, self._stage), self._legend,
-            sizing_mode="stretch_both", margin=0, styles=looks.REST,
-        )  # fmt: skip
-        parts = (self._bar, middle, self._timeline, self._fetch)
-        return pn.Column(*parts, sizing_mode="stretch_both", margin=0, styles=_PAPER)
+        return self._box

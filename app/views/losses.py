@@ -64,6 +64,7 @@ class Losses(pn.viewable.Viewer):
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_records, ["run_records"])
         session.param.watch(self._new_events, ["run_events"])
+        session.param.watch(self._new_state, ["run_state"])
         session.param.watch(lambda *_: self._build(), ["theme"])
         if session.run_id:
             self._take(session.records())
@@ -91,6 +92,10 @@ class Losses(pn.viewable.Viewer):
         elif len(points.get("step", ())):
             self._plot.append(points, self.history.columns)
         self._tell()
+
+    def _new_state(self, *_: Any) -> None:
+        if not self.session.is_running and len(self.history.columns["step"]):
+            self._plot.draw_again(self.history.columns)  # up to the last step
 
     def _new_events(self, *_: Any) -> None:
         marks = [mark for e in self.session.run_events if (mark := mark_of(e)) is not None]
@@ -157,7 +162,7 @@ class Losses(pn.viewable.Viewer):
             pn.Column(
                 self._pane, self._words, sizing_mode="stretch_both", margin=0, styles=looks.REST
             ),
-            sizing_mode="stretch_both", margin=0,
+            sizing_mode="stretch_both", margin=0, css_classes=["losses-beside"],
             styles={"background": "var(--db-surface)", "border-left": "1px solid var(--db-line)"},
         )  # fmt: skip
 

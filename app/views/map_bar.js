@@ -5,6 +5,7 @@ const ICONS = {
   fade: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   save: "M12 4v11M7.500 11 12 15.500 16.500 11M5 20h14",
   all: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
+  full: "M4 4h16v16H4zM8 12h8M12 8v8",
   drop: "M12 3.500c4 5 6 7.500 6 10.500a6 6 0 0 1-12 0c0-3 2-5.500 6-10.500z",
 }
 
@@ -21,6 +22,7 @@ export function render({ model, el }) {
     <span class="space"></span>
     <button class="fade" title="Draw undecided cells fainter">${svg(ICONS.fade)}</button>
     <button class="fit" title="Show the whole map and follow it">${svg(ICONS.fit)}</button>
+    <button class="full" title="Fill the window (F; Esc leaves)">${svg(ICONS.full)}</button>
     <span class="menu"><button class="save" title="Save this view">${svg(ICONS.save)}</button>
       <div class="found right" hidden>
         <a data-do="png">Figure as PNG</a><a data-do="svg">Figure as SVG</a>
@@ -56,6 +58,8 @@ export function render({ model, el }) {
     find(".gene").hidden = !model.genes
     find(".fade").classList.toggle("on", model.fade)
     find(".fit").classList.toggle("on", model.zoomed)
+    find(".full").classList.toggle("on", model.full)
+    find(".full").title = model.full ? "Back to the page (Esc)" : "Fill the window (F; Esc leaves)"
   }
   const show = () => {
     const names = model.suggestions
@@ -88,6 +92,18 @@ export function render({ model, el }) {
   colour.onchange = () => send({ do: "colour", key: colour.value })
   find(".fade").onclick = () => send({ do: "fade" })
   find(".all").onclick = () => send({ do: "all" })
+  find(".full").onclick = () => send({ do: "full", on: !model.full })
+  const keys = (event) => {
+    const path = event.composedPath(), tag = path[0].tagName
+    if (path.some((e) => e.role === "dialog") || event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.key === "Escape" && model.full) send({ do: "full", on: false })
+    else if (event.key.toLowerCase() === "f" && !["INPUT", "TEXTAREA", "SELECT"].includes(tag) && !path[0].isContentEditable) send({ do: "full", on: !model.full })
+    else return
+    event.preventDefault()
+    event.stopImmediatePropagation()
+  }
+  document.addEventListener("keydown", keys, true)
+  model.on("remove", () => document.removeEventListener("keydown", keys, true))
   find(".fit").onclick = () => send({ do: "fit" })
   find(".save").onclick = () => { menu.hidden = !menu.hidden }
   bar.querySelector(".menu").addEventListener("focusout", (event) => {
@@ -96,7 +112,7 @@ export function render({ model, el }) {
   for (const a of menu.querySelectorAll("a")) {
     a.onmousedown = (event) => { event.preventDefault(); menu.hidden = true; send({ do: a.dataset.do }) }
   }
-  for (const name of ["maps", "map", "colours", "colour", "genes", "fade", "zoomed"]) model.on(name, fill)
+  for (const name of ["maps", "map", "colours", "colour", "genes", "fade", "zoomed", "full"]) model.on(name, fill)
   model.on("suggestions", show)
   fill()
   return bar

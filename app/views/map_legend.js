@@ -38,7 +38,7 @@ export function render({ model }) {
       list.append(row)
     }
     if (model.items.length) box.append(list)
-    if (model.card.of) box.append(card(model.card))
+    if (model.card.of) box.prepend(card(model.card)) // above a long legend, where it is seen
   }
 
   const card = (about) => {

@@ -48,8 +48,19 @@ export function render({ model, el }) {
 
   const draw = () => {
     const asked = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-    const found = model.blocks.filter((b) =>
-      asked.every((word) => b.words.toLowerCase().includes(word)));
+    const has = (text, word) => text.toLowerCase().includes(word);
+    // A name that begins with what was asked comes first, then names, then what is said of a block.
+    const rank = (b) => {
+      const title = b.title.toLowerCase(), parts = title.split(/[^a-z0-9]+/);
+      if (title.startsWith(asked.join(" "))) return 0;
+      if (asked.every((word) => parts.some((part) => part.startsWith(word)))) return 1;
+      return asked.every((word) => has(title, word)) ? 2 : 3;
+    };
+    let found = model.blocks.filter((b) => asked.every((word) => has(b.words, word)));
+    if (asked.length) {
+      found = found.map((b) => ({ ...b, rank: rank(b) })).sort((a, b) => a.rank - b.rank);
+      for (const b of found) b.heading = b.rank < 3 ? "By name" : "By what it does";
+    }
     list.replaceChildren();
     let heading = null, group = null;
     for (const block of found) {

@@ -48,7 +48,18 @@ export function render({ model }) {
   let shut = "";
   $(".shut").addEventListener("click", () => { shut = model.problem; draw(); });
   for (const b of bar.querySelectorAll("button[data-do]"))
-    b.addEventListener("click", () => model.send_msg({ do: b.dataset.do }));
+    b.addEventListener("click", () => model.send_msg({ do: b.dataset.do, narrow: window.innerWidth < 1500 }));
+
+  // What takes longer says for how long: a number that moves is no page that hangs.
+  let doing = "", began = performance.now();
+  const WAITS = ["queued", "starting", "preparing", "pausing", "stopping"];
+  const tell = () => {
+    const seconds = Math.floor((performance.now() - began) / 1000);
+    const long = WAITS.includes(model.state) && model.message && seconds >= 2;
+    $(".message").textContent = `${model.message || ""}${long ? ` · ${seconds} s` : ""}`;
+  };
+  const clock = setInterval(tell, 1000);
+  model.on("remove", () => clearInterval(clock));
 
   const draw = () => {
     const { state, step, total } = model;
@@ -80,8 +91,10 @@ export function render({ model }) {
     press("step").disabled = state !== "paused";
     press("stop").disabled = !live || state === "stopping";
     $(".chip b").textContent = model.words;
-    $(".message").textContent = model.message || "";
-    $(".message").title = model.message || "";
+    if (doing !== model.message) { doing = model.message; began = performance.now(); }
+    tell();
+    $(".message").classList.toggle("long", (model.message || "").length > 40);
+    $(".message").title = [model.message, model.why].filter(Boolean).join(". ");
     const n = (x) => x.toLocaleString("en").replaceAll(",", "\u202f");
     const parts = [];
     if (state && total && (live || !model.other)) parts.push(`step ${n(step)} / ${n(total)}`);
@@ -102,7 +115,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place"])
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why"])
     model.on(name, draw);
   draw();
   return bar;

@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 from app.left_runs import go_back_to, open_its_pipeline
 from app.messages import block_of
 from app.session import Session
+from app.waiting_words import why_it_takes
 
 _HERE = Path(__file__).parent
 _STATE_WORDS = {
@@ -33,6 +34,7 @@ class RunStrip(JSComponent):
     state = param.String()
     words = param.String()
     message = param.String()
+    why = param.String(doc="Why what the message tells may take a while.")
     step = param.Integer(0)
     total = param.Integer(0)
     eta = param.Number(None, allow_None=True)
@@ -78,6 +80,7 @@ class RunBar(pn.viewable.Viewer):
             state=s.run_state,
             words=state_in_words(s),
             message=message_of(s),
+            why=why_it_takes(s.run_message) if s.is_running else "",
             problem=failure_of(s),
             place=_failed_block(s),
             other=other,
@@ -110,6 +113,9 @@ class RunBar(pn.viewable.Viewer):
         elif do == "scissors" and session.selected_wire:
             source, target = session.selected_wire.split(">", 1)
             session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
+        elif do == "run" and message.get("narrow"):
+            session.run()
+            session.folds_palette = bool(session.run_state)
         elif do in ("run", "pause", "resume", "step", "stop", "undo", "redo", "tidy"):
             getattr(session, do)()
 

@@ -10,6 +10,7 @@ _KEYS = {
     "Canvas": [
         ("Ctrl Z", "Undo: blocks, wires, places, settings, dials"),
         ("Ctrl Y", "Redo; also Ctrl Shift Z"),
+        ("F", "The map in the whole window; Esc leaves"),
         ("Space", "Search a block; Enter puts it on the canvas; also /"),
         ("Del", "Delete what is chosen; also Backspace"),
         ("Ctrl D", "Duplicate the chosen blocks"),

@@ -5,6 +5,7 @@ import pytest
 
 from app.loss_history import MOST_POINTS, LossHistory
 from app.loss_plot import SCALES, LossPlot
+from app.loss_smooth import noise, smoothed
 from app.views.losses import mark_of, title_of
 
 
@@ -70,6 +71,31 @@ def test_the_axes_follow_new_points_until_a_person_zooms(scale):
     x.update(start=x.reset_start, end=x.reset_end)  # as the reset button does it
     plot.draw_again({n: np.append(v, 9.0) for n, v in columns.items()})
     assert 9 <= x.end < 9.2
+
+
+def test_a_small_fall_under_large_noise_is_seen_as_a_fall():
+    steps, random = np.arange(1.0, 401), np.random.default_rng(0)
+    truth = 704 + 40 * np.exp(-steps / 30) + 6 * (1 - steps / 400)
+    total = truth + random.normal(0, 40, len(steps))
+    grid, curve = smoothed(steps, {"total": total})["total"]
+    error = np.abs(curve - np.interp(grid, steps, truth))
+    # The kernel's own standard error is 40 / sqrt(n_eff); n_eff is about 3.5 widths of 0.12 n.
+    assert error[len(grid) // 2 :].mean() < 40 / np.sqrt(3.5 * 0.12 * 200) * 1.5
+    plot, _ = curves("each", step=steps, total=total)
+    lane = plot.figure.extra_y_ranges["total"]
+    assert lane.end - lane.start < 0.5 * (total.max() - total.min())  # not scaled to the noise
+    raw = plot._source.data["total in its lane"]
+    assert lane.start <= raw.min() and raw.max() <= lane.end  # nor into another lane
+
+
+def test_a_line_is_smoothed_to_itself_and_gaps_count_for_nothing():
+    steps = np.arange(50.0)
+    line = np.where(steps % 7 == 3, np.nan, 3 * steps - 5)
+    grid, curve = smoothed(steps, {"x": line})["x"]
+    np.testing.assert_allclose(curve, 3 * grid - 5, rtol=1e-9)
+    few = smoothed(steps[:2], {"x": line[:2]})["x"]
+    np.testing.assert_array_equal(few[1], line[:2])
+    assert noise(np.full(9, 4.0)) == 0 and noise(np.array([1.0])) == 0
 
 
 def test_a_lane_shows_its_whole_curve_and_no_other_lane():

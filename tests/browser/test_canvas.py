@@ -220,9 +220,10 @@ def test_the_data_block_never_shows_the_form_of_another_block(tab, served, event
     block(tab, "data").click(position={"x": 120, "y": 15})
     eventually(lambda: served.session.selected_block == "data")
     expect(tab.locator(".card[data-kind=data]")).to_be_visible()
-    expect(lines).to_have_count(0)
+    expect(lines).to_have_count(1)
+    expect(lines.first).to_have_attribute("data-setting", "variable_genes")
     block(tab, "soft_kmeans").click(position={"x": 120, "y": 15})
-    expect(lines.first).to_be_visible()
+    expect(lines.first).not_to_have_attribute("data-setting", "variable_genes")
 
 
 def in_sight(tab):

@@ -1,0 +1,114 @@
+"""Nothing is cut off in a small window, and the map has room."""
+
+import pytest
+from playwright.sync_api import expect
+
+from diffbio_engine.pipelines import presets
+from diffbio_engine.pipelines.spec import Block, PipelineSpec
+
+KMEANS = "singlecell.soft_kmeans"
+CUT = "e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1"
+
+
+@pytest.fixture
+def small(tab):
+    """The window of a small laptop."""
+    size = tab.viewport_size
+    tab.set_viewport_size({"width": 1366, "height": 768})
+    yield tab
+    tab.set_viewport_size(size)
+
+
+def tell(served, **params):
+    session = served.session
+    session.later(lambda: session.param.update(**params))
+
+
+def map_box(page):
+    """From the line above the map to its timeline, with the legend."""
+    bar = page.locator(".bar:has(.colour)").bounding_box()
+    foot = page.locator(".timeline").bounding_box()
+    return bar["x"], bar["y"], bar["width"], foot["y"] + foot["height"] - bar["y"]
+
+
+def test_once_something_runs_the_map_is_a_third_of_the_window_or_all_of_it(
+    small, served, eventually
+):
+    small.set_viewport_size({"width": 1920, "height": 1080})
+    tell(served, run_state="running")
+    eventually(lambda: map_box(small)[2] * map_box(small)[3] >= 1920 * 1080 / 3)
+    small.set_viewport_size({"width": 1366, "height": 768})
+    tell(served, folds_palette=True)
+    eventually(lambda: map_box(small)[2] * map_box(small)[3] >= 1366 * 768 / 3)
+    small.keyboard.press("f")
+    eventually(lambda: map_box(small) == (0, 0, 1366, 768))
+    small.keyboard.press("Escape")
+    eventually(lambda: map_box(small)[1] > 200)
+    small.get_by_label("Open drawer").click()
+    tell(served, run_state="")
+
+
+def test_a_ready_pipeline_is_fitted_into_view_also_over_one_with_the_same_blocks(
+    small, served, eventually
+):
+    session = served.session
+    preset = next(iter(presets().values())).make(None)
+    near = PipelineSpec("Near", blocks=preset.blocks[:1], layout={preset.blocks[0].id: (0, 0)})
+    session.later(lambda: session.restore(near))
+    expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
+    session.later(lambda: session.open_pipeline(preset))
+    nodes = small.locator(".react-flow__node.block")
+    expect(nodes).to_have_count(1 + len(preset.blocks))
+    pane = small.locator(".react-flow__pane").bounding_box()
+
+    def inside():
+        boxes = [n.bounding_box() for n in nodes.all()]
+        return all(
+            pane["x"] <= b["x"]
+            and b["x"] + b["width"] <= pane["x"] + pane["width"]
+            and pane["y"] <= b["y"]
+            and b["y"] + b["height"] <= pane["y"] + pane["height"]
+            for b in boxes
+        )
+
+    eventually(inside)
+
+
+def test_a_name_is_found_before_what_is_said_of_others(tab):
+    search = tab.locator(".palette input")
+    for asked, first in (("umap", "UMAP"), ("harmony", "Harmony batch correction")):
+        search.fill(asked)
+        expect(tab.locator(".palette .item b").first).to_have_text(first)
+    search.fill("")
+
+
+def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
+    session = served.session
+    spec = PipelineSpec("P", blocks=(Block("k", KMEANS),))
+    session.later(lambda: session.restore(spec))
+    expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
+    small.locator("summary", has_text="Next run").click()
+    tell(served, run_state="running", run_message="Count autoencoder (scVI) looks at the data")
+    expect(small.locator(".chip b")).to_have_text("Training")
+    for name in ("steps", "batch_size", "seed"):
+        label = small.locator(f"[data-setting={name}] .label")
+        assert not label.evaluate(CUT), name
+    assert not small.locator(".chip b").evaluate(CUT)
+    assert not small.locator(".message").evaluate(CUT)
+    tell(served, showing="exports")
+    expect(small.get_by_role("dialog")).to_be_visible()
+    session.later(lambda: session.say("Said while a dialog is open", "warning"))
+    toast = small.locator(".toast", has_text="while a dialog")
+    expect(toast).to_be_visible()
+    on_top = """e => {
+        const { x, y, width, height } = e.getBoundingClientRect()
+        let found = document.elementFromPoint(x + width / 2, y + height / 2)
+        while (found?.shadowRoot) {
+            const inner = found.shadowRoot.elementFromPoint(x + width / 2, y + height / 2)
+            if (!inner || inner === found) break
+            found = inner
+        }
+        return e.contains(found)
+    }"""
+    assert toast.evaluate(on_top)
+    tell(served, showing="", run_state="", run_message="")
