@@ -14,6 +14,7 @@ from typing import Any
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.durable_files import alone, read_json, write_json
 from diffbio_engine.runs.metrics_file import last_attempt_written, last_step_written
+from diffbio_engine.runs.plain_values import named, whole
 from diffbio_engine.runs.processes import is_alive
 
 WANTS = ("run", "pause", "step", "stop")
@@ -153,8 +154,17 @@ class RunFolder:
 
     def control(self) -> dict[str, Any]:
         """What the person wants now."""
-        rest = {"seq": 0, "want": "run", "steps_asked": 0, "dials": {}, "wishes": {}}
-        return {**rest, **read_json(self.control_file)}
+        said = read_json(self.control_file)
+        turned = named(said.get("dials")).items()
+        dials = {name: value for name, value in turned if isinstance(value, int | float)}
+        return {
+            **said,
+            "seq": whole(said.get("seq")),
+            "want": said["want"] if said.get("want") in WANTS else "run",
+            "steps_asked": whole(said.get("steps_asked")),
+            "dials": dials,
+            "wishes": named(said.get("wishes")),
+        }
 
     def request(
         self,

@@ -75,12 +75,13 @@ class RunReader:
         self._launch.has_news()
         drawn = self._latest.has_news()
         status, launch = self._status.content, self._launch.content
+        step = self._latest.content.get("step")
         return RunChanges(
             state=state_of(status, launch, locked=locked, holder=self.folder.holder),
             status=dict(status) if beat else None,
             events=self._events.read_new(),
             metrics=self._metrics.read_new(),
-            snapshot=self._latest.content.get("step") if drawn else None,
+            snapshot=step if drawn and isinstance(step, int) else None,
         )
 
     def metrics(self) -> dict[str, np.ndarray]:

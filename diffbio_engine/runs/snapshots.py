@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from diffbio_engine.runs.durable_files import read_json, replace_with, write_json
+from diffbio_engine.runs.plain_values import whole
 
 SCORE = "score:"
 """Begins the name of an array that is a number by cell which a port gives."""
@@ -68,9 +69,11 @@ class SnapshotWriter:
         for left in folder.glob(".*.partial"):
             left.unlink(missing_ok=True)
         found = read_json(folder / "history.json")
-        self._every = int(found.get("every") or every)
-        self._history: list[int] = sorted(found.get("steps") or [])
-        self._count = int(found.get("count") or 0)
+        steps = found.get("steps")
+        steps = steps if isinstance(steps, list) else []
+        self._every = max(whole(found.get("every"), every), 1)
+        self._history: list[int] = sorted(s for s in steps if isinstance(s, int))
+        self._count = whole(found.get("count"))
         self._recent = snapshot_steps(folder)
 
     def save(self, step: int, map: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
@@ -139,7 +142,8 @@ def snapshot_steps(folder: Path) -> list[int]:
 
 def latest_step(folder: Path) -> int | None:
     """The step of the newest snapshot."""
-    return read_json(folder / "latest.json").get("step")
+    step = read_json(folder / "latest.json").get("step")
+    return step if isinstance(step, int) else None
 
 
 def load_snapshot(folder: Path, step: int | None = None) -> Snapshot | None:

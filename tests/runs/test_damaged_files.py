@@ -9,6 +9,7 @@ import pytest
 from diffbio_engine.errors import UnknownNameError
 from diffbio_engine.runs import Finding, Findings, Store
 from diffbio_engine.runs.findings import load_findings, save_findings
+from diffbio_engine.runs.snapshots import SnapshotWriter, load_snapshot
 from diffbio_engine.runs.supervisor import waiting_runs
 from diffbio_engine.runs.why_lost import why_lost
 
@@ -140,3 +141,27 @@ def test_a_worker_that_breaks_down_is_told_apart_from_one_that_was_killed():
     crashed = why_lost(3, 0, -signal.SIGSEGV, "Reading the data")
     assert "broke down 3 times (SIGSEGV)" in crashed.what and "'Reading the data'" in crashed.what
     assert "too little memory" in why_lost(3, 5, -signal.SIGKILL, "").what
+
+
+@pytest.mark.parametrize(
+    "text", [*NONSENSE, '{"seq": "x", "want": "fly", "dials": [], "steps_asked": {}}']
+)
+def test_a_damaged_wish_is_no_wish_and_the_next_one_is_written(make_engine, text):
+    engine = make_engine()
+    engine._supervisor.close()
+    run_id = engine.start({"pipeline": {}, "dataset": {}}, "ada")
+    folder = engine.folder(run_id, "ada")
+    folder.control_file.write_text(text, encoding="latin-1")
+    assert folder.control()["want"] == "run"
+    engine.turn(run_id, "ada", "b.t", 0.5)
+    engine.pause(run_id, "ada")
+    assert (folder.control()["want"], folder.control()["dials"]) == ("pause", {"b.t": 0.5})
+
+
+def test_a_damaged_list_of_maps_is_begun_anew_and_the_maps_that_are_there_are_drawn(tmp_path):
+    SnapshotWriter(tmp_path).save(3, np.zeros((2, 2)), {})
+    (tmp_path / "latest.json").write_text('{"step": "three"}')
+    (tmp_path / "history.json").write_text('{"every": "x", "steps": {"a": 1}, "count": []}')
+    assert load_snapshot(tmp_path).step == 3
+    SnapshotWriter(tmp_path).save(4, np.ones((2, 2)), {})
+    assert load_snapshot(tmp_path).step == 4
