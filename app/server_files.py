@@ -10,7 +10,7 @@ from diffbio_engine.errors import DataError
 
 _FILES = (
     ".h5ad", ".h5", ".hdf5", ".h5mu", ".loom", ".csv", ".tsv", ".txt", ".tab", ".gct", ".xlsx",
-    ".zip", ".gz", ".bz2", ".xz", ".mtx",
+    ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".mtx",
 )  # fmt: skip
 _MOST_LISTED, _MOST_SEEN = 400, 2_000
 _STORES = ("zarr.json", ".zgroup")

@@ -29,7 +29,7 @@ def unpack(path: Path, folder: Path) -> Path:
     """Unpacks into ``folder``, which is made."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not _junk(m.filename)]
+            members = [m for m in archive.infolist() if not m.is_dir() and not is_junk(m.filename)]
             _check(path, members, folder)
             for member in members:
                 _unpack_one(archive, member, folder / member.filename)
@@ -49,7 +49,8 @@ def unpack(path: Path, folder: Path) -> Path:
     return folder
 
 
-def _junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Whether it is a file that a system leaves beside those of a person."""
     return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db")
 
 
@@ -62,17 +63,7 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
         )
     _check_names(path, members)
     for member in members:
-        name = PurePosixPath(member.filename.replace("\\", "/"))
-        outside = name.is_absolute() or ".." in name.parts or ":" in name.parts[0]
-        if outside or "\x00" in member.filename:
-            raise DataError(
-                f"{path.name} would write outside its folder ({member.filename}).",
-                fix="Zip the folder again, without paths that go up.",
-            )
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise DataError(
-                f"{path.name} holds a link ({member.filename}).", fix="Zip the files themselves."
-            )
+        check_place(path, member)
     total = sum(m.file_size for m in members)
     packed = sum(m.compress_size for m in members) or 1
     if packed > path.stat().st_size:
@@ -92,6 +83,22 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
             f"{path.name} needs {total / 2**20:,.0f} MB, but only {free / 2**20:,.0f} MB of disk "
             "are free.",
             fix="Free some space.",
+        )
+
+
+def check_place(path: Path, member: zipfile.ZipInfo) -> None:
+    """Refuses a member that lies outside of its folder, is a link or has no plain name."""
+    _check_names(path, [member])
+    name = PurePosixPath(member.filename.replace("\\", "/"))
+    outside = name.is_absolute() or ".." in name.parts or ":" in name.parts[0]
+    if outside or "\x00" in member.filename:
+        raise DataError(
+            f"{path.name} would write outside its folder ({member.filename}).",
+            fix="Zip the folder again, without paths that go up.",
+        )
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise DataError(
+            f"{path.name} holds a link ({member.filename}).", fix="Zip the files themselves."
         )
 
 

@@ -34,8 +34,6 @@ _OTHERS = {
     ".ods": "In LibreOffice: save the sheet of counts as CSV (UTF-8).",
     ".rar": "Pack the files as a zip.",
     ".7z": "Pack the files as a zip.",
-    ".tar": "Unpack it and choose the folder, or pack it as a zip.",
-    ".tgz": "Unpack it and choose the folder, or pack it as a zip.",
     ".bam": "Count the reads first, for instance with Cell Ranger, STARsolo or kallisto-bustools.",
     ".fastq": "Count the reads first, for instance with Cell Ranger, STARsolo or "
     "kallisto-bustools.",

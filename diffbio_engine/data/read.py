@@ -15,6 +15,7 @@ from diffbio_engine.data.mtx_folder import folder_of_mtx, is_names_of_mtx, open_
 from diffbio_engine.data.preview import Preview, preview_of
 from diffbio_engine.data.reading import ALL_FEATURES, Reading
 from diffbio_engine.data.suggestions import suggest
+from diffbio_engine.data.tars import is_tar, unpack_tar
 from diffbio_engine.data.tenx import GENES
 from diffbio_engine.data.workbooks import is_workbook
 from diffbio_engine.errors import DataError
@@ -107,9 +108,9 @@ def _opened(
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty (0 bytes).", fix="Upload or copy the file again.")
     refuse_other_kinds(path)
-    if is_zip(path) and not is_workbook(path):
+    if is_tar(path) or (is_zip(path) and not is_workbook(path)):
         folder = unpack_to or stack.enter_context(tempfile.TemporaryDirectory(prefix="diffbio-"))
-        inside = unpack(path, Path(folder))
+        inside = (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
         return open_folder(inside, reading, path.name, with_uns=with_uns)
     if is_mtx(path) or is_names_of_mtx(path):
         folder = folder_of_mtx(path)

@@ -1,6 +1,8 @@
 """Folders and zips as programs write them open whole: every sample, the right matrix, layers."""
 
+import io
 import shutil
+import tarfile
 
 import layouts
 import numpy as np
@@ -199,3 +201,29 @@ def test_normalised_values_of_expression_atlas_open_where_there_are_no_counts(tm
             new = file.name.replace("_filtered_counts", "_filtered_normalised_counts")
             file.rename(folder / new) if "mtx_" in new else file.unlink()
     np.testing.assert_array_equal(counts(read(folder)), 9 * zoo.COUNTS)
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".tgz"])
+def test_a_tar_as_geo_gives_it_opens_with_all_its_samples(tmp_path, ending):
+    two(tmp_path / "geo")
+    path = tmp_path / f"GSE1_RAW{ending}"
+    with tarfile.open(path, "w" if ending == ".tar" else "w:gz") as archive:
+        archive.add(tmp_path / "geo", ".")
+    preview, dataset = same_numbers(path)
+    assert preview.samples == (("GSM1_a", 15), ("GSM2_b", 25)) and preview.name == path.name
+    assert counts(dataset).shape == (40, 11)
+
+
+@pytest.mark.parametrize("odd", ["../up.csv", "/etc/up.csv", "link", "sparse"])
+def test_a_tar_writes_nothing_outside_and_follows_no_link(tmp_path, odd):
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("x.csv" if odd in ("link", "sparse") else odd)
+        member.size = 4
+        if odd == "link":
+            member.type, member.linkname, member.size = tarfile.SYMTYPE, "/etc/passwd", 0
+        if odd == "sparse":
+            member.pax_headers = {"GNU.sparse.map": "0,4", "GNU.sparse.size": str(2**40)}
+        archive.addfile(member, io.BytesIO(b"a,b\n"))
+    with pytest.raises(DataError, match=r"x\.tar (would write outside|holds a link or another)"):
+        inspect(tmp_path / "x.tar")
+    assert not (tmp_path.parent / "up.csv").exists()
