@@ -65,8 +65,9 @@ def edges(findings: Findings, finding: Finding) -> tuple[dict[str, Any], pd.Data
         }
     )
     shown = table_of(table.head(_MOST_EDGES), finding.doc, {"strength": "far"})
+    shown["note"] = f"{len(table):,} edges of {strength.size:,} possible ones."
     if len(table) > _MOST_EDGES:
-        shown["note"] = f"The {_MOST_EDGES:,} strongest of {len(table):,}; the file has all."
+        shown["note"] += f" The {_MOST_EDGES:,} strongest are shown; the file has all."
     return shown, table
 
 

@@ -8,7 +8,9 @@ with the covariances ``C`` among regulators, (regulators, regulators), and ``c_g
 the target. The cells are only needed for the covariances, so any number of them can be streamed.
 """
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +33,22 @@ class Penalty:
     @property
     def squared(self) -> float:
         return self.strength * (1.0 - self.l1_ratio)
+
+
+def chance_strength(n_cells: int, shape: tuple[int, ...], chance_edges: float | None) -> float:
+    """Correlation beyond which chance makes so many of all edges, from ``n_cells`` cells.
+
+    ``Phi^-1(1 - chance_edges / (2 edges)) / sqrt(n)``: without an edge, the covariance of
+    standardised genes is normal about 0 with that spread (less, where others explain the gene).
+
+    Args:
+        shape: Regulators and genes.
+        chance_edges: None: 0, every edge counts.
+    """
+    if chance_edges is None:
+        return 0.0
+    share = min(chance_edges / (2.0 * max(math.prod(shape), 1)), 0.5)
+    return NormalDist().inv_cdf(1.0 - share) / math.sqrt(max(n_cells, 1))
 
 
 def soft_threshold(

@@ -46,6 +46,10 @@ def quality():
     found = np.asarray(block(counts[:10], jnp.arange(50))["grn_matrix"])
     print("AUPRC, all genes:", average_precision(found, edges), "by chance", (edges != 0).mean())
     print("AUPRC, 100 genes:", average_precision(found[:, :100], edges[:, :100]))
+    kept, true = found != 0, edges != 0
+    print(
+        f"kept {kept.mean():.1%}, precision {true[kept].mean():.2f}, recall {kept[true].mean():.2f}"
+    )
     stored = np.load(STORED / "grn.npz")
     print({name: float(stored[name]) for name in ("grnboost2", "genie3") if name in stored})
 

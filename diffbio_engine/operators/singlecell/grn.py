@@ -28,6 +28,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.parts.expression_moments import log_normalized, moments_of, standardized
 from diffbio_engine.parts.sparse_regression import (
     Penalty,
+    chance_strength,
     soft_threshold,
     sparse_weights,
     traced_weights,
@@ -63,6 +64,14 @@ class GRNInferenceConfig(Config):
         doc="1: of regulators that say the same one is chosen. Lower: they share the edge.",
         advanced=True,
     )
+    chance_edges: float | None = setting(
+        1.0,
+        low=0.001,
+        high=1e6,
+        log=True,
+        doc="Weak edges are cut until chance alone would leave so many in the whole network; empty:"
+        " none is cut.",
+    )
     normalize: bool = setting(
         True,
         doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
@@ -94,7 +103,12 @@ class DifferentiableGRN(Operator):
     What is stored and trained are free strengths ``v = w + covariance of f with what w leaves
     unexplained``; ``w = sign(v) max(|v| - lambda r, 0)`` with a rounded edge. So an edge that is
     absent is still known by how far it is from being there. Not prepared: the network of the
-    cells given. Prepared: that of all cells; activities of new cells are read with it.
+    cells given, no edge cut. Prepared: that of all cells; activities of new cells are read with it.
+
+    The prepared network is sparse: an edge with ``|v|`` below ``edge_threshold`` is exactly 0. Of
+    ``n`` cells chance makes strengths of about ``1 / sqrt(n)``, so the threshold is
+    ``Phi^-1(1 - chance_edges / (2 edges)) / sqrt(n)`` for the number of possible edges (2000 cells,
+    50 regulators and 500 genes: 0.09). The loss still sees the edges that are cut.
 
     Softens: whether a strength is above the threshold (``sign(v) max(|v| - lambda r, 0)``).
     Hard limit: as ``sparsity_temperature`` goes to 0, exact soft thresholding: the converged lasso
@@ -120,7 +134,8 @@ class DifferentiableGRN(Operator):
             "grn_matrix",
             "regulators genes",
             Kind.NETWORK,
-            "How strongly each regulator drives each gene; below 0: represses it.",
+            "How strongly each regulator drives each gene; below 0: represses it. Edges no stronger"
+            " than chance makes (edge_threshold, under Numbers) are 0.",
         ),
         Port(
             "tf_activity",
@@ -135,6 +150,13 @@ class DifferentiableGRN(Operator):
             Kind.PROFILE,
             "Share of the gene's variance that its regulators explain.",
             result="var/regulated_share_diffbio",
+        ),
+        Port(
+            "edge_threshold",
+            "",
+            Kind.PARAMETER,
+            "Strength below which an edge is cut: how many standard deviations a gene must follow"
+            " its regulator to be more than chance makes from so many cells. 0: none is cut.",
         ),
         Port("grn_loss", "", Kind.LOSS, "What the network leaves unexplained, and its edges."),
     )
@@ -152,6 +174,7 @@ class DifferentiableGRN(Operator):
         self.mean = Buffer(jnp.zeros(config.n_genes))
         self.spread = Buffer(jnp.ones(config.n_genes))
         self.explained = Buffer(jnp.zeros(config.n_genes))
+        self.edge_threshold = Buffer(jnp.asarray(0.0))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
@@ -166,7 +189,11 @@ class DifferentiableGRN(Operator):
             self.strengths[...] = jnp.asarray(free, self.strengths.dtype)
         self.mean[...] = jnp.asarray(found.mean, self.mean.dtype)
         self.spread[...] = jnp.asarray(found.spread, self.spread.dtype)
-        network = self._network(self.strengths[...], jnp.asarray(regulators))
+        chance = chance_strength(
+            len(arrays["counts"]), found.across.shape, self.config.chance_edges
+        )
+        self.edge_threshold[...] = jnp.asarray(chance, self.edge_threshold.dtype)
+        network = self._kept(self._network(self.strengths[...], jnp.asarray(regulators)))
         self.explained[...] = _explained(jnp.asarray(among), jnp.asarray(found.across), network)
         self.fitted = True
 
@@ -175,7 +202,7 @@ class DifferentiableGRN(Operator):
         if self.fitted:
             cells = (expression - self.mean[...]) / self.spread[...]
             weights = self._network(self.strengths[...], tf_indices)
-            explained = self.explained[...]
+            shown, explained = self._kept(weights), self.explained[...]
         else:
             if len(expression) < 2:
                 warn_untrained(type(self).__name__)
@@ -184,14 +211,15 @@ class DifferentiableGRN(Operator):
             among = across[:, tf_indices]
             exact = traced_weights(among, across, self._allowed(tf_indices), self.penalty)
             weights = self._network(_free(among, across, exact, self.penalty), tf_indices)
-            explained = _explained(among, across, weights)
+            shown, explained = weights, _explained(among, across, weights)
         left = cells - cells[:, tf_indices] @ weights
         cost = self.penalty.absolute * jnp.sum(jnp.abs(weights))
         cost += 0.5 * self.penalty.squared * jnp.sum(weights**2)
         return {
-            "grn_matrix": weights,
-            "tf_activity": soft_ops.div(cells @ weights.T, jnp.sum(jnp.abs(weights), axis=1)),
+            "grn_matrix": shown,
+            "tf_activity": soft_ops.div(cells @ shown.T, jnp.sum(jnp.abs(shown), axis=1)),
             "regulated_share": explained,
+            "edge_threshold": self.edge_threshold[...],
             "grn_loss": 0.5 * jnp.mean(left**2) + cost / weights.shape[1],
         }
 
@@ -206,6 +234,10 @@ class DifferentiableGRN(Operator):
         edge = self.penalty.absolute
         kept = soft_threshold(free, edge, self.dial("sparsity_temperature") * edge)
         return jnp.where(self._allowed(tf_indices), kept, 0.0)
+
+    def _kept(self, weights: jax.Array) -> jax.Array:
+        """The edges that are more than chance."""
+        return jnp.where(jnp.abs(self.strengths[...]) >= self.edge_threshold[...], weights, 0.0)
 
     def _checked(self, regulators: np.ndarray) -> np.ndarray:
         n_genes = self.config.n_genes

@@ -19,6 +19,8 @@ KEY = jax.random.key(0)
 
 
 def made(counts, regulators, *, temperature=None, prepare=True, **settings):
+    # The elastic net as it is; what is cut of it has a test of its own.
+    settings.setdefault("chance_edges", None)
     config = GRNInferenceConfig(n_tfs=len(regulators), n_genes=counts.shape[1], **settings)
     block = DifferentiableGRN(config)
     if temperature is not None:
@@ -215,3 +217,36 @@ def test_a_gene_that_is_never_seen_has_no_edges():
             np.all(np.isfinite(found)) and np.allclose(found[1], 0) and np.allclose(found[:, 4], 0)
         )
         assert np.all(np.isfinite(np.asarray(out["tf_activity"])))
+
+
+def test_the_network_is_sparse_and_its_edges_are_more_than_chance_makes(simulated):
+    counts, edges = simulated
+    counts, edges = counts[:, :150], edges[:, :150]
+    assert GRNInferenceConfig().chance_edges == 1.0
+    found = {}
+    for chance in (None, 1.0):
+        block = made(counts, np.arange(50), chance_edges=chance)
+        out = said(block, counts[:20], jnp.arange(50))
+        found[chance] = np.asarray(out["grn_matrix"]), float(out["edge_threshold"])
+    weights, threshold = found[1.0]
+    # 2000 cells, 50 times 150 possible edges: 3.82 standard deviations of 1 / sqrt(2000).
+    assert threshold == pytest.approx(3.8204 / np.sqrt(2000), rel=1e-3)
+    kept = weights != 0
+    np.testing.assert_array_equal(weights[kept], found[None][0][kept])
+    assert (found[None][0] != 0).mean() > 0.9 and found[None][1] == 0
+    assert kept.mean() < 0.1 and (edges != 0)[kept].mean() > 10 * (edges != 0).mean()
+
+
+def test_of_genes_that_nothing_drives_hardly_an_edge_is_kept():
+    random = np.random.default_rng(3)
+    block = made(
+        random.normal(size=(400, 30)).astype(np.float32), np.arange(10),
+        chance_edges=1.0, normalize=False,
+    )  # fmt: skip
+    out = said(block, jnp.zeros((3, 30)), jnp.arange(10))
+    assert np.count_nonzero(out["grn_matrix"]) <= 4
+
+
+@nnx.jit
+def said(block, counts, regulators):
+    return block(counts, regulators)
