@@ -64,7 +64,9 @@ def suggest(preview: Preview) -> Suggestion:
         order = _order(columns[name])
         if order:
             places["time_points"] = f"obs/{name}"
-            notes.append(order)
+            missing = columns[name].missing
+            told = f" {missing:,} of {preview.n_cells:,} cells have no time." if missing else ""
+            notes.append(order + told)
             break
     conditions = [n for n in called_conditions(preview.obs) if columns[n].n_values == 2]
     if conditions:

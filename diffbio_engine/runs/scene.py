@@ -61,6 +61,10 @@ class Scene:
                 and w.source not in self.ports
             )
         )
+        # A cell without counts is in no cluster. Where counts lie on disk, to look at all of them
+        # would delay the first map: the result says it.
+        empty = np.zeros(cells.n_cells, bool) if cells.backed else cells.empty
+        self._empty = empty if self.rows is None else empty[self.rows]
         self._known: dict[str, np.ndarray] = {}
         self._due = 0.0
 
@@ -150,11 +154,12 @@ class Scene:
         arrays: dict[str, Any] = {}
         for port in self.shares:
             shares = self._known[port]
-            likeliest = shares.argmax(axis=1).astype(np.int16)
+            likeliest = np.where(self._empty, -1, shares.argmax(axis=1)).astype(np.int16)
             arrays[f"{LIKELIEST}{port}"] = likeliest
             if port in self.main:
                 arrays["labels"] = likeliest
-                arrays["certainty"] = shares.max(axis=1).astype(np.float32)
+                certainty = np.where(self._empty, 0.0, shares.max(axis=1))
+                arrays["certainty"] = certainty.astype(np.float32)
         for port in self.maps:
             arrays[port] = self._known[port][:, :2].astype(np.float32)
         for port in self.scores:

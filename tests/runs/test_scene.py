@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from diffbio_engine.data import CellSource
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.plan import plan
-from diffbio_engine.runs.scene import maps_of
+from diffbio_engine.runs.scene import Scene, maps_of
 
 DATA = {
     "counts": DataPort(DATA_PORTS["counts"], (200,), 0),
@@ -32,3 +34,14 @@ def test_where_none_is_named_the_map_behind_a_correction_is_shown_before_the_one
     maps = maps_of(unnamed)
     assert maps[0] == "umap_harmony.embedding"
     assert maps.index("umap_uncorrected.embedding") > 0
+
+
+def test_a_cell_without_counts_is_drawn_in_no_cluster():
+    planned = plan(presets()["integration"].make(None), DATA)
+    counts = np.ones((5, 200), np.float32)
+    counts[2] = 0
+    scene = Scene(planned, CellSource(counts))
+    scene._known = dict.fromkeys((*scene.maps, *scene.scores), np.zeros((5, 2)))
+    scene._known |= dict.fromkeys(scene.shares, np.full((5, 3), 1 / 3))
+    _, arrays = scene._drawn()
+    assert arrays["labels"].tolist() == [0, 0, -1, 0, 0] and arrays["certainty"][2] == 0
