@@ -22,6 +22,7 @@ from app.drawn_blocks import block_node, block_type, most_important, says
 from app.gestures import data_ports, missing_fields
 from app.picked_cells import unchosen
 from app.session import Session
+from app.stale import changed_since
 from app.titles import told_apart
 from diffbio_engine.declare import DATA_PORTS, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
@@ -49,6 +50,7 @@ class Drawing:
     def __init__(self, session: Session, unfolded: Collection[str]):
         self.session, self.spec, self._unfolded = session, session.shown_spec, unfolded
         self.missing = missing_fields(session.shown_dataset, self.spec)
+        self._stale = changed_since(session)[0]
         self._advice = {} if session.looks_at_run else unchosen(self.spec)
         self._wired: dict[str, set[str]] = {}
         for wire in self.spec.wires:
@@ -144,6 +146,8 @@ class Drawing:
         problems = [] if session.looks_at_run else session.problems
         notes = messages.by_block(problems).get(block.id, [])
         state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
+        if state and block.id in self._stale:
+            state = "stale"  # what was found belongs to other settings
         if ours and session.run_place == block.id and session.is_running:
             state = "running"
         if not block.learns:

@@ -19,6 +19,11 @@ def pipeline_of(run: Mapping[str, Any], dials: Mapping[str, Any]) -> PipelineSpe
         spec = PipelineSpec.from_json(run.get("pipeline") or {})
     except UserError:
         return None
+    return with_dials(spec, dials)
+
+
+def with_dials(spec: PipelineSpec, dials: Mapping[str, Any]) -> PipelineSpec:
+    """The pipeline with what was turned in a run of it."""
     known = {block.id for block in spec.blocks}
     for name, value in dials.items():
         if not isinstance(value, int | float):

@@ -14,6 +14,7 @@ from app.cell_colours import port_title
 from app.map_drawing import Drawn, Wish, has_own_names, selection_card
 from app.map_frames import MapFrame
 from app.session import Session
+from app.stale import stale_words
 from app.titles import told_apart
 from app.waiting_words import why_it_takes
 from diffbio_engine.runs import GROUPS, Findings
@@ -186,11 +187,18 @@ def words_without_map(session: Session) -> tuple[str, str]:
     return "No run yet", f"Press Run: {cells}"
 
 
-def stage_words(session: Session) -> dict[str, Any]:
-    """The same as the stage takes it, with why it may take while somebody waits."""
+def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
+    """What lies over the map: words where there is none, with why it may take while somebody waits.
+
+    Over a map that is not trained, or no longer what is set, it says so.
+    """
+    if drawn is not None:
+        start = "Starting point: not trained yet" if drawn.frame.step == 0 else ""
+        badge = stale_words(session) or start
+        return {"title": "", "sentence": "", "waits": False, "badge": badge}
     title, sentence = words_without_map(session)
     why, waits = why_it_takes(sentence), session.is_running
-    return {"title": title, "sentence": sentence, "why": why, "waits": waits}
+    return {"title": title, "sentence": sentence, "why": why, "waits": waits, "badge": ""}
 
 
 def map_title(name: str, session: Session) -> str:

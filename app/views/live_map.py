@@ -62,7 +62,8 @@ class LiveMap(pn.viewable.Viewer):
         )
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_snapshot, ["run_snapshot"])
-        session.param.watch(self._new_words, ["run_state", "run_message", "dataset", "run_dataset"])
+        told = ["run_state", "run_message", "dataset", "run_dataset", "spec", "looks_at_run"]
+        session.param.watch(self._new_words, told)
         session.param.watch(self._new_theme, ["theme"])
         session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])
         self._new_run()
@@ -95,8 +96,7 @@ class LiveMap(pn.viewable.Viewer):
         if (path := self.wish.path) and path != before:
             session.read(lambda: look_into(path))  # the first gene need not wait for it
         self._bar.param.update(colours=self._colours(), genes=bool(path))
-        none = {"title": "", "sentence": "", "waits": False}
-        self._stage.param.update(**(stage_words(session) if self.drawn is None else none))
+        self._stage.param.update(**stage_words(session, self.drawn))
 
     def _colours(self) -> list[dict[str, Any]]:
         preview = getattr(self.session.cells_shown, "preview", {})
@@ -170,8 +170,7 @@ class LiveMap(pn.viewable.Viewer):
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
             self._timeline.steps = steps
-        new = "Starting point: not trained yet" if frame.step == 0 else ""
-        self._stage.param.update(title="", sentence="", badge=new)
+        self._stage.param.update(**stage_words(self.session, drawn))
         if self.wish.chosen is not None and before and len(before.frame.xy) != len(frame.xy):
             self._select(None)
 

@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 from app.left_runs import go_back_to, open_its_pipeline
 from app.messages import block_of
 from app.session import Session
+from app.stale import stale_words
 from app.waiting_words import why_it_takes
 
 _HERE = Path(__file__).parent
@@ -150,7 +151,9 @@ def message_of(session: Session) -> str:
         return session.hindrance or _left(session)
     if session.hindrance and not session.is_running:
         return f"Not ready for another run: {session.hindrance}"
-    return session.run_message
+    return (
+        session.run_message if session.is_running else stale_words(session) or session.run_message
+    )
 
 
 def failure_of(session: Session) -> str:

@@ -1,0 +1,80 @@
+"""What of the picture no longer belongs to the pipeline and the data: said, block by block."""
+
+from app.forms import label
+from app.looked_at import with_dials
+from app.session import Session
+from app.titles import told_apart
+from diffbio_engine.declare import find_operator
+from diffbio_engine.pipelines.spec import PipelineSpec
+
+_MOST = 3
+
+
+def changed_since(session: Session) -> tuple[set[str], list[str]]:
+    """Blocks that are not as the shown run had them, and in words what was changed."""
+    trained, now = session.run_pipeline, session.spec
+    if trained is None or session.looks_at_run or not session.is_of_this_document:
+        return set(), []
+    trained = with_dials(trained, session.dials)
+    titles = _titles(trained) | _titles(now)
+    blocks, said = set[str](), list[str]()
+    before, after = ({b.id: b for b in spec.blocks} for spec in (trained, now))
+    for block in sorted(before.keys() | after.keys()):
+        if block not in after or block not in before:
+            said.append(f"{titles[block]} {'added' if block in after else 'removed'}")
+            blocks.add(block)
+            continue
+        names = _differing(trained, now, block)
+        if before[block].learns != after[block].learns:
+            names.append("whether it learns")
+        said += [f"{name} of {titles[block]}" for name in names]
+        blocks |= {block} if names else set()
+    wires = {(w.source, w.target, w.stop_gradient) for w in trained.wires}
+    other = wires ^ {(w.source, w.target, w.stop_gradient) for w in now.wires}
+    if other and not blocks:
+        said.append("wires")
+    blocks |= {target.partition(".")[0] for _, target, _ in other}
+    if trained.weights != now.weights:
+        said.append("loss weights")
+    keys = trained.training.keys() | now.training.keys()
+    changed = [k for k in sorted(keys) if trained.training.get(k) != now.training.get(k)]
+    said += [label(k).lower() for k in changed]
+    if trained.variable_genes != now.variable_genes:
+        said.append("variable genes")
+    return blocks & after.keys(), said
+
+
+def stale_words(session: Session) -> str:
+    """One sentence on why map, losses and results are not what is set now; empty if they are."""
+    _, said = changed_since(session)
+    shown, used = session.run_dataset, session.dataset
+    other_cells = (
+        session.run_id
+        and not session.looks_at_run
+        and not session.run_applies
+        and shown is not None
+        and used is not None
+        and shown.path != used.path
+    )
+    told = []
+    if other_cells:
+        told.append(f"These are the cells of {shown.name}, not of {used.name}.")
+    if said:
+        more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
+        told.append(f"Changed since this run: {', '.join(said[:_MOST])}{more}.")
+    return " ".join([*told, "Run again to see it."]) if told else ""
+
+
+def _differing(one: PipelineSpec, other: PipelineSpec, block: str) -> list[str]:
+    a, b = dict(one.block(block).config), dict(other.block(block).config)
+    if one.block(block).operator != other.block(block).operator:
+        return ["operator"]
+    declared = find_operator(one.block(block).operator)
+    usual = {s.name: s.default for s in declared.settings}
+    names = [n for n in usual if a.get(n, usual[n]) != b.get(n, usual[n])]
+    return [label(n).lower() for n in names]
+
+
+def _titles(spec: PipelineSpec) -> dict[str, str]:
+    titles = {b.id: find_operator(b.operator).title for b in spec.blocks}
+    return told_apart(titles, lambda block: titles[block])

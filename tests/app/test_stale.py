@@ -1,0 +1,78 @@
+"""What no longer belongs to the picture is said. Without a browser."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.map_parts import stage_words
+from app.session import DatasetCard, Session
+from app.stale import changed_since, stale_words
+from app.views.canvas import Canvas
+from app.views.run_bar import message_of
+from diffbio_engine.pipelines.spec import Block, PipelineSpec
+
+KMEANS, VAE = "singlecell.soft_kmeans", "normalization.vae_normalizer"
+CELLS = DatasetCard("1", "blood.h5ad", "/blood.h5ad", 30, 5, {"embeddings": "obsm/X_pca"})
+
+
+@pytest.fixture
+def ended():
+    """A tab whose run has ended, with nothing changed since."""
+    spec = PipelineSpec("P", blocks=(Block("k", KMEANS, {"n_clusters": 4}), Block("v", VAE)))
+    session = Session(spec=spec)
+    session.param.update(
+        dataset=CELLS, run_id="r", run_state="done", run_document="P", run_pipeline=spec,
+        run_dataset=CELLS,
+    )  # fmt: skip
+    return session
+
+
+class Frame:
+    step = 7
+
+
+class Drawn:
+    frame = Frame()
+
+
+def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(ended):
+    canvas = Canvas(ended)
+    assert not stale_words(ended)
+    ended.move({"k": (900.0, 80.0)})
+    ended.rename("Q")
+    assert not stale_words(ended)
+    ended.set_setting("k", "n_clusters", 9)
+    assert stale_words(ended) == (
+        "Changed since this run: clusters of Soft k-means. Run again to see it."
+    )
+    assert message_of(ended) and stage_words(ended, Drawn())["badge"] == stale_words(ended)
+    styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
+    assert "stale" in styles["k"] and "done" in styles["v"]
+    ended.undo()
+    assert not stale_words(ended) and not stage_words(ended, Drawn())["badge"]
+
+
+def test_a_dial_turned_while_it_ran_is_the_runs_own_and_one_turned_after_it_is_not(ended):
+    ended.dials = {"k.temperature": 0.2}  # as the run's events told
+    ended.set_setting("k", "temperature", 0.2)
+    assert not stale_words(ended)
+    ended.turn("k.temperature", 2.0)
+    assert "temperature of Soft k-means" in stale_words(ended)
+
+
+def test_blocks_weights_and_training_are_named_and_many_are_counted(ended):
+    ended.add_block(KMEANS)
+    ended.set_weight("k.clustering_loss", 3.0)
+    ended.set_training("steps", 50)
+    ended.set_setting("k", "n_clusters", 5)
+    blocks, said = changed_since(ended)
+    assert "k" in blocks and "v" not in blocks
+    assert {"loss weights", "steps"} <= set(said)
+    assert f"and {len(said) - 3} more" in stale_words(ended)
+
+
+def test_other_data_make_the_picture_stale_but_what_was_applied_to_them_is_not(ended):
+    ended.use_dataset(replace(CELLS, id="2", name="other.h5ad", path="/other.h5ad"))
+    assert "These are the cells of blood.h5ad, not of other.h5ad." in stale_words(ended)
+    ended.run_applies = "blood.h5ad"
+    assert not stale_words(ended)
