@@ -1,5 +1,6 @@
 """The likely place of each port in a file, by what things are called and by what is in them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from diffbio_engine.data.column_names import (
@@ -13,6 +14,7 @@ from diffbio_engine.data.column_names import (
 )
 from diffbio_engine.data.counts_place import counts_place
 from diffbio_engine.data.fields import AMBIENT_LOW, BATCH_LABELS, COUNTS, LABELS, Fields
+from diffbio_engine.data.matrix_look import BINARY, MatrixPreview
 from diffbio_engine.data.preview import ColumnPreview, Preview
 from diffbio_engine.data.prior_knowledge import PLACES
 from diffbio_engine.data.times import times_in_order
@@ -47,6 +49,7 @@ def suggest(preview: Preview) -> Suggestion:
     if counts:
         places[COUNTS] = counts
         places["ambient_profile"] = _ambient(preview) or AMBIENT_LOW
+    notes += _not_counts(preview.matrices, counts, said)
     columns = {c.name: c for c in preview.obs}
     if batches := batch_candidates(preview):
         places[BATCH_LABELS] = batches[0][0]
@@ -75,6 +78,16 @@ def suggest(preview: Preview) -> Suggestion:
         # Looked up by the names of the genes; offered where some are found.
         places |= {port: PLACES[port] for port, n in preview.known_genes.items() if n}
     return Suggestion(Fields(places), tuple(notes))
+
+
+def _not_counts(matrices: Iterable[MatrixPreview], taken: str, said: str) -> list[str]:
+    """Why whole numbers that could pass for counts are not taken for them."""
+    notes = []
+    for m in matrices:
+        why = m.doubt or ("It holds zeros and ones only." if m.holds == BINARY else "")
+        if why and m.place != taken and m.place not in said:
+            notes.append(f"{m.place} is not taken for counts: {why[0].lower()}{why[1:]}")
+    return notes
 
 
 def batch_candidates(preview: Preview) -> list[tuple[str, int]]:

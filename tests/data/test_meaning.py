@@ -142,6 +142,9 @@ def test_the_layer_that_holds_counts_wins_whatever_its_name():
     assert told["layers/aaa"].holds == "zeros and ones"
     assert "rounded normalised values" in told["layers/cpm"].sentence
     assert "5% of the molecules of layers/z" in told["layers/counts_log"].sentence
+    notes = " ".join(found.notes)
+    assert "layers/aaa is not taken for counts: it holds zeros and ones only." in notes
+    assert "layers/cpm is not taken for counts: these whole numbers look like rounded" in notes
     # For want of better it is taken, and doubted.
     _, found = with_layers(counts, aaa=binary)
     assert found.fields["counts"] == "layers/aaa" and "zeros and ones only" in found.notes[0]
