@@ -116,6 +116,8 @@ def test_damaged_runs_hide_no_other_and_break_nobodys_list(make_engine, wait_unt
         if name == "run.json" and change in NONSENSE[:-1]:
             assert listed[run_id].title == "A run that cannot be read"
             assert "damaged" in listed[run_id].error["what"]
+    again.delete(broken[0], "ada")
+    assert broken[0] not in {r.id for r in again.runs("ada")}
     fresh = again.start(run, "eve")
     wait_until(lambda: again.summary(fresh, "eve").state != "queued")
 
