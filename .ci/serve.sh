@@ -38,6 +38,8 @@ fi
 [ -z "${PREFIX:-}" ] || options+=(--prefix "$PREFIX")
 [ -z "${BEHIND_PROXY:-}" ] || options+=(--use-xheaders)
 
-printf 'The workbench: http://%s:%s%s/app   (data in %s; Ctrl+C stops it)\n' \
-  "$([ "$HOST" = 0.0.0.0 ] && hostname || printf '%s' "$HOST")" "$PORT" "${PREFIX:-}" "$DATA_DIR"
+# Said once it is known that it may be served like this.
+GREETING=$(printf 'The workbench: http://%s:%s%s/app   (data in %s; Ctrl+C stops it)' \
+  "$([ "$HOST" = 0.0.0.0 ] && hostname || printf '%s' "$HOST")" "$PORT" "${PREFIX:-}" "$DATA_DIR")
+export GREETING
 exec "$python" -m app.serve app "${options[@]}"

@@ -6,8 +6,10 @@ import secrets
 import threading
 import time
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from bokeh.server.auth_provider import AuthProvider
@@ -19,6 +21,8 @@ from panel.config import config
 from tornado.web import HTTPError, RequestHandler, decode_signed_value
 
 from app.login import People
+from diffbio_engine.errors import UserError
+from diffbio_engine.runs.durable_files import read_json, write_json
 
 _LOG = logging.getLogger("diffbio.app")
 ALONE = "local"
@@ -30,7 +34,6 @@ DAYS = 1.0
 _NOBODY = {"", ALONE, "guest", "default_user"}
 _SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
 _SESSION_HEADERS = ("Bokeh-Session-Id", "Bokeh-Token")
-_MOST_LEFT = 50_000
 # Of one person; where nobody signs in, of all.
 _MOST_PAGES, _PAGES_SECONDS = 90, 60.0
 
@@ -42,15 +45,21 @@ class Gate(AuthProvider):
         people: Who may sign in by a file; None where nobody has to.
         inner: A provider of Panel's own (OAuth) that knows the person instead.
         secret: Signs cookies.
+        left: Where it is kept who has signed out, so that it holds after a restart.
     """
 
     def __init__(
-        self, people: People | None = None, inner: AuthProvider | None = None, secret: str = ""
+        self,
+        people: People | None = None,
+        inner: AuthProvider | None = None,
+        secret: str = "",
+        left: Path | None = None,
     ):
-        self.people, self.inner, self.secret = people, inner, secret
+        self.people, self.inner, self.secret, self._left_file = people, inner, secret, left
         self._guard = threading.Lock()
         self._pages: dict[str, deque[float]] = {}
-        self._left: OrderedDict[str, float] = OrderedDict()
+        kept = read_json(left) if left is not None else {}
+        self._left = {login: float(when) for login, when in kept.items()}
         self._sockets: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
         super().__init__()
 
@@ -213,10 +222,12 @@ class Gate(AuthProvider):
         """Takes them back, also from whoever has a copy, and closes the open pages."""
         login = self._login_of(handler)
         with self._guard:
-            if login:
-                self._left[login] = time.time()
-            while len(self._left) > _MOST_LEFT:
-                self._left.popitem(last=False)
+            now = time.time()  # what is older than a cookie may be forgotten
+            left = {of: when for of, when in self._left.items() if now - when < DAYS * 86_400}
+            self._left = {**left, login: now} if login else left
+            if self._left_file is not None:
+                with suppress(OSError, UserError):  # it holds until the restart, then
+                    write_json(self._left_file, self._left)
         for cookie in ("user", "login", "_xsrf"):
             handler.clear_cookie(cookie, path=config.cookie_path)
         self.look_after_sockets()

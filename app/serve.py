@@ -86,7 +86,8 @@ class _Serve(Serve):
         inner = kwargs.get("auth_provider") if pn.config.oauth_provider else None
         if login and inner is not None:
             raise DataError("LOGIN and PANEL_OAUTH_PROVIDER are both set.", fix="Choose one.")
-        gate = Gate(People(login) if login else None, inner, secret)
+        people = People(login) if login else None
+        gate = Gate(people, inner, secret, data_dir / ".signed-out.json")
         kwargs |= guarding(gate, secret)
         kwargs["extra_patterns"] = [
             (route, _INSTEAD.get(handler, handler), *rest)
@@ -171,6 +172,7 @@ def main(words: list[str] | None = None) -> int:
         if os.environ.get("LOGIN"):
             People(os.environ["LOGIN"])
         _warn_if_open(asked.address)
+        print(os.environ.pop("GREETING", ""), flush=True)
         command.invoke(asked)
     except UserError as error:
         print(f"The workbench was not started. {error}", file=sys.stderr)

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from tornado.web import HTTPError
+from tornado.web import HTTPError, create_signed_value
 
 from app import gate
 from app.gate import ALONE, Gate, person_of
@@ -30,6 +30,20 @@ def test_a_login_that_is_not_ours_closes_our_routes():
     theirs = SimpleNamespace(get_user=lambda handler: "ada", get_user_async=None)
     with pytest.raises(HTTPError, match=r"app\.serve"):
         person_of(asking(theirs))
+
+
+def test_who_has_signed_out_stays_out_after_a_restart(tmp_path):
+    people = SimpleNamespace(mark=lambda name: "mark")
+    cookie = create_signed_value("secret", "login", "mark.7").decode()
+    browser = SimpleNamespace(
+        get_cookie=lambda name: cookie if name == "login" else None, clear_cookie=lambda *a, **k: 0
+    )
+    first = Gate(people, secret="secret", left=tmp_path / "left.json")
+    assert first._is_in("ada", "mark.7")
+    first.sign_out(browser)
+    again = Gate(people, secret="secret", left=tmp_path / "left.json")
+    assert not first._is_in("ada", "mark.7") and not again._is_in("ada", "mark.7")
+    assert again._is_in("ada", "mark.8") and not again._is_in("ada", "another.8")
 
 
 def test_a_person_opens_ninety_pages_a_minute_and_no_more(monkeypatch):
