@@ -76,6 +76,27 @@ def test_the_loaded_pipeline_gives_the_same_numbers(trained):
         np.testing.assert_allclose(here[place], there[place], rtol=1e-5, atol=1e-6, err_msg=place)
 
 
+def test_dense_layers_above_50_mb_are_left_out_unless_asked_for(trained, monkeypatch):
+    _, pipeline, source = trained
+    assert "normalized_diffbio" in result_arrays(pipeline, source).layers
+    monkeypatch.setattr("diffbio_engine.bundles.place._LAYER_LIMIT", source.n_cells * 12 * 4 - 1)
+    found = result_arrays(pipeline, source)
+    assert not found.layers
+    assert "The layer normalized_diffbio was left out: 60 cells x 12 genes" in found.sentence
+    assert "--layers all" in found.sentence
+    assert "normalized_diffbio" in result_arrays(pipeline, source, layers="all").layers
+
+
+def test_cells_without_counts_are_in_no_cluster(trained):
+    folder, _, _ = trained
+    new = cells_of(3)
+    new.X[4] = 0
+    placed = place_cells(load_bundle(folder), Dataset.from_anndata(new))
+    shares = placed.arrays["obsm/cluster_diffbio_prob"]
+    assert np.flatnonzero(np.isnan(shares).all(axis=1)).tolist() == [4]
+    assert "1 of 60 cells have no counts in these genes: they are in no cluster" in placed.sentence
+
+
 def test_genes_in_another_order_make_no_difference(trained):
     folder, _, _ = trained
     new = cells_of(3)
