@@ -62,7 +62,8 @@ def read(
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
 
     Args:
-        path: h5ad, 10x h5, a 10x folder, a zip of one of these, csv or tsv (``.gz`` too).
+        path: h5ad, 10x h5, loom, h5mu, zarr, a folder of matrices as any counting program writes
+            it, csv, tsv (packed too) or xlsx; or a folder, zip or tar of one or several of these.
         orientation: ``"cells in rows"`` or ``"genes in rows"`` of a table; None: by its names.
         genome: Which genome of a 10x file that holds several; None: the one with most counts.
         features: Which features of a 10x file; None or ``"all"``: all.
