@@ -68,7 +68,7 @@ class Opened:
         return self._process
 
     def _open(self) -> None:
-        with self._turns.turn(str(self.path)):
+        with self._turns.turn(_whose(self.path)):
             self._scratch = self._folder()
             try:
                 self._process = self._born(self.path, self._scratch)
@@ -89,3 +89,10 @@ class Opened:
             self._process.end()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _whose(path: Path) -> str:
+    """Whose turn it is: the person's, in whose folder of uploads a file lies."""
+    parts = path.parts
+    at = parts.index("owners") if "owners" in parts[:-1] else -1
+    return parts[at + 1] if at >= 0 else str(path)

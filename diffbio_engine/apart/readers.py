@@ -43,7 +43,9 @@ class Readers:
         scratch: Path | None = None,
         command: tuple[str, ...] = COMMAND,
     ):
-        self.turns = Turns(most or max(3, os.cpu_count() or 1), per_person)
+        most = most or max(3, os.cpu_count() or 1)
+        # Whoever looks at a file need not wait for those who colour their maps, nor they for him.
+        self.turns, self._openings = Turns(most, per_person), Turns(most, per_person)
         self.scratch, self._nursery = scratch, NurseryLine(command)
         self._opening = threading.Lock()
         self._open: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
@@ -113,7 +115,7 @@ class Readers:
         def born(file: Path, scratch: str) -> Reader:
             return Reader.born(self._nursery, file, scratch, patient=False)
 
-        return Opened(path, options, born=born, folder=self._folder, turns=self.turns)
+        return Opened(path, options, born=born, folder=self._folder, turns=self._openings)
 
     def _folder(self) -> str:
         """A new folder for one reader."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from diffbio_engine.apart import Readers, Stop, StoppedError, clear_left_behind, limits_for
+from diffbio_engine.apart.opened import _whose
 from diffbio_engine.apart.turns import Turns
 from diffbio_engine.errors import DataError, RunError
 
@@ -148,6 +149,12 @@ def test_who_asks_much_waits_for_themselves():
     let_go.set()
     held.join()
     assert done == ["ada"] and turns._at_work.total() == 0
+
+
+def test_files_of_one_person_that_colour_maps_share_the_persons_turns():
+    data = Path("/data/owners/eve-1/datasets")
+    assert _whose(data / "a/x.h5ad") == _whose(data / "b/y.h5ad") == "eve-1"
+    assert _whose(Path("/data/shared/x.h5ad")) == "/data/shared/x.h5ad"
 
 
 def test_what_readers_of_a_server_that_is_gone_left_behind_is_removed(tmp_path):
