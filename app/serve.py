@@ -162,6 +162,9 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m app.serve")
     command = _Serve(parser)
     asked = parser.parse_args(words)
+    # What the page needs however it is started: scripts of this server, and its own routes.
+    os.environ.setdefault("BOKEH_RESOURCES", "server")
+    asked.plugins = asked.plugins or ["app.transfer"]
     try:
         os.environ["DATA_DIR"] = str(prepared(os.environ.get("DATA_DIR") or "workspace"))
         if asked.basic_auth or pn.config.basic_auth:
