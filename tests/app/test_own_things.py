@@ -11,7 +11,7 @@ from app.own_things import (
     tried,
 )
 from app.session import Session
-from diffbio_engine.errors import RunError
+from diffbio_engine.errors import RunError, UnknownNameError
 from diffbio_engine.runs import Engine, Room, Store
 
 
@@ -74,3 +74,17 @@ def test_what_is_used_is_said_with_the_quota(session):
     session.room.quota = 1 << 20
     said = room_used(session)["words"]
     assert said.startswith("You use ") and " of 1.0 MB (data 1" in said and "are free" in said
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a" * 24, "0" * 24])
+def test_what_is_anothers_or_nowhere_is_not_deleted(session, name):
+    mine, run_id = uploaded(session), session.engine.start({"pipeline": {}, "dataset": {}}, "ada")
+    eve = Session(owner="eve")
+    eve.engine, eve.store, eve.room = session.engine, session.store, session.room
+    for wanted in (mine.id, name):
+        assert isinstance(tried(lambda w=wanted: delete_dataset(eve, w)), UnknownNameError)
+    for wanted in (run_id, name or "."):
+        assert isinstance(tried(lambda w=wanted: delete_run(eve, w)), UnknownNameError)
+    assert mine.path.exists() and len(session.engine.runs("ada")) == 1
+    empty_trash(eve)
+    assert mine.path.exists()
