@@ -93,14 +93,19 @@ def test_the_drop_box_takes_files_and_folders_and_leaves_the_page_free(tab, tabl
     closed(tab)
 
 
-def test_a_folder_or_several_files_dropped_on_the_canvas_arrive_whole(tab, tables, served):
-    hand = Hand(tab)
+def test_a_folder_or_several_files_dropped_on_the_canvas_arrive_whole(
+    tab, tables, served, eventually
+):
+    def arrived():
+        return len(served.session.store.datasets("local"))
+
+    hand, before = Hand(tab), arrived()
     hand.drop(ROOM["canvas"], [tables / "outer"])
+    eventually(lambda: arrived() == before + 1)
     seen(tab, "sample_a.zip")
-    before = len(served.session.store.datasets("local"))
     hand.drop(ROOM["header"], [tables / "first.csv", tables / "second.csv"])
+    eventually(lambda: arrived() == before + 3)
     seen(tab, "second.csv")
-    assert len(served.session.store.datasets("local")) == before + 2
     closed(tab)
 
 
