@@ -18,6 +18,7 @@ from diffbio_engine.data import FROM_SYMBOLS, Fields, examples, inspect
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
+from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.opening import check_run, title_of
 from diffbio_engine.runs.reader import RunReader
@@ -162,7 +163,7 @@ def _watched(folder: RunFolder, env: Mapping[str, str], *, quiet: bool) -> int:
             command = [sys.executable, "-m", "diffbio_engine", "work", str(folder.path)]
             # A session of its own: Ctrl+C is for this process, which then asks the worker to stop.
             process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=dict(env), start_new_session=True
+                command, stdout=log, stderr=log, env=with_kept_memory(env), start_new_session=True
             )
         try:
             code = _followed_or_stopped(folder, process, quiet=quiet)

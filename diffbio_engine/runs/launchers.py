@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from diffbio_engine.errors import RunError
+from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.durable_files import in_words, read_json, write_json
 from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.processes import birth, is_alive, send
@@ -40,9 +41,9 @@ class Launcher(Protocol):
 
 
 def changed_environment(env: Mapping[str, str | None]) -> dict[str, str]:
-    """This process's environment with the changes."""
+    """The environment of a worker: this process's with the changes."""
     merged: dict[str, str | None] = {**os.environ, **env}
-    return {name: value for name, value in merged.items() if value is not None}
+    return with_kept_memory({name: value for name, value in merged.items() if value is not None})
 
 
 def spawn(

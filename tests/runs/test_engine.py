@@ -11,6 +11,7 @@ import pytest
 
 from diffbio_engine.errors import RunError, UnknownNameError
 from diffbio_engine.runs import EXIT_TAKEN, RunReader, RunWriter
+from diffbio_engine.runs.launchers import changed_environment
 
 LONG = {"steps": 100_000}
 
@@ -241,3 +242,14 @@ def test_a_spare_worker_takes_the_run(make_engine, wait_until):
     next_one = engine._supervisor._spare._child
     engine.close()
     assert next_one.poll() is not None
+
+
+def test_a_worker_keeps_the_memory_of_its_steps_unless_an_administrator_says_otherwise(monkeypatch):
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    kept = changed_environment({})
+    assert int(kept["MALLOC_MMAP_THRESHOLD_"]) == 32 << 20
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "131072")
+    assert changed_environment({})["MALLOC_MMAP_THRESHOLD_"] == "131072"
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=131072")
+    assert "MALLOC_TRIM_THRESHOLD_" not in changed_environment({})
