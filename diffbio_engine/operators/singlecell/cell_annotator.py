@@ -225,11 +225,12 @@ class DifferentiableCellAnnotator(Operator):
     ) -> tuple[dict[str, Any], Any, Any]:
         """As every operator's; ``known_labels`` of the cells ``label_indices`` are taken as well.
 
-        Says so where the form was neither trained nor prepared.
+        The form scanvi, neither trained nor prepared, is first fitted to the cells given, so that
+        no untrained network answers. Where it cannot be (compiled calls, a single cell, no known
+        labels) and for the other forms, a warning says that it is not.
         """
-        if not self.fitted:
-            warn_untrained(type(self).__name__)
         if "labels" in data or "known_labels" not in data:
+            self._fit_if_untrained(data)
             return super().apply(data, state, metadata, *more, **named)
         if "label_indices" not in data:
             raise DataError(
@@ -238,9 +239,26 @@ class DifferentiableCellAnnotator(Operator):
                 where="label_indices",
             )
         labels = _spread(data["known_labels"], data["label_indices"], jnp.shape(data["counts"])[0])
+        self._fit_if_untrained({**data, "labels": labels})
         result, *rest = super().apply({**data, "labels": labels}, state, metadata, *more, **named)
         result.pop("labels")
         return result, *rest
+
+    def _fit_if_untrained(self, data: Mapping[str, Any]) -> None:
+        if self.fitted:
+            return
+        given = {n: data[n] for n in ("counts", "labels", "marker_matrix") if n in data}
+        traced = any(isinstance(value, jax.core.Tracer) for value in given.values())
+        can = not traced and np.ndim(given["counts"]) == 2 and "labels" in given
+        if (
+            self.config.annotation_mode == "scanvi"
+            and can
+            and np.any(np.asarray(given["labels"]) >= 0)
+        ):
+            arrays = {name: np.asarray(value) for name, value in given.items()}
+            self.prepare(arrays, jax.random.key(0))
+        else:
+            warn_untrained(type(self).__name__)
 
     def compute_elbo_loss(
         self,

@@ -280,6 +280,17 @@ def test_few_labels_and_all_cells_name_more_than_the_few_labels_alone(pbmc):
     assert found["scanvi"] > 0.8 and found["scanvi"] > found["celltypist"], found
 
 
+def test_an_untrained_scanvi_is_fitted_before_it_answers(cells, recwarn):
+    data = {n: cells[n] for n in ("counts", "labels")}
+    block = annotator("scanvi")
+    result, _, _ = block.apply(data, {}, None)
+    assert block.fitted and not [w for w in recwarn if "has not been trained" in str(w.message)]
+    called = np.asarray(result["cell_type_labels"])
+    assert np.mean(called[45:] == cells["truth"][45:]) > 0.9
+    with pytest.warns(UserWarning, match="has not been trained or prepared"):
+        annotator("scanvi").apply({"counts": cells["counts"]}, {}, None)
+
+
 def test_contradictions_and_what_is_missing_are_refused_in_words(cells):
     with pytest.raises(SettingError, match=r"marker_matrix_shape.*no markers"):
         CellAnnotatorConfig(annotation_mode="scanvi", marker_matrix_shape=(10, 2000))
