@@ -27,8 +27,8 @@ class Engine:
 
     Args:
         data_dir: Where runs, their queue and the compilation cache lie.
-        max_running: How many may compute at once; by default 1 where there is a GPU, else one
-            for every two processors.
+        max_running: How many may compute at once; by default as many as the launcher has places
+            (on this machine 1 where there is a GPU, else one for every two processors).
         command: How a worker is started; the run folder is added.
         worker_env: Changes of a worker's environment; None removes a variable.
         spare: Whether one worker waits with its imports done, so that a run starts at once.
@@ -58,7 +58,7 @@ class Engine:
         self._guard = threading.Lock()
         self._supervisor = Supervisor(
             self.data_dir,
-            max_running=max_running or _places(env),
+            max_running=max_running,
             command=command,
             env=env,
             launcher=launcher or LocalLauncher(),
@@ -70,6 +70,11 @@ class Engine:
     def max_running(self) -> int:
         """How many runs may compute at once."""
         return self._supervisor.max_running
+
+    def where(self) -> str:
+        """Where runs compute, and how many at once, in words."""
+        places = self.max_running
+        return f"{self._supervisor.launcher.where()}, {places} place{'' if places == 1 else 's'}"
 
     def close(self) -> None:
         """Looks after the runs no more; they go on, and the next engine finds them."""
@@ -218,11 +223,3 @@ def _worker_environment(data_dir: Path) -> dict[str, str | None]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     return env | {name: value for name, value in compiled.items() if name not in os.environ}
-
-
-def _places(env: Mapping[str, str | None]) -> int:
-    """How many runs may compute at once on this machine."""
-    wanted = env.get("JAX_PLATFORMS", os.environ.get("JAX_PLATFORMS")) or ""
-    if Path("/dev/nvidiactl").exists() and wanted in ("", "cuda", "gpu", "cuda,cpu"):
-        return 1
-    return max(1, (os.cpu_count() or 1) // 2)

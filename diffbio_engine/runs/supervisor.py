@@ -24,7 +24,7 @@ from diffbio_engine.runs.reader import JsonFile
 from diffbio_engine.runs.said_once import Said
 from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.why_lost import why_lost
-from diffbio_engine.runs.writer import EXIT_START_AGAIN
+from diffbio_engine.runs.writer import EXIT_START_AGAIN, EXIT_TAKEN
 
 _LOG = logging.getLogger(__name__)
 _TRIES_WITHOUT_PROGRESS = 3
@@ -64,7 +64,7 @@ class Supervisor:
 
     Args:
         data_dir: Holds ``runs/`` and ``active/``.
-        max_running: How many runs may compute at once; paused ones are not counted.
+        max_running: How many runs may compute at once; None: as many as the launcher has places.
         command: How a worker is started; the run folder is added.
         env: Changes of the worker's environment; None removes.
         launcher: Where workers run.
@@ -76,7 +76,7 @@ class Supervisor:
         self,
         data_dir: Path,
         *,
-        max_running: int,
+        max_running: int | None,
         command: Sequence[str],
         env: Mapping[str, str | None],
         launcher: Launcher,
@@ -84,7 +84,7 @@ class Supervisor:
         seconds: float = 0.2,
     ):
         self.runs_dir, self.active_dir = data_dir / "runs", data_dir / "active"
-        self.data_dir, self.max_running, self.launcher = data_dir, max_running, launcher
+        self.data_dir, self.launcher, self._most = data_dir, launcher, max_running
         self._command, self._env, self._spare, self._seconds = command, env, spare, seconds
         self._known: dict[str, tuple[RunFolder, JsonFile, JsonFile]] = {}
         self._lock: int | None = None
@@ -92,6 +92,11 @@ class Supervisor:
         self._said = Said()
         self._woken, self._closed = threading.Event(), False
         self._thread = threading.Thread(target=self._work, name="run supervisor", daemon=True)
+
+    @property
+    def max_running(self) -> int:
+        """How many runs may compute at once."""
+        return self._most or self.launcher.places(self._env)
 
     def begin(self) -> None:
         """Starts to look."""
@@ -156,8 +161,9 @@ class Supervisor:
                 if self._said.is_news(error):
                     _LOG.warning("run %s: %s: %s", name, type(error).__name__, error)
         queued = any(launch.get("phase") == "queued" for launch in launches.values())
-        if queued and running < self.max_running:
-            for next_one in waiting_runs(self.data_dir, launches)[: self.max_running - running]:
+        free = self.max_running - running if queued else 0
+        if free > 0:
+            for next_one in waiting_runs(self.data_dir, launches)[:free]:
                 try:
                     self._launch(next_one)
                 except Exception as error:
@@ -183,7 +189,7 @@ class Supervisor:
                 status = status_file.content
                 state = status.get("state") if _is_of(status, launch) else "starting"
                 self._one_starts |= state == "starting"
-                return launch, state != "paused"
+                return launch, self._holds_a_place(launch, paused=state == "paused")
             self._conclude(folder, launch, status_file.content, code)
             launch_file.has_news()
             launch = launch_file.content
@@ -197,6 +203,10 @@ class Supervisor:
         code = self.launcher.poll(ref) if ref else (None if is_launching(launch) else LOST)
         # Somebody else may be at work there: a run started by hand, a child that Dask left.
         return None if code is not None and folder.is_locked() else code
+
+    def _holds_a_place(self, launch: dict[str, Any], *, paused: bool) -> bool:
+        ref = launch.get("ref")
+        return self.launcher.holds_a_place(ref, paused=paused) if ref else not paused
 
     def _kill_if_due(self, launch: dict[str, Any]) -> None:
         if launch.get("kill_at") and time.time() > launch["kill_at"] and launch.get("ref"):
@@ -214,7 +224,7 @@ class Supervisor:
             changes = {**over, "state": "stopped"}
         elif code == EXIT_START_AGAIN:
             changes = queued
-        elif code > 0:
+        elif code > 0 and code != EXIT_TAKEN:  # then somebody else was at work, and is gone
             failure = RunError(
                 f"The worker ended by itself (exit code {code}). {_last_line(folder)}".strip(),
                 fix="Read worker.log in the run folder, then press Resume.",

@@ -6,31 +6,48 @@ import signal
 import numpy as np
 import pytest
 
+from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunReader
-from diffbio_engine.runs.launchers import DaskLauncher
+from diffbio_engine.runs.dask_launcher import DaskLauncher
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 
 
 @pytest.fixture(scope="module")
-def client():
-    """One Dask worker with one place, in this process."""
-    with (
-        distributed.LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=None,
-            resources={"place": 1},
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+def cluster():
+    """Two Dask workers with one place each, in processes that can be killed."""
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        resources={"place": 1},
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def client(cluster):
+    with distributed.Client(cluster) as client:
         yield client
 
 
 @pytest.fixture
 def engine(make_engine, client):
-    return make_engine(launcher=DaskLauncher(client, {"place": 1}))
+    return make_engine(launcher=DaskLauncher(client, {"place": 1}), max_running=None)
+
+
+def kill_the_dask_worker(cluster, client, run_id):
+    """Ends the Dask worker that looks after a run; the run's own worker goes on."""
+    address = client.run_on_scheduler(
+        lambda dask_scheduler: next(
+            task.processing_on.address
+            for key, task in dask_scheduler.tasks.items()
+            if run_id in key and task.processing_on
+        )
+    )
+    nanny = next(n for n in cluster.workers.values() if n.worker_address == address)
+    os.kill(nanny.pid, signal.SIGKILL)
 
 
 def test_a_run_goes_to_its_end_and_a_killed_worker_is_started_again(engine, wait_until):
@@ -54,3 +71,30 @@ def test_a_deleted_run_gives_its_place_back(engine, wait_until):
 def test_a_run_that_the_scheduler_forgot_is_lost(client, tmp_path):
     ref = {"kind": "dask", "key": "run-unknown", "run_dir": str(tmp_path)}
     assert DaskLauncher(client).poll(ref) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("trial", [1, 2])
+def test_what_a_dead_dask_worker_leaves_at_work_keeps_no_later_run_from_its_place(
+    trial, cluster, client, engine, wait_until
+):
+    left = engine.start({"steps": 100_000}, "ada")
+    wait_until(lambda: engine.summary(left, "ada").state == "running")
+    pid = engine.folder(left, "ada").status()["pid"]
+    kill_the_dask_worker(cluster, client, left)
+    later = [engine.start({"steps": 5}, "ada") for _ in range(3)]
+    for run_id in later:
+        wait_until(lambda run=run_id: engine.summary(run, "ada").state == "done", 40)
+    # It has never stopped, is still looked after, and can be ended at once.
+    assert engine.summary(left, "ada").state == "running"
+    assert engine.folder(left, "ada").status()["pid"] == pid
+    engine.delete(left, "ada")
+
+
+def test_places_are_counted_at_the_cluster_and_said(engine):
+    assert engine.max_running == 2
+    assert engine.where().startswith("Dask ") and engine.where().endswith(", 2 places")
+
+
+def test_a_scheduler_that_nobody_answers_at_is_refused_in_words():
+    with pytest.raises(RunError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
+        DaskLauncher("tcp://127.0.0.1:9", seconds=0.5)
