@@ -1,7 +1,11 @@
 """What the canvas shows of a document and its run. Without a browser."""
 
+from app.gestures import DatasetCard
 from app.session import Session
 from app.views.canvas import Canvas
+from app.views.inspector import Inspector
+from diffbio_engine.pipelines import presets
+from diffbio_engine.pipelines.spec import DATA
 
 KMEANS, VAE = "singlecell.soft_kmeans", "normalization.vae_normalizer"
 
@@ -31,3 +35,22 @@ def test_blocks_of_one_kind_are_told_apart_by_what_is_particular_of_their_names(
     titles = {n["id"]: n["label"] for n in Canvas(session).flow.nodes}
     assert titles["soft_kmeans"] == "Soft k-means" and titles["soft_kmeans_2"] == "Soft k-means (2)"
     assert "(" not in titles["vae_normalizer"].removesuffix("(scVI)")
+
+
+def test_the_data_block_says_how_many_genes_are_trained_on_and_lets_it_be_changed():
+    session = Session(spec=presets()["single_cell"].make(None))
+    canvas, inspector = Canvas(session), Inspector(session)
+    card = DatasetCard("d", "cells.h5ad", "/cells.h5ad", 3000, 14000, {"counts": "X"})
+
+    def said():
+        return next(n["style"]["--meter"] for n in canvas.flow.nodes if n["id"] == DATA)
+
+    assert said() == '""'
+    session.use_dataset(card)
+    assert "trains on 2\u202f000 variable genes" in said()
+    session.selected_block = DATA
+    assert [(r["name"], r["value"]) for r in inspector._block.rows] == [("variable_genes", 2000)]
+    inspector._set("variable_genes", 0)
+    assert session.spec.variable_genes == 0 and said() == '""'
+    session.undo()
+    assert session.spec.variable_genes == 2000
