@@ -12,6 +12,8 @@ from flax import nnx
 from diffbio_engine.parts.count_starts import CountStart
 from diffbio_engine.parts.dense_networks import DenseLayers, quiet_linear
 
+# Metadata of a weight: how many times the learning rate it moves by (`training/objective_step.py`).
+PACE = "pace"
 _LOG_VAR_LIMIT = 10.0
 _ENCODER_PACE = 0.25
 _LEAST_LIBRARY = 1e-4  # an empty cell has a rate near zero, not a logarithm of minus infinity
@@ -40,16 +42,27 @@ class CountEncoder(nnx.Module):
     """Counts to the mean and the log variance of a latent normal."""
 
     def __init__(
-        self, n_genes: int, n_latent: int, widths: tuple[int, ...], *, rngs: nnx.Rngs
+        self,
+        n_genes: int,
+        n_latent: int,
+        widths: tuple[int, ...],
+        *,
+        rngs: nnx.Rngs,
+        faster: float = 1.0,
     ) -> None:
+        """``faster``: how many times as far a training step moves what makes the mean."""
         self.line = nnx.Linear(n_genes, n_latent, rngs=rngs)
         self.bend = DenseLayers(n_genes, widths, rngs=rngs)
         self.mean_head = quiet_linear(self.bend.n_out, n_latent, rngs=rngs)
         self.log_var_head = quiet_linear(self.bend.n_out, n_latent, rngs=rngs)
         # Adam moves every weight by about its learning rate, so a sum over many inputs moves by
         # that times their number. Divided out, the axes of the latent stay near the principal
-        # components while the decoder learns.
+        # components while the decoder learns; ``faster`` lets them leave in time.
         self._pace = (_ENCODER_PACE * n_genes**-0.5, _ENCODER_PACE * self.bend.n_out**-0.5)
+        if faster != 1.0:
+            for layer in (self.line, self.mean_head):
+                layer.kernel.set_metadata(**{PACE: faster})
+                layer.bias.set_metadata(**{PACE: faster})
 
     def __call__(
         self, counts: jax.Array, log_library: jax.Array, typical_library: jax.Array

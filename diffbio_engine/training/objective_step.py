@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 
 from diffbio_engine.declare import Dial
+from diffbio_engine.parts.count_autoencoder import PACE
 from diffbio_engine.pipelines import Pipeline
 
 # A block's gradient may not be longer than this. Adam does not care about the scale of ordinary
@@ -172,7 +173,12 @@ class ObjectiveStep:
         directions, new_moments = self._adam.update(gradients, moments)
         flat = nnx.to_flat_state(directions)
         moved = nnx.from_flat_state(
-            {path: v.replace(-rate * learns[str(path[1])] * v.get_value()) for path, v in flat}
+            {
+                path: v.replace(
+                    -rate * v.get_metadata().get(PACE, 1.0) * learns[str(path[1])] * v.get_value()
+                )
+                for path, v in flat
+            }
         )
         new_params = optax.apply_updates(params, moved)
         finite = jnp.isfinite(total) & jnp.all(jnp.isfinite(jnp.stack(lengths)))

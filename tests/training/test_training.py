@@ -163,3 +163,25 @@ def test_few_cells_are_seen_more_often_and_refreshed_no_more_often_than_pays():
     assert [stage.epochs_to_refresh(per_epoch) for per_epoch in (1, 20, 100)] == [60, 3, 3]
     assert Stage(steps=5, least_steps=240).n_steps(1) == 5  # a number of steps is meant as it is
     assert Stage(epochs=2).epochs_to_refresh(1) == 0
+
+
+def test_the_mean_of_the_count_autoencoder_moves_four_times_as_far_as_its_decoder():
+    x = np.random.default_rng(0).poisson(2.0, (64, 20)).astype(np.float32)
+    spec = PipelineSpec(
+        name="Counts",
+        blocks=(
+            Block("n", "normalization.vae_normalizer", {"latent_dim": 2, "hidden_dims": (8,)}),
+        ),
+        wires=(Wire("data.counts", "n.counts"),),
+    )
+    counts = CellSource(x)
+    pipeline = Pipeline(plan(spec, ports_of(counts, {})), seed=0)
+    run = Training(pipeline, counts, (Stage(steps=1),), batch_size=32, learning_rate=1e-3)
+    run.prepare()
+    before = run.state()
+    run.restore(before)  # the pace is no part of what is saved, and is kept
+    run.one_step()
+    after = run.state().arrays
+    far = {k: np.abs(after[k] - v).max() for k, v in before.arrays.items() if v.size}
+    assert far["blocks/n/encoder/line/kernel"] == pytest.approx(4e-3, rel=1e-2)
+    assert far["blocks/n/decoder/line/kernel"] == pytest.approx(1e-3, rel=1e-2)
