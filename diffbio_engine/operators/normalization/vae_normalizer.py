@@ -39,8 +39,8 @@ from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.dense_networks import spread
 
 # With 1 the latent space was, after 240 steps, hardly better than the linear one that it starts as;
-# with 4 or 8 it leaves it in time, and held-out counts are explained better all along. With 8 cells of
-# pbmc3k are told apart less well than with 4 (`tests/benchmarks/README.md`).
+# with 4 or 8 it leaves it in time, and held-out counts are explained better all along. With 8 the
+# cells of pbmc3k are told apart less well than with 4 (`tests/benchmarks/README.md`).
 _FASTER = 4.0
 
 
