@@ -59,10 +59,10 @@ class CountEncoder(nnx.Module):
         # that times their number. Divided out, the axes of the latent stay near the principal
         # components while the decoder learns; ``faster`` lets them leave in time.
         self._pace = (_ENCODER_PACE * n_genes**-0.5, _ENCODER_PACE * self.bend.n_out**-0.5)
-        if faster != 1.0:
-            for layer in (self.line, self.mean_head):
-                layer.kernel.set_metadata(**{PACE: faster})
-                layer.bias.set_metadata(**{PACE: faster})
+        for layer in (self.line, self.mean_head) if faster != 1.0 else ():
+            for weight in (layer.kernel, layer.bias):
+                assert weight is not None, "both have a bias"
+                weight.set_metadata(**{PACE: faster})
 
     def __call__(
         self, counts: jax.Array, log_library: jax.Array, typical_library: jax.Array
