@@ -34,10 +34,10 @@ def main() -> None:
     wanted.add_argument("file", type=Path)
     wanted.add_argument("--labels", default="cell_type")
     wanted.add_argument("--steps", type=int, default=500)
-    wanted.add_argument("--faster", type=float, default=vae_normalizer._FASTER)
+    wanted.add_argument("--faster", type=float, default=vae_normalizer.FASTER)
     wanted.add_argument("--seed", type=int, default=0)
     asked = wanted.parse_args()
-    vae_normalizer._FASTER = asked.faster
+    vae_normalizer.FASTER = asked.faster
     cells = ad.read_h5ad(asked.file)
     labels = np.unique(cells.obs[asked.labels].astype(str), return_inverse=True)[1]
     chosen = with_variable_genes(CellSource(cells.X), 2000)

@@ -23,6 +23,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.parts.count_autoencoder import (
+    FASTER,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -37,11 +38,6 @@ from diffbio_engine.parts.count_likelihoods import (
 )
 from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.dense_networks import spread
-
-# With 1 the latent space was, after 240 steps, hardly better than the linear one that it starts as;
-# with 4 or 8 it leaves it in time, and held-out counts are explained better all along. With 8 the
-# cells of pbmc3k are told apart less well than with 4 (`tests/benchmarks/README.md`).
-_FASTER = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +167,7 @@ class VAENormalizer(Operator):
         super().__init__(config, rngs=rngs, name=name)
         widths = config.hidden_dims or (config.hidden_dim,) * config.n_layers
         self.encoder = CountEncoder(
-            config.n_genes, config.latent_dim, widths, rngs=rngs, faster=_FASTER
+            config.n_genes, config.latent_dim, widths, rngs=rngs, faster=FASTER
         )
         self.decoder = CountDecoder(
             config.latent_dim,
