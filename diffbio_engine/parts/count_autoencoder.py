@@ -15,8 +15,8 @@ from diffbio_engine.parts.dense_networks import DenseLayers, quiet_linear
 # Metadata of a weight: how many times the learning rate it moves by (`training/objective_step.py`).
 PACE = "pace"
 # How far the mean of a normaliser's encoder moves: with 1 the latent space was, after 240 steps,
-# hardly better than the linear one that it starts as; with 4 or 8 it leaves it in time, and held-out
-# counts are explained better. With 8 pbmc3k's cells are told apart less well than with 4.
+# hardly better than the linear one that it starts as; with 4 or 8 it leaves it in time, and counts
+# not seen are explained better. With 8 pbmc3k's cells are told apart less well than with 4.
 FASTER = 4.0
 _LOG_VAR_LIMIT = 10.0
 _ENCODER_PACE = 0.25
