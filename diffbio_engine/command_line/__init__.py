@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     work = commands.add_parser("work", help="carry out the run of a folder (the engine does this)")
     work.add_argument("folder", type=Path, nargs="?")
     work.add_argument("--spare", action="store_true", help="wait for the folder on standard input")
+    work.add_argument(
+        "--results", action="store_true", help="train nothing: results as of the last checkpoint"
+    )
+    results = commands.add_parser(
+        "results", help="result and bundle of a stopped or failed run, as of its last checkpoint"
+    )
+    results.add_argument("folder", type=Path, help="folder of the run")
     return parser
 
 
@@ -140,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return look(asked, reading_of(asked))
         from diffbio_engine.command_line.work import carry_out
 
-        return carry_out(asked.folder, spare=asked.spare)
+        if asked.command == "results":
+            return carry_out(asked.folder, results=True)
+        return carry_out(asked.folder, spare=asked.spare, results=asked.results)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         for other in getattr(error, "all", ())[1:]:

@@ -63,7 +63,9 @@ def _say_what_is_left(folder: RunFolder) -> None:
         return
     print(
         f"The run lies in {folder.path}, up to step {folder.last_step()}. To carry it on:\n"
-        f"    python -m diffbio_engine work {folder.path}",
+        f"    python -m diffbio_engine work {folder.path}\n"
+        "For its results as of the last checkpoint:\n"
+        f"    python -m diffbio_engine results {folder.path}",
         file=sys.stderr,
     )
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from diffbio_engine.errors import RunError, UnknownNameError
 from diffbio_engine.runs.durable_files import in_words
+from diffbio_engine.runs.fair_share import waiting_runs
 from diffbio_engine.runs.folder import LIVE, RunFolder
 from diffbio_engine.runs.launchers import Launcher, LocalLauncher
 from diffbio_engine.runs.run_line import RunLine, RunSummary
 from diffbio_engine.runs.spare import SpareWorker
-from diffbio_engine.runs.supervisor import Supervisor, change_launch, waiting_runs
+from diffbio_engine.runs.supervisor import Supervisor, change_launch
 
 _SECONDS_TO_END = 5.0
 
@@ -105,7 +106,9 @@ class Engine:
 
     def step(self, run_id: str, owner: str, steps: int = 1) -> None:
         """Takes some steps, and pauses again."""
-        self.folder(run_id, owner).request("step", steps=steps)
+        folder = self.folder(run_id, owner)
+        folder.request("step", steps=steps)
+        self._wake_released(folder, owner)
 
     def turn(self, run_id: str, owner: str, dial: str, value: float | None) -> None:
         """Turns a dial; None gives it back to its schedule."""
@@ -126,6 +129,20 @@ class Engine:
         folder.request("run")
         if state in ("stopped", "failed", "lost"):
             self._queue(folder, owner)
+        self._wake_released(folder, owner)
+
+    def results(self, run_id: str, owner: str) -> None:
+        """Has result and bundle written as of the last checkpoint; nothing is trained."""
+        folder = self.folder(run_id, owner)
+        if folder.state() not in ("stopped", "failed", "lost"):
+            raise RunError("This run is at work, or finished.", fix="Stop it: it writes them then.")
+        if folder.checkpoint_step() is None:
+            raise RunError(
+                "There is no checkpoint of this run to take results of.",
+                fix="Continue the run, or start it again.",
+            )
+        folder.request("results")
+        self._queue(folder, owner)
 
     def stop(self, run_id: str, owner: str, *, at_once: bool = False) -> None:
         """Ends a run; it saves what there is.
@@ -140,6 +157,8 @@ class Engine:
         if folder.launch().get("phase") == "queued":
             ended = {"phase": "ended", "state": "stopped"}
             change_launch(folder, ended, only_if={"phase": "queued"})
+        elif self._wake_released(folder, owner):
+            pass  # a worker writes what there is
         elif at_once and folder.state() in LIVE:
             launch = change_launch(folder, {"kill_at": time.time() + _SECONDS_TO_END})
             if launch.get("ref"):
@@ -185,10 +204,21 @@ class Engine:
         found = [line.summary(positions) for line in mine]
         return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
-    def _queue(self, folder: RunFolder, owner: str) -> None:
+    def _wake_released(self, folder: RunFolder, owner: str) -> bool:
+        """Queues a paused run that has given its memory back: it has no worker that could hear."""
+        given_back = {"phase": "ended", "state": "paused"}
+        launch = folder.launch()
+        released = all(launch.get(name) == value for name, value in given_back.items())
+        if released:
+            self._queue(folder, owner, only_if=given_back)
+        return released
+
+    def _queue(
+        self, folder: RunFolder, owner: str, only_if: Mapping[str, Any] | None = None
+    ) -> None:
         fresh = {"again": False, "ref": None, "state": None, "failure": None, "kill_at": None}
         queued = {"phase": "queued", "owner": owner, "since": time.time(), "without_progress": 0}
-        change_launch(folder, {**queued, **fresh})
+        change_launch(folder, {**queued, **fresh}, only_if=only_if)
         with in_words(self._active):
             (self._active / folder.path.name).touch()
         self._supervisor.wake()

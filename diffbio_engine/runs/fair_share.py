@@ -3,6 +3,11 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.runs.durable_files import read_json
+from diffbio_engine.runs.plain_values import number
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,14 @@ def order_of_service(waiting: Iterable[Waiting], served: Mapping[str, float]) ->
         turn += 1.0
         served[owner] = turn
     return order
+
+
+def waiting_runs(data_dir: Path, launches: Mapping[str, dict[str, Any]]) -> list[Waiting]:
+    """The queue in the order of service."""
+    waiting = [
+        Waiting(run_id, launch["owner"], number(launch.get("since")), bool(launch.get("again")))
+        for run_id, launch in launches.items()
+        if launch.get("phase") == "queued" and isinstance(launch.get("owner"), str)
+    ]
+    served = read_json(data_dir / "served.json").items()
+    return order_of_service(waiting, {owner: number(when) for owner, when in served})

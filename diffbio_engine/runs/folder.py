@@ -17,7 +17,7 @@ from diffbio_engine.runs.metrics_file import last_attempt_written, last_step_wri
 from diffbio_engine.runs.plain_values import named, whole
 from diffbio_engine.runs.processes import is_alive
 
-WANTS = ("run", "pause", "step", "stop")
+WANTS = ("run", "pause", "step", "stop", "results")
 LIVE = ("starting", "running", "paused", "stopping")
 ENDED = ("stopped", "done", "failed")
 
@@ -31,7 +31,7 @@ class Control:
 
     Args:
         seq: Grows with every request.
-        want: ``run``, ``pause``, ``step`` or ``stop``.
+        want: ``run``, ``pause``, ``step``, ``stop``, or ``results`` (of the last checkpoint).
         steps_to_take: For the worker: steps asked for since it last looked.
         dials: Value by dial; a dial that is absent follows its schedule.
         wishes: What is to be drawn, and how often.
@@ -146,6 +146,15 @@ class RunFolder:
         """The last step that left a trace."""
         return max(int(self.status().get("step") or 0), last_step_written(self.path))
 
+    def checkpoint_step(self) -> int | None:
+        """The step from which the run can go on; None where there is no checkpoint."""
+        found = [int(path.stem) for path in self.checkpoint_files()]
+        return found[-1] if found else None
+
+    def checkpoint_files(self) -> list[Path]:
+        """The checkpoints, oldest first."""
+        return sorted(self.checkpoints.glob("[0-9]*.safetensors"))
+
     def last_attempt(self) -> int:
         """How many workers have begun here."""
         return max(int(self.status().get("attempt") or 0), last_attempt_written(self.path))
@@ -177,7 +186,7 @@ class RunFolder:
         """Asks the worker for something; what is not mentioned stays as it was.
 
         Args:
-            want: ``run``, ``pause``, ``step`` or ``stop``.
+            want: ``run``, ``pause``, ``step``, ``stop`` or ``results``.
             steps: With ``step``: how many more steps to take before pausing.
             dials: Value by dial; None gives a dial back to its schedule.
             wishes: What is to be drawn, and how often; None removes a wish.
@@ -228,14 +237,14 @@ def state_of(
         return launch["state"]
     if phase == "launched":
         spoke = int(status.get("attempt") or 0) > int(launch.get("after_attempt") or 0)
-        if spoke and worker_says in ENDED:
+        if spoke and (worker_says in ENDED or status.get("released")):
             return worker_says
         if not spoke and is_launching(launch):
             return "starting"
         return "lost"
     if worker_says is None:
         return "queued"
-    return "lost" if worker_says in LIVE else worker_says
+    return "lost" if worker_says in LIVE and not status.get("released") else worker_says
 
 
 def is_launching(launch: dict) -> bool:

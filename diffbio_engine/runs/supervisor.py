@@ -16,10 +16,10 @@ from typing import Any
 
 from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.runs.durable_files import alone, in_words, read_json, write_json
-from diffbio_engine.runs.fair_share import Waiting, order_of_service
+from diffbio_engine.runs.fair_share import Waiting, waiting_runs
 from diffbio_engine.runs.folder import ENDED, RunFolder, is_launching
 from diffbio_engine.runs.launchers import LOST, Launcher, LocalLauncher
-from diffbio_engine.runs.plain_values import number, text
+from diffbio_engine.runs.plain_values import text, whole
 from diffbio_engine.runs.reader import JsonFile
 from diffbio_engine.runs.said_once import Said
 from diffbio_engine.runs.spare import SpareWorker
@@ -46,17 +46,6 @@ def change_launch(
             launch |= {"t": time.time(), **changes}
             write_json(folder.launch_file, launch)
         return launch
-
-
-def waiting_runs(data_dir: Path, launches: Mapping[str, dict[str, Any]]) -> list[Waiting]:
-    """The queue in the order of service."""
-    waiting = [
-        Waiting(run_id, launch["owner"], number(launch.get("since")), bool(launch.get("again")))
-        for run_id, launch in launches.items()
-        if launch.get("phase") == "queued" and isinstance(launch.get("owner"), str)
-    ]
-    served = read_json(data_dir / "served.json").items()
-    return order_of_service(waiting, {owner: number(when) for owner, when in served})
 
 
 class Supervisor:
@@ -195,6 +184,8 @@ class Supervisor:
             launch = launch_file.content
         if launch.get("phase") != "queued":
             (self.active_dir / name).unlink(missing_ok=True)
+            if folder.launch().get("phase") == "queued":  # somebody pressed Resume just now
+                (self.active_dir / name).touch()
         return launch, False
 
     def _exit_code(self, folder: RunFolder, launch: dict[str, Any]) -> int | None:
@@ -218,8 +209,11 @@ class Supervisor:
         """The worker is gone: the run is over, or goes back into the queue."""
         over: dict[str, Any] = {"phase": "ended", "ref": None, "kill_at": None}
         queued = {**over, "phase": "queued", "again": True, "since": time.time()}
+        released = _is_of(status, launch) and bool(status.get("released"))
         if _is_of(status, launch) and status.get("state") in ENDED:
             changes = {**over, "state": None}
+        elif released:
+            changes = {**over, "state": "paused"}
         elif folder.control()["want"] == "stop":
             changes = {**over, "state": "stopped"}
         elif code == EXIT_START_AGAIN:
@@ -235,6 +229,11 @@ class Supervisor:
         # Somebody may have pressed Resume or Delete since.
         still = {"phase": "launched", "starts": launch.get("starts")}
         change_launch(folder, changes, only_if=still)
+        asked = folder.control()
+        if released and asked["seq"] > whole(status.get("seq")) and asked["want"] != "pause":
+            # Asked for while the worker was leaving: it has not heard of it.
+            again = {**queued, "again": False, "state": None}
+            change_launch(folder, again, only_if={"phase": "ended", "state": "paused"})
 
     def _lost(
         self, folder: RunFolder, launch: dict[str, Any], over: dict, queued: dict, code: int

@@ -1,5 +1,6 @@
 """Carries out one run: the only process that trains. Everything it says goes into the folder."""
 
+import os
 import statistics
 import time
 from collections import deque
@@ -7,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from diffbio_engine.bundles import result_arrays, save_bundle
-from diffbio_engine.data import write_result
 from diffbio_engine.errors import RunError, TrainingError, UserError
 from diffbio_engine.runs.applying import Application
 from diffbio_engine.runs.departure import Departure
@@ -16,12 +15,16 @@ from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder import Control
 from diffbio_engine.runs.marker_genes import Marked
 from diffbio_engine.runs.opening import Opened, open_run
+from diffbio_engine.runs.patience import seconds_paused
+from diffbio_engine.runs.plain_values import named, text
+from diffbio_engine.runs.results import facts_of, leave_results
 from diffbio_engine.runs.scene import Scene
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.runs.writer import (
     EXIT_DONE,
     EXIT_ERROR,
     EXIT_NOT_FINITE,
+    EXIT_PAUSED,
     EXIT_START_AGAIN,
     EXIT_TAKEN,
     RunWriter,
@@ -32,6 +35,7 @@ from diffbio_engine.training import StepReport, TrainingState
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
 _SECONDS_BETWEEN_FINDINGS = 3.0
 _CHECKPOINTS_KEPT = 2
+_GIVEN_BACK = "Its memory was given back; Resume starts it again."
 
 
 def work(path: Path) -> int:
@@ -67,26 +71,44 @@ class Worker:
         # Seconds of the last plain steps, by which the page says how long the rest will take.
         self._pace: deque[float] = deque(maxlen=21)
         self._phase = "starting"
+        self._patience, self._last_asked = seconds_paused(os.environ), time.perf_counter()
 
     def carry_out(self) -> int:
         """Opens the run, trains to its end, and writes what it leaves."""
         self._open()
         began = time.perf_counter()
-        self.departure.can_wait = True
-        self._train()
-        if self.departure.asked:
-            self._checkpoint()
-            return EXIT_START_AGAIN
-        self.departure.can_wait = False
+        of_checkpoint = self.want == "results"
+        if not of_checkpoint:
+            self.departure.can_wait = True
+            self._train()
+            if self.departure.asked or self._idle_too_long():
+                return self._leave()
+            self.departure.can_wait = False
         self._beat("stopping", message="Writing the results")
-        self._checkpoint()
+        if not of_checkpoint:
+            self._checkpoint()
         settled = self.training.settle()
         self._say("", "Writing the results")
         self._show(self.scene.whole, settled)
-        self._leave_results(time.perf_counter() - began)
+        said = self._leave_results(time.perf_counter() - began, of_checkpoint=of_checkpoint)
         finished = self.training.step >= self.training.total_steps
-        self.writer.finish("done" if finished else "stopped", step=self.training.step)
+        if said and (error := named(self.writer.before.get("error"))):
+            said += f" Before, the run had failed: {text(error.get('what'))}"
+        state = "done" if finished else "stopped"
+        self.writer.finish(state, step=self.training.step, message=said)
         return EXIT_DONE
+
+    def _leave(self) -> int:
+        """Saves and ends, asked to or after a long pause; the exit code says which."""
+        self._checkpoint()
+        if self.departure.asked:
+            return EXIT_START_AGAIN
+        self.writer.heartbeat(now=True, state="paused", message=_GIVEN_BACK, released=True)
+        return EXIT_PAUSED
+
+    def _idle_too_long(self) -> bool:
+        idle = self.want in ("pause", "step") and not self.steps_to_take
+        return idle and time.perf_counter() - self._last_asked > self._patience
 
     def _open(self) -> None:
         say = self._say
@@ -106,8 +128,9 @@ class Worker:
 
     def _train(self) -> None:
         while (
-            self.want != "stop"
+            self.want not in ("stop", "results")
             and not self.departure.asked
+            and not self._idle_too_long()
             and self.training.step < self.training.total_steps
         ):
             if self.want == "run" or self.steps_to_take > 0:
@@ -149,6 +172,10 @@ class Worker:
     def _obey(self, control: Control | None) -> None:
         if control is None:
             return
+        self._last_asked = time.perf_counter()
+        if control.want == "results" and self._report is None:
+            self.want = "results"  # as of the checkpoint: what was turned since is left aside
+            return
         self.steps_to_take += control.steps_to_take
         before, self.want = self.want, control.want
         changed = self._turn(control)
@@ -182,6 +209,7 @@ class Worker:
         return changed
 
     def _pause(self) -> None:
+        self._last_asked = time.perf_counter()
         self._checkpoint()
         self.want = "pause"
         self.writer.event("paused", self.training.step)
@@ -222,21 +250,18 @@ class Worker:
 
     # -- saving ----------------------------------------------------------------------------
 
-    def _checkpoint_files(self) -> list[Path]:
-        return sorted(self.folder.checkpoints.glob("[0-9]*.safetensors"))
-
     def _checkpoint(self) -> None:
         began = time.perf_counter()
         state = self.training.state()
         state.facts["control"] = self._turned_by_control
         state.save(self.folder.checkpoints / f"{self.training.step:09d}.safetensors")
-        for old in self._checkpoint_files()[:-_CHECKPOINTS_KEPT]:
+        for old in self.folder.checkpoint_files()[:-_CHECKPOINTS_KEPT]:
             old.unlink(missing_ok=True)
         self._last_checkpoint = time.perf_counter()
         self.writer.event("checkpoint", self.training.step, seconds=self._last_checkpoint - began)
 
     def _resume_or_prepare(self) -> None:
-        for path in reversed(self._checkpoint_files()):
+        for path in reversed(self.folder.checkpoint_files()):
             try:
                 state = TrainingState.load(path)
             except RunError:
@@ -246,46 +271,22 @@ class Worker:
             self.training.restore(state)
             self._turned_by_control = dict(state.facts.get("control", {}))
             return
+        if self.folder.control()["want"] == "results":
+            raise RunError(
+                "There is no checkpoint of this run to take results of.",
+                fix="Continue the run, or start it again.",
+            )
         self.training.prepare()
         # A start from which a killed run can go on: preparing may take long.
         self.training.state().save(self.folder.checkpoints / f"{0:09d}.safetensors")
 
-    def _leave_results(self, seconds: float) -> None:
+    def _leave_results(self, seconds: float, *, of_checkpoint: bool) -> str:
+        """Writes what the run leaves; in words, which step it is of if that is not the last."""
         opened: Opened = self.opened
         pipeline = self.training.sync()
         pipeline.eval_mode()
-        facts = self._facts(seconds)
         marked = self.scene.marked(pipeline, opened.fields.get("counts", "X"))
         self._tell_findings(pipeline, marked)
-        save_bundle(self.folder.bundle, pipeline, opened.cells, opened.fields.as_dict(), facts)
-        placed = result_arrays(pipeline, opened.cells, layers=self.spec.layers)
-        written = write_result(
-            opened.dataset,
-            self.folder.result,
-            placed.arrays,
-            facts,
-            layers=placed.layers,
-            marker_genes=marked.for_scanpy() if marked else {},
-            main_map=placed.main_map,
-        )
-        notes = [*self.training.how_it_ended(), *placed.notes, *written.notes]
-        self.writer.event("results", self.training.step, keys=written.keys, notes=notes)
-
-    def _facts(self, seconds: float) -> dict[str, Any]:
-        report = self._report
-        return {
-            "title": self.writer.run.get("title", ""),
-            "pipeline": self.spec.pipeline,
-            "run": self.spec.to_json(),
-            "seed": self.spec.seed,
-            "steps": self.training.step,
-            "epochs": self.training.epoch,
-            "cells_held_out": len(self.training.held_out),
-            "device": backend(),
-            "seconds_of_training": round(seconds, 3),
-            "dials": self.training.dials_at(self.training.step),
-            "turned": self.training.turned,
-            "losses": {"total": report.total, **report.losses} if report else {},
-            "dataset": self.spec.dataset,
-            "attempt": self.writer.attempt,
-        }
+        facts = facts_of(self.writer, opened, self._report, seconds, of_checkpoint=of_checkpoint)
+        leave_results(self.writer, opened, pipeline, marked, facts)
+        return f"Results {facts['as_of']}." if of_checkpoint else ""

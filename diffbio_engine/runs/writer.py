@@ -22,7 +22,9 @@ from diffbio_engine.runs.folder import Control, RunFolder
 from diffbio_engine.runs.metrics_file import MetricsWriter
 from diffbio_engine.runs.snapshots import SnapshotWriter
 
-EXIT_DONE, EXIT_ERROR, EXIT_TAKEN, EXIT_NOT_FINITE, EXIT_START_AGAIN = 0, 1, 3, 4, 75
+EXIT_DONE, EXIT_ERROR, EXIT_TAKEN, EXIT_NOT_FINITE = 0, 1, 3, 4
+# Asked to leave; paused for so long that its memory was given back.
+EXIT_START_AGAIN, EXIT_PAUSED = 75, 76
 
 _SECONDS_BETWEEN_HEARTBEATS = 0.5
 _SECONDS_TO_GET_THE_LOCK = 1.0
@@ -49,6 +51,7 @@ class RunWriter:
         self.run = self.folder.run
         self.attempt = 0
         self._keep = keep_snapshots
+        self.before: dict[str, Any] = {}  # what the last worker said
         self._lock = -1
         self._status: dict[str, Any] = {}
         self._metrics: MetricsWriter | None = None
@@ -59,7 +62,7 @@ class RunWriter:
     def __enter__(self) -> Self:
         self._lock = _lock(self.folder.lock_file)
         try:
-            before = self.folder.status()
+            before = self.before = self.folder.status()
             self.attempt = self.folder.last_attempt() + 1
             self._steps_asked = int(before.get("steps_asked") or 0)
             self._events = EventWriter(self.folder.events_file, self.attempt)

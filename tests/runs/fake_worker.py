@@ -1,7 +1,8 @@
 """A worker without JAX that keeps every promise of one: ``fake_worker.py [--spare] RUN_DIR``.
 
 Its loss at a step is ``temperature / step``. The run document may ask for trouble: ``die_at``
-(kill -9 of itself at that step, in every attempt), ``fail_at``, ``exit_at_start``, ``deaf``.
+(kill -9 of itself at that step, in every attempt), ``fail_at``, ``exit_at_start``, ``deaf``;
+``patience``: after so many seconds in a pause it gives its memory back.
 """
 
 import json
@@ -17,6 +18,7 @@ from diffbio_engine.runs.durable_files import write_json
 from diffbio_engine.runs.spare import wait_for_run
 from diffbio_engine.runs.writer import (
     EXIT_ERROR,
+    EXIT_PAUSED,
     EXIT_START_AGAIN,
     EXIT_TAKEN,
     RunWriter,
@@ -51,7 +53,7 @@ def work(writer: RunWriter) -> int:
     checkpoint = writer.folder.path / "checkpoint.json"
     step = json.loads(checkpoint.read_text())["step"] if checkpoint.exists() else 0
     writer.begin(["total"], start=step)
-    want, to_take, temperature = "run", 0, 1.0
+    want, to_take, temperature, asked = "run", 0, 1.0, time.monotonic()
     while step < run["steps"]:
         if preempted:
             write_json(checkpoint, {"step": step})
@@ -59,6 +61,7 @@ def work(writer: RunWriter) -> int:
         control = writer.control()
         if control:
             want, to_take = control.want, to_take + control.steps_to_take
+            asked = time.monotonic()
             if control.dials.get("temperature", 1.0) != temperature:
                 temperature = control.dials.get("temperature", 1.0)
                 writer.event("dial", step, name="temperature", value=temperature, seq=control.seq)
@@ -68,6 +71,10 @@ def work(writer: RunWriter) -> int:
             return 0
         if want == "pause" or (want == "step" and to_take == 0):
             writer.heartbeat(state="paused", step=step)
+            if time.monotonic() - asked > run.get("patience", 3600):
+                write_json(checkpoint, {"step": step})
+                writer.heartbeat(state="paused", step=step, message="given back", released=True)
+                return EXIT_PAUSED
             time.sleep(0.01)
             continue
         to_take = max(to_take - 1, 0)

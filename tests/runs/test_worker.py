@@ -1,5 +1,6 @@
 """The worker that trains: it obeys, saves, leaves when asked, and fails in words."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from diffbio_engine.runs import (
     EXIT_DONE,
     EXIT_ERROR,
     EXIT_NOT_FINITE,
+    EXIT_PAUSED,
     EXIT_START_AGAIN,
     EXIT_TAKEN,
     RunFolder,
@@ -22,6 +24,7 @@ from diffbio_engine.runs import (
 from diffbio_engine.runs.worker import work
 from diffbio_engine.training import TrainingState
 from tests.command_line.small_run import run_of, until, write_inputs
+from tests.command_line.small_run import said as command
 
 LONG = 100_000
 
@@ -161,6 +164,13 @@ def test_numbers_that_explode_are_said_with_their_place_and_the_last_good_state_
     saved = TrainingState.load(checkpoints(folder)[-1])
     for array in saved.arrays.values():
         assert np.isfinite(array).all()
+    # Its results as of that checkpoint, though the dial that broke it is still turned.
+    code, said, _ = command("results", folder.path)
+    assert code == EXIT_DONE
+    assert said.startswith("Results as of step 0 of 50, from the last checkpoint. Before, the run")
+    assert folder.result.exists() and folder.control()["want"] == "run"
+    told = json.loads((folder.bundle / "training.json").read_text())
+    assert told["as_of"] == "as of step 0 of 50, from the last checkpoint"
     # Turned back, it goes on.
     folder.request(dials={"learning_rate": 1e-3})
     assert work(folder.path) == EXIT_DONE
@@ -199,3 +209,22 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(inputs, smal
     assert work(folder.path) == EXIT_DONE
     assert folder.state() == "done"
     np.testing.assert_array_equal(RunReader(folder.path).metrics()["step"], np.arange(1, 501))
+
+
+def test_a_run_that_gave_its_memory_back_ends_bit_for_bit_as_one_that_was_never_paused(
+    inputs, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PAUSED_MINUTES", "0.0001")
+    ends = []
+    for name, pauses in (("straight", ()), ("paused", (7, 4))):
+        folder = RunFolder.create(tmp_path / name, run_of(inputs, steps=20))
+        for steps in pauses:
+            folder.request("step", steps=steps)
+            assert work(folder.path) == EXIT_PAUSED
+            assert folder.state() == "paused"
+        assert "Resume starts it again" in folder.status().get("message", "") or not pauses
+        folder.request("run")
+        assert work(folder.path) == EXIT_DONE
+        ends.append(TrainingState.load(checkpoints(folder)[-1]).arrays)
+    for array, same in zip(*(end.values() for end in ends), strict=True):
+        np.testing.assert_array_equal(array, same)
