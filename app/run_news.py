@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.run_shown import ENDED_EARLY
 from diffbio_engine.runs import MetricsBatch, RunChanges, RunReader, Snapshot
 
 
@@ -18,6 +19,7 @@ class News:
     events: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     snapshot: Snapshot | None = None
+    checkpoint: int | None = None
 
     def is_empty(self, shown_state: str) -> bool:
         """Whether a tab that shows this state learns nothing."""
@@ -35,6 +37,8 @@ def gathered(
     news.records = [columns for batch in changes.metrics if (columns := _columns(batch))]
     if changes.snapshot is not None:
         news.snapshot = snapshot(reader, changes.snapshot)
+    if news.state in ENDED_EARLY:
+        news.checkpoint = reader.folder.checkpoint_step()
     return news
 
 

@@ -14,6 +14,7 @@ LOOKS = (
     "You look at a run as it was. 'Open its pipeline' to change it or run it again, or go back "
     "to '{name}'."
 )
+ENDED_EARLY = ("stopped", "failed", "lost")
 RUNNING = ("queued", "starting", "preparing", "running", "pausing", "paused", "stopping")
 
 
@@ -24,6 +25,9 @@ class RunShown(SharedDocument):
     run_state = param.String(doc="See app/README.md; empty if this tab shows no run.")
     run_step = param.Integer(0)
     run_total = param.Integer(0)
+    run_checkpoint = param.Integer(
+        None, allow_None=True, doc="Step from which an ended run can go on; None: it cannot."
+    )
     run_eta = param.Number(None, allow_None=True)
     run_message = param.String()
     run_place = param.String(doc="The block that the run is busy with, where it says so.")
@@ -47,6 +51,11 @@ class RunShown(SharedDocument):
         self.driver: Any = None
         # Name of a pipeline -> its run that was shown when another pipeline was opened.
         self._left: dict[str, str] = {}
+
+    @property
+    def goes_on_from(self) -> int | None:
+        """The step from which the shown run could go on, if it has ended before its end."""
+        return self.run_checkpoint if self.run_state in ENDED_EARLY else None
 
     @property
     def is_running(self) -> bool:

@@ -135,11 +135,12 @@ class RunDriver:
         session.work(start, started)
 
     def ask(self, what: str) -> None:
-        """pause, resume, step or stop."""
+        """pause, resume, step, stop or results."""
         session = self.session
         if not session.run_id:
             return
-        shown = {"pause": "pausing", "stop": "stopping"}.get(what)
+        again = {"resume": "queued", "results": "queued"} if not session.is_running else {}
+        shown = {"pause": "pausing", "stop": "stopping", **again}.get(what)
         if shown:
             session.run_state = shown
         act = getattr(self.server.engine, what)
@@ -171,6 +172,7 @@ class RunDriver:
         self.session.param.update(
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
             run_device="", run_document="", run_applies="", run_dataset=None, run_place="",
+            run_checkpoint=None,
             run_snapshot=None, run_errors=[], run_records={}, run_events=[], block_values={},
             dials={}, run_pipeline=None, looks_at_run=False,
         )  # fmt: skip
@@ -244,7 +246,7 @@ class RunDriver:
         asked = {"pausing": ("running", "starting"), "stopping": ("running", "paused", "starting")}
         if news.state not in asked.get(session.run_state, ()):
             session.run_state = news.state
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] = {"run_checkpoint": news.checkpoint}
         if status:
             left = seconds_left(status)
             changed |= {

@@ -96,6 +96,10 @@ class Session(RunShown):
         """Asks the run to go on."""
         self.driver.ask("resume")
 
+    def take_results(self) -> None:
+        """Asks for result and bundle of an ended run, as of its last checkpoint."""
+        self.driver.ask("results")
+
     def step(self) -> None:
         """Asks the run for one step more."""
         self.driver.ask("step")

@@ -107,11 +107,12 @@ export function render({ model }) {
     $(".data i").textContent = size || "";
     $(".data").classList.toggle("empty", !title);
     $(".device").textContent = model.device;
+    $(".device").title = model.where;
     $(".owner").textContent = model.owner;
     $(".theme").innerHTML = icon(model.theme === "dark" ? SUN : MOON);
     $(".theme").title = model.theme === "dark" ? "Light" : "Dark";
   };
-  for (const p of ["pipeline", "dataset", "saved", "device", "theme", "owner", "read_only", "looks"]) model.on(p, draw);
+  for (const p of ["pipeline", "dataset", "saved", "device", "where", "theme", "owner", "read_only", "looks"]) model.on(p, draw);
   model.on("notice", tell);
   model.on("remove", () => document.removeEventListener("click", close));
   draw();

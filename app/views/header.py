@@ -19,6 +19,7 @@ class HeaderStrip(JSComponent):
     dataset = param.String()
     saved = param.String("saved")
     device = param.String("CPU")
+    where = param.String("Where runs compute")
     theme = param.String("default")
     owner = param.String()
     notice = param.Dict({})
@@ -53,7 +54,18 @@ class Header(pn.viewable.Viewer):
             "run_dataset",
         ]
         session.param.watch(self._draw, watched)
+        session.param.watch(self._tell_where, ["run_id"])
         self._draw()
+        self._tell_where()
+
+    def _tell_where(self, *_: Any) -> None:
+        """Where runs compute; asked in the background, because a cluster is asked for it."""
+        engine = self.session.engine
+        if engine is not None:
+            self.session.work(
+                engine.where,
+                lambda words: self._header.param.update(where=f"Runs on: {words}"),
+            )
 
     def _draw(self, *_: Any) -> None:
         s, card = self.session, self.session.shown_dataset

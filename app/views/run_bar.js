@@ -32,6 +32,7 @@ export function render({ model }) {
     </div>
     <div class="status" role="status" aria-live="polite">
       <span class="chip"><i></i><b></b></span><span class="message"></span>
+      <button data-do="onward" hidden>Continue</button><button data-do="takes" hidden>Take results</button>
       <button data-do="back" hidden></button><button data-do="leave" hidden></button>
       <span class="numbers"></span>
     </div>
@@ -85,6 +86,10 @@ export function render({ model }) {
     const back = press("back");
     back.hidden = !model.back;
     back.textContent = model.back;
+    press("onward").hidden = !model.onward;
+    press("onward").title = `Goes on from its last checkpoint, ${model.onward}`;
+    press("takes").hidden = !model.takes;
+    press("takes").title = `Writes result and bundle as of ${model.onward}; nothing is trained`;
     press("leave").hidden = !model.leave;
     press("leave").textContent = model.leave;
     press("pause").disabled = !["running", "preparing", "starting"].includes(state);
@@ -115,7 +120,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why"])
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why", "onward", "takes"])
     model.on(name, draw);
   draw();
   return bar;

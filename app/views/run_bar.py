@@ -46,6 +46,8 @@ class RunStrip(JSComponent):
     other = param.Boolean(False, doc="Whether the shown run trains another pipeline.")
     problem = param.String(doc="Why the shown run has failed, and what to do; empty if not.")
     place = param.String(doc="The block that the failure is about; empty if none.")
+    onward = param.String(doc="From where an ended run can go on, in words; empty if it cannot.")
+    takes = param.Boolean(False, doc="Whether its results as of then can be taken.")
     leave = param.String(doc="Words of the button that leads from a run back to the document.")
     back = param.String(doc="Words of the button that leads back to a run; empty: no button.")
 
@@ -64,8 +66,9 @@ class RunBar(pn.viewable.Viewer):
         session.param.watch(
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
-             "run_document", "run_applies", "run_left", "run_errors", "looks_at_run",
-             "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire", "spec",
+             "run_document", "run_applies", "run_left", "run_errors", "run_checkpoint",
+             "looks_at_run", "can_undo", "can_redo", "undo_label",
+             "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
         self._draw()
@@ -89,6 +92,8 @@ class RunBar(pn.viewable.Viewer):
             if (other or looks) and s.run_id
             else _left(s) and "Back to the run",
             leave=f"Back to '{s.spec.name}'" if looks else "",
+            onward=_onward(s),
+            takes=s.goes_on_from is not None and s.run_state != "stopped",
             step=s.run_step,
             total=s.run_total,
             eta=s.run_eta,
@@ -105,6 +110,10 @@ class RunBar(pn.viewable.Viewer):
         elif do == "block" and self._bar.place:
             session.selected_block = self._bar.place
             self._fit()
+        elif do == "onward":
+            session.resume()
+        elif do == "takes":
+            session.take_results()
         elif do == "leave":
             session.leave_run()
         elif do == "back" and session.looks_at_run:
@@ -162,6 +171,12 @@ def failure_of(session: Session) -> str:
         return ""
     said = " ".join(str(error) for error in session.run_errors[:2]) or session.run_message
     return said or "The run failed without a word; its worker.log says more."
+
+
+def _onward(session: Session) -> str:
+    """From where the shown run can go on; empty if it cannot."""
+    step = session.goes_on_from
+    return "" if step is None else f"step {step:,}".replace(",", "\u202f")
 
 
 def _failed_block(session: Session) -> str:

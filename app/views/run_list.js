@@ -30,7 +30,7 @@ export function render({ model }) {
       row.classList.toggle("on", run.id === model.shown)
       row.innerHTML = `<div class="title"><b></b><span></span></div><em class="${run.state}"></em>
         <div class="steps"></div><div class="spark">${spark(run.losses)}</div><div class="loss"></div>
-        <button class="open">Open</button><button class="bin" title="Delete (to the server's trash)">Delete</button>`
+        <button class="onward" title="Goes on from its last checkpoint, ${run.onward}">Continue</button><button class="open">Open</button><button class="bin" title="Delete (to the server's trash)">Delete</button>`
       row.querySelector("b").textContent = run.title
       row.querySelector("span").textContent = `${run.dataset ? run.dataset + " · " : ""}${ago(run.age)}`
       row.querySelector("em").textContent = run.position ? `queued, position ${run.position}` : run.state
@@ -38,6 +38,8 @@ export function render({ model }) {
       row.querySelector(".steps").textContent = run.total ? `${number(run.step)} of ${number(run.total)} steps` : run.step || run.state !== "done" ? `${number(run.step)} steps` : ""
       row.querySelector(".loss").textContent = run.loss
       row.querySelector(".open").onclick = () => model.send_msg({ do: "open", id: run.id })
+      row.querySelector(".onward").style.visibility = run.onward ? "visible" : "hidden"
+      row.querySelector(".onward").onclick = () => model.send_msg({ do: "onward", id: run.id })
       const bin = row.querySelector(".bin")
       bin.onclick = () => {
         if (bin.dataset.sure) return model.send_msg({ do: "delete", id: run.id })

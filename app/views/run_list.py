@@ -10,7 +10,8 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.own_things import delete_run, empty_trash, room_used, tried
+from app.own_things import delete_run, empty_trash, go_on, room_used, tried
+from app.run_shown import ENDED_EARLY
 from app.session import Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs import RunReader
@@ -70,9 +71,20 @@ class RunList(pn.viewable.Viewer):
             "message": (run.error or {}).get("what", "") or run.message,
             "dataset": run.dataset,
             "age": max(time.time() - run.created, 0),
+            "onward": self._goes_on(run),
             "losses": curve,
             "loss": f"{curve[-1]:.4g}" if curve else "",
         }
+
+    def _goes_on(self, run: Any) -> str:
+        """From where a run that ended early can go on; empty if it cannot."""
+        if run.state not in ENDED_EARLY:
+            return ""
+        try:
+            step = self.session.engine.folder(run.id, self.session.owner).checkpoint_step()
+        except (OSError, UserError):
+            return ""
+        return "" if step is None else f"step {step:,}".replace(",", "\u202f")
 
     def _curve(self, run: Any) -> list[float]:
         key = (run.id, run.step)
@@ -92,15 +104,17 @@ class RunList(pn.viewable.Viewer):
         if do == "open":
             session.showing = ""
             session.watch_run(run)
+        elif do == "onward":
+            self._carried_out(lambda: go_on(session, run))
         elif do == "more":
             self._most += 200
             self._renew()
         elif do == "delete":
-            self._rid_of(lambda: delete_run(session, run))
+            self._carried_out(lambda: delete_run(session, run))
         elif do == "empty":
-            self._rid_of(lambda: empty_trash(session))
+            self._carried_out(lambda: empty_trash(session))
 
-    def _rid_of(self, get_rid: Callable[[], str]) -> None:
+    def _carried_out(self, act: Callable[[], str]) -> None:
         def done(found: str | UserError) -> None:
             if isinstance(found, str):
                 self.session.say(found)
@@ -108,7 +122,7 @@ class RunList(pn.viewable.Viewer):
                 self.session.refuse(found)
             self._renew()
 
-        self.session.work(lambda: tried(get_rid), done)
+        self.session.work(lambda: tried(act), done)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._table

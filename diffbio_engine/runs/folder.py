@@ -237,7 +237,7 @@ def state_of(
         return launch["state"]
     if phase == "launched":
         spoke = int(status.get("attempt") or 0) > int(launch.get("after_attempt") or 0)
-        if spoke and (worker_says in ENDED or status.get("released")):
+        if spoke and worker_says and (worker_says in ENDED or status.get("released")):
             return worker_says
         if not spoke and is_launching(launch):
             return "starting"

@@ -84,3 +84,18 @@ def test_why_nothing_can_run_is_said_after_an_earlier_run_too():
     session = training()
     session.run_state = "done"
     assert message_of(session) == "Not ready for another run: Choose a data set first."
+
+
+def test_a_run_that_ended_early_goes_on_from_its_checkpoint_and_a_failed_one_leaves_results():
+    session = training()
+    strip = RunBar(session, lambda: None)
+    assert not strip._bar.onward and not strip._bar.takes
+    session.param.update(run_state="stopped", run_checkpoint=1200)
+    assert strip._bar.onward == "step 1\u202f200" and not strip._bar.takes
+    session.run_state = "failed"
+    assert strip._bar.onward and strip._bar.takes
+    strip._take({"do": "takes"})
+    strip._take({"do": "onward"})
+    assert session.driver.asked == ["results", "resume"]
+    session.run_checkpoint = None
+    assert not strip._bar.onward and not strip._bar.takes
