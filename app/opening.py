@@ -13,6 +13,7 @@ from app.attaching import attach
 from app.gate import ALONE, PERSON
 from app.session import Session
 from app.workbench import Workbench
+from diffbio_engine.runs.administering import engine_options
 
 
 def server() -> runs.Server:
@@ -26,6 +27,7 @@ def server() -> runs.Server:
             os.environ.get("DATA_DIR", "workspace"),
             worker_env={"JAX_PLATFORMS": wanted},
             spare=spare,
+            **engine_options(os.environ),
         )
 
     return pn.state.as_cached("diffbio-server", make)

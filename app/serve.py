@@ -72,6 +72,7 @@ class Alive(RequestHandler):
         self.write({self.request.path: True})
 
 
+_OF_RUNS = ("LAUNCHER", "DASK_SCHEDULER", "MAX_RUNNING", "PAUSED_MINUTES")
 _INSTEAD = {ComponentResourceHandler: Components, LivenessHandler: Alive}
 
 
@@ -156,6 +157,18 @@ def _warn_if_open(address: str | None) -> None:
         )
 
 
+def _check_where_runs_compute() -> None:
+    """Refuses what the administrator has mistyped, and a cluster that does not answer, at once."""
+    if not any(os.environ.get(name) for name in _OF_RUNS):
+        return
+    # It imports much; a server without such settings should not wait for it.
+    from diffbio_engine.runs.administering import engine_options
+
+    launcher = engine_options(os.environ)["launcher"]
+    if launcher is not None:
+        launcher.close()
+
+
 def main(words: list[str] | None = None) -> int:
     """Serves until it is stopped; 2 if it may not be served like this, which is said in words."""
     os.umask(0o077)
@@ -174,6 +187,7 @@ def main(words: list[str] | None = None) -> int:
             )
         if os.environ.get("LOGIN"):
             People(os.environ["LOGIN"])
+        _check_where_runs_compute()
         _warn_if_open(asked.address)
         print(os.environ.pop("GREETING", ""), flush=True)
         command.invoke(asked)

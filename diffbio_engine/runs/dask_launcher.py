@@ -143,7 +143,10 @@ class DaskLauncher:
         """One for each Dask worker, or what they declare of the resources; see `Launcher`."""
         when, found = self._counted
         if time.monotonic() - when > _SECONDS_BETWEEN_COUNTS:
-            found = self._places()
+            try:
+                found = self._places()
+            except (OSError, RuntimeError, RunError):  # the scheduler is away
+                found = 0
         return found
 
     def _places(self) -> int:

@@ -16,6 +16,7 @@ from diffbio_engine.runs.durable_files import in_words
 from diffbio_engine.runs.fair_share import waiting_runs
 from diffbio_engine.runs.folder import LIVE, RunFolder
 from diffbio_engine.runs.launchers import Launcher, LocalLauncher
+from diffbio_engine.runs.patience import PAUSED_MINUTES
 from diffbio_engine.runs.run_line import RunLine, RunSummary
 from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.supervisor import Supervisor, change_launch
@@ -54,7 +55,11 @@ class Engine:
                 folder.mkdir(parents=True, exist_ok=True)
         command = list(command or [sys.executable, "-m", "diffbio_engine", "work"])
         env = {**_worker_environment(self.data_dir), **(worker_env or {})}
-        waiting = SpareWorker(command, self.data_dir / "spare.log", env) if spare else None
+        waiting = (
+            SpareWorker(command, self.data_dir / "spare.log", env)
+            if spare and not launcher
+            else None
+        )
         self._lines: dict[str, RunLine] = {}
         self._guard = threading.Lock()
         self._supervisor = Supervisor(
@@ -252,4 +257,7 @@ def _worker_environment(data_dir: Path) -> dict[str, str | None]:
         "JAX_COMPILATION_CACHE_DIR": str(data_dir / "cache/jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    return env | {name: value for name, value in compiled.items() if name not in os.environ}
+    # Said here, where a worker of another machine would not know it.
+    said = {name: os.environ[name] for name in (PAUSED_MINUTES,) if name in os.environ}
+    here = {name: value for name, value in compiled.items() if name not in os.environ}
+    return env | said | here

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from diffbio_engine.errors import RunError
 
-VARIABLE = "PAUSED_MINUTES"
+PAUSED_MINUTES = "PAUSED_MINUTES"
 _USUAL = 30.0
 
 
@@ -18,14 +18,14 @@ def seconds_paused(environ: Mapping[str, str]) -> float:
     Raises:
         RunError: What stands there is no such number.
     """
-    said = environ.get(VARIABLE, "").strip()
+    said = environ.get(PAUSED_MINUTES, "").strip()
     try:
         minutes = float(said) if said else _USUAL
     except ValueError:
         minutes = math.nan
     if not minutes >= 0:
         raise RunError(
-            f"{VARIABLE}={said} is no number of minutes.",
+            f"{PAUSED_MINUTES}={said} is no number of minutes.",
             fix=f"Give a number, such as {_USUAL:.0f}; 0 keeps a paused run's memory for ever.",
         )
     return minutes * 60 or math.inf

@@ -1,13 +1,16 @@
 """The same promises where Dask places the worker; skipped where Dask is not installed."""
 
 import os
+import shutil
 import signal
+import subprocess
 
 import numpy as np
 import pytest
 
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunReader
+from diffbio_engine.runs.administering import engine_options
 from diffbio_engine.runs.dask_launcher import DaskLauncher
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
@@ -98,3 +101,46 @@ def test_places_are_counted_at_the_cluster_and_said(engine):
 def test_a_scheduler_that_nobody_answers_at_is_refused_in_words():
     with pytest.raises(RunError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
         DaskLauncher("tcp://127.0.0.1:9", seconds=0.5)
+
+
+def test_an_administrator_names_the_scheduler_and_what_a_run_needs(cluster):
+    said = {"LAUNCHER": "dask", "DASK_SCHEDULER": cluster.scheduler_address}
+    for more, places in (
+        ({}, 2),
+        ({"DASK_RESOURCES": "place=1"}, 2),
+        ({"DASK_RESOURCES": "G=1"}, 0),
+    ):
+        launcher = engine_options(said | more)["launcher"]
+        try:
+            assert launcher.places({}) == places
+            assert launcher.where() == f"Dask {cluster.scheduler_address}"
+        finally:
+            launcher.close()
+
+
+def test_a_cluster_behind_tls_is_reached_with_its_certificates_only(tmp_path):
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x"]
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make certificates with")
+    subprocess.run(
+        [*made, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60
+    )
+    security = distributed.Security(
+        require_encryption=True,
+        tls_ca_file=certificate,
+        **{f"tls_{who}_{what}": path for who in ("scheduler", "worker", "client")
+           for what, path in (("cert", certificate), ("key", key))},
+    )  # fmt: skip
+    said = {"LAUNCHER": "dask", "DASK_TLS_CA": certificate, "DASK_TLS_CERT": certificate}
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
+        protocol="tls", security=security, worker_dashboard_address=":0",
+    ) as cluster:  # fmt: skip
+        said |= {"DASK_SCHEDULER": cluster.scheduler_address, "DASK_TLS_KEY": key}
+        assert said["DASK_SCHEDULER"].startswith("tls://")
+        with pytest.raises(RunError, match="with tls:// also the files of DASK_TLS_CA"):
+            engine_options({name: said[name] for name in ("LAUNCHER", "DASK_SCHEDULER")})
+        launcher = engine_options(said)["launcher"]
+        assert launcher.places({}) == 1
+        launcher.close()
