@@ -1,5 +1,5 @@
 # Each of these is the only command to type, on a fresh machine too.
-.PHONY: run test format benchmarks clean
+.PHONY: run test test-all format benchmarks clean
 
 run: ## serve the workbench (HOST, PORT, DATA_DIR, ... : see README.md)
 	@bash .ci/environment.sh
@@ -8,6 +8,10 @@ run: ## serve the workbench (HOST, PORT, DATA_DIR, ... : see README.md)
 test: ## every check and every test
 	@bash .ci/environment.sh dev
 	@bash .ci/test.sh
+
+test-all: ## the same, with every ready pipeline in the browser
+	@bash .ci/environment.sh dev
+	@bash .ci/test.sh all
 
 format: ## put the code into the project's style
 	@bash .ci/environment.sh dev

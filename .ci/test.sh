@@ -1,30 +1,42 @@
 #!/usr/bin/env bash
-# All checks, cheapest first. Every one of them runs, so that one failure does not hide another;
-# the exit code is 0 only if all of them passed.
+# All checks. Every one of them runs, so that one failure does not hide another; the exit code is 0
+# only if all of them passed.
+#
+#   bash .ci/test.sh       two of the ready pipelines in the browser, others with each commit
+#   bash .ci/test.sh all   every ready pipeline in the browser
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=.venv/bin
 failed=()
+began=$SECONDS
+[ "${1:-}" = all ] && export EVERY_READY_PIPELINE=1
 
 check() {
   local name=$1
   shift
   printf '\n== %s\n' "$name"
   "$@" || failed+=("$name")
+  printf '(%s: after %d s)\n' "$name" $((SECONDS - began))
 }
+
+# A mouse waits more than it computes, so these run beside the others, with a memory of their own
+# of what failed.
+in_a_browser() { "$bin/python" -m pytest -o cache_dir=.cache/pytest-browser "$@"; }
 
 # Exit code 5 is "found no test": true of a folder that holds none yet, wrong of all the others.
 browser_tests() {
-  ls tests/browser/test_*.py >/dev/null 2>&1 || return 0
-  "$bin/python" -m pytest tests/browser "$@" && return 0
+  wait "$browser"
+  local ended=$?
+  cat .cache/browser-tests.log
+  [ "$ended" = 0 ] && return 0
   # A mouse on a busy machine may miss once. What fails twice in a row has failed; what failed
   # once stays to be read above.
   printf '\n!! Browser tests failed; those that failed are tried once more.\n'
   local again
   # The tests of the main job follow one another: they are tried again together.
-  mapfile -t again < <("$bin/python" -m pytest tests/browser --lf --collect-only -q 2>/dev/null \
+  mapfile -t again < <(in_a_browser tests/browser --lf --collect-only -q 2>/dev/null \
     | sed -n 's/^\(tests\/browser\/test_main_job\.py\)::.*/\1/; /^tests\/browser\//p' | sort -u)
-  [ ${#again[@]} -gt 0 ] && "$bin/python" -m pytest "${again[@]}" "$@"
+  [ ${#again[@]} -gt 0 ] && in_a_browser "${again[@]}"
 }
 
 CHROMIUM=$(bash .ci/chromium.sh)
@@ -36,12 +48,19 @@ if [ -z "$CHROMIUM" ]; then
     '!! Until then nothing here says that the page works.'
 fi
 
+mkdir -p .cache
+in_a_browser tests/browser >.cache/browser-tests.log 2>&1 &
+browser=$!
+trap 'kill "$browser" 2>/dev/null' EXIT
+
 check "ruff check" "$bin/ruff" check .
 check "ruff format" "$bin/ruff" format --check .
 check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports" --no-cache
+# The longest files come first (tests/conftest.py), so that both processes end together.
+check "tests" "$bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+  --ignore tests/browser
 check "tests in a browser" browser_tests
-check "tests" "$bin/python" -m pytest -n 2 --dist loadfile --ignore tests/browser
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nfailed: ' >&2

@@ -52,8 +52,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+# What takes longest is begun first, so that two processes end together.
+LONGEST_FIRST = (
+    "app/test_ready_pipelines.py",
+    "contracts/test_every_operator.py",
+    "operators",
+    "soft_ops",
+    "pipelines",
+    "command_line/test_run_and_apply.py",
+    "runs",
+    "training",
+    "security",
+    "data",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests are skipped where there is no browser, and say so."""
+    """The longest first; browser tests are skipped where there is no browser, and say so."""
+    places = [ROOT / "tests" / place for place in LONGEST_FIRST]
+
+    def rank(item: pytest.Item) -> int:
+        ranks = (i for i, place in enumerate(places) if item.path.is_relative_to(place))
+        return next(ranks, len(places))
+
+    items.sort(key=rank)
     if chromium() is None:
         skip = pytest.mark.skip(
             reason="there is no Chromium: nothing here says that the page works"

@@ -23,9 +23,14 @@ SIZES = {
 
 def example_operator(declared: Declaration, **settings: Any) -> Operator:
     """The operator with sizes of the example and its own example settings."""
+    config = declared.make.Config.from_dict(example_settings(declared) | settings)
+    return declared.make(config, rngs=nnx.Rngs(0))
+
+
+def example_settings(declared: Declaration) -> dict[str, Any]:
+    """Sizes of the example and what the operator itself names for it."""
     sizes = {s.name: SIZES.get(s.axis, 3) for s in declared.settings if s.role == "size"}
-    values = {**sizes, **declared.make.example, **settings}
-    return declared.make(declared.make.Config.from_dict(values), rngs=nnx.Rngs(0))
+    return {**sizes, **declared.make.example}
 
 
 def example_inputs(declared: Declaration, *, optional: bool = False) -> dict[str, jax.Array]:

@@ -1,5 +1,9 @@
 """Nearest neighbours against scikit-learn's brute force and against the definition."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
@@ -46,3 +50,20 @@ def test_cells_without_a_distance_are_refused():
     x[3, 2] = np.nan
     with pytest.raises(DataError, match="not finite"):
         nearest_neighbours(x, 3)
+
+
+def test_scanpy_and_the_neighbour_search_pinned_here_fit_together():
+    # pynndescent 0.7 returns an array where scanpy 1.12 asks a matrix: it failed with many cells.
+    script = """
+import anndata, numpy, scanpy
+cells = anndata.AnnData(numpy.random.default_rng(0).normal(size=(60, 5)).astype("float32"))
+scanpy.pp.neighbors(cells, n_neighbors=5, use_rep="X", transformer="pynndescent")
+print(cells.obsp["connectivities"].nnz)
+"""
+    # Not compiled: for sixty cells that is the quicker way.
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    asked = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert int(asked.stdout) >= 60 * 4

@@ -237,7 +237,7 @@ def trained():
     train_labels = jax.nn.one_hot(types, 10)
     pipeline.train_mode()
     losses = []
-    for _epoch in range(25):
+    for _epoch in range(60):
         losses.append(float(train_step(pipeline, optimizer, train_data, train_labels)))
     pipeline.eval_mode()
     return pipeline, losses, rates

@@ -1,5 +1,6 @@
 """What every soft operation promises. The operations are found in the namespace, none by hand."""
 
+import functools
 import inspect
 
 import jax
@@ -86,13 +87,12 @@ def test_all_the_names_are_there():
 def test_hard_mode_is_the_hard_operation_and_low_softness_comes_near_it(name):
     _, has_hard = modes_of(name)
     if has_hard:
-        got = first(SOFT[name](X, *others(name), mode="hard"))
+        got = jax.jit(lambda x: first(SOFT[name](x, *others(name), mode="hard")))(X)
         np.testing.assert_allclose(got, hard_answer(name), atol=1e-6)
     # In float32 a hundredth is what rounding leaves of some ranks at this softness.
     with jax.enable_x64(True):
-        for mode, how in ways(name):
-            got = first(SOFT[name](X, *others(name), softness=1e-4, mode=mode, **how))
-            np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=str((mode, how)))
+        for said, (_, got, _) in in_every_way(name)(jnp.asarray(X, float), 1e-4).items():
+            np.testing.assert_allclose(got, hard_answer(name), atol=1e-2, err_msg=said)
 
 
 def ways(name):
@@ -113,39 +113,51 @@ def ways(name):
     ]
 
 
-def value_and_slope(name, **how):
-    """Compiled: the answer and the gradient of a weighted sum of it, by ``x`` and the softness."""
+@functools.cache
+def in_every_way(name):
+    """Compiled as one: by mode and method a weighted sum of the answer, the answer, and the
+    gradients of the sum by ``x`` and by the softness."""
 
-    def f(x, softness):
+    def weighted(x, softness, how):
         answer = first(SOFT[name](x, *others(name), softness=softness, **how))
         weights = jnp.arange(1.0, answer.size + 1).reshape(answer.shape)
         return jnp.sum(answer * weights), answer
 
-    return jax.jit(jax.value_and_grad(f, argnums=(0, 1), has_aux=True))
+    def one(x, softness, **how):
+        by_both = jax.value_and_grad(weighted, argnums=(0, 1), has_aux=True)
+        (value, answer), slopes = by_both(x, softness, how)
+        return value, answer, slopes
+
+    return jax.jit(
+        lambda x, softness: {
+            str((mode, how)): one(x, softness, mode=mode, **how) for mode, how in ways(name)
+        }
+    )
 
 
 @each
 def test_values_and_gradients_are_finite_and_those_of_finite_differences(name):
-    for mode, how in ways(name):
-        for wide in (False, True):
-            with jax.enable_x64(wide):
-                x, said = jnp.asarray(X, float), (mode, how, wide)
-                f = value_and_slope(name, mode=mode, **how)
-                for softness in SOFTNESS:
-                    (_, answer), slopes = f(x, softness)
-                    assert answer.dtype == x.dtype, said
-                    assert np.isfinite(answer).all(), (*said, softness)
-                    assert all(np.isfinite(s).all() for s in slopes), (*said, softness)
-                # A softness that is a traced number moves without a new compilation.
-                assert f._cache_size() == 1
-        with jax.enable_x64(True):  # f and x are those of the last turn, in float64
-            found = np.append(*f(x, 0.37)[1])
-            steps = 1e-6 * np.eye(len(X) + 1)
-            far = [
-                (f(x + s[:-1], 0.37 + s[-1])[0][0] - f(x - s[:-1], 0.37 - s[-1])[0][0]) / 2e-6
-                for s in steps
-            ]
-            np.testing.assert_allclose(found, far, atol=2e-5, rtol=1e-5, err_msg=str((mode, how)))
+    f = in_every_way(name)
+    for wide in (False, True):
+        with jax.enable_x64(wide):
+            x = jnp.asarray(X, float)
+            f(x, 0.5)
+            n_compiled = f._cache_size()
+            for softness in SOFTNESS:
+                for said, (_, answer, slopes) in f(x, softness).items():
+                    assert answer.dtype == x.dtype, (said, wide)
+                    assert np.isfinite(answer).all(), (said, wide, softness)
+                    assert all(np.isfinite(s).all() for s in slopes), (said, wide, softness)
+            # A softness that is a traced number moves without a new compilation.
+            assert f._cache_size() == n_compiled
+    with jax.enable_x64(True):
+        x = jnp.asarray(X, float)
+        found = {said: np.append(*slopes) for said, (_, _, slopes) in f(x, 0.37).items()}
+        steps = 1e-6 * np.eye(len(X) + 1)
+        ends = [[f(x + z * s[:-1], 0.37 + z * s[-1]) for z in (1, -1)] for s in steps]
+        for said, slope in found.items():
+            far = [(ahead[said][0] - behind[said][0]) / 2e-6 for ahead, behind in ends]
+            np.testing.assert_allclose(slope, far, atol=2e-5, rtol=1e-5, err_msg=said)
 
 
 @each
@@ -170,11 +182,14 @@ def test_straight_through_is_the_hard_value_with_the_soft_gradient(name):
 
         return f
 
-    hard = first(plain(X, *others(name), mode="hard"))
-    np.testing.assert_array_equal(first(STRAIGHT_THROUGH[name](X, *others(name))), hard)
+    hard = jax.jit(lambda x: first(plain(x, *others(name), mode="hard")))(X)
+    straight = jax.jit(lambda x: first(STRAIGHT_THROUGH[name](x, *others(name))))(X)
+    np.testing.assert_array_equal(straight, hard)
     x = jnp.asarray(X, float)
     np.testing.assert_allclose(
-        jax.grad(total(STRAIGHT_THROUGH[name]))(x), jax.grad(total(plain))(x), rtol=1e-6
+        jax.jit(jax.grad(total(STRAIGHT_THROUGH[name])))(x),
+        jax.jit(jax.grad(total(plain)))(x),
+        rtol=1e-6,
     )
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import scanpy
 from flax import nnx
-from jax.test_util import check_grads
 from sklearn.manifold import trustworthiness
 
 from diffbio_engine.errors import SettingError
 from diffbio_engine.operators.normalization import DifferentiableUMAP, UMAPConfig
 from diffbio_engine.parts.map_objective import objective_of_batch, objective_of_graph, sq_distances
+from tests.gradients import check_gradients
 
 
 def small(**settings):
@@ -52,13 +52,8 @@ def test_gradients_agree_with_finite_differences(metric, drawn):
         block = small(metric=metric)
         x = jax.random.normal(jax.random.key(0), (6, 5), dtype=jnp.float64)
         neighbour = None if drawn is None else jnp.array(drawn)
-        check_grads(
-            lambda x: block(x, neighbour=neighbour)["umap_loss"],
-            (x,),
-            order=1,
-            modes=["rev"],
-            eps=1e-6,
-            rtol=1e-4,
+        check_gradients(
+            lambda x: block(x, neighbour=neighbour)["umap_loss"], (x,), eps=1e-6, rtol=0.0001
         )
 
 

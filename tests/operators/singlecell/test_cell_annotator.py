@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jax.test_util import check_grads
 from scipy.special import expit, logsumexp
 from scipy.stats import nbinom
 from sklearn.linear_model import LogisticRegression
@@ -21,6 +20,7 @@ from diffbio_engine.operators.singlecell import CellAnnotatorConfig, Differentia
 from diffbio_engine.parts.label_conditioned_vae import LabelledLatent, semi_supervised_bound
 from diffbio_engine.parts.logistic_annotation import fit_softmax_regression
 from diffbio_engine.parts.marker_annotation import MarkerWeights, marker_scores
+from tests.gradients import check_gradients
 
 REFERENCES = Path(__file__).parents[2] / "references/singlecell"
 sys.path.append(str(REFERENCES))
@@ -196,7 +196,7 @@ def test_gradients_of_all_weights_agree_with_finite_differences(cells, mode):
 
         x = jnp.asarray(cells["counts"][40:50], float) + 0.3
         wanted = (weights, x, marks)
-        check_grads(jax.jit(loss), wanted, order=1, modes=["rev"], eps=1e-5, rtol=1e-3)
+        check_gradients(loss, wanted, eps=1e-5, rtol=1e-3)
 
 
 def test_the_markers_mixture_is_scipys_negative_binomial(cells):

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jax.test_util import check_grads
 from sklearn.metrics import roc_auc_score
 
 from diffbio_engine.errors import DataError
@@ -16,6 +15,7 @@ from diffbio_engine.operators.singlecell import (
     FateProbabilityConfig,
 )
 from diffbio_engine.parts.directed_chain import absorption, forward_walk, lasting_peaks
+from tests.gradients import check_gradients
 from tests.references.singlecell.walk_among_nearest import cells_and_ends, walk_among_nearest
 
 REFERENCES = Path(__file__).parents[2] / "references/singlecell"
@@ -156,11 +156,11 @@ def test_gradients_through_chain_and_matrix_agree_with_finite_differences(fork):
         def total(cells, time):
             return jnp.sum(tilt * fates(cells, time)["fate_probabilities"])
 
-        check_grads(
-            jax.jit(total), (cells, time), order=1, modes=["rev"], eps=1e-6, rtol=1e-4
-        )  # fmt: skip
+        check_gradients(total, (cells, time), eps=1e-6, rtol=1e-4)
         weight = jnp.cos(jnp.arange(24.0)).reshape(12, 2)
-        check_grads(
+        check_gradients(
             lambda m: jnp.sum(weight * absorption(m, jnp.array([3, 7]))),
-            (jnp.asarray(chain()),), order=1, modes=["rev"], eps=1e-6, rtol=1e-4,
-        )  # fmt: skip
+            (jnp.asarray(chain()),),
+            eps=1e-6,
+            rtol=1e-4,
+        )

@@ -255,6 +255,7 @@ def test_labels_that_are_no_batches_are_refused_in_words(cells):
         block_of(expression, batches, reference_batch=3)
 
 
+@pytest.mark.step_by_step
 def test_a_batch_never_seen_is_taken_as_a_mixture_and_said(cells, prepared):
     _, expression, _, _ = cells
     with pytest.warns(UserWarning, match="2 of 4 cells"):

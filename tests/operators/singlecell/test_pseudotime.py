@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import scipy.sparse
 from flax import nnx
-from jax.test_util import check_grads
 from scipy.sparse.csgraph import dijkstra
 from scipy.stats import spearmanr
 
@@ -16,6 +15,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiablePseudotime, PseudotimeConfig
 from diffbio_engine.parts.diffusion_maps import links, sparse_diffusion_map, symmetric_eigen
 from diffbio_engine.parts.soft_paths import prepared_distances_to_root, soft_distances_to_root
+from tests.gradients import check_gradients
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/pseudotime.npz"
 
@@ -183,7 +183,7 @@ def test_gradients_of_soft_paths_agree_with_finite_differences():
             return jnp.sum(tilt * far)
 
         given = (jnp.asarray(lengths), jnp.asarray(0.2))
-        check_grads(jax.jit(total), given, order=1, modes=["rev"], eps=1e-6, rtol=1e-5)
+        check_gradients(total, given, eps=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["consensus", "paths", "diffusion"])
@@ -195,10 +195,9 @@ def test_gradients_through_the_whole_method_agree_with_finite_differences(method
             temperature=0.1,
         )  # fmt: skip
         tilt = jnp.cos(jnp.arange(25.0))
-        check_grads(
-            jax.jit(lambda x: jnp.sum(tilt * pseudo(x)["pseudotime"])),
-            (cells,), order=1, modes=["rev"], eps=1e-6, rtol=1e-4,
-        )  # fmt: skip
+        check_gradients(
+            lambda x: jnp.sum(tilt * pseudo(x)["pseudotime"]), (cells,), eps=1e-6, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("method", ["consensus", "paths", "diffusion"])
@@ -207,10 +206,9 @@ def test_gradients_of_placing_agree_with_finite_differences(method, fork):
         pseudo = prepared(fork[0], method=method)
         cells = jnp.asarray(fork[0][30:40] + 0.01, float)
         tilt = jnp.cos(jnp.arange(10.0))
-        check_grads(
-            jax.jit(lambda x: jnp.sum(tilt * pseudo(x)["pseudotime"])),
-            (cells,), order=1, modes=["rev"], eps=1e-6, rtol=1e-3,
-        )  # fmt: skip
+        check_gradients(
+            lambda x: jnp.sum(tilt * pseudo(x)["pseudotime"]), (cells,), eps=1e-6, rtol=1e-3
+        )
 
 
 def test_equal_eigenvalues_and_twins_have_finite_gradients():
@@ -247,6 +245,7 @@ def test_the_cosine_does_not_see_the_length_of_a_cell(fork):
     np.testing.assert_allclose(*found, atol=0.02)
 
 
+@pytest.mark.step_by_step
 def test_what_cannot_be_is_refused_in_plain_words(fork):
     cells = fork[0]
     with pytest.raises(DataError, match="root_cell_index: cell 300 is the root, but there are 300"):

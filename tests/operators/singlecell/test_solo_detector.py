@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jax.test_util import check_grads
 from sklearn.metrics import roc_auc_score
 
 from diffbio_engine.declare import set_temperature
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableSoloDetector, SoloDetectorConfig
 from diffbio_engine.parts.doublet_classifier import doublet_loss
+from tests.gradients import check_gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not been trained or prepared")
 
@@ -122,7 +122,7 @@ def test_gradients_of_all_weights_agree_with_finite_differences(droplets):
             calls = block(x)["doublet_labels"]
             return parts["total_loss"] + jnp.sum(calls * jnp.arange(6.0))
 
-        check_grads(jax.jit(loss), (weights, x), order=1, modes=["rev"], eps=1e-5, rtol=1e-3)
+        check_gradients(loss, (weights, x), eps=1e-5, rtol=1e-3)
 
 
 def test_the_parts_of_the_loss_add_up(prepared, droplets):

@@ -1,0 +1,68 @@
+"""Every ready pipeline is carried out with its demo data, and the page lists what it must list.
+
+By the worker's own code, in this process and with few of the cells; `tests/browser/test_presets.py`
+does the same with a mouse and a worker process.
+"""
+
+import anndata
+import numpy as np
+import pytest
+
+from app.finding_sheets import sheets_of
+from diffbio_engine.data import examples, inspect
+from diffbio_engine.pipelines import presets
+from diffbio_engine.runs import EXIT_DONE, RunFolder, RunReader
+from diffbio_engine.runs.worker import work
+
+# Which results the page must list: block and form.
+RESULTS = {
+    "single_cell": [("cluster", "bars")],
+    "trajectory": [("switches", "table"), ("fates", "bars"), ("transport", "heat")],
+    "annotation": [("annotate", "bars")],
+    "doublets": [("cluster", "bars")],
+    "integration": [("cluster", "bars")],
+    "communication": [("pairs", "dots")],
+    "regulatory_network": [("network", "table")],
+    "spatial": [("domains", "bars")],
+    "simulation": [("agree", "numbers"), ("agree", "heat")],
+}
+STEPS = 2
+CELLS = 240
+
+
+def test_every_ready_pipeline_is_here():
+    assert set(RESULTS) == set(presets())
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demo data of a preset with few cells, and where each field lies in them."""
+    folder = tmp_path_factory.mktemp("demo")
+
+    def made(preset):
+        example = next(e for e in examples() if e.id == preset.demo)
+        path = folder / f"few_{example.id}.h5ad"
+        if not path.exists():
+            data = anndata.read_h5ad(example.make(folder))
+            order = np.random.default_rng(0).permutation(data.n_obs)[:CELLS]
+            data[np.sort(order)].copy().write_h5ad(path)
+        return path, dict(inspect(path).suggested) | example.fields
+
+    return made
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_ready_pipeline_is_carried_out_and_its_results_are_listed(name, demo, tmp_path):
+    path, fields = demo(presets()[name])
+    run = {
+        "title": name,
+        "pipeline": presets()[name].make(fields).to_json(),
+        "dataset": {"path": str(path), "name": path.name, "fields": fields},
+        "steps": STEPS,
+    }
+    folder = RunFolder.create(tmp_path / "run", run)
+    assert work(folder.path) == EXIT_DONE, folder.error()
+    assert folder.result.is_file() and (folder.bundle / "manifest.json").is_file()
+    findings = RunReader(folder.path).findings()
+    listed = {(s.block, s.form) for s in sheets_of(findings)} if findings else set()
+    assert set(RESULTS[name]) <= listed, listed
