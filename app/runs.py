@@ -143,6 +143,8 @@ class RunDriver:
         shown = {"pause": "pausing", "stop": "stopping", **again}.get(what)
         if shown:
             session.run_state = shown
+        if what in ("resume", "step", "results"):
+            session.run_message = ""  # what was said of the pause is over
         act = getattr(self.server.engine, what)
         run_id, owner = session.run_id, session.owner
         session.work(lambda: act(run_id, owner))
@@ -249,11 +251,12 @@ class RunDriver:
         changed: dict[str, Any] = {"run_checkpoint": news.checkpoint}
         if status:
             left = seconds_left(status)
+            over = status.get("released") and news.state != "paused"  # it waits to begin again
             changed |= {
                 "run_step": int(status.get("step") or 0),
                 "run_total": int(status.get("total_steps") or 0),
                 "run_eta": left,
-                "run_message": str(status.get("message") or ""),
+                "run_message": "" if over else str(status.get("message") or ""),
                 "run_place": str(status.get("place") or ""),
                 "run_device": str(status.get("device") or ""),
                 "run_errors": [error_from(status["error"])] if status.get("error") else [],

@@ -99,3 +99,12 @@ def test_a_run_that_ended_early_goes_on_from_its_checkpoint_and_a_failed_one_lea
     assert session.driver.asked == ["results", "resume"]
     session.run_checkpoint = None
     assert not strip._bar.onward and not strip._bar.takes
+
+
+def test_a_pause_that_gave_its_memory_back_says_so_and_what_resume_does():
+    session = training()
+    session.param.update(run_state="paused", run_message="")
+    assert state_in_words(session) == "Paused"
+    session.run_message = "Its memory was given back; Resume starts it again."
+    assert state_in_words(session) == "Paused, memory given back"
+    assert message_of(session) == session.run_message
