@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # What glibc keeps for the next step of what a step gave back, instead of asking the kernel each
-# time. 32 MB is the most that every version of it accepts (one that refuses it would map all above
-# 128 kB). The pad is for the heaps of XLA's threads, of 64 MB each, which the threshold for
-# trimming does not reach. tests/benchmarks/kept_memory.py measures it.
+# time; tests/benchmarks/kept_memory.py measures it.
 _KEPT_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
+# Before 2.36 a threshold above 32 MB is refused, and then all above 128 kB is mapped. The pad is
+# for the heaps of XLA's threads, which such a version gives back whole.
+_KEPT_BY_OLD = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
-    "MALLOC_TOP_PAD_": str(64 << 20),
+    "MALLOC_TOP_PAD_": str(128 << 20),
 }
 
 
@@ -24,7 +28,16 @@ def with_kept_memory(environ: Mapping[str, str]) -> dict[str, str]:
     """
     if "glibc.malloc." in environ.get("GLIBC_TUNABLES", ""):
         return dict(environ)
-    return {**_KEPT_MEMORY, **environ}
+    return {**(_KEPT_MEMORY if _glibc() >= (2, 36) else _KEPT_BY_OLD), **environ}
+
+
+def _glibc() -> tuple[int, ...]:
+    """The version of glibc here; empty where the C library is another one."""
+    try:
+        version = (os.confstr("CS_GNU_LIBC_VERSION") or "").rpartition(" ")[2]
+        return tuple(int(part) for part in version.split(".")[:2])
+    except (AttributeError, ValueError, OSError):
+        return ()
 
 
 def set_up_device() -> None:

@@ -21,12 +21,11 @@ NAMES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 VARIANTS = {
     # A tunable of glibc.malloc tells the worker that somebody has decided; this one does nothing.
     "glibc by itself": {"GLIBC_TUNABLES": "glibc.malloc.check=0"},
-    "as set (32 MB, 512 MB, pad 64 MB)": {},
-    "the same without a pad": {"MALLOC_TOP_PAD_": "131072"},
-    "1 GB, 4 GB, no pad": {
-        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-        "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
-        "MALLOC_TOP_PAD_": "131072",
+    "as the worker sets it": {},
+    "as for glibc before 2.36": {
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+        "MALLOC_TOP_PAD_": str(128 << 20),
     },
 }
 

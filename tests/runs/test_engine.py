@@ -247,8 +247,9 @@ def test_a_spare_worker_takes_the_run(make_engine, wait_until):
 def test_a_worker_keeps_the_memory_of_its_steps_unless_an_administrator_says_otherwise(monkeypatch):
     for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
-    kept = changed_environment({})
-    assert int(kept["MALLOC_MMAP_THRESHOLD_"]) == 32 << 20
+    for version, megabytes in (((2, 36), 1024), ((2, 31), 32)):
+        monkeypatch.setattr("diffbio_engine.runs.device._glibc", lambda found=version: found)
+        assert int(changed_environment({})["MALLOC_MMAP_THRESHOLD_"]) == megabytes << 20
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "131072")
     assert changed_environment({})["MALLOC_MMAP_THRESHOLD_"] == "131072"
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=131072")
