@@ -144,7 +144,7 @@ def state_in_words(session: Session) -> str:
     if session.hindrance and not state:
         words = "Not ready"
     if state == "paused" and session.run_message:
-        words = "Paused, memory given back"  # in the narrowest bar, too; the message says the rest
+        words = "Paused, memory freed"  # in the narrowest bar, too; the message says the rest
     if state == "stopping" and 0 < session.run_total <= session.run_step:
         words = "Finishing"  # nobody has stopped it: results are being written
     if session.looks_at_run or session.is_of_another_document:

@@ -106,5 +106,5 @@ def test_a_pause_that_gave_its_memory_back_says_so_and_what_resume_does():
     session.param.update(run_state="paused", run_message="")
     assert state_in_words(session) == "Paused"
     session.run_message = "Its memory was given back; Resume starts it again."
-    assert state_in_words(session) == "Paused, memory given back"
+    assert state_in_words(session) == "Paused, memory freed"
     assert message_of(session) == session.run_message
