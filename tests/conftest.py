@@ -1,8 +1,10 @@
 """What all tests share: where the real data lie, a Chromium, and quick second compilations."""
 
 import gc
+import itertools
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,11 @@ os.environ["BOKEH_RESOURCES"] = "server"
 # What JAX has traced and compiled stays, and Python's collector looks through all of it again and
 # again: it made a folder of tests five times as slow as each of its tests alone.
 gc.set_threshold(200_000, 50, 1000)
+
+# Every compiled program is mapped into memory some ten times, and Linux lets a process have 65,530
+# mappings: past that, loading the next one ends the process. Looked at after every so many tests.
+MOST_MAPPINGS = 20_000
+TESTS_BETWEEN_LOOKS = 10
 
 # Chromium must not call home, and runs as root in containers.
 CHROMIUM_FLAGS = [
@@ -83,6 +90,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if ROOT / "tests/browser" in item.path.parents:
                 item.add_marker(skip)
+
+
+_since_the_last_look = itertools.count(1)
+
+
+def pytest_runtest_teardown() -> None:
+    """Lets compiled programs go before there are too many of them."""
+    if next(_since_the_last_look) % TESTS_BETWEEN_LOOKS or "jax" not in sys.modules:
+        return
+    try:
+        n_mappings = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:  # not Linux
+        return
+    if n_mappings > MOST_MAPPINGS:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
