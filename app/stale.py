@@ -1,10 +1,13 @@
 """What of the picture no longer belongs to the pipeline and the data: said, block by block."""
 
+from typing import Any
+
 from app.forms import label
 from app.looked_at import with_dials
 from app.session import Session
 from app.titles import told_apart
 from diffbio_engine.declare import find_operator
+from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 _MOST = 3
@@ -66,13 +69,19 @@ def stale_words(session: Session) -> str:
 
 
 def _differing(one: PipelineSpec, other: PipelineSpec, block: str) -> list[str]:
-    a, b = dict(one.block(block).config), dict(other.block(block).config)
     if one.block(block).operator != other.block(block).operator:
         return ["operator"]
-    declared = find_operator(one.block(block).operator)
-    usual = {s.name: s.default for s in declared.settings}
-    names = [n for n in usual if a.get(n, usual[n]) != b.get(n, usual[n])]
-    return [label(n).lower() for n in names]
+    a, b = _settings(one, block), _settings(other, block)
+    return [label(n).lower() for n in sorted(a.keys() | b.keys()) if a.get(n) != b.get(n)]
+
+
+def _settings(spec: PipelineSpec, block: str) -> dict[str, Any]:
+    """All settings in one form: what is not said has its usual value, a list is a list."""
+    said = dict(spec.block(block).config)
+    try:
+        return find_operator(spec.block(block).operator).make.Config.from_dict(said).to_dict()
+    except (UserError, ValueError, TypeError):  # it cannot run, and says so itself
+        return said
 
 
 def _titles(spec: PipelineSpec) -> dict[str, str]:

@@ -107,7 +107,9 @@ class Scene:
         """Places cells as the last pass would, for the blocks whose maps it lays out again."""
         for port in self.maps if self._settles else ():
             block_id = port.partition(".")[0]
-            again = getattr(pipeline.blocks[block_id], "laid_out_again", None)
+            # A map may be of the data: places in a tissue.
+            block = pipeline.blocks[block_id] if block_id in self.plan.blocks else None
+            again = getattr(block, "laid_out_again", None)
             if again is None or port not in ports:
                 continue
             wires = {n: w.source for n, w in self.plan.blocks[block_id].sources.items()}

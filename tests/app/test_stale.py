@@ -1,5 +1,6 @@
 """What no longer belongs to the picture is said. Without a browser."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from app.session import DatasetCard, Session
 from app.stale import changed_since, stale_words
 from app.views.canvas import Canvas
 from app.views.run_bar import message_of
+from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 
 KMEANS, VAE = "singlecell.soft_kmeans", "normalization.vae_normalizer"
@@ -75,4 +77,13 @@ def test_other_data_make_the_picture_stale_but_what_was_applied_to_them_is_not(e
     ended.use_dataset(replace(CELLS, id="2", name="other.h5ad", path="/other.h5ad"))
     assert "These are the cells of blood.h5ad, not of other.h5ad." in stale_words(ended)
     ended.run_applies = "blood.h5ad"
+    assert not stale_words(ended)
+
+
+def test_settings_in_another_form_are_no_change(ended):
+    # As `run.json` keeps them: lists for tuples, and what is usual is said.
+    config = find_operator(VAE).make.Config().to_dict()
+    spec = ended.spec
+    said = replace(spec, blocks=(spec.blocks[0], Block("v", VAE, json.loads(json.dumps(config)))))
+    ended.run_pipeline = said
     assert not stale_words(ended)
