@@ -12,6 +12,7 @@ from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.class_names import names_along
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
 from diffbio_engine.bundles.not_known import without_unknown
+from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
 from diffbio_engine.data import (
     CellSource,
     Dataset,
@@ -87,7 +88,9 @@ def result_arrays(
         as_layers = {}
     small = {p: place for p, place in places.items() if not _is_layer(place)}
     # All in one pass: whatever they have in common is computed, and compiled, once.
-    values = values_of_cells(pipeline, cells, (*small, *as_layers), tick=tick)
+    told = ports_of_rules(pipeline.plan)
+    values = values_of_cells(pipeline, cells, (*small, *as_layers, *told), tick=tick)
+    rules = rules_in_words(pipeline.plan, {port: values.pop(port) for port in told})
     notes += without_unknown(pipeline, cells, values)
     arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
@@ -102,7 +105,7 @@ def result_arrays(
             for name in kept
         ]
     maps = [p for p in pipeline.plan.results_first(pipeline.plan.ports(Kind.MAP)) if p in small]
-    return NewCells(arrays, kept, notes, main_map=small[maps[0]] if maps else "")
+    return NewCells(arrays, kept, notes, rules, main_map=small[maps[0]] if maps else "")
 
 
 def _is_layer(place: str) -> bool:
@@ -233,7 +236,7 @@ def placed_by(
     # What was found of genes belongs to the cells that it was found in.
     placed.arrays = {k: v for k, v in placed.arrays.items() if not k.startswith("var/")}
     placed.notes[:0] = notes
-    placed.provenance = {
+    placed.provenance |= {
         "applied_bundle": bundle.training.get("title", bundle.pipeline.plan.spec.name),
         "pipeline": json.dumps(bundle.pipeline.plan.spec.to_json()),
         "training": json.dumps(bundle.training),

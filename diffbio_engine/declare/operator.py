@@ -40,6 +40,7 @@ class Operator(nnx.Module):
         needs_training: Its output means little before its weights were trained or prepared.
         dials_of_prepared: Dials that act only once ``prepare`` has looked at the data.
         example: Settings with which it runs on a few cells, for the promises tested on all.
+        share_seen: Which share of the data's cells the last ``prepare`` was given.
     """
 
     Config: ClassVar[type[Config]]
@@ -59,6 +60,7 @@ class Operator(nnx.Module):
         self.name = name
         self.deterministic = True  # nnx.Module.train() and eval() switch this
         self.fitted = not self.needs_training
+        self.share_seen = 1.0
         dials: dict[str, nnx.Variable] = {
             s.name: Dial(jnp.asarray(getattr(config, s.name), dtype=float)) for s in config.dials()
         }

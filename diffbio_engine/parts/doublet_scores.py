@@ -128,21 +128,32 @@ def valley_threshold(scores: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 VALLEY, NO_VALLEY, FEW_SEEN, TOO_MANY = range(4)
+_EXPECTED = "As many cells are called as doublets are expected{}: "
+_GUESSED = " from the number of cells of a batch (10x: 0.8 % per 1000; 0.8 to 30 %)"
+_WHY = (
+    "the scores of simulated doublets have no valley.",
+    "beyond the valley lie so few simulated doublets that it is no border between two kinds.",
+    "the valley would call many times more.",
+)
+# The first as it is; then why the expected rate is called: a rate that was set, or was guessed.
 RULES = (
     "The threshold lies in the valley between the scores of simulated doublets of one kind of cell"
     " and of two.",
-    "As many cells are called as doublets are expected: the scores of simulated doublets have no"
-    " valley.",
-    "As many cells are called as doublets are expected: beyond the valley lie so few simulated"
-    " doublets that it is no border between two kinds.",
-    "As many cells are called as doublets are expected: the valley would call many times more.",
+    *(_EXPECTED.format(whence) + why for whence in ("", _GUESSED) for why in _WHY),
 )
 # Of the simulated doublets, this share at least must lie beyond the valley.
 _LEAST_SEEN = 0.1
+# What may be called in any case where the rate was only guessed: chips are loaded more densely
+# than the rule has it, and 5 % of the cells is less than what other filters take.
+_NEVER_MANY = 0.05
 
 
 def plausible_threshold(
-    scores: jax.Array, simulated: jax.Array, rate: jax.Array, most: jax.Array | float
+    scores: jax.Array,
+    simulated: jax.Array,
+    rate: jax.Array,
+    most: jax.Array | float,
+    guessed: jax.Array | bool = False,
 ) -> tuple[jax.Array, jax.Array]:
     """The threshold, and which of the ``RULES`` made it.
 
@@ -153,13 +164,16 @@ def plausible_threshold(
     Args:
         scores, simulated: Of the cells and of simulated doublets.
         rate: Expected share of doublets.
+        guessed: Whether the rate follows from the number of cells only; 5 % are then never many.
     """
     valley, there = valley_threshold(simulated)
     seen, called = jnp.mean(simulated > valley), jnp.mean(scores > valley)
-    rule = jnp.where(called > most * rate, TOO_MANY, VALLEY)
+    bound = jnp.where(guessed, jnp.maximum(most * rate, _NEVER_MANY), most * rate)
+    rule = jnp.where(called > bound, TOO_MANY, VALLEY)
     rule = jnp.where(seen < _LEAST_SEEN, FEW_SEEN, rule)
     rule = jnp.where(there, rule, NO_VALLEY)
-    return jnp.where(rule == VALLEY, valley, jnp.quantile(scores, 1 - rate)), rule
+    threshold = jnp.where(rule == VALLEY, valley, jnp.quantile(scores, 1 - rate))
+    return threshold, jnp.where((rule != VALLEY) & guessed, rule + len(_WHY), rule)
 
 
 def _valley(scores: np.ndarray) -> np.ndarray:

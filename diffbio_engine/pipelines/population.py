@@ -168,6 +168,8 @@ def prepare(
                 {p: v for p, v in found.items() if plan.port(p).per_cell and not _is_wide(plan, p)}
             )
         key = preparing_key(seed, block.id)
+        if rows is not None:
+            pipeline.blocks[block.id].share_seen = len(rows) / cells.n_cells
         pipeline.blocks[block.id].prepare(arrays, key, first=first)
         # What later blocks saw of this one is no longer true.
         known = {p: v for p, v in known.items() if not _comes_after(plan, p, block.id)}

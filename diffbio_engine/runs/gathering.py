@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from diffbio_engine.bundles import names_along
+from diffbio_engine.bundles.rules import in_words
 from diffbio_engine.data import CellSource
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
@@ -90,13 +91,6 @@ def _called(name: str, plan: Plan, values: Mapping[str, np.ndarray]) -> Finding:
 
 def _is_of(port: str, block: str, values: Mapping[str, np.ndarray]) -> bool:
     return port in values and port.split(".")[0] == block
-
-
-def in_words(port: Port, value: np.ndarray) -> str:
-    """What a number means, where its port says so; else empty."""
-    if not port.words or np.ndim(value):
-        return ""
-    return port.words[int(np.clip(value, 0, len(port.words) - 1))]
 
 
 def title_of_port(port: Port) -> str:

@@ -35,7 +35,7 @@ def leave_results(
         opened.dataset,
         folder.result,
         placed.arrays,
-        facts,
+        facts | placed.provenance,
         layers=placed.layers,
         marker_genes=marked.for_scanpy() if marked else {},
         main_map=placed.main_map,

@@ -13,6 +13,7 @@ from diffbio_engine.bundles.place import result_places
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import DATA_PORTS, Buffer, Dial
 from diffbio_engine.errors import DataError
+from diffbio_engine.parts.doublet_scores import RULES
 from diffbio_engine.pipelines import (
     Block,
     DataPort,
@@ -242,3 +243,21 @@ def test_scores_of_gene_pairs_go_home_under_the_names_of_the_pairs():
     prepare(pipeline, cells)
     table = result_arrays(pipeline, cells).arrays["obsm/lr_scores_diffbio"]
     assert list(table.columns) == ["L1_R1", "L2|R2", "L1_R1-1"] and len(table) == 30
+
+
+def test_the_rule_of_a_call_goes_home_with_the_result(monkeypatch):
+    from diffbio_engine.operators.singlecell import DifferentiableDoubletScorer
+
+    monkeypatch.setattr(DifferentiableDoubletScorer, "prepare_cells", 20)
+    counts = np.random.default_rng(0).poisson(3.0, (40, 12)).astype(np.float32)
+    cells = CellSource(counts)
+    settings = {"n_neighbors": 3, "n_pca_components": 4}
+    blocks = {"doublets": ("singlecell.doublet_scorer", settings)}
+    spec = assembled("Doublets", blocks, {"doublets.counts": "data.counts"}, None)
+    pipeline = build(spec, ports_of(cells, {}))
+    prepare(pipeline, cells)
+    # Half of the cells were looked at: the expected rate is told of all of them.
+    assert pipeline.blocks["doublets"].share_seen == 0.5
+    rules = result_arrays(pipeline, cells).provenance["rules"]["doublets"]
+    assert rules["expected_rate"] == pytest.approx(0.008)
+    assert rules["threshold_rule"] in RULES and 0 < rules["threshold"] <= 1

@@ -256,16 +256,16 @@ class VAENormalizer(Operator):
     def reconstruction_loss(
         self, counts: jax.Array, decode_output: Mapping[str, jax.Array]
     ) -> jax.Array:
-        """``-log p(x | z)`` of each cell, summed over genes."""
-        counts, log_rate = _as_float(counts), decode_output["log_rate"]
+        """``-log p(x | z)`` of each cell; may also name ``pi_logit`` and ``log_theta``."""
+        counts, given = _as_float(counts), dict(decode_output)
+        log_rate, log_theta = given["log_rate"], given.get("log_theta", self.log_dispersion[...])
         if self.config.likelihood == "poisson":
             fit = poisson_log_prob(counts, log_rate)
         elif self.config.likelihood == "nb":
-            fit = negative_binomial_log_prob(counts, log_rate, self.log_dispersion[...])
+            fit = negative_binomial_log_prob(counts, log_rate, log_theta)
         else:
-            fit = zero_inflated_log_prob(
-                counts, log_rate, self.log_dispersion[...], decode_output["dropout_logits"]
-            )
+            zeros = "pi_logit" if "pi_logit" in given else "dropout_logits"
+            fit = zero_inflated_log_prob(counts, log_rate, log_theta, given[zeros])
         return -jnp.sum(fit, axis=-1)
 
     def kl_divergence(self, mean: jax.Array, logvar: jax.Array) -> jax.Array:

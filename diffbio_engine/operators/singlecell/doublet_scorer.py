@@ -13,16 +13,16 @@ from diffbio_engine.declare import (
     BATCH_LABELS,
     COUNTS,
     Buffer,
-    Config,
     Kind,
     Operator,
     Port,
     dial,
     operator,
     setting,
-    size,
     warn_untrained,
 )
+from diffbio_engine.operators.singlecell._doublet_settings import ComparisonSettings
+from diffbio_engine.parts.doublet_rates import rate_by_cells, rate_or
 from diffbio_engine.parts.doublet_reference import (
     DoubletReference,
     cells_with_counts,
@@ -43,27 +43,16 @@ _SCORED = 5_000  # simulated doublets whose scores make up the histogram of a pr
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoubletScorerConfig(Config):
+class DoubletScorerConfig(ComparisonSettings):
     """Settings of the doublet scores."""
 
-    n_neighbors: int = setting(
-        30,
-        low=0,
-        high=500,
-        doc="Observed cells that count as near; 0: half the square root of the number of cells.",
-    )
     expected_doublet_rate: float = dial(
-        0.06,
-        low=0.001,
+        0.0,
+        low=0.0,
         high=0.5,
-        log=True,
-        doc="Share of droplets expected to hold two cells; of 10x 0.8 % per 1000 cells recovered.",
+        doc="Share of droplets expected to hold two cells. 0: from the number of cells of a batch,"
+        " 0.8 % per 1000 (10x), from 0.8 to 30 %.",
     )
-    sim_doublet_ratio: float = setting(
-        2.0, low=0.5, high=10.0, doc="Simulated doublets for each observed cell."
-    )
-    n_pca_components: int = setting(30, low=2, high=100, doc="Axes in which cells are compared.")
-    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
     most_called: float = setting(
         2.0,
         low=1.0,
@@ -87,17 +76,6 @@ class DoubletScorerConfig(Config):
         log=True,
         doc="Low: whole neighbours and a clear call. High: neighbours and call fade in.",
     )
-    variable_gene_share: float = setting(
-        0.3,
-        low=0.01,
-        high=1.0,
-        log=True,
-        doc="Share of the genes, the most variable ones, in which cells are compared.",
-        advanced=True,
-    )
-    log_transform: bool = setting(
-        False, doc="Compare logarithms of the scaled counts instead of these.", advanced=True
-    )
     learnable_threshold: bool = setting(
         False, doc="Let training move the threshold of a prepared block.", advanced=True
     )
@@ -117,8 +95,9 @@ class DifferentiableDoubletScorer(Operator):
     ``score = q rho / r / (1 - rho - q (1 - rho - rho / r))`` with the expected rate ``rho``. The
     threshold lies in the valley between simulated doublets of one kind of cell, which nobody can
     tell from a cell, and of two. A doublet of two cells of one kind stays hidden. Where the valley
-    parts off less than a tenth of them, or calls more than ``most_called`` times the expected rate,
-    the expected share of cells is called instead; ``threshold_rule`` says which.
+    parts off less than a tenth of them, or calls more than ``most_called`` times the expected rate
+    (and more than 5 %, where that rate follows from the number of cells), the expected share of
+    cells is called instead; ``threshold_rule`` says which.
 
     Not prepared: runs the whole method on the cells given, with gradients through all of it, axes
     included; a single cell gets the expected rate. Prepared: the reference (at most 20 000 cells
@@ -169,6 +148,7 @@ class DifferentiableDoubletScorer(Operator):
         ),
         Port("threshold", "", Kind.PARAMETER, "Score above which a cell is called a doublet."),
         Port("threshold_rule", "", Kind.PARAMETER, "How it was found.", words=RULES),
+        Port("expected_rate", "", Kind.PARAMETER, "Share of droplets expected to hold two cells."),
         Port("simulated_scores", "simulated", Kind.PARAMETER, "Scores of simulated doublets."),
     )
     reach = "population"
@@ -197,6 +177,7 @@ class DifferentiableDoubletScorer(Operator):
         kind = nnx.Param if config.learnable_threshold else Buffer
         self.threshold_share = kind(jnp.asarray(0.5))
         self.threshold_rule = Buffer(jnp.asarray(0))
+        self.rate_of_cells = Buffer(jnp.asarray(rate_by_cells(0)))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
@@ -211,11 +192,11 @@ class DifferentiableDoubletScorer(Operator):
         self.observed, self.simulated = Buffer(found.observed), Buffer(found.simulated)
         shares = self._shares(found.simulated[:_SCORED], found, simulated_queries=True)
         self.simulated_shares = Buffer(shares)
+        self.rate_of_cells[...] = rate_by_cells(len(counts), batches, self.share_seen)
         if first or not self.config.learnable_threshold:
-            rate, ratio = self.dial("expected_doublet_rate"), self._ratio(found)
+            rate, ratio = self._rate(self.rate_of_cells[...]), self._ratio(found)
             scores = doublet_odds(self._shares(found.observed, found), rate, ratio)
-            simulated = doublet_odds(shares, rate, ratio)
-            threshold, rule = plausible_threshold(scores, simulated, rate, self.config.most_called)
+            threshold, rule = self._threshold(scores, doublet_odds(shares, rate, ratio), rate)
             self.threshold_share[...] = share_of_odds(threshold, rate, ratio)
             self.threshold_rule[...] = rule
         self.fitted = True
@@ -224,33 +205,45 @@ class DifferentiableDoubletScorer(Operator):
         self, counts: jax.Array, batch_labels: jax.Array | None = None
     ) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, float)
-        rate = self.dial("expected_doublet_rate")
-        if not self.fitted and len(counts) < 2:
-            warn_untrained(type(self).__name__)
-            alone = jnp.broadcast_to(rate, (len(counts),)) + 0.0 * jnp.sum(counts, axis=1)
-            return self._called(alone, jnp.asarray(0.5), jnp.asarray(NO_VALLEY), jnp.zeros(0))
         if self.fitted:
-            reference = self._stored()
+            reference, rate = self._stored(), self._rate(self.rate_of_cells[...])
             ratio = self._ratio(reference)
             simulated = doublet_odds(self.simulated_shares[...], rate, ratio)
             share = jnp.clip(self.threshold_share[...], 1e-6, 1 - 1e-6)
-            scores = doublet_odds(
-                self._shares(embed(counts, reference, log=self.config.log_transform), reference),
-                rate,
-                ratio,
-            )
+            places = embed(counts, reference, log=self.config.log_transform)
+            scores = doublet_odds(self._shares(places, reference), rate, ratio)
             threshold = doublet_odds(share, rate, ratio)
-            return self._called(scores, threshold, self.threshold_rule[...], simulated)
+            return self._called(scores, threshold, self.threshold_rule[...], simulated, rate)
+        rate = self._rate(jnp.asarray(rate_by_cells(len(counts), batch_labels)))
+        if len(counts) < 2:
+            warn_untrained(type(self).__name__)
+            alone = jnp.broadcast_to(rate, (len(counts),)) + 0.0 * jnp.sum(counts, axis=1)
+            none = jnp.asarray(0.5), jnp.asarray(NO_VALLEY), jnp.zeros(0)
+            return self._called(alone, *none, rate)
         reference = self._reference(counts, batch_labels)
         ratio = self._ratio(reference)
         shares = self._shares(reference.simulated, reference, simulated_queries=True)
         simulated = doublet_odds(shares, rate, ratio)
         scores = doublet_odds(self._shares(reference.observed, reference), rate, ratio)
-        threshold, rule = plausible_threshold(scores, simulated, rate, self.config.most_called)
-        return self._called(scores, threshold, rule, simulated)
+        threshold, rule = self._threshold(scores, simulated, rate)
+        return self._called(scores, threshold, rule, simulated, rate)
+
+    def _rate(self, by_cells: jax.Array) -> jax.Array:
+        return rate_or(by_cells, self.dial("expected_doublet_rate"))
+
+    def _threshold(
+        self, scores: jax.Array, simulated: jax.Array, rate: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        guessed = self.dial("expected_doublet_rate") <= 0
+        return plausible_threshold(scores, simulated, rate, self.config.most_called, guessed)
 
     def _called(
-        self, scores: jax.Array, threshold: jax.Array, rule: jax.Array, simulated: jax.Array
+        self,
+        scores: jax.Array,
+        threshold: jax.Array,
+        rule: jax.Array,
+        simulated: jax.Array,
+        rate: jax.Array,
     ) -> dict[str, jax.Array]:
         softness = self.dial("temperature") / self.dial("threshold_temperature")
         return {
@@ -258,6 +251,7 @@ class DifferentiableDoubletScorer(Operator):
             "predicted_doublets": soft_ops.greater(scores, threshold, softness=softness),
             "threshold": threshold,
             "threshold_rule": rule,
+            "expected_rate": rate,
             "simulated_scores": simulated,
         }
 

@@ -13,6 +13,7 @@ from flax import nnx
 from scipy.stats import nbinom
 
 from diffbio_engine.data import CellSource
+from diffbio_engine.losses import zinb_negative_log_likelihood
 from diffbio_engine.operators.normalization import VAENormalizer, VAENormalizerConfig
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
 from diffbio_engine.training import fit
@@ -77,6 +78,19 @@ def test_the_reconstruction_loss_is_scipys_negative_binomial(counts):
     np.testing.assert_allclose(
         block.compute_elbo_loss(counts, beta=0.5), exact + 0.5 * out["kl_loss"], rtol=1e-5
     )
+
+
+def test_the_reconstruction_loss_takes_the_names_of_the_zero_inflated_likelihood(counts):
+    block = vae(likelihood="zinb")
+    log_theta = jnp.full(counts.shape[1], 0.7)
+    given = {
+        "log_rate": jnp.asarray(np.log(counts + 0.5)),
+        "pi_logit": jnp.asarray(counts % 3 - 1.0),
+        "log_theta": log_theta,
+    }
+    ours = block.reconstruction_loss(counts, given)
+    whole = zinb_negative_log_likelihood(counts, **given)
+    np.testing.assert_allclose(jnp.sum(ours), whole, rtol=1e-5)
 
 
 def test_the_divergence_is_the_closed_form():

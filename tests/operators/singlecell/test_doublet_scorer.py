@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import anndata
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableDoubletScorer, DoubletScorerConfig
 from diffbio_engine.parts import doublet_scores
+from diffbio_engine.parts.doublet_rates import rate_by_cells
 from diffbio_engine.parts.doublet_reference import make_reference
 from diffbio_engine.parts.doublet_scores import (
     doublet_odds,
@@ -209,19 +211,21 @@ def test_a_learnable_threshold_gets_a_gradient(ref):
 
 def test_an_implausible_valley_is_not_the_threshold_and_the_rule_is_told():
     rng = np.random.default_rng(0)
-    cells, rate = rng.beta(1, 20, 1000), 0.06
+    cells, rate = jnp.asarray(rng.beta(1, 20, 1000)), 0.06
     clear = np.concatenate([rng.normal(0.1, 0.02, 500), rng.normal(0.8, 0.05, 500)])
     few = np.concatenate([rng.normal(0.1, 0.02, 980), rng.normal(0.8, 0.05, 20)])
     early = np.concatenate([rng.normal(0.0, 0.002, 300), rng.normal(0.05, 0.01, 700)])
     wanted = {"VALLEY": clear, "FEW_SEEN": few, "TOO_MANY": early}
     for name, simulated in wanted.items():
-        threshold, rule = plausible_threshold(jnp.asarray(cells), jnp.asarray(simulated), rate, 2.0)
+        threshold, rule = plausible_threshold(cells, jnp.asarray(simulated), rate, 2.0)
         assert int(rule) == getattr(doublet_scores, name)
         if name == "VALLEY":
             assert 0.2 < threshold < 0.7
         else:
             assert np.mean(cells > float(threshold)) == pytest.approx(rate, abs=2e-3)
-    assert len(doublet_scores.RULES) == 4
+        guessed = plausible_threshold(cells, jnp.asarray(simulated), rate, 2.0, guessed=True)[1]
+        assert int(guessed) == (0 if name == "VALLEY" else int(rule) + 3)
+    assert len(doublet_scores.RULES) == 7
 
 
 def test_no_more_than_twice_the_expected_rate_is_called():
@@ -230,8 +234,57 @@ def test_no_more_than_twice_the_expected_rate_is_called():
     depth = np.exp(rng.normal(0, 0.7, (300, 1)))
     counts = rng.poisson(depth * rng.gamma(2.0, 1.0, (1, 60))).astype(np.float32)
     settings = {"n_genes": 60, "n_neighbors": 10, "n_pca_components": 5}
+    settings["expected_doublet_rate"] = 0.06
     block = DifferentiableDoubletScorer(DoubletScorerConfig(**settings))
     block.prepare({"counts": counts}, jax.random.key(0))
     out = nnx.jit(lambda block, counts: block(counts))(block, counts)
     share = float(np.mean(np.asarray(out["predicted_doublets"]) > 0.5))
     assert share <= 0.13 and 0 <= int(out["threshold_rule"]) <= 3
+
+
+def test_the_expected_rate_follows_from_the_number_of_cells_of_a_batch():
+    assert rate_by_cells(384) == pytest.approx(0.008)  # a plate: held from below
+    assert rate_by_cells(5000) == pytest.approx(0.04)
+    assert rate_by_cells(90_000) == pytest.approx(0.3)
+    batches = np.repeat([3, 0, 1], [2000, 5000, 500])  # 1.6 %, 4 %, 0.8 % of these
+    wanted = (2000 * 0.016 + 5000 * 0.04 + 500 * 0.008) / 7500
+    assert rate_by_cells(7500, batches) == pytest.approx(wanted)
+    assert float(rate_by_cells(7500, jnp.asarray(batches))) == pytest.approx(wanted)
+    # A tenth of the cells was looked at: batches are ten times as large as they seem.
+    assert rate_by_cells(1500, np.repeat([0, 1], [1000, 500]), 0.1) == pytest.approx(0.2 / 3)
+
+
+def test_a_rate_that_was_set_is_kept_and_0_asks_the_number_of_cells(ref):
+    counts = ref["counts"].astype(np.float32)
+    block = prepared(counts, expected_doublet_rate=0.0)
+    read = nnx.jit(lambda block, x: block(x)["expected_rate"])
+    assert float(read(block, counts[:50])) == pytest.approx(0.008)
+    block.dials["expected_doublet_rate"][...] = jnp.asarray(0.06)
+    assert float(read(block, counts[:50])) == pytest.approx(0.06)
+
+
+def test_a_plate_is_not_called_half_doublets():
+    # 300 cells, 4 doublets among them; a valley that would call 62 %, as it was seen on a plate.
+    rng = np.random.default_rng(2)
+    cells = np.concatenate([rng.beta(2, 20, 115), rng.uniform(0.3, 0.6, 181), np.full(4, 0.9)])
+    valley = np.concatenate([rng.normal(0.1, 0.02, 300), rng.normal(0.7, 0.1, 300)])
+    rate = rate_by_cells(len(cells))
+    found = plausible_threshold(jnp.asarray(cells), jnp.asarray(valley), rate, 2.0, guessed=True)
+    threshold, rule = found
+    assert np.mean(cells > float(valley_threshold(jnp.asarray(valley))[0])) > 0.5
+    assert 1 <= np.sum(cells > float(threshold)) <= 4  # of 300 cells 0.8 %
+    assert "from the number of cells" in doublet_scores.RULES[int(rule)]
+
+
+def test_of_a_real_plate_few_cells_are_called(shared_data):
+    """Stem cells of two plates, of three media, and 8 doublets of two media."""
+    plates = anndata.read_h5ad(shared_data / "scmerge_mESC_2batch_counts.h5ad")
+    counts = np.asarray(plates.X.todense() if hasattr(plates.X, "todense") else plates.X)
+    media = np.unique(plates.obs["cell_type"], return_inverse=True)[1]
+    one, other = np.flatnonzero(media == 0)[:8], np.flatnonzero(media == 2)[:8]
+    cells = np.concatenate([counts, counts[one] + counts[other]]).astype(np.float32)
+    block = scorer(n_genes=cells.shape[1], expected_doublet_rate=0.0)
+    block.prepare({"counts": cells}, jax.random.key(0))
+    out = nnx.jit(lambda block, x: block(x))(block, cells)
+    called = np.asarray(out["predicted_doublets"]) > 0.5
+    assert 1 <= called.sum() <= 0.05 * len(cells)
