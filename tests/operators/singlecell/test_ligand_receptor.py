@@ -262,6 +262,7 @@ def test_the_settings_take_their_sizes_from_the_data():
     assert rows_of_types(np.array([0, 3, -1]), 0).shape == (3, 4)
 
 
+@pytest.mark.step_by_step
 def test_a_gene_or_a_type_that_there_is_not_is_refused():
     data = simulated()
     with pytest.raises(DataError, match="lr_pairs"):
