@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from app.previewing import Previewing
 from app.runs import RunDriver, Server
 from app.session import Session
 from app.tab_memory import TabMemory
@@ -17,6 +18,7 @@ def attach(session: Session, server: Server) -> None:
     memory = TabMemory(session, server.store, server.data_dir)
     driver = RunDriver(session, server, memory)
     session.driver = driver
+    driver.previewing = Previewing(session, server.engine)
     session.work = _worker(session, server, session.owner)
     # Whoever waits for files goes on with everything else meanwhile.
     session.read = _worker(session, server, f"files of {session.owner}")
@@ -26,6 +28,7 @@ def attach(session: Session, server: Server) -> None:
     session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
     session.param.watch(lambda *_: server.editing.settle(session), ["dataset"])
     session.on_close(lambda: server.drivers.discard(driver))
+    session.on_close(driver.previewing.close)
     session.on_close(memory.save_now)
     session.on_close(lambda: server.editing.closed(session))
     last_run = memory.bring_back()

@@ -32,7 +32,9 @@ def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
     put_cells(axes, drawn, wish)
     axes.set_xlabel(f"{title} 1", color=ink, loc="left")
     axes.set_ylabel(f"{title} 2", color=ink, loc="bottom")
-    axes.set_title(f"{colouring.title} · step {frame.step:,}", color=ink, loc="left", fontsize=11)
+    said = f"{colouring.title} · step {frame.step:,}"
+    said += f"\nPreview: {frame.note}" if frame.note else ""
+    axes.set_title(said, color=ink, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(ink)
     put_legend(fig, axes, drawn, ink)
@@ -121,7 +123,9 @@ def put_legend(fig: Any, axes: Any, drawn: Drawn, ink: str) -> None:
 
 def file_name(drawn: Drawn, title: str, kind: str) -> str:
     """What a saved map is called."""
-    return f"{title} {drawn.colouring.title} step {drawn.frame.step}.{kind}".replace("/", "-")
+    frame = drawn.frame
+    note = f" preview {frame.note}" if frame.note else ""
+    return f"{title} {drawn.colouring.title} step {frame.step}{note}.{kind}".replace("/", "-")
 
 
 def saved(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:

@@ -33,6 +33,7 @@ class MapFrame:
         likeliest: The likeliest class of each cell, by port of shares.
         cells: Row of each cell in the data set, or None if all are there in order.
         view: The axes.
+        note: As ``Snapshot.note``: what it shows that the run itself does not.
         serial: Another one for each frame that was ever made; what pictures are kept by.
     """
 
@@ -48,6 +49,7 @@ class MapFrame:
     serial: int = -1
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     likeliest: Mapping[str, np.ndarray] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def main(self) -> str:
@@ -180,10 +182,13 @@ class _History:
             self._views[snapshot.step] = eased(
                 last.view if last is not None and newest else None, xy
             )
+        elif not _fits(self._views[snapshot.step], xy):  # a dial was turned at this step
+            self._views[snapshot.step] = eased(self._views[snapshot.step], xy)
         labels, certainty = arrays.get("labels"), arrays.get("certainty")
         return MapFrame(
             self._run, snapshot.step, self._name, xy, raw, labels, certainty, cells,
             self._views[snapshot.step], next(_SERIAL), snapshot.scores, snapshot.likeliest,
+            _note(snapshot),
         )  # fmt: skip
 
 
@@ -193,10 +198,25 @@ def _same(frame: MapFrame, raw: np.ndarray, snapshot: Any) -> bool:
     now = (raw, arrays.get("labels"), arrays.get("certainty"), *of_cells)
     of_cells = (*frame.scores.values(), *frame.likeliest.values())
     shown = (frame.raw, frame.labels, frame.certainty, *of_cells)
-    return [*scores, *likeliest] == [*frame.scores, *frame.likeliest] and all(
-        (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
-        for a, b in zip(shown, now, strict=True)
+    same_note = frame.note == _note(snapshot)
+    return (
+        same_note
+        and [*scores, *likeliest] == [*frame.scores, *frame.likeliest]
+        and all(
+            (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
+            for a, b in zip(shown, now, strict=True)
+        )
     )
+
+
+def _note(snapshot: Any) -> str:
+    return str(getattr(snapshot, "note", ""))
+
+
+def _fits(view: View, xy: np.ndarray) -> bool:
+    fine = xy[np.isfinite(xy).all(1)]
+    low, high = np.array(view[::2]), np.array(view[1::2])
+    return bool(((fine >= low) & (fine <= high)).all())
 
 
 _SERIAL = itertools.count()

@@ -13,8 +13,8 @@ from app import looks
 from app.cell_colours import port_title
 from app.map_drawing import Drawn, Wish, has_own_names, selection_card
 from app.map_frames import MapFrame
-from app.session import Session
-from app.stale import stale_words
+from app.session import DatasetCard, Session
+from app.stale import preview_words, stale_words
 from app.titles import told_apart
 from app.waiting_words import why_it_takes
 from diffbio_engine.runs import GROUPS, Findings
@@ -82,6 +82,7 @@ class MapStage(JSComponent):
     badge = param.String()
     why = param.String(doc="Why this may take; said once it does.")
     waits = param.Boolean(False, doc="Whether somebody waits: then it says for how long.")
+    back = param.String(doc="Words of the button beside the badge; empty: no button.")
 
     _esm = _esm("map_stage.js")
     _stylesheets = [_CSS]
@@ -120,6 +121,17 @@ def of_cells_shown(wish: Wish, session: Session) -> Wish:
     dataset = session.cells_shown
     path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
     return replace(wish, path=path, counts=fields.get("counts", "X"), theme=session.theme)
+
+
+def with_picked(wish: Wish, n: int, index: int, *, alone: bool) -> Wish:
+    """The same wish with one of n categories switched on or off, or alone; again: all of them."""
+    every = frozenset(range(n))
+    only = wish.only if wish.only is not None else every
+    if alone:
+        only = every if only == {index} else frozenset({index})
+    else:
+        only = only ^ {index}
+    return replace(wish, only=None if only == every or not only else only)
 
 
 def with_names(wish: Wish, findings: Findings | None) -> Wish:
@@ -194,11 +206,22 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
     """
     if drawn is not None:
         start = "Starting point: not trained yet" if drawn.frame.step == 0 else ""
-        badge = stale_words(session) or start
-        return {"title": "", "sentence": "", "waits": False, "badge": badge}
+        # Short over the cells; what else is to be known stands in the bar.
+        badge = preview_words(session, drawn.frame.note) or stale_words(session) or start
+        back = "As trained" if session.preview is not None else ""
+        return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
     title, sentence = words_without_map(session)
     why, waits = why_it_takes(sentence), session.is_running
-    return {"title": title, "sentence": sentence, "why": why, "waits": waits, "badge": ""}
+    words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
+    return {**words, "badge": "", "back": ""}
+
+
+def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:
+    """How many cells are on the map, of how many."""
+    n, total = len(frame.xy), dataset.n_cells if dataset else 0
+    if frame.cells is not None and n < total:
+        return f"{n:,} of {total:,} cells shown, an even sample"
+    return f"{n:,} cells shown"
 
 
 def map_title(name: str, session: Session) -> str:

@@ -40,6 +40,7 @@ class RunShown(SharedDocument):
     run_left = param.Dict({}, doc='Left when another pipeline was opened: {"run", "pipeline"}.')
     run_records = param.Dict({}, doc="New rows of losses since the last poll.")
     run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
+    preview: Any = param.Parameter(None, doc="previewing.Preview of turned dials, or None.")
     run_events = param.List(doc="New events since the last poll.")
     run_errors = param.List(doc="UserErrors of the run; each marks its block.")
     block_values = param.Dict({}, doc="For each block, what it shows of itself while it runs.")
@@ -56,6 +57,12 @@ class RunShown(SharedDocument):
     def goes_on_from(self) -> int | None:
         """The step from which the shown run could go on, if it has ended before its end."""
         return self.run_checkpoint if self.run_state in ENDED_EARLY else None
+
+    @property
+    def map_snapshot(self) -> Any:
+        """What the map shows: a preview if there is one, else the newest map of the run."""
+        previewed = None if self.preview is None else self.preview.snapshot
+        return previewed if previewed is not None else self.run_snapshot
 
     @property
     def is_running(self) -> bool:

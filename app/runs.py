@@ -62,6 +62,7 @@ class RunDriver:
     session: Session
     server: Server
     memory: TabMemory
+    previewing: Any = None
     _reader: RunReader | None = None
     _next_look: float = 0.0
     _inbox: list[News] = field(default_factory=list)
@@ -221,6 +222,8 @@ class RunDriver:
             self._checking += 1
             self.server.pool.submit(self.session.owner, self._check, self._checking)
         self.memory.look(now)
+        if self.previewing is not None:
+            self.previewing.look(now)
         reader = self._reader
         if reader is None or now < self._next_look:
             return

@@ -1,5 +1,6 @@
 """What of the picture no longer belongs to the pipeline and the data: said, block by block."""
 
+from collections.abc import Collection
 from typing import Any
 
 from app.forms import label
@@ -13,8 +14,49 @@ from diffbio_engine.pipelines.spec import PipelineSpec
 _MOST = 3
 
 
-def changed_since(session: Session) -> tuple[set[str], list[str]]:
-    """Blocks that are not as the shown run had them, and in words what was changed."""
+def turned_since(session: Session) -> dict[str, Any]:
+    """The dials of the canvas that are not as the shown run had them, ``"block.setting"``."""
+    trained, now = session.run_pipeline, session.spec
+    if trained is None or session.looks_at_run or not session.is_of_this_document:
+        return {}
+    trained = with_dials(trained, session.dials)
+    turned = {}
+    there = {b.id: b for b in trained.blocks}
+    for block in now.blocks:
+        before = there.get(block.id)
+        if before is None or before.operator != block.operator:
+            continue
+        for s in find_operator(block.operator).settings:
+            value = block.config.get(s.name, s.default)
+            if s.live and value != before.config.get(s.name, s.default):
+                turned[f"{block.id}.{s.name}"] = value
+    return turned
+
+
+def has_other_cells(session: Session) -> bool:
+    """Whether the shown run is of other cells than those in use."""
+    shown, used = session.run_dataset, session.dataset
+    if not session.run_id or session.looks_at_run or session.run_applies:
+        return False
+    return shown is not None and used is not None and shown.path != used.path
+
+
+def dials_in_words(spec: PipelineSpec, dials: dict[str, Any]) -> str:
+    """Dials with their values: "temperature 0.3 of Soft k-means"."""
+    titles, said = _titles(spec), []
+    for name, value in dials.items():
+        block, _, setting = name.partition(".")
+        said.append(f"{label(setting).lower()} {value:.4g} of {titles.get(block, block)}")
+    more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
+    return ", ".join(said[:_MOST]) + more
+
+
+def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str], list[str]]:
+    """Blocks that are not as the shown run had them, and in words what was changed.
+
+    Args:
+        but: Dials, ``"block.setting"``, that do not count.
+    """
     trained, now = session.run_pipeline, session.spec
     if trained is None or session.looks_at_run or not session.is_of_this_document:
         return set(), []
@@ -27,7 +69,7 @@ def changed_since(session: Session) -> tuple[set[str], list[str]]:
             said.append(f"{titles[block]} {'added' if block in after else 'removed'}")
             blocks.add(block)
             continue
-        names = _differing(trained, now, block)
+        names = _differing(trained, now, block, but)
         if before[block].learns != after[block].learns:
             names.append("whether it learns")
         said += [f"{name} of {titles[block]}" for name in names]
@@ -47,20 +89,12 @@ def changed_since(session: Session) -> tuple[set[str], list[str]]:
     return blocks & after.keys(), said
 
 
-def stale_words(session: Session) -> str:
+def stale_words(session: Session, but: Collection[str] = ()) -> str:
     """One sentence on why map, losses and results are not what is set now; empty if they are."""
-    _, said = changed_since(session)
+    _, said = changed_since(session, but)
     shown, used = session.run_dataset, session.dataset
-    other_cells = (
-        session.run_id
-        and not session.looks_at_run
-        and not session.run_applies
-        and shown is not None
-        and used is not None
-        and shown.path != used.path
-    )
     told = []
-    if other_cells:
+    if has_other_cells(session):
         told.append(f"These are the cells of {shown.name}, not of {used.name}.")
     if said:
         more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
@@ -68,11 +102,32 @@ def stale_words(session: Session) -> str:
     return " ".join([*told, "Run again to see it."]) if told else ""
 
 
-def _differing(one: PipelineSpec, other: PipelineSpec, block: str) -> list[str]:
+def preview_words(session: Session, note: str) -> str:
+    """That a picture is a preview, or that one is on its way; empty if neither.
+
+    Args:
+        note: Of the picture (``Snapshot.note``); empty if it is the run's own.
+    """
+    known = f"Preview: {note}; weights as trained." if note else ""
+    message = session.preview.message if session.preview is not None else ""
+    return f"{known} {message}".strip()
+
+
+def picture_words(session: Session, note: str) -> str:
+    """What is to be known of a picture: that it is a preview, and what is not as it is set now."""
+    shown = session.preview.shown if session.preview is not None and note else ()
+    told = (preview_words(session, note), stale_words(session, shown))
+    return " ".join(words for words in told if words)
+
+
+def _differing(
+    one: PipelineSpec, other: PipelineSpec, block: str, but: Collection[str]
+) -> list[str]:
     if one.block(block).operator != other.block(block).operator:
         return ["operator"]
     a, b = _settings(one, block), _settings(other, block)
-    return [label(n).lower() for n in sorted(a.keys() | b.keys()) if a.get(n) != b.get(n)]
+    names = sorted(n for n in a.keys() | b.keys() if f"{block}.{n}" not in but)
+    return [label(n).lower() for n in names if a.get(n) != b.get(n)]
 
 
 def _settings(spec: PipelineSpec, block: str) -> dict[str, Any]:

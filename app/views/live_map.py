@@ -16,6 +16,7 @@ from app.map_parts import (
     MapKey,
     MapStage,
     MapTimeline,
+    cells_in_words,
     colour_groups,
     knowing,
     legend_of,
@@ -25,9 +26,11 @@ from app.map_parts import (
     of_cells_shown,
     stage_words,
     with_names,
+    with_picked,
 )
 from app.map_plot import MapPlot
 from app.picked_cells import pickable_here, take_as
+from app.previewing import as_trained
 from app.session import Session
 from app.shading import View
 from app.titles import told_apart
@@ -57,11 +60,13 @@ class LiveMap(pn.viewable.Viewer):
         )
         for part in (self._bar, self._legend, self._timeline):
             part.on_msg(lambda event: self._asked(event.data))
+        self._stage.on_msg(lambda _: as_trained(session))
         self._box = map_page(
             self._bar, self._plot.figure, self._stage, self._legend, self._timeline, self._fetch
         )
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_snapshot, ["run_snapshot"])
+        session.param.watch(self._new_preview, ["preview"])
         told = ["run_state", "run_message", "dataset", "run_dataset", "spec", "looks_at_run"]
         session.param.watch(self._new_words, told)
         session.param.watch(self._new_theme, ["theme"])
@@ -71,7 +76,7 @@ class LiveMap(pn.viewable.Viewer):
     # -- what the session tells --------------------------------------------------------------
 
     def _new_run(self, *_: Any) -> None:
-        self.drawn, self._snapshot = None, self.session.run_snapshot
+        self.drawn, self._snapshot = None, self.session.map_snapshot
         self.wish = of_another_run(self.wish, self.session.run_id)
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
         self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
@@ -82,9 +87,16 @@ class LiveMap(pn.viewable.Viewer):
         self._redraw()
 
     def _new_snapshot(self, *_: Any) -> None:
-        if self._timeline.live and self.session.run_snapshot is not None:
-            self._snapshot = self.session.run_snapshot
+        if self._timeline.live and self.session.map_snapshot is not None:
+            self._snapshot = self.session.map_snapshot
             self._redraw()
+
+    def _new_preview(self, event: Any) -> None:
+        self._stage.param.update(**stage_words(self.session, self.drawn))
+        before, now = (p and p.snapshot for p in (event.old, event.new))
+        if now is not before:
+            self._timeline.live |= now is not None
+            self._new_snapshot()
 
     def _new_theme(self, *_: Any) -> None:
         self.wish = replace(self.wish, theme=self.session.theme)
@@ -162,11 +174,7 @@ class LiveMap(pn.viewable.Viewer):
         )
         said = legend_of(drawn, self.wish, pickable_here(self.session))
         self._legend.param.update(**said, visible=True)
-        shown = f"{len(frame.xy):,} cells shown"
-        dataset = self.session.cells_shown
-        total = dataset.n_cells if dataset else 0
-        if frame.cells is not None and len(frame.xy) < total:
-            shown = f"{len(frame.xy):,} of {total:,} cells shown, an even sample"
+        shown = cells_in_words(frame, self.session.cells_shown)
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
             self._timeline.steps = steps
@@ -223,13 +231,7 @@ class LiveMap(pn.viewable.Viewer):
     def _pick(self, index: int, alone: bool) -> None:
         if self.drawn is None:
             return
-        every = frozenset(range(len(self.drawn.colouring.names)))
-        only = self.wish.only if self.wish.only is not None else every
-        if alone:
-            only = every if only == {index} else frozenset({index})
-        else:
-            only = only ^ {index}
-        self.wish = replace(self.wish, only=None if only == every or not only else only)
+        self.wish = with_picked(self.wish, len(self.drawn.colouring.names), index, alone=alone)
         self._redraw()
 
     def _go_to(self, step: int) -> None:

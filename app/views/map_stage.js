@@ -13,16 +13,21 @@ export function render({ model }) {
   const stage = document.createElement("div")
   stage.className = "stage"
   const draw = () => {
-    stage.innerHTML = `<div class="words"><b></b><span></span> <i></i></div><div class="badge"></div>`
+    stage.innerHTML = `<div class="words"><b></b><span></span> <i></i></div><div class="badge"><span></span><button></button></div>`
     stage.querySelector("b").textContent = model.title
     stage.querySelector("span").textContent = model.sentence
     stage.querySelector(".words").hidden = !model.title
-    stage.querySelector(".badge").textContent = model.badge
+    stage.querySelector(".badge span").textContent = model.badge
+    const back = stage.querySelector(".badge button")
+    back.textContent = model.back
+    back.hidden = !model.back
+    back.title = "Turns the dials back to where the run had them; Undo turns them again"
+    back.onclick = () => model.send_msg({ do: "back" })
     stage.querySelector(".badge").hidden = !model.badge
     if (said !== model.sentence) { said = model.sentence; began = performance.now() }
     tick()
   }
-  for (const name of ["title", "sentence", "badge", "why", "waits"]) model.on(name, draw)
+  for (const name of ["title", "sentence", "badge", "why", "waits", "back"]) model.on(name, draw)
   draw()
   return stage
 }

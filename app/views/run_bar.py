@@ -11,7 +11,7 @@ from panel.custom import JSComponent
 from app.left_runs import go_back_to, open_its_pipeline
 from app.messages import block_of
 from app.session import Session
-from app.stale import stale_words
+from app.stale import picture_words
 from app.waiting_words import why_it_takes
 
 _HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ class RunBar(pn.viewable.Viewer):
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
              "run_document", "run_applies", "run_left", "run_errors", "run_checkpoint",
-             "looks_at_run", "can_undo", "can_redo", "undo_label",
+             "looks_at_run", "preview", "can_undo", "can_redo", "undo_label",
              "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -162,9 +162,10 @@ def message_of(session: Session) -> str:
         return session.hindrance or _left(session)
     if session.hindrance and not session.is_running:
         return f"Not ready for another run: {session.hindrance}"
-    return (
-        session.run_message if session.is_running else stale_words(session) or session.run_message
-    )
+    if session.is_running:
+        return session.run_message
+    note = getattr(session.map_snapshot, "note", "")
+    return picture_words(session, note) or session.run_message
 
 
 def failure_of(session: Session) -> str:

@@ -1,6 +1,12 @@
 """A trained pipeline to carry away: document, weights, genes and fields, as plain files."""
 
-from diffbio_engine.bundles.bundle import Bundle, genes_of_bundle, load_bundle, save_bundle
+from diffbio_engine.bundles.bundle import (
+    Bundle,
+    genes_of_bundle,
+    load_bundle,
+    put_weights,
+    save_bundle,
+)
 from diffbio_engine.bundles.class_names import names_along
 from diffbio_engine.bundles.place import (
     NewCells,
@@ -20,6 +26,7 @@ __all__ = [
     "names_along",
     "place_cells",
     "placed_by",
+    "put_weights",
     "result_arrays",
     "result_places",
     "save_bundle",

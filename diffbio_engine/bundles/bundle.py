@@ -136,7 +136,23 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         DataError: If it is not a bundle, is newer than this workbench, or was changed.
     """
-    folder = Path(folder)
+    _check(Path(folder))
+    return _read(Path(folder))
+
+
+def put_weights(folder: Path, pipeline: Pipeline) -> dict[str, Any]:
+    """Puts what a bundle has learned into a pipeline of the same plan; returns ``training``.
+
+    Raises:
+        DataError: As ``load_bundle``.
+    """
+    _check(Path(folder))
+    training = json.loads((Path(folder) / "training.json").read_text("utf-8"))
+    _put(Path(folder), pipeline, training)
+    return training
+
+
+def _check(folder: Path) -> None:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -161,7 +177,6 @@ def load_bundle(folder: Path) -> Bundle:
                 f"{name} of the bundle is missing or was changed after it was saved.",
                 fix="Export the bundle again.",
             )
-    return _read(folder)
 
 
 def _read(folder: Path) -> Bundle:
@@ -173,14 +188,19 @@ def _read(folder: Path) -> Bundle:
         for name, facts in fields.items()
     }
     pipeline = Pipeline(plan(spec, ports), seed=int(training["seed"]))
+    arrays = _put(folder, pipeline, training)
+    genes = genes_of_bundle(folder)
+    per_dataset = {k.removeprefix(_FIELD): v for k, v in arrays.items() if k.startswith(_FIELD)}
+    return Bundle(pipeline, fields, genes, per_dataset, training)
+
+
+def _put(folder: Path, pipeline: Pipeline, training: Mapping[str, Any]) -> dict[str, np.ndarray]:
     arrays = load_file(folder / "weights.safetensors")
     put_arrays(pipeline, {k: v for k, v in arrays.items() if not k.startswith(_FIELD)})
     for block_id, fitted in training["fitted"].items():
         pipeline.blocks[block_id].fitted = bool(fitted)
-    genes = genes_of_bundle(folder)
-    per_dataset = {k.removeprefix(_FIELD): v for k, v in arrays.items() if k.startswith(_FIELD)}
     pipeline.eval_mode()
-    return Bundle(pipeline, fields, genes, per_dataset, training)
+    return arrays
 
 
 def genes_of_bundle(folder: Path) -> dict[str, list[str]]:

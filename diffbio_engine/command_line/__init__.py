@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     work.add_argument(
         "--results", action="store_true", help="train nothing: results as of the last checkpoint"
     )
+    preview = commands.add_parser(
+        "preview", help="what an ended run shows with other dials (the page asks for it)"
+    )
+    preview.add_argument("folder", type=Path, help="folder of the run")
     results = commands.add_parser(
         "results", help="result and bundle of a stopped or failed run, as of its last checkpoint"
     )
@@ -145,6 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from diffbio_engine.command_line.look import look
 
             return look(asked, reading_of(asked))
+        if asked.command == "preview":
+            set_up_device()
+            os.nice(5)  # runs go first
+            from diffbio_engine.runs.previewing import preview
+
+            return preview(asked.folder)
         from diffbio_engine.command_line.work import carry_out
 
         if asked.command == "results":

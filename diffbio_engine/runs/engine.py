@@ -17,6 +17,7 @@ from diffbio_engine.runs.fair_share import waiting_runs
 from diffbio_engine.runs.folder import LIVE, RunFolder
 from diffbio_engine.runs.launchers import Launcher, LocalLauncher
 from diffbio_engine.runs.patience import PAUSED_MINUTES
+from diffbio_engine.runs.previews import Previews
 from diffbio_engine.runs.run_line import RunLine, RunSummary
 from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.supervisor import Supervisor, change_launch
@@ -60,6 +61,7 @@ class Engine:
             if spare and not launcher
             else None
         )
+        self.previews = Previews(env)
         self._lines: dict[str, RunLine] = {}
         self._guard = threading.Lock()
         self._supervisor = Supervisor(
@@ -85,6 +87,7 @@ class Engine:
     def close(self) -> None:
         """Looks after the runs no more; they go on, and the next engine finds them."""
         self._supervisor.close()
+        self.previews.close()
 
     # One run ------------------------------------------------------------------------------
 

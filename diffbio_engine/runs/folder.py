@@ -108,18 +108,7 @@ class RunFolder:
 
     def is_locked(self) -> bool:
         """Whether a worker lives: the kernel frees its lock however it dies."""
-        try:
-            handle = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            # Shared and for microseconds: a worker that starts just now tries again.
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return lock_is_held(self.lock_file)
 
     def holder(self) -> int | None:
         """The process that took the lock last."""
@@ -212,6 +201,22 @@ class RunFolder:
             # Without fsync: turned ten times a second, and worth little after a power failure.
             write_json(self.control_file, control, durable=False)
         return control["seq"]
+
+
+def lock_is_held(path: Path) -> bool:
+    """Whether a process that lives holds the lock of this file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared and for microseconds: a worker that starts just now tries again.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any] | None) -> dict[str, Any]:

@@ -32,11 +32,13 @@ class Snapshot:
         step: When it was drawn.
         map: float32 (n, 2).
         arrays: n values by name: ``labels`` (int16), ``certainty`` (float32), ...
+        note: What it shows, in words, where that is not the run itself.
     """
 
     step: int
     map: np.ndarray
     arrays: dict[str, np.ndarray]
+    note: str = ""
 
     @property
     def likeliest(self) -> dict[str, np.ndarray]:
@@ -78,18 +80,7 @@ class SnapshotWriter:
 
     def save(self, step: int, map: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes one snapshot and makes it the latest."""
-        content = {"map": np.asarray(map, dtype=np.float32)}
-        content |= {name: np.asarray(array) for name, array in arrays.items()}
-        for name, array in content.items():
-            if array.dtype.hasobject:
-                raise TypeError(f"snapshot array {name!r} holds Python objects")
-            if len(array) != len(content["map"]):
-                raise ValueError(f"{name!r} has {len(array)} values, {len(content['map'])} cells")
-        # A map that is lost by a power failure is drawn again, so nothing waits for the disk.
-        path = snapshot_path(self.folder, step)
-        replace_with(
-            path, lambda file: np.savez(file, allow_pickle=False, **content), durable=False
-        )
+        write_snapshot(snapshot_path(self.folder, step), map, arrays)
         self._point_to(step)
         self._recent = [s for s in self._recent if s != step] + [step]
         if self._count % self._every == 0:
@@ -128,6 +119,19 @@ class SnapshotWriter:
         for old in [s for s in self._recent if s not in kept]:
             snapshot_path(self.folder, old).unlink(missing_ok=True)
         self._recent = [s for s in self._recent if s in kept]
+
+
+def write_snapshot(path: Path, map: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes one map with what colours it, whole or not at all."""
+    content = {"map": np.asarray(map, dtype=np.float32)}
+    content |= {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in content.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"snapshot array {name!r} holds Python objects")
+        if len(array) != len(content["map"]):
+            raise ValueError(f"{name!r} has {len(array)} values, {len(content['map'])} cells")
+    # A map that is lost by a power failure is drawn again, so nothing waits for the disk.
+    replace_with(path, lambda file: np.savez(file, allow_pickle=False, **content), durable=False)
 
 
 def snapshot_path(folder: Path, step: int) -> Path:

@@ -60,7 +60,7 @@ class RunWriter:
         self._finished = False
 
     def __enter__(self) -> Self:
-        self._lock = _lock(self.folder.lock_file)
+        self._lock = take_lock(self.folder.lock_file)
         try:
             before = self.before = self.folder.status()
             self.attempt = self.folder.last_attempt() + 1
@@ -220,7 +220,7 @@ def error_as_dict(error: BaseException) -> dict[str, Any]:
     }
 
 
-def _lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
     """Takes the folder for this process; the kernel gives it back however the process ends."""
     with in_words(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -1,0 +1,188 @@
+"""A dial turned after the run has ended: its preview in the tab. Without a browser."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from app.map_drawing import Wish, draw
+from app.map_figure import file_name
+from app.map_parts import stage_words
+from app.previewing import Previewing, as_trained
+from app.session import DatasetCard, Session
+from app.views.run_bar import message_of
+from diffbio_engine.errors import RunError
+from diffbio_engine.pipelines.spec import Block, PipelineSpec
+from diffbio_engine.runs import RunFolder, Snapshot
+from diffbio_engine.runs.preview_folder import PreviewFolder
+
+KMEANS = "singlecell.soft_kmeans"
+SHOWN = Snapshot(7, np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32), {})
+
+
+class Previews:
+    """Stands for the processes of the server."""
+
+    def __init__(self):
+        self.asked, self.ended, self.alive, self.refuses = [], 0, True, ""
+
+    def ask(self, run, dials, by):
+        if self.refuses:
+            raise RunError(self.refuses)
+        self.asked.append(dict(dials))
+        return PreviewFolder(run).ask(dials)
+
+    def is_at_work(self, run):
+        return self.alive
+
+    def end(self, run, by):
+        self.ended += 1
+
+
+@pytest.fixture
+def tab(tmp_path):
+    """A tab whose run has ended; ``tab.answer`` is what a process would do."""
+    (tmp_path / "blood.h5ad").touch()
+    path = str(tmp_path / "blood.h5ad")
+    card = DatasetCard("1", "blood.h5ad", path, 20, 5, {"embeddings": "obsm/X_pca"})
+    run = RunFolder.create(tmp_path / "runs/r", {"dataset": {"path": path}})
+    spec = PipelineSpec("P", blocks=(Block("k", KMEANS, {"n_clusters": 4}),))
+    session = Session(spec=spec)
+    previews = Previews()
+    session.data_dir = tmp_path
+    session.engine = SimpleNamespace(folder=lambda *_: run, previews=previews)
+    session.previewing = Previewing(session, session.engine)
+    session.previews = previews
+    session.param.update(
+        dataset=card, run_id="r", run_state="done", run_document="P", run_pipeline=spec,
+        run_dataset=card, run_snapshot=SHOWN,
+    )  # fmt: skip
+
+    def answer(*, moved=True, error=None, state="ready", message=""):
+        folder = PreviewFolder(run)
+        seq, dials = folder.asked()
+        drawn = {}
+        if state == "ready" and error is None:
+            folder.clear()
+            folder.draw(seq, SHOWN.map + 1, {})
+            drawn = {"dials": dials, "step": 7, "moved": moved}
+        number = {} if message else {"seq": seq}
+        folder.say(state=state, message=message, error=error, **number, **drawn)
+        session.previewing.look(0.0)
+
+    session.answer = answer
+    return session
+
+
+def badge(session):
+    return stage_words(session, draw(session.map_snapshot, Wish(run="r")))
+
+
+def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(tab):
+    tab.turn("k.temperature", 0.3)
+    assert tab.previews.asked == [{"k.temperature": 0.3}]
+    said = badge(tab)
+    assert said["badge"] == "Preview of temperature 0.3 of Soft k-means: begins."
+    assert "Changed since this run: temperature" in message_of(tab)
+    tab.answer(state="opening", message="Reading the data")
+    assert "The preview begins: reading the data." in badge(tab)["badge"]
+    tab.answer()
+    assert tab.map_snapshot.step == 7 and np.array_equal(tab.map_snapshot.map, SHOWN.map + 1)
+    words = "Preview: temperature 0.3 of Soft k-means; weights as trained."
+    assert badge(tab)["badge"] == message_of(tab) == words
+    assert tab.run_snapshot is SHOWN  # results, other maps and the timeline are the run's
+    tab.set_setting("k", "n_clusters", 9)
+    assert badge(tab)["badge"] == words
+    assert message_of(tab) == (
+        f"{words} Changed since this run: clusters of Soft k-means. Run again to see it."
+    )
+    assert len(tab.previews.asked) == 1
+    tab.undo()
+    tab.undo()
+    assert tab.preview is None and tab.map_snapshot is SHOWN
+    assert badge(tab) == {**badge(tab), "badge": "", "back": ""}
+
+
+def test_as_trained_turns_every_dial_back_in_one_step(tab):
+    before = tab.spec
+    tab.turn("k.temperature", 0.3)
+    tab.turn("k.temperature", 0.4)
+    tab.answer()
+    assert badge(tab)["back"] == "As trained"
+    as_trained(tab)
+    assert tab.preview is None and tab.map_snapshot is SHOWN
+    assert dict(tab.spec.block("k").config)["temperature"] == 1.0
+    tab.undo()
+    assert tab.preview.dials == {"k.temperature": 0.4}
+    tab.undo()
+    assert tab.spec == before and tab.preview is None
+
+
+def test_of_many_turns_in_a_moment_only_the_last_is_asked_for(tab):
+    waiting = []
+    tab.work = lambda function, then: waiting.append((function, then))
+    for value in (0.3, 0.4, 0.5, 0.6):
+        tab.turn("k.temperature", value)
+    while waiting:
+        function, then = waiting.pop(0)
+        then(function())
+    assert tab.previews.asked == [{"k.temperature": 0.3}, {"k.temperature": 0.6}]
+
+
+def test_why_there_is_no_preview_is_said_in_words(tab):
+    tab.turn("k.temperature", 0.3)
+    error = {"kind": "SettingError", "what": "It was learned.", "fix": "Run again.", "where": ""}
+    tab.answer(error=error)
+    assert "No preview: It was learned. Run again." in badge(tab)["badge"]
+    assert tab.map_snapshot is SHOWN
+    tab.turn("k.temperature", 0.4)
+    tab.answer(moved=False)
+    assert "Nothing on the map depends on it" in badge(tab)["badge"]
+    tab.turn("k.temperature", 0.5)
+    tab.previews.alive = False
+    tab.previewing.look(1e12)
+    assert "ended by itself" in badge(tab)["badge"]
+    tab.previews.refuses = "3 previews are at work on this server."
+    tab.turn("k.temperature", 0.6)
+    assert "No preview: 3 previews are at work" in badge(tab)["badge"]
+
+
+def test_what_needs_training_begins_no_preview(tab):
+    tab.set_setting("k", "n_clusters", 9)
+    tab.set_training("learning_rate", 0.5)
+    tab.set_weight("k.clustering_loss", 3.0)
+    assert not tab.previews.asked and tab.preview is None
+
+
+def test_a_dial_that_was_turned_before_the_tab_was_opened_begins_no_process(tab):
+    tab.run_id = ""
+    tab.set_setting("k", "temperature", 0.3)
+    tab.run_id = "r"
+    tab.move({"k": (900.0, 80.0)})
+    assert not tab.previews.asked
+    tab.turn("k.temperature", 0.4)
+    assert tab.previews.asked
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"read_only": True}, {"run_state": "queued"}, {"run_id": "other"}, {"looks_at_run": True},
+     {"dataset": DatasetCard("2", "b", "/b.h5ad", 3, 3, {})}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_preview_ends_where_it_no_longer_belongs(tab, change):
+    tab.turn("k.temperature", 0.3)
+    tab.answer()
+    tab.param.update(**change)
+    assert tab.preview is None and tab.previews.ended == 1
+    tab.previewing.close()
+    assert tab.previews.ended == 1
+
+
+def test_a_map_that_is_saved_says_that_it_is_a_preview(tab):
+    tab.turn("k.temperature", 0.3)
+    tab.answer()
+    drawn = draw(tab.map_snapshot, Wish(run="r"))
+    name = "UMAP Cluster step 7 preview temperature 0.3 of Soft k-means.png"
+    assert file_name(drawn, "UMAP", "png").endswith(name.removeprefix("UMAP Cluster"))
+    assert "preview" not in file_name(draw(SHOWN, Wish(run="r")), "UMAP", "png")
