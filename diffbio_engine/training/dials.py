@@ -55,6 +55,16 @@ class Dials:
         values[LEARNING_RATE] *= rate_factor
         return values | self.turned
 
+    def that_count(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Those that the loss of held-out cells depends on.
+
+        None of a block that learns from neighbours: these are drawn among the trained cells.
+        """
+        blocks = self._pipeline.plan.blocks
+        counted = {name for name, b in blocks.items() if not b.declared.learns_from_neighbours}
+        owner = {name: name.removeprefix(WEIGHT).partition(".")[0] for name in values}
+        return {name: value for name, value in values.items() if owner[name] in counted}
+
     def _allowed(self, name: str, value: float) -> float:
         """The value in its right type; refused where the dial does not go."""
         self._known(name)

@@ -36,27 +36,36 @@ class Plateau:
     """Whether the held-out loss of a stage still falls.
 
     Where it has not fallen for four looks the learning rate is lowered to a tenth; where that does
-    not help for four looks either, the stage ends. All of it is part of a checkpoint.
+    not help for four looks either, the stage ends. Losses compare only under the same dials: where
+    one was turned, or its schedule moved it, all begins anew. All of it is part of a checkpoint.
 
     Attributes:
         best: The least loss seen at the present rate's stretch.
         waited: Looks since then.
         lowered: Whether the rate has been lowered.
         ended: By number of a stage, the step (from its first) at which it ended.
+        dials: Weights of losses and dials of blocks at the last look; None before the first.
     """
 
     best: float = math.inf
     waited: int = 0
     lowered: bool = False
     ended: dict[str, int] = field(default_factory=dict)
+    dials: dict[str, float] | None = None
 
     @property
     def rate_factor(self) -> float:
         """What the learning rate is multiplied by."""
         return _LOWER if self.lowered else 1.0
 
-    def look(self, loss: float, least_reached: bool) -> bool:
-        """Takes a loss into account; whether the stage is over."""
+    def look(
+        self, loss: float, least_reached: bool, dials: Mapping[str, float] | None = None
+    ) -> bool:
+        """Takes a loss, and the dials it depends on, into account; whether the stage is over."""
+        now = None if dials is None else {name: float(value) for name, value in dials.items()}
+        if self.dials is not None and now != self.dials:
+            self.next_stage()
+        self.dials = now
         if loss < self.best - _LEAST_GAIN * abs(self.best if math.isfinite(self.best) else 0.0):
             self.best, self.waited = loss, 0
             return False
@@ -69,8 +78,8 @@ class Plateau:
         return False
 
     def next_stage(self) -> None:
-        """Forgets what belongs to the stage that is over."""
-        self.best, self.waited, self.lowered = math.inf, 0, False
+        """Forgets what belongs to the stage, or to the dials, of before."""
+        self.best, self.waited, self.lowered, self.dials = math.inf, 0, False, None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for a checkpoint; no infinity, which JSON does not have."""

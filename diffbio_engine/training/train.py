@@ -176,7 +176,8 @@ class Training:
         found = None
         if done % steps_between_looks(self.steps_per_epoch) == 0:
             found = self._held_out_loss(dials)
-            if self.plateau.look(found, done >= stage.n_steps(self.steps_per_epoch)):
+            least_reached = done >= stage.n_steps(self.steps_per_epoch)
+            if self.plateau.look(found, least_reached, self.dials.that_count(dials)):
                 self.plateau.ended[str(place)] = done
         if done == self._length(place):
             self.plateau.next_stage()
@@ -197,11 +198,10 @@ class Training:
 
         Losses of neighbours (the map) do not count: neighbours are drawn among the trained cells.
         """
-        blocks = self.pipeline.plan.blocks
         counted = {
-            port: dials[WEIGHT + port]
-            for port in self.pipeline.plan.losses
-            if not blocks[port.split(".")[0]].declared.learns_from_neighbours
+            name.removeprefix(WEIGHT): weight
+            for name, weight in self.dials.that_count(dials).items()
+            if name.startswith(WEIGHT)
         }
         found = []
         for number, rows in enumerate(filled_batches(self.held_out, self._drawn.size)):

@@ -1,5 +1,7 @@
 """Training ends when cells that it has not seen are explained no better, and restarts exactly."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -103,3 +105,38 @@ def test_the_rate_is_lowered_before_the_stage_ends():
     assert Plateau.from_dict(plateau.as_dict()) == plateau
     assert Plateau.from_dict({}) == Plateau()
     assert jax.tree.leaves(Plateau().as_dict())[0] is not np.inf
+
+
+def test_a_turned_weight_or_a_schedule_that_moves_ends_no_training():
+    plateau = Plateau()
+    falling = [710.0 - i for i in range(10)]
+    for loss in falling:
+        assert not plateau.look(loss, True, {"weight:a.loss": 1.0})
+    for loss in falling:  # the weight was turned up: 40 more, and falling still
+        assert not plateau.look(loss + 40, True, {"weight:a.loss": 2.0})
+        assert plateau.rate_factor == 1.0
+    for step in range(20):  # a schedule raises the weight, and the loss with it
+        assert not plateau.look(800.0 + step, True, {"weight:a.loss": 2.0 + step / 20})
+    assert Plateau.from_dict(json.loads(json.dumps(plateau.as_dict()))) == plateau
+    rest = [plateau.look(900.0, True, {"weight:a.loss": 3.0}) for _ in range(9)]
+    assert rest == [False] * 8 + [True], "under dials that rest it ends as ever"
+    old = Plateau.from_dict({"best": 5.0, "waited": 3})
+    old.look(5.0, True, {"weight:a.loss": 1.0})
+    assert old.lowered, "a checkpoint of before knew no dials, and goes on as it was"
+
+
+def test_only_dials_that_the_held_out_loss_depends_on_begin_it_anew(cells):
+    run = training(cells, OPEN)
+    dials = run.dials_at(0)
+    assert set(dials) - set(run.dials.that_count(dials)) == {"learning_rate"}
+    while run.plateau.waited < 2:
+        run.one_step()
+    run.turn("learning_rate", 0.001)
+    waited = run.plateau.waited
+    for _ in range(50):
+        run.one_step()
+    assert run.plateau.waited in (0, waited + 1)
+    run.turn(next(name for name in dials if name.startswith("weight:")), 3.0)
+    for _ in range(50):
+        run.one_step()
+    assert (run.plateau.waited, run.plateau.lowered) == (0, False)
