@@ -24,7 +24,7 @@ def attach(session: Session, server: Server) -> None:
     session.read = _worker(session, server, f"files of {session.owner}")
     session.editing = server.editing
     server.drivers.add(driver)
-    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
+    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset", "run_state"])
     session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
     session.param.watch(lambda *_: server.editing.settle(session), ["dataset"])
     session.on_close(lambda: server.drivers.discard(driver))

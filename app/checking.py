@@ -4,20 +4,26 @@ import logging
 from collections.abc import Mapping
 
 from diffbio_engine.errors import UserError
-from diffbio_engine.pipelines import DataPort, PipelineSpec, plan
+from diffbio_engine.pipelines import DataPort, PipelineSpec, Plan, plan
 
 _LOG = logging.getLogger("diffbio.app")
 
 
 def problems_of(spec: PipelineSpec, ports: Mapping[str, DataPort]) -> list[UserError]:
     """All mistakes in a document; none of an empty one."""
+    return planned_or_not(spec, ports)[0]
+
+
+def planned_or_not(
+    spec: PipelineSpec, ports: Mapping[str, DataPort]
+) -> tuple[list[UserError], Plan | None]:
+    """All mistakes in a document, or its plan."""
     if not spec.blocks:
-        return []
+        return [], None
     try:
-        plan(spec, ports)
+        return [], plan(spec, ports)
     except UserError as error:
-        return list(getattr(error, "all", (error,)))
+        return list(getattr(error, "all", (error,))), None
     except Exception as error:
         _LOG.exception("While checking a pipeline")
-        return [UserError(f"The pipeline cannot be checked: {error}")]
-    return []
+        return [UserError(f"The pipeline cannot be checked: {error}")], None

@@ -38,6 +38,7 @@ class RunShown(SharedDocument):
     run_applies = param.String(doc="What it is applied to; empty if it trains.")
     run_dataset: Any = param.Parameter(None, doc="DatasetCard of the cells of the shown run.")
     run_left = param.Dict({}, doc='Left when another pipeline was opened: {"run", "pipeline"}.')
+    run_length = param.String(doc="How long a run of the canvas would take, in words.")
     run_records = param.Dict({}, doc="New rows of losses since the last poll.")
     run_snapshot = param.Parameter(None, doc="The newest Snapshot, or None.")
     preview: Any = param.Parameter(None, doc="previewing.Preview of turned dials, or None.")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from app import reading, tidying
-from app.checking import problems_of
+from app.checking import planned_or_not
 from app.datasets import show_cells_of
 from app.editing import Editing
 from app.fair_pool import FairPool
+from app.how_long import Paces, how_long
 from app.looked_at import pipeline_of
 from app.looking import look_on
 from app.messages import error_from
@@ -36,7 +37,7 @@ class Server:
         self.data_dir = Path(data_dir).resolve()
         self.engine = Engine(self.data_dir, **engine_options)
         self.store = Store(self.data_dir)
-        self.pool = FairPool()
+        self.pool, self.paces = FairPool(), Paces(self.engine)
         self.room = tidying.room_of(self.engine)
         reading.begin(self.data_dir)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
@@ -281,11 +282,15 @@ class RunDriver:
 
     def _check(self, number: int) -> None:
         session = self.session
-        spec, ports = session.spec, session.data_ports
-        problems = problems_of(spec, ports)
+        spec, card = session.spec, session.dataset
+        problems, planned = planned_or_not(spec, session.data_ports)
+        length = ""
+        if planned is not None and card is not None:
+            pace = self.server.paces.of(session.owner, spec, card.path)
+            length = how_long(planned, card.n_cells, pace)
 
         def show() -> None:
             if number == self._checking:
-                session.problems = problems
+                session.param.update(problems=problems, run_length=length)
 
         session.later(show)

@@ -125,12 +125,12 @@ def _differing(
 ) -> list[str]:
     if one.block(block).operator != other.block(block).operator:
         return ["operator"]
-    a, b = _settings(one, block), _settings(other, block)
+    a, b = all_settings(one, block), all_settings(other, block)
     names = sorted(n for n in a.keys() | b.keys() if f"{block}.{n}" not in but)
     return [label(n).lower() for n in names if a.get(n) != b.get(n)]
 
 
-def _settings(spec: PipelineSpec, block: str) -> dict[str, Any]:
+def all_settings(spec: PipelineSpec, block: str) -> dict[str, Any]:
     """All settings in one form: what is not said has its usual value, a list is a list."""
     said = dict(spec.block(block).config)
     try:

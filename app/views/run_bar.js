@@ -73,7 +73,7 @@ export function render({ model }) {
     run.querySelector("span").textContent = paused ? "Resume" : "Run";
     run.disabled = own && !paused;
     run.title = run.disabled ? `Run: not while this run is at work (${model.words.toLowerCase()}). Stop it, or wait until it has ended.`
-      : model.ready && !own ? model.ready : paused ? "Resume (Ctrl+Enter)" : "Run (Ctrl+Enter)";
+      : model.ready && !own ? model.ready : paused ? "Resume (Ctrl+Enter)" : ["Run (Ctrl+Enter)", model.length].filter(Boolean).join("\n");
     run.setAttribute("aria-label", run.title);
     run.classList.toggle("hindered", !!model.ready && !own);
     $(".chip").title = model.message || "";
@@ -120,7 +120,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why", "onward", "takes"])
+  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why", "onward", "takes", "length"])
     model.on(name, draw);
   draw();
   return bar;

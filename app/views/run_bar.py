@@ -42,6 +42,7 @@ class RunStrip(JSComponent):
     undo = param.String()
     redo = param.String()
     wire = param.Dict({})
+    length = param.String(doc="How long a run will take, in words.")
     ready = param.String(doc="Why it cannot run now; empty if it can.")
     other = param.Boolean(False, doc="Whether the shown run trains another pipeline.")
     problem = param.String(doc="Why the shown run has failed, and what to do; empty if not.")
@@ -67,7 +68,7 @@ class RunBar(pn.viewable.Viewer):
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
              "run_document", "run_applies", "run_left", "run_errors", "run_checkpoint",
-             "looks_at_run", "preview", "can_undo", "can_redo", "undo_label",
+             "looks_at_run", "preview", "run_length", "can_undo", "can_redo", "undo_label",
              "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -101,6 +102,7 @@ class RunBar(pn.viewable.Viewer):
             redo=s.redo_label,
             wire={"stopped": wire.stop_gradient} if wire else {},
             ready=s.hindrance,
+            length=s.run_length,
         )
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -159,7 +161,7 @@ def message_of(session: Session) -> str:
     if session.is_of_another_document:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
     if not session.run_state:
-        return session.hindrance or _left(session)
+        return session.hindrance or _left(session) or session.run_length
     if session.hindrance and not session.is_running:
         return f"Not ready for another run: {session.hindrance}"
     if session.is_running:

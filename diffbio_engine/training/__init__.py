@@ -2,6 +2,7 @@
 
 from diffbio_engine.declare import set_temperature
 from diffbio_engine.training.fit import fit, train
+from diffbio_engine.training.length import planned_steps
 from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import (
     ConstantTemperature,
@@ -28,6 +29,7 @@ __all__ = [
     "Training",
     "TrainingState",
     "fit",
+    "planned_steps",
     "schedule_from",
     "set_temperature",
     "stages_from",

@@ -15,6 +15,12 @@ from diffbio_engine.data import (
 from diffbio_engine.pipelines import Pipeline, Plan
 
 
+def steps_of_an_epoch(plan: Plan, n_cells: int, batch_size: int) -> int:
+    """In how many steps every cell is drawn once; drawn neighbours do not count."""
+    neighbours = any(b.declared.learns_from_neighbours for b in plan.blocks.values())
+    return max(1, n_cells // (batch_size // 2 if neighbours else batch_size))
+
+
 class DrawnBatches:
     """Draws batches; where a block learns from neighbours, from its graph.
 
@@ -35,9 +41,8 @@ class DrawnBatches:
             (b.id for b in plan.blocks.values() if b.declared.learns_from_neighbours), None
         )
         self._size = 2 * (batch_size // 2) if self._block else batch_size
-        n_new = self._size // 2 if self._block else self._size
         n_drawn = cells.n_cells - (0 if without is None else len(without))
-        self.steps_per_epoch = max(1, n_drawn // n_new)
+        self.steps_per_epoch = steps_of_an_epoch(plan, n_drawn, batch_size)
         # Fields of the data set as a whole go to the device once.
         self._fixed = {
             name: jnp.asarray(value)

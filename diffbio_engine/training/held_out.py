@@ -16,10 +16,16 @@ _LEAST_GAIN = 1e-4  # of the loss; smaller ones are no improvement
 _LOWER = 0.1
 
 
+def n_held_out(n_cells: int, share: float) -> int:
+    """How many cells are not trained on."""
+    n = min(round(share * n_cells), _MOST)
+    return n if n >= _FEWEST else 0
+
+
 def held_out_cells(n_cells: int, share: float, seed: int) -> np.ndarray:
     """Which cells are not trained on; none where so few cells would say nothing."""
-    n = min(round(share * n_cells), _MOST)
-    if n < _FEWEST:
+    n = n_held_out(n_cells, share)
+    if not n:
         return np.zeros(0, np.int64)
     random = np.random.default_rng(np.random.SeedSequence([seed, 4]))
     return np.sort(random.choice(n_cells, n, replace=False))

@@ -54,12 +54,6 @@ def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(end
     assert not stale_words(ended) and not stage_words(ended, Drawn())["badge"]
 
 
-def test_what_is_filled_in_by_itself_is_no_change(ended):
-    # As a pipeline reads that was saved and opened again.
-    ended.restore(ended.spec.with_config("v", stochastic=True, stream_name="sample"))
-    assert not stale_words(ended)
-
-
 def test_a_dial_turned_while_it_ran_is_the_runs_own_and_one_turned_after_it_is_not(ended):
     ended.dials = {"k.temperature": 0.2}  # as the run's events told
     ended.set_setting("k", "temperature", 0.2)
