@@ -14,6 +14,7 @@ from diffbio_engine.operators.singlecell import (
     AmbientRemovalConfig,
     DifferentiableAmbientRemoval,
 )
+from diffbio_engine.parts import ambient_starts
 from diffbio_engine.parts.ambient_starts import ambient_level, ambient_parts
 
 N_GENES = 60
@@ -103,6 +104,19 @@ def test_the_level_is_near_where_no_gene_is_ever_off(shared_data, level):
     cells, truth, model, _ = generator.generate(1500, G=800, B=1, amb=level)
     fraction, _ = ambient_parts(cells.toarray(), model["soup"][0], prior=0.01)
     assert abs(fraction.mean() - truth["rho"].mean()) < 0.02
+
+
+@pytest.mark.parametrize("gained, level", [(0.017, 0.15), (0.076, 0.24)])
+def test_the_lower_edge_of_the_ratios_is_not_the_level_unless_genes_pile_up_there(
+    monkeypatch, gained, level
+):
+    """Nats a ratio at 0.24, as seen: with 14 000 genes none of which is off; with a tenth off."""
+    gain = np.where(np.arange(36) == np.argmin(np.abs(ambient_starts._LEVELS - 0.241)), 4000, 0)
+    monkeypatch.setattr(ambient_starts, "_gain_of_a_pile", lambda *_: (gained * gain, 4000))
+    monkeypatch.setattr(ambient_starts, "_lower_spread", lambda *_: level_by_spread / 2)
+    level_by_spread = 0.15
+    found = ambient_level(np.zeros((3, 2)), np.ones(2) / 2, np.zeros(3), prior=0.01)
+    assert found == pytest.approx(level, abs=0.02)
 
 
 @pytest.mark.parametrize("mode, error, left", [("generative", 0.8, 0.3), ("posterior", 0.8, 0.3)])
