@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from diffbio_engine.data.mtx_folder import read_along
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.runs.store import folder_name
 
@@ -41,8 +42,17 @@ def within_reach(session: Any, path: str | os.PathLike) -> Path:
 
 
 def whole_within_reach(session: Any, path: str | os.PathLike) -> Path:
-    """The same for what is read with all that lies in it: no link inside leads elsewhere."""
+    """The same for what is read with all that lies in it or belongs to it beside it.
+
+    No link there leads elsewhere, and what the workbench keeps in its data folder is no part of it.
+    """
     place = within_reach(session, path)
+    root = Path(session.data_dir).resolve()
+    if _is_same(place, root):  # it holds everybody's
+        within_reach(session, root / "owners")
+    for beside in (*read_along(root / path), *read_along(place)):
+        if beside.is_symlink():
+            within_reach(session, beside)
     for folder, folders, files in os.walk(place):
         for name in (*folders, *files):
             inner = os.path.join(folder, name)

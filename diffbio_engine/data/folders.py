@@ -65,10 +65,10 @@ class Block:
         return (raw, worse, -self.header.n_entries, part)
 
 
-def data_files(folder: Path) -> list[Path]:
-    """The files of a folder, without those of the system."""
+def data_files(folder: Path, *, deep: bool = True) -> list[Path]:
+    """The files of a folder and, if `deep`, of those in it; without those of the system."""
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
         names = path.relative_to(folder).parts
         if path.is_file() and not any(n.startswith((".", "__MACOSX")) for n in names):
             found.append(path)
@@ -85,13 +85,15 @@ def is_mtx(path: Path) -> bool:
     return bare_name(path).endswith(".mtx")
 
 
-def find_blocks(folder: Path, name: str) -> list[Block]:
+def find_blocks(folder: Path, name: str, *, deep: bool = True) -> list[Block]:
     """All matrices of a folder with their lists, by sample; each sample once or more.
 
     Args:
+        folder: Where they lie.
         name: What the person calls the folder, for sentences.
+        deep: Whether the folders in it are looked through, too.
     """
-    files = data_files(folder)
+    files = data_files(folder, deep=deep)
     every = [f for f in files if is_mtx(f) and _NO_GENES not in bare_name(f)]
     # Normalised values are taken only where there are no counts beside them.
     matrices = [f for f in every if not any(s in bare_name(f) for s in _SKIPPED)] or every

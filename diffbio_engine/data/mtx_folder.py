@@ -11,7 +11,7 @@ from diffbio_engine.data.folders import Block, data_files, find_blocks, is_mtx
 from diffbio_engine.data.in_memory import Sample, Unread
 from diffbio_engine.data.joining import join_samples
 from diffbio_engine.data.mtx import load_mtx, sample_mtx
-from diffbio_engine.data.names_beside import cell_table, gene_table, role_of
+from diffbio_engine.data.names_beside import cell_table, gene_table, is_list, role_of
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Choice, Reading
 from diffbio_engine.data.tenx import kept_features
@@ -21,11 +21,18 @@ from diffbio_engine.errors import DataError, did_you_mean
 _COUNTS = ("cell", "total", "spliced")
 
 
-def open_mtx(folder: Path, reading: Reading, name: str = "") -> Dataset:
-    """Every sample of a folder; the matrices are read when they are asked for."""
+def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = True) -> Dataset:
+    """Every sample of a folder; the matrices are read when they are asked for.
+
+    Args:
+        folder: Where the files lie.
+        reading: Which of several readings is taken.
+        name: What the data set is called; by default as the folder.
+        deep: Whether the folders in it belong to it; they do not if one of its files was chosen.
+    """
     name = name or folder.name
     samples: dict[str, list[Block]] = {}
-    for block in find_blocks(folder, name):
+    for block in find_blocks(folder, name, deep=deep):
         samples.setdefault(block.sample, []).append(block)
     said, choices = [], []
     chosen: dict[str, Block] = {}
@@ -47,7 +54,7 @@ def open_mtx(folder: Path, reading: Reading, name: str = "") -> Dataset:
         (sample or name, _one(block, samples[sample], reading, sample or name, folder))
         for sample, block in chosen.items()
     ]
-    said += _not_opened(folder)
+    said += _not_opened(folder, deep=deep)
     if len(opened) > 1:
         dataset = join_samples(opened, name=name, path=folder, said=tuple(said))
     else:
@@ -209,10 +216,10 @@ def _kind(block: Block) -> str:
     return "Parse folder" if parse else "10x folder"
 
 
-def _not_opened(folder: Path) -> list[str]:
+def _not_opened(folder: Path, *, deep: bool) -> list[str]:
     """Matrices of other kinds in the same folder."""
     ends = (".h5ad", ".loom", ".h5mu", ".rds", ".xlsx")
-    others = [p.name for p in data_files(folder) if bare_name(p).endswith(ends)]
+    others = [p.name for p in data_files(folder, deep=deep) if bare_name(p).endswith(ends)]
     if not others:
         return []
     more = ", ..." if len(others) > 5 else ""
@@ -225,6 +232,13 @@ def is_names_of_mtx(path: Path) -> bool:
     return name.endswith(("barcodes.tsv", "features.tsv", "mtx_rows", "mtx_cols")) or (
         name == "genes.tsv"
     )
+
+
+def read_along(path: Path) -> list[Path]:
+    """The files that may be read besides a chosen one: matrices and lists in its folder."""
+    if path.is_dir() or not (is_mtx(path) or is_names_of_mtx(path)):
+        return []
+    return [p for p in data_files(path.parent, deep=False) if is_mtx(p) or is_list(p)]
 
 
 def folder_of_mtx(path: Path) -> Path:

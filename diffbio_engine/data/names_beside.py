@@ -64,6 +64,11 @@ class NameList:
         return max((len(line) for line in self.lines), default=1)
 
 
+def is_list(path: Path) -> bool:
+    """Whether it may be a list of names, by how its name ends."""
+    return bool(_LIST.search(bare_name(path)))
+
+
 def role_of(path: Path, before: str = "") -> str:
     """What a file is a list of, by its name; empty if it is no list.
 

@@ -115,5 +115,5 @@ def _opened(
         return open_folder(inside, reading, path.name, with_uns=with_uns)
     if is_mtx(path) or is_names_of_mtx(path):
         folder = folder_of_mtx(path)
-        return open_mtx(folder, reading, folder.name)
+        return open_mtx(folder, reading, folder.name, deep=False)
     return open_file(path, reading, with_uns=with_uns)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.reach import in_server_folder, whole_within_reach, within_reach
+from diffbio_engine.data import inspect
 from diffbio_engine.errors import DataError, UnknownNameError
 from diffbio_engine.runs import RunFolder, Store
 
@@ -91,6 +92,40 @@ def test_a_folder_with_a_link_to_what_is_anothers_is_not_read_as_a_whole(place):
     (data / "cohort/deep/matrix.mtx").symlink_to(store.datasets("bob")[0].path)
     with pytest.raises(DataError, match="There is no file"):
         whole_within_reach(ada, "cohort")
+
+
+def test_a_matrix_in_the_root_of_the_server_folder_brings_nothing_of_anothers(place):
+    data, store, ada, _ = place
+    _matrix(data)
+    _matrix(store.datasets("bob")[0].path.parent)
+    assert whole_within_reach(ada, "matrix.mtx") == (data / "matrix.mtx").resolve()
+    for chosen in ("matrix.mtx", "barcodes.tsv", "features.tsv"):
+        found = inspect(data / chosen)
+        assert (found.n_cells, [n for _, n in found.samples]) == (2, [2])
+        assert not [w for w in found.warnings if "bob" in w or "joined" in w]
+    with pytest.raises(DataError, match="There is no file"):
+        whole_within_reach(ada, "")
+
+
+def test_a_matrix_whose_list_is_a_link_to_what_is_anothers_is_not_read(place):
+    data, store, ada, _ = place
+    _matrix(data / "cohort")
+    (data / "top.tsv").write_text("c1\nc2\n")
+    (data / "cohort/barcodes.tsv").unlink()
+    (data / "cohort/barcodes.tsv").symlink_to(data / "top.tsv")
+    assert whole_within_reach(ada, "cohort/matrix.mtx").name == "matrix.mtx"
+    (data / "cohort/barcodes.tsv").unlink()
+    (data / "cohort/barcodes.tsv").symlink_to(store.datasets("bob")[0].path)
+    with pytest.raises(DataError, match="There is no file"):
+        whole_within_reach(ada, "cohort/matrix.mtx")
+
+
+def _matrix(folder):
+    """Three genes, two cells."""
+    head = "%%MatrixMarket matrix coordinate integer general\n"
+    (folder / "matrix.mtx").write_text(f"{head}3 2 2\n1 1 5\n3 2 7\n")
+    (folder / "barcodes.tsv").write_text("c1\nc2\n")
+    (folder / "features.tsv").write_text("g1\tA\ng2\tB\ng3\tC\n")
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "..", "../outside.h5ad", "a\0b", "x" * 5000, "~"])
