@@ -272,6 +272,8 @@ def _of_column(column: dict[str, Any], port: str) -> str:
     said = f"{column['n_values']:,} values"
     if port == "batch_labels" and column.get("biology"):
         return f"{said}, looks like biology"
+    if port == "batch_labels" and column.get("one_for_each"):
+        return f"{said}, one for each {column['one_for_each']}"
     if port == "time_points" and column.get("values"):
         ordered = column["values"] if column.get("ordered") else None
         try:

@@ -26,7 +26,7 @@ _MORE_THAN_THE_REST = 1.25
 _SAME_INSIDE, _DIRECTIONS, _FEWEST_IN_GROUP = 0.7, 3, 12
 # Two groups of cells may be two strong batches as well as two types.
 _FEWEST_GROUPS = 3
-_SAME_LABELS, _NESTED = 0.9, 0.1
+_SAME_LABELS, _NESTED, _ONE_TO_ONE = 0.9, 0.1, 0.98
 
 
 def likeness(
@@ -60,6 +60,20 @@ def likeness(
             if why := _as_expression(places, codes):
                 found[name] = why
     return found
+
+
+def one_for_each(obs: pd.DataFrame, name: str, others: Sequence[str]) -> str:
+    """The first of other columns whose values go one to one with those of this one; or none."""
+    rows = np.unique(np.linspace(0, max(len(obs) - 1, 0), 20_000).astype(int))
+    for other in others:
+        joint = _joint(obs, name, other, rows)
+        if len(joint) < 2 or joint.shape[0] != joint.shape[1]:
+            continue
+        best = joint.argmax(axis=1)
+        # A few cells that were sorted wrongly do not part the two.
+        if len(set(best)) == len(best) and joint.max(axis=1).sum() >= _ONE_TO_ONE * joint.sum():
+            return other
+    return ""
 
 
 def _as_labels(obs: pd.DataFrame, name: str, label: str, rows: np.ndarray) -> str:

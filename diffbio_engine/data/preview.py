@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.data.column_evidence import likeness
+from diffbio_engine.data.column_evidence import likeness, one_for_each
 from diffbio_engine.data.column_names import (
     MOST_BATCHES,
     called_batches,
+    called_conditions,
     called_labels,
+    called_times,
     called_types,
 )
 from diffbio_engine.data.counts_place import doubted
@@ -34,6 +36,7 @@ class ColumnPreview:
         values: All its values, where there are at most fifty.
         ordered: Whether the file says that its categories have an order.
         biology: Why it looks like biology rather than like batches; empty if it does not.
+        one_for_each: The condition or time whose values go one to one with its own.
         total: Sum of a column of numbers none of which is negative.
     """
 
@@ -45,6 +48,7 @@ class ColumnPreview:
     values: tuple[str, ...] = ()
     ordered: bool = False
     biology: str = ""
+    one_for_each: str = ""
     total: float = 0.0
 
 
@@ -178,7 +182,15 @@ def _columns(dataset: Dataset, looks: tuple[MatrixPreview, ...]) -> tuple[Column
     asked = [*called_batches(found)[:_MOST_ASKED], *called_labels(found)[:_MOST_ASKED]]
     several = [c.name for c in found if c.name in asked and 2 <= c.n_values <= MOST_BATCHES]
     why = likeness(dataset, looks, several, called_types(found)) if several else {}
-    return tuple(replace(c, biology=why.get(c.name, "")) for c in found)
+    found = [replace(c, biology=why.get(c.name, "")) for c in found]
+    batches = called_batches(found)[:_MOST_ASKED]
+    asked_about = [n for n in (*called_conditions(found), *called_times(found)) if n not in batches]
+    return tuple(
+        replace(c, one_for_each=one_for_each(dataset.obs, c.name, asked_about[:_MOST_ASKED]))
+        if c.name in batches
+        else c
+        for c in found
+    )
 
 
 def _single(table: pd.DataFrame) -> list[str]:

@@ -18,6 +18,7 @@ from diffbio_engine.data.matrix_look import BINARY, MatrixPreview
 from diffbio_engine.data.preview import ColumnPreview, Preview
 from diffbio_engine.data.prior_knowledge import PLACES
 from diffbio_engine.data.times import times_in_order
+from diffbio_engine.data.times_as_names import named_by_time
 from diffbio_engine.data.words import words_of
 from diffbio_engine.errors import DataError
 
@@ -114,10 +115,26 @@ def _why_no_batch(column: ColumnPreview) -> str:
             " cells. Correcting for it would take their differences away"
         )
     # Who calls a column "batch" means it, whatever its values are called.
-    if "batch" not in words_of(column.name) and sides_of_a_comparison(column.values):
+    return "" if "batch" in words_of(column.name) else _what_is_asked(column)
+
+
+def _what_is_asked(column: ColumnPreview) -> str:
+    """Why correcting for a column takes away what is asked about; empty if it may not."""
+    shown = ", ".join(column.values[:4])
+    if sides_of_a_comparison(column.values):
         return (
             f"obs/{column.name} ({shown}) looks like a condition, one group for each side: what"
             " differs between them may be what is asked about"
+        )
+    if named_by_time(column.name, column.values):
+        return (
+            f"obs/{column.name} ({shown}) looks like times, one group for each: correcting for it"
+            " would take away what changes with time"
+        )
+    if column.one_for_each:
+        return (
+            f"obs/{column.name} ({shown}) has one group for each value of"
+            f" obs/{column.one_for_each}: correcting for it would take their difference away"
         )
     return ""
 
@@ -129,11 +146,10 @@ def _of_batches(preview: Preview, taken: str) -> list[str]:
         why = _why_no_batch(columns[name])
         if why:
             notes.append(f"{why}. It is not taken as the batch unless you choose it.")
-        elif f"obs/{name}" == taken and sides_of_a_comparison(columns[name].values):
+        elif f"obs/{name}" == taken and (why := _what_is_asked(columns[name])):
             notes.append(
-                f"obs/{name} is taken as the batch, but its values"
-                f" ({', '.join(columns[name].values[:4])}) are called like conditions: choose none"
-                " if their difference is what is asked about."
+                f"obs/{name} is taken as the batch, by its name. But {why}. Choose none if that is"
+                " what is asked about."
             )
     return notes
 
