@@ -14,9 +14,11 @@ import logging
 import os
 import re
 import secrets
+import stat
 import sys
 import tempfile
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 from diffbio_engine.errors import DataError, UserError
@@ -68,8 +70,15 @@ def checked_name(name: str) -> str:
     return name
 
 
+class _Unreadable(DataError):
+    """The file of people is absent or closed to this account."""
+
+
 class People:
     """The people of a file, which is read again when it changes.
+
+    A file that is emptied, removed or closed while the server runs admits nobody; one that is
+    damaged, as while somebody edits it, changes nothing.
 
     Args:
         path: JSON, ``{"name": "scrypt$..."}``.
@@ -80,7 +89,8 @@ class People:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
-        self._seen = _stamp(self.path)
+        self._seen: tuple[int, ...] | None = _stamp(self.path)
+        self._said = ""
         self._hashes = read_people(self.path)
         self._of_nobody = hash_of(secrets.token_urlsafe())
 
@@ -101,35 +111,44 @@ class People:
         if now == self._seen:
             return
         self._seen = now
+        said = ""
         try:
-            self._hashes = read_people(self.path)
+            self._hashes = read_people(self.path, may_be_empty=True)
+            if not self._hashes:
+                said = f"The file of people {self.path} names nobody; nobody is admitted."
+        except _Unreadable as error:
+            self._hashes, self._seen = {}, None  # it may be readable again without a change
+            said = f"Nobody is admitted. {error}"
         except UserError as error:
-            _LOG.error("The file of people was changed and is not used: %s", error)
+            said = f"The file of people was changed and is not used: {error}"
+        if said and said != self._said:
+            _LOG.error("%s", said)
+        self._said = said
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     try:
-        stat = path.stat()
+        now = path.stat()
     except OSError:
-        return (0, 0, 0)
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return (0, 0, 0, 0)
+    return (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 
-def read_people(path: Path) -> dict[str, str]:
+def read_people(path: Path, *, may_be_empty: bool = False) -> dict[str, str]:
     """Hash by name, as the file says; a ``DataError`` says what is wrong and the way out."""
     make = f"Make it: {_COMMAND} add NAME --file {path}"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"The file of people {path} is not there.", fix=make) from None
+        raise _Unreadable(f"The file of people {path} is not there.", fix=make) from None
     except OSError as error:
-        raise DataError(
+        raise _Unreadable(
             f"The file of people {path} cannot be read ({error.strerror}).",
             fix="Name a file that the server's account may read.",
         ) from None
     except (ValueError, RecursionError):
         raise DataError(f"The file of people {path} is no JSON.", fix=make) from None
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict) or not (content or may_be_empty):
         raise DataError(f"The file of people {path} names nobody.", fix=make)
     plain = [n for n, kept in content.items() if not (isinstance(kept, str) and _is_hash(kept))]
     if plain:
@@ -150,9 +169,15 @@ def _is_hash(kept: str) -> bool:
 
 
 def _write(path: Path, people: dict[str, str]) -> None:
-    """Whole or not at all, for the eyes of this account alone."""
-    handle, beside = tempfile.mkstemp(dir=path.resolve().parent, prefix=".people-")
+    """Whole or not at all: a new file for this account alone, an old one as it was for others."""
+    path = path.resolve()  # a link stays one
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".people-")
     try:
+        if path.exists():  # of another account, perhaps, whose server has to read it
+            old = path.stat()
+            with suppress(PermissionError):
+                os.fchown(handle, old.st_uid, old.st_gid)
+            os.fchmod(handle, stat.S_IMODE(old.st_mode))
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(people, file, indent=1, ensure_ascii=False, sort_keys=True)
         os.replace(beside, path)
@@ -183,7 +208,7 @@ def _changed(asked: argparse.Namespace) -> str:
         plain = [n for n, kept in people.items() if isinstance(kept, str) and not _is_hash(kept)]
         _write(path, {**people, **{checked_name(n): hash_of(people[n]) for n in plain}})
         return f"{len(plain)} passwords of {path} are salted hashes now."
-    people = read_people(path) if path.exists() else {}
+    people = read_people(path, may_be_empty=True) if path.exists() else {}
     if asked.do == "list":
         return "\n".join(sorted(people)) or f"{path} names nobody."
     name = checked_name(asked.name)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 import sys
 
@@ -77,6 +78,49 @@ def test_a_wrong_file_of_people_is_refused_with_the_way_out(tmp_path, content, s
     with pytest.raises(DataError, match=said) as refused:
         People(file)
     assert "python -m app.login" in refused.value.fix
+
+
+def test_who_is_removed_is_out_also_the_last_one_and_may_come_back(tmp_path, say, caplog):
+    file = tmp_path / "users.json"
+    say("add", "ada", "--file", str(file))
+    people = People(file)
+    assert people.mark("ada")
+    assert say("remove", "ada", "--file", str(file)) == 0
+    assert not people.mark("ada") and "nobody is admitted" in caplog.text
+    assert say("add", "ada", "--file", str(file)) == 0
+    assert people.mark("ada")
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_file_of_people_that_is_gone_or_closed_admits_nobody(tmp_path, say, caplog, closed):
+    file = tmp_path / "users.json"
+    say("add", "ada", "--file", str(file))
+    people, kept = People(file), file.read_text()
+    file.unlink()
+    if closed:
+        file.mkdir()  # cannot be read, whoever runs the test
+    assert not people.mark("ada") and not people.mark("ada")
+    assert caplog.text.count("Nobody is admitted") == 1
+    if closed:
+        file.rmdir()
+    file.write_text(kept)
+    assert people.mark("ada")
+
+
+def test_a_change_keeps_who_may_read_the_file_of_people_and_a_link_to_it(tmp_path, say):
+    file, link = tmp_path / "users.json", tmp_path / "link.json"
+    say("add", "ada", "--file", str(file))
+    link.symlink_to(file)
+    file.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(file, 12345, 12346)
+    before = file.stat()
+    say("add", "bob", "--file", str(link))
+    after = file.stat()
+    assert link.is_symlink() and read_people(file).keys() == {"ada", "bob"}
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode, before.st_uid, before.st_gid,
+    )  # fmt: skip
 
 
 def test_plain_passwords_are_replaced_by_hashes_in_place(tmp_path, say):
