@@ -22,7 +22,7 @@ _WRITTEN = {
     "h hr hrs hour hours": "hour",
     "d day days": "day",
     "w wk wks week weeks": "week",
-    # "m" is months: ages of mice are written so, and minutes are "min".
+    # "m" is minutes beside seconds and hours, else months: ages of mice are written so.
     "m mo mos mon month months": "month",
     "y yr yrs year years": "year",
 }
@@ -59,6 +59,8 @@ _FILLER = {
     "of", "in", "vitro", "the", "infection", "injury", "treatment", "stimulation", "activation",
     "induction", "differentiation", "culture",
 }  # fmt: skip
+_BARE_M = re.compile(r"(?<![a-z])m(?![a-z])", re.IGNORECASE)
+_HYPHEN = re.compile(r"^(.*[a-z])[-–−](\d.*)$", re.IGNORECASE)
 _SPAN = re.compile(rf"({_NUMBER})\s*(?:-|–|to)\s*(?:[a-z]*\s*)?(\d+(?:[.,]\d+)?)")
 
 
@@ -90,12 +92,15 @@ class TimesInOrder:
     sentence: str
 
 
-def parse_time(name: str) -> Time | None:
+def parse_time(name: str, m: str = "month") -> Time | None:
     """The time that a name stands for, or None.
 
     Understood: numbers, alone or with a unit before or after (``"day 2"``, ``"12h"``, ``"2 wk"``,
     ``"T3"``), days of development (``"E10.5"``, ``"P7"``, ``"24 hpf"``, ``"GW12"``), and spans
     (``"0-4h"``: its middle).
+
+    Args:
+        m: What an "m" stands for; see ``times_in_order``, which has the other names to tell by.
     """
     text = re.sub(r"[_/()=:]+", " ", str(name).strip().lower())
     if text in ("adult", "adults"):
@@ -118,7 +123,7 @@ def parse_time(name: str) -> Time | None:
             since, counted = _COUNTED[word]
             unit = unit or counted
         elif word in _UNITS and not (unit and not since):
-            unit = _UNITS[word]
+            unit = m if word == "m" else _UNITS[word]
         elif word not in _FILLER:
             return None
     return Time(value, unit, since)
@@ -134,6 +139,9 @@ def times_in_order(
 ) -> TimesInOrder:
     """Puts the distinct values of a column in the order of time.
 
+    "m" is minutes beside seconds or hours, else months. In "D-7" the hyphen is a minus where
+    another name stands without one (D0, D7). Both are said.
+
     Args:
         values: The distinct values.
         place: The column, for the sentences.
@@ -146,7 +154,7 @@ def times_in_order(
     if ordered is not None and all(_text(v) in names for v in ordered if not is_missing(v)):
         given = [_text(v) for v in ordered if not is_missing(v)]
         return _told(given, {n: i for i, n in enumerate(given)}, place, "as the file orders them")
-    found = {n: parse_time(n) for n in names}
+    found, said = _parsed(names)
     strange = [n for n, t in found.items() if t is None]
     if strange:
         words = {n: _in_words(n) for n in names}
@@ -162,7 +170,30 @@ def times_in_order(
         )
     times = {n: t for n, t in found.items() if t is not None}
     rank, how = _comparable(times, place)
-    return _ranked(rank, place, how)
+    return _ranked(rank, place, "; ".join((how, *said)))
+
+
+def _parsed(names: list[str]) -> tuple[dict[str, Time | None], list[str]]:
+    """The time of each name, with what was taken where a name alone does not tell."""
+    said = []
+    written, hyphens = {n: n for n in names}, {n: m for n in names if (m := _HYPHEN.match(n))}
+    if hyphens:
+        stems = {m[1].strip().lower() for m in hyphens.values()}
+        rest = [n for n in names if n not in hyphens]
+        zero = any((t := parse_time(n)) is not None and t.value == 0 for n in rest)
+        minus = zero or any(re.sub(r"\s*\d.*$", "", n).strip().lower() in stems for n in rest)
+        if minus:
+            written |= {n: f"{m[1]} -{m[2]}" for n, m in hyphens.items()}
+        said.append(f"a hyphen before a number is {'' if minus else 'not '}taken for a minus")
+    with_m = {n for n in names if _BARE_M.search(re.sub(r"\d", " ", n).replace("_", " "))}
+    times = {n: parse_time(text) for n, text in written.items()}
+    units = {t.unit for n, t in times.items() if t is not None and n not in with_m}
+    if with_m and (units & {"second", "minute", "hour"}):
+        times |= {n: parse_time(written[n], "minute") for n in with_m}
+        said.append("m is taken for minutes")
+    elif with_m and any(times.values()):
+        said.append("m is taken for months; write min for minutes")
+    return times, said
 
 
 def _comparable(times: dict[str, Time], place: str) -> tuple[dict[str, float], str]:

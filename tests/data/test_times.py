@@ -49,6 +49,39 @@ def test_the_unit_and_what_was_converted_are_said():
 
 
 @pytest.mark.parametrize(
+    ("written", "order", "said"),
+    [
+        (["1h", "30m", "2h"], ["30m", "1h", "2h"], "m is taken for minutes"),
+        (["5m", "30s", "1 h"], ["30s", "5m", "1 h"], "m is taken for minutes"),
+        (["1d", "90m", "2h"], ["90m", "2h", "1d"], "m is taken for minutes"),
+        (["3m", "2w", "1y"], ["2w", "3m", "1y"], "m is taken for months"),
+        (["3M", "24M"], ["3M", "24M"], "m is taken for months; write min for minutes"),
+    ],
+)  # fmt: skip
+def test_m_is_minutes_beside_hours_and_months_beside_weeks(written, order, said):
+    told = times_in_order(written)
+    assert told.names == order and said in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "order", "minus"),
+    [
+        (["D0", "D7", "D-7"], ["D-7", "D0", "D7"], True),
+        (["Week0", "Week-2", "Week4"], ["Week-2", "Week0", "Week4"], True),
+        (["Day 0", "Day-1", "Day-3"], ["Day-3", "Day-1", "Day 0"], True),
+        (["D7", "D−7"], ["D−7", "D7"], True),
+        (["Day-10", "Day-0", "Day-3"], ["Day-0", "Day-3", "Day-10"], False),
+        (["D-7", "D-3"], ["D-3", "D-7"], False),
+    ],
+)  # fmt: skip
+def test_a_hyphen_is_a_minus_where_other_names_stand_without_one(written, order, minus):
+    told = times_in_order(written)
+    assert told.names == order
+    assert f"is {'' if minus else 'not '}taken for a minus" in told.sentence
+    assert "minus" not in times_in_order(["day -7", "day 0"]).sentence
+
+
+@pytest.mark.parametrize(
     "written", [["12h", "3"], ["2 d", "24hpf"], ["E10.5", "GW12"], ["HH14", "day 3"]]
 )
 def test_units_that_do_not_compare_are_never_mixed(written):
