@@ -76,6 +76,8 @@ def _connected(document: "weakref.ref[Any]") -> Callable[[], bool]:
     def connected() -> bool:
         alive = document()
         context = alive.session_context if alive is not None else None
-        return context is not None and context.session.connection_count > 0
+        # A session that is being taken down has gone before its document.
+        session = context.session if context is not None else None
+        return session is not None and session.connection_count > 0
 
     return connected

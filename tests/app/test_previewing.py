@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from panel.models.esm import DataEvent
 
 from app.map_drawing import Wish, draw
 from app.map_figure import file_name
 from app.map_parts import stage_words
 from app.previewing import Previewing, as_trained
 from app.session import DatasetCard, Session
+from app.views.live_map import LiveMap
 from app.views.run_bar import message_of
 from diffbio_engine.errors import RunError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
@@ -101,6 +103,20 @@ def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(t
     tab.undo()
     assert tab.preview is None and tab.map_snapshot is SHOWN
     assert badge(tab) == {**badge(tab), "badge": "", "back": ""}
+
+
+def test_the_map_shows_the_preview_and_then_the_run_again(tab):
+    view = LiveMap(tab)
+    assert view.drawn.frame.note == "" and not view._stage.back
+    tab.turn("k.temperature", 0.3)
+    view._timeline.live = False  # an earlier step was looked at
+    tab.answer()
+    assert view.drawn.frame.note == "temperature 0.3 of Soft k-means" and view._timeline.live
+    assert view._stage.badge.startswith("Preview: temperature 0.3") and view._stage.back
+    np.testing.assert_array_equal(view.drawn.frame.raw, SHOWN.map + 1)
+    view._stage._process_event(DataEvent(view._stage, {"do": "back"}))  # "As trained"
+    np.testing.assert_array_equal(view.drawn.frame.raw, SHOWN.map)
+    assert not view._stage.badge and not view._stage.back
 
 
 def test_as_trained_turns_every_dial_back_in_one_step(tab):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.editing import LOST_SECONDS, Editing
+from app.opening import _connected
 from app.session import DatasetCard, Session
 from app.tab_memory import TabMemory
 from diffbio_engine.runs import Store
@@ -173,3 +174,12 @@ def test_a_name_of_another_pipeline_is_refused_and_an_old_one_of_its_own_is_free
     first.rename(old)
     assert first.spec.name == old
     assert len(first.store.pipeline_versions("ada", old)) == 2
+
+
+def test_a_tab_that_is_being_taken_down_is_not_connected():
+    context = SimpleNamespace(session=None)
+    document = SimpleNamespace(session_context=context)
+    assert not _connected(lambda: document)()
+    context.session = SimpleNamespace(connection_count=1)
+    assert _connected(lambda: document)()
+    assert not _connected(lambda: None)()
