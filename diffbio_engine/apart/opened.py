@@ -13,9 +13,25 @@ from diffbio_engine.apart.reader import AGAIN, Reader
 from diffbio_engine.apart.turns import Turns
 from diffbio_engine.errors import DataError
 
+_SECONDS_TO_ASK = 10.0
+
+
+class LetGoError(DataError):
+    """The reader was let go of before the question came to it; the file has no part in it."""
+
 
 class Opened:
-    """A file that stays opened in a reader; one question at a time."""
+    """A file that stays opened in a reader; one question at a time.
+
+    Args:
+        path: The file.
+        options: How it is read.
+        born: Makes the reader of a file, with a folder of its own.
+        folder: Makes that folder.
+        turns: Who may open a file now.
+        again: The same file opened anew, where this one was let go of before it was asked.
+        answered: Called after each question.
+    """
 
     def __init__(
         self,
@@ -25,23 +41,46 @@ class Opened:
         born: Callable[[Path, str], Reader],
         folder: Callable[[], str],
         turns: Turns,
+        again: Callable[[], "Opened"] | None = None,
+        answered: Callable[[], None] = lambda: None,
     ):
         self.path, self._options = path, options
         self._born, self._folder, self._turns = born, folder, turns
+        self._again, self._answered = again, answered
+        self.person = whose(path)
         self._lock = threading.Lock()
         self._scratch = ""
         self._process: Reader | None = None
         self._closed = False
-        self.asked = time.monotonic()
+        self.asked = self._handed_out = time.monotonic()
         self._n_cells = 0
+
+    def hand_out(self) -> "Opened":
+        """Itself, which somebody is about to ask: it is not let go of meanwhile."""
+        self.asked = self._handed_out = time.monotonic()
+        return self
 
     def ask(self, question: str, **told: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """An answer of `questions.Reader`; arrays of one value for each cell are checked."""
+        try:
+            return self._ask(question, told)
+        except LetGoError:
+            if self._again is None:
+                raise
+            return self._again()._ask(question, told)
+        finally:
+            self._answered()
+
+    def _ask(
+        self, question: str, told: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with self._lock:
+            self._handed_out = float("-inf")
             process = self._opened()
             try:
                 content, arrays = process.ask(question, **told)
             finally:
+                self.asked = time.monotonic()
                 if process.is_gone:
                     self.close()
         if any(len(array) != self._n_cells for array in arrays.values()):
@@ -61,17 +100,24 @@ class Opened:
 
     def _opened(self) -> Reader:
         self.asked = time.monotonic()
+        self._check_kept()
         if self._process is None:
             self._open()
-        if self._process is None or self._closed:
-            raise DataError(f"{self.path.name} was closed.", fix="Ask again.")
+        self._check_kept()
+        assert self._process is not None, "it was opened, or an error was raised"
         return self._process
 
+    def _check_kept(self) -> None:
+        if self._closed:
+            raise LetGoError(f"{self.path.name} was closed.", fix="Ask again.")
+
     def _open(self) -> None:
-        with self._turns.turn(_whose(self.path)):
+        with self._turns.turn(self.person):
+            self._check_kept()  # the turn may have been long in coming
             self._scratch = self._folder()
             try:
                 self._process = self._born(self.path, self._scratch)
+                self._check_kept()
                 told = {"path": str(self.path), "options": self._options}
                 self._n_cells = int(self._process.ask("open", **told)[0].get("n_cells", 0))
             except BaseException:
@@ -82,6 +128,17 @@ class Opened:
     def is_gone(self) -> bool:
         return self._closed
 
+    def let_go(self) -> bool:
+        """Ends the reader unless it is at work or is about to be; whether it is ended."""
+        about_to_be = time.monotonic() - self._handed_out < _SECONDS_TO_ASK
+        if about_to_be or not self._lock.acquire(blocking=False):
+            return self._closed
+        try:
+            self.close()
+        finally:
+            self._lock.release()
+        return True
+
     def close(self) -> None:
         """Ends the reader."""
         self._closed = True
@@ -91,7 +148,7 @@ class Opened:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def _whose(path: Path) -> str:
+def whose(path: Path) -> str:
     """Whose turn it is: the person's, in whose folder of uploads a file lies."""
     parts = path.parts
     at = parts.index("owners") if "owners" in parts[:-1] else -1

@@ -7,20 +7,21 @@ import shutil
 import tempfile
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from diffbio_engine.apart.checked import checked_preview
 from diffbio_engine.apart.nursery_line import COMMAND, NurseryLine
-from diffbio_engine.apart.opened import Opened
+from diffbio_engine.apart.opened import LetGoError, Opened
 from diffbio_engine.apart.reader import Reader
 from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
 from diffbio_engine.errors import DataError
 
-_KEPT_OPEN = 4
+# Readers without work: of one person's files, and of everybody's.
+_KEPT_EACH, _KEPT_OPEN = 4, 12
 _IDLE_SECONDS = 900.0
 
 
@@ -49,6 +50,7 @@ class Readers:
         self.scratch, self._nursery = scratch, NurseryLine(command)
         self._opening = threading.Lock()
         self._open: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
+        self._over = False
 
     def begin(self) -> None:
         """Starts the nursery, so that the first look need not wait for its imports."""
@@ -83,7 +85,10 @@ class Readers:
         return checked_preview(found, Path(path).name)
 
     def opened(self, path: str | Path, **options: Any) -> "Opened":
-        """The file, opened in a reader that is kept while somebody asks on; the last few are."""
+        """The file, opened in a reader that is kept while somebody asks on.
+
+        The last few of each person are; one that is at work is never ended for others.
+        """
         path = Path(path)
         key = (str(path), _stamp(path), json.dumps(options, sort_keys=True))
         with self._opening:
@@ -91,31 +96,53 @@ class Readers:
             found = self._open.get(key)
             if found is None or found.is_gone:
                 found = self._open[key] = self._opened(path, options)
-                while len(self._open) > _KEPT_OPEN:
-                    self._open.popitem(last=False)[1].close()
             self._open.move_to_end(key)
+            found.hand_out()
+            self._let_go()
         return found
 
     def close(self) -> None:
         """Ends all readers."""
         with self._opening:
+            self._over = True
             for opened in self._open.values():
                 opened.close()
             self._open.clear()
         self._nursery.close()
 
     def _let_go(self) -> None:
-        for key, opened in list(self._open.items()):
-            if time.monotonic() - opened.asked > _IDLE_SECONDS:
-                opened.close()
+        """Ends those that were not asked for long, and the oldest where there are too many."""
+        each: Counter[str] = Counter()
+        for number, (key, opened) in enumerate(reversed(list(self._open.items()))):
+            each[opened.person] += 1
+            idle = time.monotonic() - opened.asked > _IDLE_SECONDS
+            if idle or number >= _KEPT_OPEN or each[opened.person] > _KEPT_EACH:
+                opened.let_go()
             if opened.is_gone:
                 del self._open[key]
+
+    def _tidy(self) -> None:
+        with self._opening:
+            self._let_go()
 
     def _opened(self, path: Path, options: dict[str, Any]) -> Opened:
         def born(file: Path, scratch: str) -> Reader:
             return Reader.born(self._nursery, file, scratch, patient=False)
 
-        return Opened(path, options, born=born, folder=self._folder, turns=self._openings)
+        def again() -> Opened:
+            if self._over:
+                raise LetGoError(f"{path.name} was closed.", fix="Ask again.")
+            return self.opened(path, **options)
+
+        return Opened(
+            path,
+            options,
+            born=born,
+            folder=self._folder,
+            turns=self._openings,
+            again=again,
+            answered=self._tidy,
+        )
 
     def _folder(self) -> str:
         """A new folder for one reader."""

@@ -41,6 +41,11 @@ def _cells(self):
     return {"names": []}, {"values": np.zeros(7, np.float32)}
 
 
+def _column(self, name: str, most: int):
+    time.sleep(float(name))
+    return {"names": [name]}, {}
+
+
 CONNECTION: list = []
 _serve = questions.serve
 
@@ -52,6 +57,7 @@ def _told(connection, told):
 
 if __name__ == "__main__":
     questions.Reader.ask_inspect, questions.Reader.ask_cells = _inspect, _cells
+    questions.Reader.ask_column = _column
     questions.Reader.ask_open = lambda self, path, options: ({"n_cells": 3}, {})
     questions.serve = _told
     nursery.main()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diffbio_engine.apart import Readers, Stop, StoppedError, clear_left_behind, limits_for
-from diffbio_engine.apart.opened import _whose
+from diffbio_engine.apart.opened import LetGoError, Opened, whose
 from diffbio_engine.apart.turns import Turns
 from diffbio_engine.errors import DataError, RunError
 
@@ -153,8 +153,95 @@ def test_who_asks_much_waits_for_themselves():
 
 def test_files_of_one_person_that_colour_maps_share_the_persons_turns():
     data = Path("/data/owners/eve-1/datasets")
-    assert _whose(data / "a/x.h5ad") == _whose(data / "b/y.h5ad") == "eve-1"
-    assert _whose(Path("/data/shared/x.h5ad")) == "/data/shared/x.h5ad"
+    assert whose(data / "a/x.h5ad") == whose(data / "b/y.h5ad") == "eve-1"
+    assert whose(Path("/data/shared/x.h5ad")) == "/data/shared/x.h5ad"
+
+
+def test_many_files_asked_at_once_are_all_answered_and_few_stay_open(tmp_path):
+    readers = Readers(command=ODD, scratch=tmp_path / "scratch", most=3)
+    mine, said = tmp_path / "owners/eve", []
+    mine.mkdir(parents=True)
+
+    def ask(number):
+        (mine / f"{number}.h5ad").write_bytes(b"x" * 100)
+        said.append(readers.opened(mine / f"{number}.h5ad").ask("column", name="0.2", most=1)[0])
+
+    try:
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+        assert said == [{"names": ["0.2"]}] * 8
+        assert len(readers._open) == 4 == len(list(readers.scratch.iterdir()))
+        kept = next(iter(readers._open.values()))
+        kept.close()  # between being handed out and being asked
+        assert kept.ask("column", name="0", most=1)[0] == {"names": ["0"]}
+    finally:
+        readers.close()
+    assert list(readers.scratch.iterdir()) == []
+    with pytest.raises(LetGoError):
+        kept.ask("column", name="0", most=1)
+
+
+def test_a_reader_at_work_is_not_ended_however_long_it_takes(readers, file):
+    opened = readers.opened(file("busy.h5ad"))
+    opened.ask("column", name="0", most=1)
+    thread = threading.Thread(
+        target=opened.ask, args=("column",), kwargs={"name": "0.4", "most": 1}
+    )
+    thread.start()
+    time.sleep(0.1)
+    opened.asked -= 10_000
+    assert not opened.let_go()
+    readers._tidy()
+    thread.join(timeout=5)
+    assert not opened.is_gone and opened.let_go() and opened.is_gone
+
+
+class Born:
+    """A process that is not asked."""
+
+    ended = 0
+
+    def end(self):
+        Born.ended += 1
+
+
+def test_a_reader_closed_before_its_turn_or_during_its_birth_leaves_nothing(tmp_path):
+    made, scratch = [], tmp_path / "reader"
+
+    def born(path, folder):
+        made.append(path)
+        opened.close()
+        return Born()
+
+    def folder():
+        scratch.mkdir()
+        return str(scratch)
+
+    turns = Turns(most=2, per_person=1)
+    path = tmp_path / "x.h5ad"
+    opened = Opened(path, {}, born=born, folder=folder, turns=turns)
+    with pytest.raises(LetGoError):
+        opened.ask("cells")
+    assert made == [path] and Born.ended >= 1 and not scratch.exists()
+    opened = Opened(path, {}, born=born, folder=folder, turns=turns)
+    caught = []
+
+    def ask():
+        try:
+            opened.ask("cells")
+        except LetGoError as error:
+            caught.append(error)
+
+    with turns.turn(opened.person):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        time.sleep(0.1)
+        opened.close()
+    thread.join(timeout=5)
+    assert len(caught) == 1 and len(made) == 1 and not scratch.exists()
 
 
 def test_what_readers_of_a_server_that_is_gone_left_behind_is_removed(tmp_path):
