@@ -58,8 +58,12 @@ def _rest_of_file(dataset: Dataset, file: h5py.File, notes: list[str]) -> None:
             group = file.get(part)
             if group is None or not isinstance(found, h5py.Group):
                 continue
+            kept = dataset.kept.get("raw" if part.startswith("raw/") else "var")
             for key in found:
-                if encoding(found[key]) in ("csr_matrix", "csc_matrix"):
+                if kept is not None and "var" in part:
+                    value, _ = read_what_can_be_read(found[key])
+                    _try(group, key, _of_features(value, kept, both=part == "varp"), notes)
+                elif encoding(found[key]) in ("csr_matrix", "csc_matrix"):
                     _copy_sparse(found[key], group, key)
                 else:
                     value, _ = read_what_can_be_read(found[key])
@@ -70,6 +74,12 @@ def _rest_of_file(dataset: Dataset, file: h5py.File, notes: list[str]) -> None:
             for name in _lost(source, file)
             if f"{name} could not" not in told
         ]
+
+
+def _of_features(value: Any, kept: np.ndarray, *, both: bool) -> Any:
+    """What is known of the features that are kept, or of the pairs of them."""
+    some = value.iloc[kept] if hasattr(value, "iloc") else value[kept]
+    return some[:, kept] if both else some
 
 
 # Where older versions of anndata kept what has a place of its own today.

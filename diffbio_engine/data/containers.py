@@ -74,8 +74,8 @@ def open_file(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset
         if kind == "loom":
             return open_loom(path)
         if kind == "h5mu":
-            return open_h5mu(path, with_uns=with_uns)
-        return open_h5ad(path, with_uns=with_uns)
+            return open_h5mu(path, reading, with_uns=with_uns)
+        return open_h5ad(path, reading, with_uns=with_uns)
     if is_workbook(path):
         return open_workbook(path, reading)
     if suffix in _TABLES:
@@ -112,7 +112,7 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
     if stores:
         if len(stores) > 1:
             raise _several(name, [str(s.relative_to(folder)) for s in stores])
-        return open_zarr(stores[0], name, with_uns=with_uns)
+        return open_zarr(stores[0], reading, name, with_uns=with_uns)
     files = data_files(folder)
     if any(is_mtx(f) for f in files) or any(is_names_of_mtx(f) for f in files):
         return open_mtx(folder, reading, name)

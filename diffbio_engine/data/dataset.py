@@ -54,6 +54,8 @@ class Dataset:
         path: The file, if it came from one.
         choices: How the file was read where there was a choice.
         samples: Name and number of cells of each sample that was joined, in order.
+        kept: Which features of the file are the genes here, where some were left out: of ``"var"``
+            and of ``"raw"``.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class Dataset:
         path: Path | None = None,
         choices: tuple[Choice, ...] = (),
         samples: tuple[tuple[str, int], ...] = (),
+        kept: Mapping[str, np.ndarray] | None = None,
     ):
         self.name, self.kind, self.path = name, kind, path
-        self.choices, self.samples = choices, samples
+        self.choices, self.samples, self.kept = choices, samples, dict(kept or {})
         self.warnings = list(warnings)
         self._matrices, self.uns, self.rest = dict(matrices), uns or {}, rest or {}
         self.obsm = obsm if obsm is not None else Lazily({}, lambda key: np.empty(0))

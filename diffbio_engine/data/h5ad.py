@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset, Lazily
+from diffbio_engine.data.feature_kinds import kept_features, kept_of_raw
 from diffbio_engine.data.hdf5_check import open_hdf5
 from diffbio_engine.data.hdf5_elements import (
     encoding,
@@ -17,6 +18,7 @@ from diffbio_engine.data.hdf5_elements import (
     read_what_can_be_read,
 )
 from diffbio_engine.data.matrices import Matrix, OnDisk
+from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
 
@@ -25,8 +27,8 @@ def is_h5ad(file: h5py.File) -> bool:
     return "obs" in file or "var" in file or encoding(file) == "anndata"
 
 
-def open_h5ad(path: Path, *, with_uns: bool = True, inside: str = "") -> Dataset:
-    """Tables are read, matrices are left on disk until somebody asks.
+def open_h5ad(path: Path, reading: Reading, *, with_uns: bool = True, inside: str = "") -> Dataset:
+    """Tables are read, matrices are left on disk until somebody asks; genes only unless asked.
 
     Args:
         inside: The group that is laid out like an h5ad, where it is not the whole file.
@@ -60,10 +62,21 @@ def open_h5ad(path: Path, *, with_uns: bool = True, inside: str = "") -> Dataset
                 )
         shapes = _obsm_shapes(file)
         found = _matrix_places(file)
+    features, left, choices = kept_features(var, reading.features)
+    warnings += left
+    kept = {"var": features} if len(features) < len(var) else {}
+    if kept and raw_var is not None:
+        of_raw = kept_of_raw(raw_var, var, features)
+        kept |= {"raw": of_raw} if len(of_raw) < len(raw_var) else {}
     matrices: dict[str, Matrix] = {}
     for place, within in found.items():
         try:
             matrix = OnDisk(path, f"{inside}/{within}" if inside else within)
+            of_raw_genes = place == "raw/X" and raw_var is not None
+            some = kept.get("raw" if of_raw_genes else "var")
+            table = raw_var if of_raw_genes and raw_var is not None else var
+            if some is not None and matrix.shape[1] == len(table):
+                matrix = matrix.of_genes(some)
             # A file with embeddings only may keep a matrix without genes; there is nothing in it.
             if matrix.shape[1]:
                 matrices[place] = matrix
@@ -75,13 +88,15 @@ def open_h5ad(path: Path, *, with_uns: bool = True, inside: str = "") -> Dataset
         name=path.name,
         kind="h5mu" if inside else "h5ad",
         obs=obs,
-        var=var,
+        var=var.iloc[kept["var"]] if "var" in kept else var,
         matrices=matrices,
-        raw_var=raw_var,
+        raw_var=raw_var.iloc[kept["raw"]] if raw_var is not None and "raw" in kept else raw_var,
         obsm=Lazily(shapes, lambda key: _read_obsm(path, key, inside)),
         uns=uns,
         warnings=tuple(warnings),
         path=path,
+        choices=choices,
+        kept=kept,
     )
 
 

@@ -7,6 +7,7 @@ import h5py
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.h5ad import open_h5ad
 from diffbio_engine.data.hdf5_check import open_hdf5
+from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
 _RNA = ("rna", "gex", "gene expression", "gene_expression", "transcriptome", "mrna", "expression")
@@ -17,7 +18,7 @@ def is_h5mu(file: h5py.File) -> bool:
     return isinstance(file.get("mod"), h5py.Group) and len(file["mod"]) > 0
 
 
-def open_h5mu(path: Path, *, with_uns: bool = True) -> Dataset:
+def open_h5mu(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset:
     """The RNA of a multimodal file; the other modalities are left out, and said."""
     with open_hdf5(path) as file:
         found = [str(m) for m in file["mod"] if isinstance(file["mod"][m], h5py.Group)]
@@ -30,7 +31,7 @@ def open_h5mu(path: Path, *, with_uns: bool = True) -> Dataset:
             "mdata['name'].write_h5ad('rna.h5ad').",
         )
     taken = (rna or found)[0]
-    dataset = open_h5ad(path, with_uns=with_uns, inside=f"mod/{taken}")
+    dataset = open_h5ad(path, reading, with_uns=with_uns, inside=f"mod/{taken}")
     others = [m for m in found if m != taken]
     left = f"; {', '.join(others)} left out" if others else ""
     dataset.warnings.insert(0, f"The modality {taken} is used{left}.")

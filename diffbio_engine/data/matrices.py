@@ -110,8 +110,12 @@ class OnDisk:
             raise _unreadable(self.path, self.place, error) from None
 
     def genes_block(self, start: int, stop: int) -> sp.csr_matrix:
-        """All cells of some genes, for CSC only."""
-        return self._lines(self._item(), start, stop, self.shape[0], sp.csc_matrix).tocsr()
+        """All cells of some genes, for CSC only; without those that are left out."""
+        found = self._lines(self._item(), start, stop, self.shape[0], sp.csc_matrix).tocsr()
+        if self._columns is None:
+            return found
+        kept = self._columns[(self._columns >= start) & (self._columns < stop)]
+        return found[:, kept - start]
 
     def _lines(self, item: h5py.Group, start: int, stop: int, width: int, make: Any) -> Any:
         first, last = int(self._indptr[start]), int(self._indptr[stop])

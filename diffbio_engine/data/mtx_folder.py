@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.feature_kinds import kept_features
 from diffbio_engine.data.folders import Block, data_files, find_blocks, is_mtx
 from diffbio_engine.data.in_memory import Sample, Unread
 from diffbio_engine.data.joining import join_samples
@@ -14,7 +15,6 @@ from diffbio_engine.data.mtx import load_mtx, sample_mtx
 from diffbio_engine.data.names_beside import cell_table, gene_table, is_list, role_of
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Choice, Reading
-from diffbio_engine.data.tenx import kept_features
 from diffbio_engine.errors import DataError, did_you_mean
 
 # The matrix itself, where a folder has layers only: the likeliest counts come first.

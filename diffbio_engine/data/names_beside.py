@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import gene_name_style
+from diffbio_engine.data.feature_kinds import kinds_of_features
 from diffbio_engine.data.mtx import AGAIN, cut_off
 from diffbio_engine.data.packed_text import BROKEN, bare_name, open_text
 from diffbio_engine.errors import DataError
@@ -131,7 +132,10 @@ def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:
     columns: dict[str, object] = {"gene_ids": ids.to_numpy(dtype=object)}
     kinds = named.get("feature_types", named.get("column_2"))
     if kinds is not None and (kinds.str.strip() != "").all():
-        columns["feature_types"] = kinds.to_numpy(dtype=object)
+        # A third column of another meaning (a biotype, a chromosome) is kept under no such name.
+        told = kinds_of_features(pd.DataFrame({"feature_types": kinds})) is not None
+        column = "feature_types" if told or "feature_types" in named else "column_3"
+        columns[column] = kinds.to_numpy(dtype=object)
     if "genome" in named:
         columns["genome"] = named["genome"].to_numpy(dtype=object)
     return pd.DataFrame(columns, index=pd.Index(names.to_numpy(dtype=object), dtype=object))

@@ -10,13 +10,13 @@ from typing import Any
 from diffbio_engine.data.archives import unpack
 from diffbio_engine.data.containers import is_zip, open_file, open_folder, refuse_other_kinds
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.feature_kinds import GENES
 from diffbio_engine.data.folders import is_mtx
 from diffbio_engine.data.mtx_folder import folder_of_mtx, is_names_of_mtx, open_mtx
 from diffbio_engine.data.preview import Preview, preview_of
 from diffbio_engine.data.reading import ALL_FEATURES, Reading
 from diffbio_engine.data.suggestions import suggest
 from diffbio_engine.data.tars import is_tar, unpack_tar
-from diffbio_engine.data.tenx import GENES
 from diffbio_engine.data.workbooks import is_workbook
 from diffbio_engine.errors import DataError
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.feature_kinds import kept_features
 from diffbio_engine.data.hdf5_check import open_hdf5
 from diffbio_engine.data.hdf5_elements import read_dataset
 from diffbio_engine.data.matrices import Matrix, OnDisk
@@ -15,7 +16,6 @@ from diffbio_engine.data.reading import ALL_FEATURES, Choice, Reading
 from diffbio_engine.data.tenx_shapes import check_tenx_shapes
 from diffbio_engine.errors import DataError, did_you_mean
 
-GENES = "Gene Expression"
 _AGAIN = "Copy the file again."
 
 
@@ -108,41 +108,6 @@ def _tenx_var(group: h5py.Group) -> pd.DataFrame:
     table = {k: read_dataset(v) for k, v in {"gene_ids": ids, **columns}.items()}
     index = pd.Index([str(n) for n in np.atleast_1d(read_dataset(names))], dtype=object)
     return pd.DataFrame(table, index=index)
-
-
-def kept_features(
-    var: pd.DataFrame, wanted: str
-) -> tuple[np.ndarray, list[str], tuple[Choice, ...]]:
-    """Which features are kept: genes, unless a person says otherwise; and what is said of it.
-
-    Args:
-        wanted: A kind of features, ``"all"``, or empty: genes, or the largest kind without any.
-    """
-    every = np.arange(len(var))
-    if "feature_types" not in var or not len(var):
-        return every, [], ()
-    counts = var["feature_types"].astype(str).value_counts()
-    kinds = [str(k) for k in counts.index]
-    if wanted and wanted != ALL_FEATURES and wanted not in kinds:
-        raise DataError(
-            f"There are no features of type '{wanted}'; there are "
-            f"{', '.join(f'{n:,} {k}' for k, n in counts.items())}.",
-            fix=did_you_mean(wanted, kinds) or "Choose one of these types.",
-            where="features",
-        )
-    if len(kinds) == 1:
-        return every, [], ()
-    taken = wanted or (GENES if GENES in kinds else kinds[0])
-    possible = tuple((k, f"{k} ({counts[k]:,})") for k in kinds)
-    why = "" if wanted else "genes" if taken == GENES else "the largest kind; there are no genes"
-    choice = Choice(
-        "features", "Kind of features", taken,
-        (*possible, (ALL_FEATURES, f"all of them ({len(var):,})")), why,
-    )  # fmt: skip
-    if taken == ALL_FEATURES:
-        return every, [], (choice,)
-    said = [f"{n:,} features of type {k} were left out." for k, n in counts.items() if k != taken]
-    return np.flatnonzero(var["feature_types"].astype(str) == taken), said, (choice,)
 
 
 def _kept_genomes(

@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.feature_kinds import kept_features, kept_of_raw
 from diffbio_engine.data.memory import refuse_if_too_big
+from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
 _MARKS = (".zgroup", "zarr.json")
@@ -28,7 +32,7 @@ def find_zarr(folder: Path) -> list[Path]:
     return [p for p in found if not any(q != p and p.is_relative_to(q) for q in found)]
 
 
-def open_zarr(store: Path, name: str, *, with_uns: bool = True) -> Dataset:
+def open_zarr(store: Path, reading: Reading, name: str, *, with_uns: bool = True) -> Dataset:
     """All of a store, in memory, once its words have been looked at: nothing is unpickled."""
     n_bytes = _check(store, name)
     refuse_if_too_big(2 * n_bytes, name)
@@ -44,11 +48,26 @@ def open_zarr(store: Path, name: str, *, with_uns: bool = True) -> Dataset:
             f"({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}).",
             fix="Write it again with adata.write_zarr(), or as an h5ad with adata.write_h5ad().",
         ) from None
+    kept, left, choices = kept_features(adata.var, reading.features)
+    if len(kept) < adata.n_vars:
+        adata = _of_features(adata, kept)
     dataset = Dataset.from_anndata(adata, name)
-    dataset.kind, dataset.path = "zarr", store
+    dataset.kind, dataset.path, dataset.choices = "zarr", store, choices
+    dataset.warnings += left
     if not with_uns:
         dataset.uns = {}
     return dataset
+
+
+def _of_features(adata: Any, kept: np.ndarray) -> Any:
+    """The same cells with some of the features, in ``raw`` too."""
+    some = adata[:, kept].copy()
+    if adata.raw is not None:
+        from anndata import AnnData
+
+        of_raw = kept_of_raw(adata.raw.var, adata.var, kept)
+        some.raw = AnnData(adata.raw.X[:, of_raw], obs=adata.obs, var=adata.raw.var.iloc[of_raw])
+    return some
 
 
 def _check(store: Path, name: str) -> int:

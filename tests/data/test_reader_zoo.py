@@ -120,7 +120,7 @@ def test_what_a_matrix_holds_is_said(matrix, holds):
 def test_tenx_h5_of_both_versions_opens_with_genes_only(tmp_path):
     dataset = read(zoo.tenx_v3(tmp_path / "v3.h5"))
     np.testing.assert_array_equal(dataset.matrix("X").toarray(), zoo.COUNTS[:, :10])
-    assert dataset.warnings == ["2 features of type Antibody Capture were left out."]
+    assert dataset.warnings == ["2 of 12 features are of type Antibody Capture and were left out."]
     assert list(dataset.var["gene_ids"])[:1] == ["ENSG00000000000"]
     everything = read(tmp_path / "v3.h5", features=None)
     np.testing.assert_array_equal(everything.matrix("X", backed=True).rows([3, 1]).toarray(),
