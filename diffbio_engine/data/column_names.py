@@ -25,7 +25,24 @@ _TYPES = (
 _OTHER_TYPES = {
     "tissue", "suspension", "sample", "library", "assay", "tumor", "tumour", "disease", "donor",
     "batch", "patient", "data", "file", "sequencing", "chemistry", "gene", "term", "ontology",
+    # Of droplets, and how they were told apart:
+    "demux", "demultiplexing", "demuxlet", "freemuxlet", "souporcell", "vireo", "hash", "hashing",
+    "hashtag", "hto", "htos", "doublet", "doublets", "dbl", "singlet", "multiplet", "scrublet",
+    "droplet", "dropout", "empty", "qc", "quality", "filter", "outlier", "phase", "cycle",
+    # Of people and animals, and what was done to them:
+    "sex", "gender", "age", "ethnicity", "race", "ancestry", "diet", "bmi", "smoking", "blood",
+    "treatment", "treated", "drug", "dose", "stim", "stimulation", "condition", "genotype",
+    "phenotype", "diagnosis", "infection", "perturbation", "guide", "sgrna", "grna", "strain",
+    "species", "organism", "organ", "vaccine", "time", "timepoint", "day", "stage", "site",
 }  # fmt: skip
+# Values that say whether a droplet holds one cell, or whether something holds.
+_NO_TYPE_VALUES = {
+    "singlet", "singlets", "doublet", "doublets", "multiplet", "multiplets", "negative", "empty",
+    "ambiguous", "true", "false", "yes", "no", "pass", "passed", "fail", "failed", "keep", "remove",
+    "male", "female", "sng", "dbl", "amb",
+}  # fmt: skip
+_NOT_KNOWN = {"", "nan", "na", "none", "unknown", "unassigned", "undetermined", "other"}
+_OF_CELLS = ("cell type", "celltype", "cell types", "celltypes")
 _CLUSTERINGS = {"cluster", "clusters", "louvain", "leiden", "res", "snn"}
 _MEASURES = {
     "score", "scores", "prob", "probability", "confidence", "certainty", "uncertainty", "color",
@@ -113,6 +130,8 @@ def called_labels(columns: Iterable[Column]) -> list[str]:
         words = words_of(column.name)
         if not words or head_of(column.name) in _BATCHES or set(words) & _MEASURES:
             return None
+        if _no_types(column.values):
+            return None
         others = set(words) & _OTHER_TYPES
         place = _place(column.name, _TYPES)
         return None if place is None else place + (500 if others else 0)
@@ -122,9 +141,15 @@ def called_labels(columns: Iterable[Column]) -> list[str]:
         name: r
         for name, r in ranks.items()
         # A type of something else counts only where it is said to be of cells.
-        if r is not None and (r < 500 or holds_phrase(name, "cell type"))
+        if r is not None and (r < 500 or any(holds_phrase(name, said) for said in _OF_CELLS))
     }
     return sorted(found, key=lambda name: found[name])
+
+
+def _no_types(values: Sequence[str]) -> bool:
+    """Whether values tell singlets from doublets, yes from no, and name no types of cells."""
+    said = [v.strip().lower() for v in values if v.strip().lower() not in _NOT_KNOWN]
+    return bool(said) and all(set(words_of(v)) & _NO_TYPE_VALUES for v in said)
 
 
 def called_times(columns: Iterable[Column]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a study asks about, a condition or a time, is never corrected away in silence."""
+"""What a study asks about is never corrected away in silence, and not all labels are types."""
 
 import anndata
 import numpy as np
@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from diffbio_engine.data import Dataset
-from diffbio_engine.data.preview import preview_of
+from diffbio_engine.data.column_names import called_labels
+from diffbio_engine.data.preview import ColumnPreview, preview_of
 from diffbio_engine.data.suggestions import suggest
 from diffbio_engine.data.times_as_names import named_by_time
 
@@ -56,3 +57,27 @@ def test_samples_that_are_named_by_times_are_no_batches():
     ):  # fmt: skip
         assert not named_by_time("sample", values), values
     assert not named_by_time("donor_id", ["D1", "D2", "D5"])
+
+
+def named(name, *values):
+    return [ColumnPreview(name, "categorical", len(values), 0, (), values)]
+
+
+def test_what_is_known_of_droplets_or_people_are_no_types_of_cells():
+    for name in (
+        "demux_type", "doublet_label", "hashing_label", "HTO_type", "dropout_labels", "diet_type",
+        "blood_type", "treatment_label", "sex_label", "age_label", "ethnicity.labels", "qc_label",
+        "scrublet_label", "condition_label", "time_label", "organ_type",
+    ):  # fmt: skip
+        assert called_labels(named(name, "a", "b", "c")) == [], name
+    for values in (
+        ("singlet", "doublet", "unassigned"), ("Singlet", "Doublet", "Negative"), ("True", "False"),
+        ("pass", "fail"), ("female", "male"), ("SNG", "DBL", "AMB"),
+    ):  # fmt: skip
+        assert called_labels(named("label", *values)) == [], values
+    for name in (
+        "cell_type", "labels", "blood_celltype", "bulk_labels", "seurat_annotations", "leiden",
+        "louvain", "majorType", "predicted.celltype.l2", "cell_type_stage", "known_type",
+    ):  # fmt: skip
+        assert called_labels(named(name, "T", "B", "unassigned")) == [name], name
+    assert called_labels(named("cell_type", "T cell", "Doublet", "Negative")) == ["cell_type"]
