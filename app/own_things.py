@@ -11,7 +11,10 @@ _BUSY = ("queued", "starting", "running", "paused", "stopping")
 
 
 def own_datasets(session: Session) -> list[dict[str, Any]]:
-    """The person's data sets, newest first; those that cannot be read can still be deleted."""
+    """The person's data sets, newest first; what did not arrive whole or cannot be read is last.
+
+    Of these the person can only get rid.
+    """
     store, owner = session.store, session.owner
     mine = [
         {"id": d.id, "name": d.name, "size": d.size, "added": d.added, "ours": d.uploaded}
@@ -22,7 +25,12 @@ def own_datasets(session: Session) -> list[dict[str, Any]]:
          "ours": True, "damaged": True}
         for found in store.damaged_datasets(owner)
     ]  # fmt: skip
-    return mine + damaged
+    unfinished = [
+        {"id": d.id, "name": d.name, "size": size_of(d.partial_path), "added": d.added,
+         "ours": True, "unfinished": True}
+        for d in store.unfinished(owner)
+    ]  # fmt: skip
+    return mine + unfinished + damaged
 
 
 def room_used(session: Session) -> dict[str, str]:

@@ -24,6 +24,9 @@ from diffbio_engine.runs.durable_files import in_words
 _MOST_TABS = 10_000
 _MOST_PARTS = 2_000
 _MOST_BYTES_SAID = 1 << 20
+_MOST_UNFINISHED = 20
+# Room is held for an upload while something of it comes.
+_PROMISED_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,13 @@ class Upload:
             return max(self.what.needed - self.partial.stat().st_size, 0)
         return 0
 
+    @property
+    def is_promised(self) -> bool:
+        """Whether room is held for it: something of it came in the last ten minutes."""
+        with suppress(OSError):
+            return time.time() - self.partial.stat().st_mtime < _PROMISED_SECONDS
+        return False
+
 
 class Desk:
     """What one tab may upload, and for whom."""
@@ -145,9 +155,20 @@ class Desk:
 
     def begin(self, what: Announced) -> Upload:
         """A place for an upload; an unfinished one of the very same file is carried on."""
-        for upload in self.uploads.values():
-            if what.likeness and upload.what == what and upload.partial.exists():
+        for upload in list(self.uploads.values()):
+            if not upload.partial.exists():
+                self.forget(upload)
+            elif what.likeness and upload.what == what:
+                if not upload.is_promised:
+                    self.room.require(self.owner, upload.missing, what.name, self.promised())
+                    with in_words(upload.partial):
+                        os.utime(upload.partial)
                 return upload
+        if (n := len(self.store.unfinished(self.owner))) >= _MOST_UNFINISHED:
+            raise DataError(
+                f"{n} uploads of yours are unfinished; at most {_MOST_UNFINISHED} may be.",
+                fix="Delete some under Your data sets, or drop their files again to carry them on.",
+            )
         self.room.require(self.owner, what.needed, what.name, self.promised())
         dataset = self.store.new_upload(self.owner, what.name)
         folder = dataset.partial_path.parent
@@ -208,10 +229,10 @@ class Desks:
             self._desks.pop(token, None)
 
     def promised(self) -> int:
-        """Bytes of all uploads that were announced and have not arrived yet."""
+        """Bytes that are yet to arrive of all uploads that something came of lately."""
         with self._lock:
             every = [u for uploads in self._uploads.values() for u in list(uploads.values())]
-        return sum(u.missing for u in every)
+        return sum(u.missing for u in every if u.is_promised)
 
     def get(self, token: str) -> Desk | None:
         """The desk of a token."""

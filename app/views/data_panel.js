@@ -174,10 +174,11 @@ export function render({ model }) {
     find(".recent").replaceChildren(...model.recent.map((d) => {
       const line = make("div", "own")
       const item = d.damaged ? row(ICON.file, d.name, "damaged", () => {})
+        : d.unfinished ? row(ICON.file, d.name, `unfinished, ${size(d.size)} arrived`, () => {})
         : row(ICON.file, d.name, `${size(d.size)} · ${day(d.added)}`, () => model.send_msg({ do: "look", id: d.id }))
       item.classList.toggle("on", d.id === model.preview.id)
       const bin = make("button", "bin", d.ours ? "Delete" : "Remove")
-      bin.title = d.ours ? "Deletes the file for good. Runs that used it keep their maps and results." : "Takes it off your list; the file on the server stays."
+      bin.title = d.unfinished ? "Deletes what has arrived. To carry the upload on, drop the same file again." : d.ours ? "Deletes the file for good. Runs that used it keep their maps and results." : "Takes it off your list; the file on the server stays."
       bin.onclick = () => surely(bin, { do: "delete", id: d.id })
       line.append(item, bin)
       return line

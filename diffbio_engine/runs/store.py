@@ -191,6 +191,13 @@ class Store:
         with in_words(folder):
             shutil.rmtree(folder)
 
+    def unfinished(self, owner: str) -> list[Dataset]:
+        """Uploads of which something is there, but not all; newest first."""
+        found = [entry_in(folder) for folder in (self._owner(owner) / "datasets").glob("*")]
+        begun = [d for d in found if d and d.uploaded and not _exists(d.path)]
+        there = [d for d in begun if _exists(d.partial_path)]
+        return sorted(there, key=lambda dataset: dataset.added, reverse=True)
+
     def damaged_datasets(self, owner: str) -> list[str]:
         """Ids of those whose ``dataset.json`` makes no sense; they can only be deleted."""
         folders = (self._owner(owner) / "datasets").glob("*")

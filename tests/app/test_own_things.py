@@ -48,6 +48,14 @@ def test_a_damaged_data_set_stands_in_the_list_and_can_be_deleted(session):
     assert delete_dataset(session, mine.id) == "Deleted." and own_datasets(session) == []
 
 
+def test_an_unfinished_upload_stands_in_the_list_and_can_be_deleted(session):
+    upload = session.store.new_upload("ada", "half.h5ad")
+    upload.partial_path.write_bytes(b"x" * 100_000)
+    (entry,) = own_datasets(session)
+    assert entry["unfinished"] and entry["name"] == "half.h5ad" and entry["size"] >= 100_000
+    assert delete_dataset(session, upload.id) == "Deleted." and own_datasets(session) == []
+
+
 def test_what_a_run_still_reads_is_not_deleted_and_the_run_is_named(session):
     mine = uploaded(session)
     run = {"title": "PBMC", "pipeline": {}, "dataset": {"path": str(mine.path)}}

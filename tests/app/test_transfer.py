@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import zipfile
 
@@ -14,8 +15,9 @@ from tornado.web import Application
 from app import transfer
 from app.downloads import OFFERS, safe_name
 from app.transfer import ROUTES
-from app.uploads import DESKS
-from diffbio_engine.runs import Store
+from app.uploads import DESKS, announced
+from diffbio_engine.errors import DataError
+from diffbio_engine.runs import Room, Store
 
 
 @pytest.fixture
@@ -157,6 +159,33 @@ def test_a_file_larger_than_the_disk_is_refused_with_a_sentence_before_it_is_sen
     answer = talk(lambda ask: ask("uploads", "POST", desk, body=body))
     assert answer.code == 507 and "the disk of the server has" in begun(answer)["sentence"]
     assert store.datasets("ada") == []
+
+
+def test_an_upload_of_which_nothing_comes_holds_no_room_for_long(store, monkeypatch):
+    room = Room(store.data_dir, lambda owner: [])
+    monkeypatch.setattr(room, "free", lambda: 1000)
+    eve, ada = (DESKS.get(DESKS.open(who, store, room)) for who in ("eve", "ada"))
+    held = eve.begin(announced(said(size=900).encode()))
+    with pytest.raises(DataError, match="the disk of the server has"):
+        ada.begin(announced(said(size=500).encode()))
+    os.utime(held.partial, (1, 1))  # nothing came since
+    ada.begin(announced(said(size=500).encode()))
+    with pytest.raises(DataError, match="the disk of the server has"):
+        eve.begin(announced(said(size=900).encode()))  # it needs room anew
+    DESKS._uploads.clear()
+
+
+def test_twenty_unfinished_uploads_are_enough_for_one_person(store):
+    desk = DESKS.get(DESKS.open("ada", store))
+    for number in range(20):
+        desk.begin(announced(said(name=f"{number}.h5ad").encode()))
+    with pytest.raises(DataError, match=r"20 uploads of yours are unfinished"):
+        desk.begin(announced(said(name="more.h5ad").encode()))
+    again = desk.begin(announced(said(name="7.h5ad").encode()))
+    assert again.name == "7.h5ad"
+    desk.give_up(again)
+    assert desk.begin(announced(said(name="more.h5ad").encode())).name == "more.h5ad"
+    DESKS._uploads.clear()
 
 
 def test_a_disk_that_fills_up_leaves_nothing_half_written(store, monkeypatch, tmp_path):
