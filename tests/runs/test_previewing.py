@@ -19,8 +19,9 @@ from diffbio_engine.runs import EXIT_DONE, EXIT_ERROR, EXIT_TAKEN, RunFolder, Ru
 from diffbio_engine.runs.preview_folder import PreviewFolder
 from diffbio_engine.runs.previewing import preview
 from diffbio_engine.runs.previews import Previews
+from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.runs.worker import work
-from tests.command_line.small_run import cells, run_of, write_inputs
+from tests.command_line.small_run import cells, pipeline_document, run_of, write_inputs
 
 SHARES = "obsm/cluster_diffbio_prob"
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -116,6 +117,26 @@ def test_a_run_without_a_bundle_is_previewed_from_its_last_checkpoint(
         assert answer(folder, seq, wait_until)["step"] == 10
         shown = RunReader(run.path).snapshot()
         np.testing.assert_allclose(folder.drawn(seq).map, shown.map, atol=1e-5)
+
+
+def test_cells_that_were_placed_by_a_trained_pipeline_are_previewed_too(
+    trained, tmp_path, wait_until
+):
+    cells(n=90, seed=5)[:, ::-1].copy().write_h5ad(tmp_path / "new.h5ad")
+    dataset = {"path": str(tmp_path / "new.h5ad"), "name": "new.h5ad", "fields": {}}
+    spec = RunSpec(pipeline_document(), dataset, bundle=str(trained.bundle))
+    run = RunFolder.create(tmp_path / "run", spec.to_json())
+    assert work(run.path) == EXIT_DONE
+    folder = PreviewFolder(run)
+    seq = folder.ask({})
+    with previewing(run):
+        assert not answer(folder, seq, wait_until)["error"]
+        shown = RunReader(run.path).snapshot()
+        sure = shown.arrays["certainty"]
+        np.testing.assert_allclose(folder.drawn(seq).arrays["certainty"], sure, atol=1e-6)
+        seq = folder.ask({"cluster.temperature": 8.0})
+        assert answer(folder, seq, wait_until)["moved"]
+        assert folder.drawn(seq).arrays["certainty"].mean() < sure.mean() - 0.1
 
 
 def test_cells_that_are_not_those_of_the_run_are_refused_in_words(trained, tmp_path):
