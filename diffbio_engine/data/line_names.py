@@ -16,7 +16,7 @@ _GENES = re.compile(
     LOC\d+ | Zm\d{5}[a-z]{1,2}\d{6} | GRMZM\w+ | Solyc\d{2}g\d{6}(\.\d+)* | Glyma[.\d]\w+ |
     Potri\.\d{3}G\d+ | Traes\w+ | VIT_\w+ | HORVU\w+ | Sobic\.\w+ | Mp\dg\d{5} |
     si:[a-z]+\d*-\w+(\.\d+)? | zgc:\d+ | PF3D7_\d+ | PBANKA_\d+ | TGME49_\d+ | DDB_G\d+ |
-    Tb\d+\.\S+ | Rv\d{4}[cA-Z]? | b\d{4} | BSU_?\d{5} | [A-Z][A-Z0-9]{1,9}_(RS)?\d{4,7}[a-z]? |
+    Tb\d+\.\S+ | Rv\d{4}[cA-Z]? | BSU_?\d{5} |
     XLOC_\d+ | MSTRG\.\d+ | [NX][MR]_\d+(\.\d+)? | ERCC-\d{5} | gene[-_. ]?\d+ | c\d+orf\d+ |
     (GRCh38|GRCm39|GRCm38|hg19|hg38|mm10)_+\S+ | A[CLFP]\d{6}\.\d+ | CT[ABCD]-\d\S+ |
     RP\d+-\d+\S+ | LINC\d+ | MIR\d+\w* | SNOR[AD]\d+\w* | ACTB\d? | GAPDH | B2M |
@@ -30,6 +30,8 @@ _GENES = re.compile(
     )$""",
     re.IGNORECASE | re.VERBOSE,
 )
+# Locus tags (NCBI) are made like the names that people give to cells: HN26_0001.
+_LOCUS_TAGS = re.compile(r"^(b\d{4}|[A-Z][A-Z0-9]{1,9}_(RS)?\d{4,7}[a-z]?)$", re.IGNORECASE)
 _CELLS = re.compile(
     r"""^(
     (.*[_\-.:\#|])?[ACGTN]{10,}([_\-.:]\w+)* |
@@ -93,19 +95,35 @@ _NOT_COUNTED = re.compile(
     re.IGNORECASE,
 )
 _MOST = 5_000
+_NO_GENES = 0.2
 
 
-def gene_like(names: Sequence[str]) -> float:
-    """Share of the names that look like names of genes."""
+def gene_like(names: Sequence[str], *, tags: bool = False) -> float:
+    """Share of the names that look like names of genes.
+
+    Args:
+        tags: Whether locus tags count, which are made like many names of cells.
+    """
     some = _some(names)
-    return sum(bool(_GENES.match(n)) for n in some) / max(len(some), 1)
+    found = sum(bool(_GENES.match(n) or (tags and _LOCUS_TAGS.match(n))) for n in some)
+    return found / max(len(some), 1)
+
+
+def genes_on_sides(one: Sequence[str], other: Sequence[str]) -> tuple[float, float]:
+    """Share of names of genes on two sides; locus tags count where the other side has no genes."""
+    plain = gene_like(one), gene_like(other)
+    with_tags = gene_like(one, tags=True), gene_like(other, tags=True)
+    return (
+        with_tags[0] if plain[1] < _NO_GENES else plain[0],
+        with_tags[1] if plain[0] < _NO_GENES else plain[1],
+    )
 
 
 def cell_like(names: Sequence[str]) -> float:
     """Share of the names that look like cells: barcodes, wells, runs, or counted through."""
     some = _some(names)
     found = sum(bool(_CELLS.match(n)) for n in some) / max(len(some), 1)
-    if found < 0.5 and len(some) > 2 and gene_like(some) < 0.2:
+    if found < 0.5 and len(some) > 2 and gene_like(some, tags=True) < _NO_GENES:
         stems = [re.sub(r"\d+", "#", n) for n in some]
         same = max(stems.count(s) for s in set(stems[:50])) / len(stems)
         return max(found, 0.5) if same > 0.9 and len(set(some)) == len(some) else found

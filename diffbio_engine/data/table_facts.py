@@ -139,7 +139,7 @@ def _totals(
     share_zero = (values == 0).mean(axis=0)
     totals = values.sum(axis=0)
     last = int(np.argmax(totals))
-    odd = cell_like([names[of[last]]]) < 1 and gene_like([names[of[last]]]) < 1
+    odd = cell_like([names[of[last]]]) < 1 and gene_like([names[of[last]]], tags=True) < 1
     usual = np.mean([cell_like([names[j]]) for j in of[:200]]) > 0.9
     alone = totals[last] > 20 * np.median(totals)
     full = share_zero[last] < 0.01 < np.median(share_zero)

@@ -15,6 +15,7 @@ from diffbio_engine.data.line_names import (
     fact_of_cells,
     fact_of_genes,
     gene_like,
+    genes_on_sides,
     is_row_name_title,
     not_counted,
 )
@@ -26,6 +27,8 @@ _QUOTED = re.compile(r'^\s*"((?:[^"]|"")*)"')
 _SAMPLE_ROWS = 200
 # Names on the two sides must differ by this share before they decide.
 _CLEAR = 0.005
+# Names gainsay a title where so much more on the wrong side are names of genes, or of cells.
+_MORE_GENES, _MORE_CELLS = 0.15, 0.8
 # How much more the totals of genes spread than those of cells before that decides.
 _SPREAD = 1.5
 _ENOUGH = 8
@@ -201,22 +204,26 @@ def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, s
     rows = [r for i, r in enumerate(sketch.rows) if i not in sketch.word_rows]
     known = [c for c in columns if not (fact_of_cells(c) or fact_of_genes(c))] or columns
     listed = [r for r in rows if not (fact_of_cells(r) or fact_of_genes(r))] or rows
-    clear = gene_like(listed) - gene_like(known) + cell_like(known) - cell_like(listed)
+    genes_listed, genes_known = genes_on_sides(
+        listed if sketch.named_rows else [], known if sketch.text.header is not None else []
+    )
+    clear = genes_listed - genes_known + cell_like(known) - cell_like(listed)
     if not sketch.named_rows:
-        clear = -gene_like(known) + cell_like(known)
+        clear = -genes_known + cell_like(known)
     if sketch.text.header is None:
-        clear = gene_like(listed) - cell_like(listed) if sketch.named_rows else 0.0
+        clear = genes_listed - cell_like(listed) if sketch.named_rows else 0.0
+    told = corner_says(corner)
+    if told and not _names_gainsay(corner, listed, known):
+        way = GENES_IN_ROWS if told == "genes" else CELLS_IN_ROWS
+        return way, f"the names of the rows are titled '{corner}'"
     if clear > _CLEAR:
-        shown = listed[0] if gene_like(listed) > gene_like(known) else known[0]
+        shown = listed[0] if genes_listed > genes_known else known[0]
         side = "rows are named like genes" if shown == listed[0] else "columns are named like cells"
         return GENES_IN_ROWS, f"{side} ({shown}, ...)"
     if clear < -_CLEAR:
-        shown = known[0] if gene_like(known) > gene_like(listed) else listed[0]
+        shown = known[0] if genes_known > genes_listed else listed[0]
         side = "columns are named like genes" if shown == known[0] else "rows are named like cells"
         return CELLS_IN_ROWS, f"{side} ({shown}, ...)"
-    if told := corner_says(corner):
-        way = GENES_IN_ROWS if told == "genes" else CELLS_IN_ROWS
-        return way, f"the names of the rows are titled '{corner}'"
     all_columns = sketch.columns
     if any(not_counted(r) for r in rows) or sum(map(fact_of_genes, all_columns)) > sum(
         map(fact_of_cells, all_columns)
@@ -225,6 +232,19 @@ def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, s
     if any(map(fact_of_cells, all_columns)):
         return CELLS_IN_ROWS, "columns beside the counts tell of cells"
     return _by_spread(numbers, len(rows))
+
+
+def _names_gainsay(corner: str, listed: list[str], known: list[str]) -> bool:
+    """Whether the names say clearly that a title is not that of the rows.
+
+    Names of genes or barcodes on the wrong side tell; locus tags only where the title names
+    neither genes nor cells themselves ("sample").
+    """
+    genes, cells = (listed, known) if corner_says(corner) == "genes" else (known, listed)
+    wrong, right = gene_like(cells), gene_like(genes)
+    if corner_says(corner) == "cells" and not re.match(r"\W*(cell|barcode)", corner, re.I):
+        wrong, right = genes_on_sides(cells, genes)
+    return wrong > right + _MORE_GENES or cell_like(genes) > cell_like(cells) + _MORE_CELLS
 
 
 def _by_spread(numbers: np.ndarray, n_rows: int) -> tuple[str, str]:
