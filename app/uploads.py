@@ -25,6 +25,8 @@ _MOST_TABS = 10_000
 _MOST_PARTS = 2_000
 _MOST_BYTES_SAID = 1 << 20
 _MOST_UNFINISHED = 20
+# Of hidden files only these say something: what the arrays of a zarr store (version 2) are.
+_ZARR = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 # Room is held for an upload while something of it comes.
 _PROMISED_SECONDS = 600.0
 
@@ -37,8 +39,9 @@ class Announced:
         name: As the person knows it; never a path.
         size: Bytes of all parts.
         parts: Name and size of each file, where there are several.
-        likeness: Hash of when each was last changed and of its first and last bytes. Only what is
-            alike in all of this is the same file; empty if the browser did not say.
+        likeness: Hash of when each was last changed and of the first and last bytes of each (of
+            very many, of the first and last few). Only what is alike in all of this is the same
+            file; empty if the browser did not say.
     """
 
     name: str
@@ -82,7 +85,8 @@ def announced(body: bytes) -> Announced:
 
 def _safe_path(path: str) -> str:
     """The path of a part inside its folder: names without anything odd, none of which goes up."""
-    return "/".join(safe_name(name) for name in path.split("/")[-8:])
+    names = path.split("/")[-8:]
+    return "/".join(name if name in _ZARR else safe_name(name) for name in names)
 
 
 def _text(said: Any) -> str:

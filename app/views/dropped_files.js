@@ -1,12 +1,15 @@
 // What was dropped, as files with their paths; folders are walked through. Put before the views that take drops.
 const MOST_FILES = 2000
+// Of hidden files only these say something: what the arrays of a zarr store (version 2) are.
+const ZARR = [".zgroup", ".zarray", ".zattrs", ".zmetadata"]
+const hidden = (name) => name.startsWith(".") && !ZARR.includes(name)
 const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files")
 
 // The entries must be asked for before the drop has ended, the files of a folder may come later.
 async function dropped(transfer) {
   const found = [], problems = []
   const walk = async (entry, path) => {
-    if (found.length > MOST_FILES || entry.name.startsWith(".")) return
+    if (found.length > MOST_FILES || hidden(entry.name)) return
     try {
       if (entry.isFile) return found.push({ file: await new Promise((ok, no) => entry.file(ok, no)), path: path + entry.name })
       const reader = entry.createReader()

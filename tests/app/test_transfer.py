@@ -153,6 +153,13 @@ def test_three_files_that_belong_together_become_one_zip(store):
         assert archive.read("matrix.mtx") == b"mm" and archive.read("barcodes.tsv") == b"bbb"
 
 
+def test_the_hidden_files_of_a_zarr_store_keep_their_names_and_no_others():
+    names = [".zgroup", "X/.zarray", "obs/.zattrs", ".zmetadata", "X/0.0", ".profile", "../.zgroup"]
+    body = said(name="s", size=len(names), parts=[[name, 1] for name in names])
+    kept = [name for name, _ in announced(body.encode()).parts]
+    assert kept == [*names[:5], "profile", "file/.zgroup"]
+
+
 def test_a_file_larger_than_the_disk_is_refused_with_a_sentence_before_it_is_sent(store):
     desk = DESKS.open("ada", store)
     body = f'{{"name": "a.h5ad", "size": {1 << 60}}}'

@@ -1,5 +1,6 @@
 """Files that are dropped on the page, by real drag events of the browser."""
 
+import anndata
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -106,6 +107,18 @@ def test_a_folder_or_several_files_dropped_on_the_canvas_arrive_whole(
     hand.drop(ROOM["header"], [tables / "first.csv", tables / "second.csv"])
     eventually(lambda: arrived() == before + 3)
     seen(tab, "second.csv")
+    closed(tab)
+
+
+def test_a_folder_of_very_many_files_arrives_with_the_hidden_ones_of_its_arrays(
+    tab, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(anndata.settings, "zarr_write_format", 2)
+    counts = np.arange(1, 121, dtype=np.float32).reshape(12, 10)
+    anndata.AnnData(counts).write_zarr(tmp_path / "store.zarr", chunks=(1, 1))
+    assert len([f for f in (tmp_path / "store.zarr").rglob("*") if f.is_file()]) > 120
+    Hand(tab).drop(ROOM["canvas"], [tmp_path / "store.zarr"])
+    seen(tab, "store.zip")
     closed(tab)
 
 
