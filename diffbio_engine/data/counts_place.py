@@ -13,6 +13,8 @@ _FEW_MOLECULES = 0.2
 # The parts into which velocyto, kallisto and STARsolo sort the molecules of each gene.
 _WHOLE_PART, _OTHER_PARTS = ("spliced", "mature"), ("unspliced", "ambiguous", "nascent", "spanning")
 _CALLED_COUNTS = {"count", "counts", "raw", "umi", "umis"}
+# Of a molecule several reads are counted: UMIs are few beside them, and whole all the same.
+_READS, _MOLECULES = {"read", "reads"}, {"umi", "umis", "molecule", "molecules"}
 # A name that says that something was done to the counts.
 _CHANGED = {
     "normalised", "normalized", "norm", "log", "scaled", "corrected", "imputed", "denoised",
@@ -23,7 +25,8 @@ _CHANGED = {
 def doubted(looks: Sequence[MatrixPreview]) -> tuple[MatrixPreview, ...]:
     """The same, where a matrix that holds a small part of another's molecules says so."""
     raw = [m for m in looks if m.holds == RAW]
-    most = max(raw, key=lambda m: m.per_cell, default=None)
+    molecules = [m for m in raw if not _of_reads(m.place)] or raw
+    most = max(molecules, key=lambda m: m.per_cell, default=None)
     out = []
     for m in looks:
         few = most is not None and m.holds == RAW and m.per_cell < _FEW_MOLECULES * most.per_cell
@@ -83,14 +86,26 @@ def _tier(place: str) -> int:
     if words & set(_WHOLE_PART):
         return 3
     if words & _CHANGED:
+        return 6
+    if _of_reads(place):
         return 5
     return 0 if words & _CALLED_COUNTS else 4
+
+
+def _of_reads(place: str) -> bool:
+    words = set(words_of(place.partition("/")[2]))
+    return bool(words & _READS) and not words & _MOLECULES
 
 
 def _said(best: MatrixPreview, looks: Sequence[MatrixPreview]) -> str:
     words = words_of(best.place.partition("/")[2])
     if not set(words) & set(_WHOLE_PART):
-        return ""
+        reads = [m.place for m in looks if m.holds == RAW and _of_reads(m.place)]
+        if not reads or _of_reads(best.place):
+            return ""
+        return (
+            f"Counts are taken from {best.place}, not from {', '.join(reads)}: reads by its name."
+        )
     parts = [
         m for m in looks
         if m.holds == RAW and set(words_of(m.place.partition("/")[2])) & set(_OTHER_PARTS)

@@ -155,6 +155,18 @@ def test_the_layer_that_holds_counts_wins_whatever_its_name():
     assert with_layers(counts, x=thinned)[0].matrices[1].holds == "raw counts"
 
 
+def test_molecules_are_the_counts_and_reads_only_where_there_are_no_others():
+    random = np.random.default_rng(0)
+    umis = random.poisson(1.0, (50, 40)).astype(np.float32)
+    reads = umis * random.poisson(9.0, umis.shape)
+    for name in ("umi_counts", "raw_counts", "umi_reads", "z"):
+        preview, found = with_layers(umis, **{name: umis, "reads": reads})
+        assert found.fields["counts"] == f"layers/{name}"
+        assert not any(m.doubt for m in preview.matrices)
+        assert "not from layers/reads" in found.notes[0]
+    assert with_layers(umis, read_counts=reads)[1].fields["counts"] == "layers/read_counts"
+
+
 def test_counts_come_from_spliced_and_what_is_left_out_is_said():
     random = np.random.default_rng(0)
     whole = random.poisson(3.0, (50, 40)).astype(np.float32)
