@@ -74,7 +74,9 @@ def test_cells_go_in_and_a_trained_pipeline_comes_out(page, served, eventually, 
     state = page.locator(".status .chip b")
     expect(state).to_have_text("Training")
     first, seen_first = session.run_snapshot, picture(page)
+    # Maps come as often as drawing one leaves time for steps.
     eventually(lambda: session.run_step >= 80, FIRST_STEP_SECONDS)
+    eventually(lambda: session.run_snapshot.step > first.step, FIRST_STEP_SECONDS)
     later, seen_later = session.run_snapshot, picture(page)
     assert later.step > first.step
     moved = np.linalg.norm(later.map - first.map, axis=1) / np.std(first.map)
