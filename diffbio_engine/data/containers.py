@@ -13,6 +13,7 @@ from diffbio_engine.data.loom import is_loom, open_loom
 from diffbio_engine.data.mtx_folder import is_names_of_mtx, open_mtx
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Reading
+from diffbio_engine.data.same_cells import one_of_the_same
 from diffbio_engine.data.tables import open_table
 from diffbio_engine.data.tenx import is_tenx_h5, open_tenx_h5
 from diffbio_engine.data.workbooks import is_workbook, open_workbook
@@ -140,6 +141,8 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
         parts = [(n, open_file(f, reading)) for n, f in _samples(_filtered(found), folder)]
         if len(parts) == 1:
             return parts[0][1]
+        if (one := one_of_the_same(parts, reading, name)) is not None:
+            return one
         return join_samples(parts, name=name, path=folder)
     raise _several(name, [str(f.relative_to(folder)) for f in found])
 

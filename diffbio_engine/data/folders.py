@@ -5,12 +5,14 @@ any other matrix with a list of cells and a list of genes beside it whose length
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffbio_engine.data.mtx import AGAIN, MtxHeader, mtx_header
 from diffbio_engine.data.names_beside import NameList, read_names, role_of
 from diffbio_engine.data.packed_text import bare_name
+from diffbio_engine.data.same_cells import later
 from diffbio_engine.errors import DataError
 
 # Words in the names of folders that say which matrix it is, not which sample.
@@ -62,7 +64,7 @@ class Block:
         kinds = ("genefull", "velocyto", "multi")
         worse = next((1 + i for i, kind in enumerate(kinds) if kind in part), 0)
         raw = "raw" in part or "unfiltered" in part
-        return (raw, worse, -self.header.n_entries, part)
+        return (raw, worse, later(part), -self.header.n_entries, part)
 
 
 def data_files(folder: Path, *, deep: bool = True) -> list[Path]:
@@ -102,6 +104,8 @@ def find_blocks(folder: Path, name: str, *, deep: bool = True) -> list[Block]:
     groups: dict[tuple[Path, str, str], dict[str, Path]] = {}
     for path in matrices:
         before, layer, part = _taken_apart(path)
+        if layer in groups.get((path.parent, before, part), {}):
+            part = bare_name(path).removesuffix(".mtx")  # matrix.mtx beside counts.mtx
         groups.setdefault((path.parent, before, part), {}).setdefault(layer, path)
     prefixes = {before for _, before, _ in groups if before}
     blocks = []
@@ -115,7 +119,36 @@ def find_blocks(folder: Path, name: str, *, deep: bool = True) -> list[Block]:
         others = {b for b in prefixes if b != before and not before.startswith(b)}
         _give_names(block, main, _lists(main, before, others, folder), files, name)
         blocks.append(block)
+    _same_list_same_sample(blocks, list(groups), folder)
     return _told_apart(blocks)
+
+
+def _same_list_same_sample(
+    blocks: list[Block], keys: list[tuple[Path, str, str]], folder: Path
+) -> None:
+    """Matrices with one list of cells (molecules and reads) are parts of one sample."""
+    by_list: dict[Path, list[int]] = {}
+    for i, block in enumerate(blocks):
+        assert block.cells is not None, "every block was given names"
+        by_list.setdefault(block.cells.path, []).append(i)
+    for mine in by_list.values():
+        if len({blocks[i].sample for i in mine}) < 2:
+            continue
+        places = [keys[i][0].relative_to(folder).parts for i in mine]
+        shared = places[0][: _n_alike(places)]
+        names = [keys[i][1] for i in mine]
+        before = re.sub(r"[^._\- ]*$", "", names[0][: _n_alike(names)])
+        sample, _ = _named(shared, before)
+        for i, place in zip(mine, places, strict=True):
+            path = next(iter(blocks[i].matrices.values()))
+            stem = path.name[: len(bare_name(path)) - len(".mtx")].removeprefix(before)
+            blocks[i].sample, blocks[i].part = sample, "/".join([*place[len(shared) :], stem])
+
+
+def _n_alike(words: Sequence[Sequence[str]]) -> int:
+    """How many of the first letters (or folders) all have."""
+    sizes = min(map(len, words))
+    return next((i for i in range(sizes) if len({w[i] for w in words}) > 1), sizes)
 
 
 def _taken_apart(path: Path) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from diffbio_engine.data.dataset import Dataset, made_unique
 from diffbio_engine.data.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrices import Matrix, taken
 from diffbio_engine.data.matrix_look import sampled
+from diffbio_engine.data.same_cells import doubled
 from diffbio_engine.errors import DataError
 
 SAMPLE, BARCODE = "sample", "barcode"
@@ -23,13 +24,14 @@ def join_samples(
     """All cells of all samples, with the genes that every sample has.
 
     Cells are named ``sample_barcode``; ``obs["sample"]`` and ``obs["barcode"]`` keep the parts.
-    What is lost is said.
+    What is lost is said. Two matrices of the same cells are refused.
 
     Args:
         parts: Name and data of each sample; the names differ.
         name: What to call the whole.
         said: What else is to be said.
     """
+    same = doubled(parts, name)
     names = [sample for sample, _ in parts]
     datasets = [dataset for _, dataset in parts]
     keys, by_id = _keys(datasets)
@@ -58,6 +60,7 @@ def join_samples(
     )
     dataset.warnings[:0] = [
         f"{len(parts)} samples were joined: {sizes}. The column 'sample' names them.",
+        *same,
         *lost,
         *said,
         *_warnings(parts),

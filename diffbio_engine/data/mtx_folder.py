@@ -15,7 +15,8 @@ from diffbio_engine.data.mtx import load_mtx, sample_mtx
 from diffbio_engine.data.names_beside import cell_table, gene_table, is_list, role_of
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Choice, Reading
-from diffbio_engine.errors import DataError, did_you_mean
+from diffbio_engine.data.same_cells import no_part
+from diffbio_engine.errors import DataError
 
 # The matrix itself, where a folder has layers only: the likeliest counts come first.
 _COUNTS = ("cell", "total", "spliced")
@@ -44,12 +45,16 @@ def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = Tru
     if len(parts) > 1:
         taken = next(iter(chosen.values())).part
         possible = tuple((p, p or "matrix.mtx") for p in parts)
-        why = "" if reading.part else "filtered before raw, genes before other counts"
+        why = (
+            ""
+            if reading.part
+            else "filtered before raw, genes before other counts, counts before other values"
+        )
         choices.append(Choice("part", "Which matrix", taken, possible, why))
         others = ", ".join(p or "matrix.mtx" for p in parts if p != taken)
         said.append(f"The matrix {taken or 'matrix.mtx'} is used; there is also {others}.")
     if reading.part and reading.part not in parts:
-        raise _no_part(reading.part, parts, name)
+        raise no_part(reading.part, parts, name, "matrix.mtx")
     opened = [
         (sample or name, _one(block, samples[sample], reading, sample or name, folder))
         for sample, block in chosen.items()
@@ -70,15 +75,6 @@ def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = Tru
 
 def _chosen(blocks: list[Block], part: str) -> Block:
     return next((b for b in blocks if part and b.part == part), blocks[0])
-
-
-def _no_part(part: str, parts: list[str], name: str) -> DataError:
-    there = ", ".join(p or "matrix.mtx" for p in parts)
-    return DataError(
-        f"There is no matrix '{part}' in {name}; there is {there}.",
-        fix=did_you_mean(part, parts) or "Choose one of these.",
-        where="part",
-    )
 
 
 def _one(block: Block, of_sample: list[Block], reading: Reading, name: str, path: Path) -> Dataset:
