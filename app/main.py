@@ -13,6 +13,9 @@ pn.extension(reconnect=True)
 if starting.is_under_way():
     starting.Waiting().servable(title="DiffBio Workbench")
 else:
-    from app.opening import open_tab
+    try:
+        from app.opening import open_tab
 
-    open_tab().servable()
+        open_tab().servable()
+    except Exception as error:  # an empty page would tell nobody
+        starting.could_not_open(error).servable(title="DiffBio Workbench")

@@ -35,10 +35,11 @@ class Server:
 
     def __init__(self, data_dir: str | Path, **engine_options: Any):
         self.data_dir = Path(data_dir).resolve()
+        room = tidying.room_settings()  # before there is an engine that would have to be closed
         self.engine = Engine(self.data_dir, **engine_options)
         self.store = Store(self.data_dir)
         self.pool, self.paces = FairPool(), Paces(self.engine)
-        self.room = tidying.room_of(self.engine)
+        self.room = tidying.room_of(self.engine, room)
         reading.begin(self.data_dir)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
         self.editing = Editing()

@@ -73,6 +73,8 @@ class Alive(RequestHandler):
 
 
 _OF_RUNS = ("LAUNCHER", "DASK_SCHEDULER", "MAX_RUNNING", "PAUSED_MINUTES")
+_OF_ROOM = ("QUOTA_GB", "TRASH_DAYS")
+_OF_READERS = ("READ_SECONDS", "READ_MEMORY_GB")
 _INSTEAD = {ComponentResourceHandler: Components, LivenessHandler: Alive}
 
 
@@ -157,16 +159,28 @@ def _warn_if_open(address: str | None) -> None:
         )
 
 
-def _check_where_runs_compute() -> None:
+def _check_settings() -> None:
     """Refuses what the administrator has mistyped, and a cluster that does not answer, at once."""
-    if not any(os.environ.get(name) for name in _OF_RUNS):
+    # The imports take long; a server without such settings should not wait for them.
+    if _are_set(_OF_ROOM):
+        from app.tidying import room_settings
+
+        room_settings()
+    if _are_set(_OF_READERS):
+        from diffbio_engine.apart import limits_for
+
+        limits_for(os.environ["DATA_DIR"] + "/nothing")
+    if not _are_set(_OF_RUNS):
         return
-    # It imports much; a server without such settings should not wait for it.
     from diffbio_engine.runs.administering import engine_options
 
     launcher = engine_options(os.environ)["launcher"]
     if launcher is not None:
         launcher.close()
+
+
+def _are_set(names: tuple[str, ...]) -> bool:
+    return any(os.environ.get(name) for name in names)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -187,7 +201,7 @@ def main(words: list[str] | None = None) -> int:
             )
         if os.environ.get("LOGIN"):
             People(os.environ["LOGIN"])
-        _check_where_runs_compute()
+        _check_settings()
         _warn_if_open(asked.address)
         print(os.environ.pop("GREETING", ""), flush=True)
         command.invoke(asked)

@@ -3,7 +3,10 @@
 import logging
 import threading
 
+import panel as pn
 from panel.custom import JSComponent
+
+from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
 _thread: threading.Thread | None = None
@@ -22,6 +25,22 @@ class Waiting(JSComponent):
       return said
     }
     """
+
+
+def could_not_open(error: Exception) -> pn.viewable.Viewable:
+    """A page with the one sentence that a person needs; the log has all of it."""
+    _LOG.error("A page could not be opened", exc_info=error)
+    if isinstance(error, UserError):
+        said = str(error)
+    elif isinstance(error, OSError):
+        said = (
+            f"The workbench cannot use its folder of data ({error.strerror or 'no access'}). "
+            "Ask whoever runs this server to look at DATA_DIR and at the server's log."
+        )
+    else:
+        said = "The workbench could not open this page. Ask whoever runs this server to look at "
+        said += "its log, then reload."
+    return pn.pane.Str(said, styles={"font": "500 15px Inter,system-ui,sans-serif"}, margin=40)
 
 
 def begin() -> None:

@@ -14,15 +14,18 @@ _LOG = logging.getLogger("diffbio.app")
 _SECONDS = 300.0
 
 
-def room_of(engine: Engine) -> Room:
-    """The room of an engine's data folder, by ``QUOTA_GB`` and ``TRASH_DAYS``."""
+def room_settings() -> dict[str, Any]:
+    """What ``QUOTA_GB`` and ``TRASH_DAYS`` say, as options of ``Room``; a sentence if wrong."""
     quota, days = _setting("QUOTA_GB"), _setting("TRASH_DAYS")
-    return Room(
-        engine.data_dir,
-        lambda owner: [run.id for run in engine.runs(owner)],
-        quota=None if quota is None else int(quota * 2**30),
+    return {
+        "quota": None if quota is None else int(quota * 2**30),
         **({} if days is None else {"trash_days": days}),
-    )
+    }
+
+
+def room_of(engine: Engine, settings: dict[str, Any]) -> Room:
+    """The room of an engine's data folder."""
+    return Room(engine.data_dir, lambda owner: [run.id for run in engine.runs(owner)], **settings)
 
 
 def begin(server: Any, end: threading.Event) -> None:

@@ -12,6 +12,7 @@ from app.attempts import Attempts
 from app.login import People, hash_of, main, read_people
 from app.serve import kept_secret, prepared
 from app.serve import main as serve
+from app.starting import could_not_open
 from diffbio_engine.errors import DataError
 
 
@@ -142,6 +143,29 @@ def test_a_wrong_login_or_data_folder_stops_the_start_in_words(tmp_path, monkeyp
     monkeypatch.setenv("DATA_DIR", "/proc/diffbio")
     assert serve(["app"]) == 2
     assert "cannot be written by the server's account" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["QUOTA_GB", "TRASH_DAYS", "READ_SECONDS", "READ_MEMORY_GB"])
+def test_a_mistyped_limit_stops_the_start_in_words(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setattr("os.umask", lambda mask: 0)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LOGIN", "")
+    monkeypatch.setenv(name, "10GB")
+    assert serve(["app"]) == 2
+    assert f"was not started. {name}=10GB is no number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (DataError("The disk is gone.", fix="Mount it."), "The disk is gone. Mount it."),
+        (FileNotFoundError(2, "No such file or directory", "/data/x"), "DATA_DIR"),
+        (ValueError("a <b>fault</b> in /data/secret"), "look at its log"),
+    ],
+)
+def test_a_page_that_cannot_be_opened_says_one_sentence(error, said):
+    shown = could_not_open(error).object
+    assert said in shown and "<b>" not in shown and "/data" not in shown
 
 
 def test_the_data_folder_and_the_secret_are_for_this_account_alone(tmp_path):
