@@ -108,7 +108,7 @@ class RunShown(SharedDocument):
                 self._left[document] = run
                 self.run_left = {"run": run, "pipeline": document}
             self.driver.forget()
-        known = self._left.get(self.spec.name, "")
+        known = self._left.pop(self.spec.name, "")
         if known and not self.run_id and not self.run_state:
             self.driver.watch(known)
 

@@ -249,6 +249,9 @@ class RunDriver:
 
     def _show(self, news: News) -> None:
         session, status = self.session, news.status
+        if news.state == "gone":
+            self.forget()
+            return session.say("The run that was shown has been deleted.")
         # What was asked a moment ago stays shown until the worker has answered.
         asked = {"pausing": ("running", "starting"), "stopping": ("running", "paused", "starting")}
         if news.state not in asked.get(session.run_state, ()):

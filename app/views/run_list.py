@@ -110,13 +110,15 @@ class RunList(pn.viewable.Viewer):
             self._most += 200
             self._renew()
         elif do == "delete":
-            self._carried_out(lambda: delete_run(session, run))
+            self._carried_out(lambda: delete_run(session, run), gone=run)
         elif do == "empty":
             self._carried_out(lambda: empty_trash(session))
 
-    def _carried_out(self, act: Callable[[], str]) -> None:
+    def _carried_out(self, act: Callable[[], str], gone: str = "") -> None:
         def done(found: str | UserError) -> None:
             if isinstance(found, str):
+                if gone and gone == self.session.run_id and self.session.driver is not None:
+                    self.session.driver.forget()  # other tabs find out when they next look
                 self.session.say(found)
             else:
                 self.session.refuse(found)

@@ -20,7 +20,7 @@ class RunChanges:
     """What is new in a run since the last look.
 
     Args:
-        state: As `RunFolder.state`.
+        state: As `RunFolder.state`; ``gone`` if the run was deleted.
         status: The last heartbeat, or None if it is not new.
         events: New events.
         metrics: New records, in order.
@@ -76,6 +76,8 @@ class RunReader:
         drawn = self._latest.has_news()
         status, launch = self._status.content, self._launch.content
         step = self._latest.content.get("step")
+        if not self.folder.run_file.exists():
+            return RunChanges(state="gone")
         return RunChanges(
             state=state_of(status, launch, locked=locked, holder=self.folder.holder),
             status=dict(status) if beat else None,

@@ -1,7 +1,10 @@
 """A person gets rid of what fills the disk, and is told what becomes of it."""
 
+import time
+
 import pytest
 
+from app.attaching import attach
 from app.own_things import (
     delete_dataset,
     delete_run,
@@ -10,9 +13,11 @@ from app.own_things import (
     room_used,
     tried,
 )
+from app.runs import Server
 from app.session import Session
+from app.views.run_list import RunList
 from diffbio_engine.errors import RunError, UnknownNameError
-from diffbio_engine.runs import Engine, Room, Store
+from diffbio_engine.runs import Engine, Room, RunReader, Store
 
 
 @pytest.fixture
@@ -75,6 +80,27 @@ def test_a_deleted_run_takes_room_until_the_trash_is_emptied(session):
     assert room_used(session)["trash"].endswith("kB")
     assert empty_trash(session).startswith("The trash is empty; ")
     assert room_used(session)["trash"] == ""
+
+
+def test_tabs_that_show_a_run_forget_it_when_it_is_deleted(tmp_path):
+    server = Server(tmp_path, spare=False, command=["true"])
+    try:
+        server.engine._supervisor.close()  # no run begins
+        one, other = Session(owner="ada"), Session(owner="ada")
+        run_id = server.engine.start({"pipeline": {}, "dataset": {}}, "ada")
+        for tab in (one, other):
+            attach(tab, server)
+            tab.driver.forget()
+            tab.run_id, tab.run_state = run_id, "queued"
+            tab.driver._reader = RunReader(server.engine.folder(run_id, "ada").path)
+        RunList(one)._asked({"do": "delete", "id": run_id})
+        end = time.monotonic() + 10
+        while (one.run_id or other.run_id or other.run_state) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert (one.run_id, one.run_state, other.run_id, other.run_state) == ("", "", "", "")
+        assert "has been deleted" in other.notice["text"]
+    finally:
+        server.close()
 
 
 def test_what_is_used_is_said_with_the_quota(session):
