@@ -7,7 +7,7 @@ start     every block has looked at the data (`prepare`), nothing is trained.
 staged    each block that has a loss learns alone, in running order, for --steps; the blocks after
           it then look at the data anew and start from there. No loss reaches an earlier block.
 joint     one objective of all losses at their default weights, --steps in all.
-trained   the same for three times as many steps: about where a run of few cells ends by itself.
+trained   the same for three times as many steps (no held-out cells, so it never ends earlier).
 
 Two data sets for each pipeline, with a known truth or published labels; at most --cells of each,
 and 1000 genes. Maps, and blocks without a loss that nothing scored follows from, are left out:
