@@ -22,9 +22,18 @@ def look_on(server: "weakref.ref[Any]", end: threading.Event) -> None:
         del alive
 
 
+def _now_in(drivers: "weakref.WeakSet[Any]") -> list[Any]:
+    """Those there are; a tab that opens or closes meanwhile is seen the next time."""
+    while True:
+        try:
+            return list(drivers)
+        except RuntimeError:  # the loop has added one while they were counted
+            continue
+
+
 def _look_once(server: Any, said: Said) -> None:
     """A function of its own: what it named is let go while the thread waits."""
-    for driver in list(server.drivers):
+    for driver in _now_in(server.drivers):
         try:
             driver.look()
         except Exception as error:

@@ -3,6 +3,7 @@
 import itertools
 from types import SimpleNamespace
 
+from app import looking
 from app.block_ports import WIDTH, port_height
 from app.places import height
 from app.session import DatasetCard, Session
@@ -10,6 +11,7 @@ from app.tab_memory import TabMemory, without_odd_settings
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 from diffbio_engine.runs import Store
+from diffbio_engine.runs.said_once import Said
 
 KMEANS = "singlecell.soft_kmeans"
 VAE = "normalization.vae_normalizer"
@@ -143,3 +145,19 @@ def test_a_dropped_block_goes_a_little_out_of_the_way_of_wires():
     (x, y), tall = session.spec.layout["simulator"], height(find_operator("singlecell.simulator"))
     start = port_height(0)
     assert x == 860.0 and (y > start - 12 or y + tall < start + 12)
+
+
+def test_a_tab_that_opens_while_runs_are_looked_at_does_not_end_the_looking():
+    class Changing:
+        times = 0
+
+        def __iter__(self):
+            self.times += 1
+            if self.times == 1:
+                raise RuntimeError("Set changed size during iteration")
+            return iter([driver])
+
+    seen = []
+    driver = SimpleNamespace(look=lambda: seen.append(1))
+    looking._look_once(SimpleNamespace(drivers=Changing()), Said())
+    assert seen == [1]
