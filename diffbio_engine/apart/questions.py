@@ -24,6 +24,9 @@ type Answer = tuple[dict[str, Any], Arrays]
 _ROWS_AT_ONCE = 4096
 # What a page can be told of one file.
 _MOST_SHOWN = 8 * 2**20
+_LONGEST_NAME = 200
+# Names of cells are matched, not shown, so there is one for each; `ask_inspect` looks itself.
+_LONG_ANSWERS = ("cells", "inspect")
 
 
 def serve(connection: socket.socket, told: dict[str, Any]) -> None:
@@ -61,6 +64,8 @@ def _answered(reader: "Reader", asked: dict[str, Any]) -> Answer:
     try:
         question: Callable[..., Answer] = getattr(reader, f"ask_{asked['question']}")
         content, arrays = question(**asked["with"])
+        if asked["question"] not in _LONG_ANSWERS:
+            _check_length(content)
         return {"answer": content}, arrays
     except UserError as error:
         return {"error": error.as_dict()}, {}
@@ -71,6 +76,22 @@ def _answered(reader: "Reader", asked: dict[str, Any]) -> Answer:
         if "memory" in said.lower() and "alloc" in said.lower():  # so does HDF5 say it
             return {"trouble": "memory"}, {}
         return {"trouble": "mistake", "said": said, "trace": traceback.format_exc()[-4000:]}, {}
+
+
+def _check_length(content: dict[str, Any]) -> None:
+    size = len(json.dumps(content, default=str))
+    if size > _MOST_SHOWN:
+        raise DataError(
+            f"The answer would hold {size / 2**20:,.0f} MB of names; at most "
+            f"{_MOST_SHOWN >> 20} MB can be shown.",
+            fix="Shorten very long names in the file.",
+        )
+
+
+def _short(name: Any) -> str:
+    """A name as it is shown: of a very long one, how it begins."""
+    said = str(name)
+    return said if len(said) <= _LONGEST_NAME else f"{said[: _LONGEST_NAME - 1]}…"
 
 
 class Reader:
@@ -110,7 +131,7 @@ class Reader:
         if series.dtype.kind in "fiu" and not isinstance(series.dtype, pd.CategoricalDtype):
             return {}, {"values": series.to_numpy(np.float32)}
         marked = series if series.dtype.name == "category" else series.astype("category")
-        names = [str(c) for c in marked.cat.categories]
+        names = [_short(c) for c in marked.cat.categories]
         if len(names) > most:
             raise DataError(
                 f"The column '{name}' has {len(names):,} different values, and at most "
@@ -119,7 +140,11 @@ class Reader:
             )
         stored = dataset.uns.get(f"{name}_colors")
         # A single colour comes back as a string, several as an array.
-        colors = [str(c) for c in np.atleast_1d(stored)[:most]] if stored is not None else []
+        colors = (
+            [str(c)[:_LONGEST_NAME] for c in np.atleast_1d(stored)[:most]]
+            if stored is not None
+            else []
+        )
         codes = marked.cat.codes.to_numpy(np.int32)
         return {"names": names, "colors": colors}, {"codes": codes}
 
@@ -131,7 +156,7 @@ class Reader:
         dataset = self._opened
         names = dataset.genes(place).index
         if gene not in names:
-            same = {str(n).lower(): n for n in names}
+            same = {_short(n).lower(): n for n in names}
             if gene.lower() not in same:
                 raise DataError(
                     f"There is no gene '{gene}' in {dataset.name}.",
@@ -144,7 +169,7 @@ class Reader:
         if self._raw[place]:
             totals = np.maximum(self._totals[place], 1)
             values = np.log1p(values / totals * 1e4).astype(np.float32)
-        return {"gene": str(gene), "raw": self._raw[place]}, {"values": values}
+        return {"gene": _short(gene), "raw": self._raw[place]}, {"values": values}
 
     def ask_genes_like(self, text: str, place: str, most: int) -> Answer:
         """Genes whose name begins with or holds a text, the shortest first."""
@@ -153,7 +178,7 @@ class Reader:
         begin = sorted((n for n in names if n.lower().startswith(small)), key=len)
         if len(begin) < most:
             begin += [n for n in names if small in n.lower() and not n.lower().startswith(small)]
-        return {"names": begin[:most]}, {}
+        return {"names": [_short(n) for n in begin[:most]]}, {}
 
     def ask_overlap(self, place: str, names: list[str], ids: list[str]) -> Answer:
         """How many of the genes of a trained pipeline are there."""

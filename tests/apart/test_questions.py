@@ -1,0 +1,46 @@
+"""What a reader answers is short enough for a page, whatever stands in the file."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from diffbio_engine.apart import questions
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A file with a category and a gene of very long names."""
+    path = tmp_path_factory.mktemp("long") / "x.h5ad"
+    kinds = pd.Categorical(["k" * 100_000, "b"] * 3, categories=["b", "k" * 100_000])
+    obs = pd.DataFrame({"kind": kinds}, index=[f"c{i}" for i in range(6)])
+    var = pd.DataFrame(index=["G" * 100_000, "U", "V"])
+    counts = np.arange(18, dtype=np.float32).reshape(6, 3)
+    adata = anndata.AnnData(counts, obs=obs, var=var)
+    adata.uns["kind_colors"] = np.array(["#000000", "x" * 100_000], dtype=object)
+    adata.write_h5ad(path)
+    made = questions.Reader()
+    made.ask_open(str(path), {})
+    return made
+
+
+def test_very_long_names_of_categories_and_colours_are_cut(reader):
+    told, arrays = reader.ask_column("kind", most=9)
+    assert [len(n) for n in told["names"]] == [1, 200] and told["names"][1].endswith("k…")
+    assert max(map(len, told["colors"])) <= 200
+    assert arrays["codes"].tolist() == [1, 0] * 3
+
+
+def test_a_gene_of_a_very_long_name_is_found_by_how_it_is_shown(reader):
+    (shown,) = reader.ask_genes_like("gg", "X", most=8)[0]["names"]
+    assert len(shown) == 200
+    told, arrays = reader.ask_gene(shown, "X")
+    assert told["gene"] == shown and len(arrays["values"]) == 6
+
+
+def test_an_answer_that_is_too_long_for_a_page_is_refused_in_words(reader, monkeypatch):
+    asked = {"question": "column", "with": {"name": "kind", "most": 9}}
+    assert "answer" in questions._answered(reader, asked)[0]
+    monkeypatch.setattr(questions, "_MOST_SHOWN", 100)
+    refused = questions._answered(reader, asked)[0]
+    assert "MB of names" in refused["error"]["what"]
