@@ -60,6 +60,7 @@ class Sample(NamedTuple):
         looked: How many of how many, in words.
         zeros: Share of zeros, where the rows do not show it.
         filled: How many cells have counts, where all values were seen.
+        cells: Some whole cells, where the rows are none.
     """
 
     rows: sp.csr_matrix
@@ -67,6 +68,7 @@ class Sample(NamedTuple):
     whole_rows: bool = True
     zeros: float | None = None
     filled: int | None = None
+    cells: sp.csr_matrix | None = None
 
 
 class Unread:

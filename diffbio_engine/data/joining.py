@@ -157,7 +157,10 @@ def _stacked(matrices: list[Matrix], columns: list[np.ndarray]) -> Unread:
         words = f"{len(seen)} of {len(matrices)} samples looked at; of the first, {looked[0][1][1]}"
         filled = [s.filled for _, s in looked if s.filled is not None]
         known = sum(filled) if len(filled) == len(matrices) else None
-        return Sample(rows, words, whole, float(np.mean(shares)) if shares else None, known)
+        parts = [some(s.cells, i) for i, s in looked if s.cells is not None]
+        cells = sp.vstack(parts, format="csr") if parts and not whole else None
+        zeros = float(np.mean(shares)) if shares else None
+        return Sample(rows, words, whole, zeros, known, cells)
 
     shape = (sum(m.shape[0] for m in matrices), len(columns[0]))
     n_values = sum(m.n_bytes for m in matrices) // 8

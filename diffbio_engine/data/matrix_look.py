@@ -22,6 +22,8 @@ RAW, BINARY, NORMALISED, LOGGED, SCALED, UNKNOWN = (
 _LARGEST_LOGARITHM = 30.0
 _BLOCKS = 32
 _FEW_VALUES, _FEW_ROWS = 200, 10
+# A matrix stored by genes is read whole to get at cells, up to this size.
+_READ_WHOLE, _CELLS = 256 * 2**20, 256
 # Totals of cells that differ by less (standard deviation by mean) were made alike.
 _ALIKE, _MOST_ROWS = 0.05, 0.7
 
@@ -75,8 +77,12 @@ def even_rows(n: int, m: int) -> list[tuple[int, int]]:
 
 def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
     """Says what a matrix holds from an even sample of its rows."""
-    rows, looked, whole_rows, zeros, filled = sampled(matrix, n_rows)
-    seen = judge(place, rows, matrix.stored, matrix.shape, looked, whole_rows=whole_rows)
+    rows, looked, whole_rows, zeros, filled, cells = sampled(matrix, n_rows)
+    if whole_rows:
+        cells = rows
+    seen = judge(
+        place, rows, matrix.stored, matrix.shape, looked, whole_rows=whole_rows, cells=cells
+    )
     pointers = matrix.pointers
     if pointers is None and whole_rows and rows is not None:
         pointers = np.r_[0, np.cumsum(rows.getnnz(axis=1))]
@@ -106,18 +112,40 @@ def sampled(matrix: Matrix, n_rows: int = 512) -> Sample:
         most = max(_BLOCKS, min(n_rows, 2**24 // max(n_genes, 1)))
         runs = even_rows(n_cells, most)
         blocks, total, whole_rows = [matrix.block(a, b) for a, b in runs], n_cells, True
+    stacked = (sp.hstack if unit == "genes" else sp.vstack)(blocks, "csr") if blocks else None
+    cells = None
+    if isinstance(matrix, OnDisk) and not whole_rows and stacked is not None:
+        # Only of whole numbers it is asked whether they are counts.
+        cells = _some_cells(matrix) if np.all(stacked.data == np.round(stacked.data)) else None
     if not isinstance(matrix, InMemory):
         matrix.close()
     n = sum(b - a for a, b in runs)
     share = f"all {total:,}" if n == total else f"{n:,} of {total:,}"
-    stacked = (sp.hstack if unit == "genes" else sp.vstack)(blocks, "csr") if blocks else None
-    return Sample(stacked, f"{share} {unit} looked at", whole_rows)
+    return Sample(stacked, f"{share} {unit} looked at", whole_rows, cells=cells)
+
+
+def _some_cells(matrix: OnDisk) -> sp.csr_matrix | None:
+    """Whole cells of a matrix that is stored by genes; all of it is read, up to a size."""
+    if matrix.n_bytes > _READ_WHOLE or not all(matrix.shape):
+        return None
+    cells = np.unique(np.linspace(0, matrix.shape[0] - 1, _CELLS).astype(int))
+    step = max(1, matrix._width // 16)
+    starts = range(0, matrix._width, step)
+    blocks = [matrix.genes_block(a, min(a + step, matrix._width))[cells] for a in starts]
+    return sp.hstack(blocks, "csr")
 
 
 def judge(
-    place: str, sample: Any, stored: str, shape: tuple[int, int], looked: str, *, whole_rows: bool
+    place: str,
+    sample: Any,
+    stored: str,
+    shape: tuple[int, int],
+    looked: str,
+    *,
+    whole_rows: bool,
+    cells: Any = None,
 ) -> MatrixPreview:
-    """Says what a sample of rows (or of genes) holds."""
+    """Says what a sample of rows (or of genes) holds; ``cells``: whole ones, if there are any."""
     values = np.asarray(sample.data if sample is not None else [], np.float64)
     size = int(np.prod(sample.shape)) if sample is not None else 0
     finite = values[np.isfinite(values)]
@@ -128,7 +156,7 @@ def judge(
     whole = bool(np.all(nonzero == np.round(nonzero)))
     holds = _holds(values, nonzero, sample, whole, whole_rows)
     doubt = ""
-    if holds == RAW and (doubt := _rounded(sample, whole_rows)):
+    if holds == RAW and (doubt := _rounded(cells)):
         holds = NORMALISED
     return MatrixPreview(
         place=place,
@@ -159,14 +187,14 @@ def _holds(values: Any, nonzero: Any, sample: Any, whole: bool, whole_rows: bool
     return LOGGED if nonzero.max() <= _LARGEST_LOGARITHM else NORMALISED
 
 
-def _rounded(sample: sp.csr_matrix, whole_rows: bool) -> str:
+def _rounded(sample: sp.csr_matrix | None) -> str:
     """Why whole numbers are no counts but normalised values that were rounded; empty if not.
 
     Molecules are counted from one, and their totals differ from cell to cell. Counts per million
     start at what one molecule is worth, go on in steps of it, and add up to nearly the same;
     counts that were thinned to one depth add up to exactly the same.
     """
-    if not whole_rows or sample.shape[0] < _FEW_ROWS:
+    if sample is None or sample.shape[0] < _FEW_ROWS:
         return ""
     rows = sp.csr_matrix(sample)
     sums = np.asarray(rows.sum(axis=1)).ravel()

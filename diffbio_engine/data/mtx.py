@@ -15,6 +15,7 @@ from diffbio_engine.errors import DataError
 
 AGAIN = "Copy the three files again."
 _ENTRIES_AT_ONCE = 2_000_000
+_MOST_CELLS = 256
 _FIELDS = ("integer", "real", "double", "unsigned-integer", "pattern")
 
 
@@ -113,7 +114,36 @@ def sample_mtx(path: Path, *, cells_are_rows: bool, n_entries: int = 200_000) ->
     if n == header.n_entries:
         cell = "row" if cells_are_rows else "column"
         filled = 0 if piece is None else int(piece[cell][values != 0].nunique())
-    return Sample(sp.csr_matrix(values[None]), said, False, 1 - header.n_entries / size, filled)
+    cells = None
+    if piece is not None and not header.pattern and np.all(values == np.round(values)):
+        cells = _some_cells(path, header, piece[:n], cells_are_rows)
+    zeros = 1 - header.n_entries / size
+    return Sample(sp.csr_matrix(values[None]), said, False, zeros, filled, cells)
+
+
+def _some_cells(
+    path: Path, header: MtxHeader, piece: pd.DataFrame, cells_are_rows: bool
+) -> sp.csr_matrix | None:
+    """Whole cells: those at the begin of a file that lists cell by cell, else of a small file."""
+    cell, gene = ("row", "column") if cells_are_rows else ("column", "row")
+    whole = len(piece) == header.n_entries
+    if not whole and piece[cell].is_monotonic_increasing:
+        piece = piece[piece[cell] < piece[cell].iloc[-1]]
+    elif not whole:
+        if header.n_entries > _ENTRIES_AT_ONCE:
+            return None
+        read = next(_entries(path, header.pattern, _ENTRIES_AT_ONCE), None)
+        if read is None or len(read) != header.n_entries:
+            return None
+        piece = read
+        _check_places(path, header, piece["row"].to_numpy() - 1, piece["column"].to_numpy() - 1)
+    numbers, places = np.unique(piece[cell].to_numpy(), return_inverse=True)
+    taken = places < _MOST_CELLS
+    n_genes = header.n_columns if cells_are_rows else header.n_rows
+    return sp.csr_matrix(
+        (piece["value"].to_numpy()[taken], (places[taken], piece[gene].to_numpy()[taken] - 1)),
+        shape=(min(len(numbers), _MOST_CELLS), n_genes),
+    )
 
 
 def _check_places(path: Path, header: MtxHeader, rows: np.ndarray, columns: np.ndarray) -> None:

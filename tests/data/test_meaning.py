@@ -11,6 +11,7 @@ from diffbio_engine.data import (
     Fields,
     batch_candidates,
     inspect,
+    mtx,
     open_source,
     simulate_batches,
 )
@@ -165,6 +166,39 @@ def test_molecules_are_the_counts_and_reads_only_where_there_are_no_others():
         assert not any(m.doubt for m in preview.matrices)
         assert "not from layers/reads" in found.notes[0]
     assert with_layers(umis, read_counts=reads)[1].fields["counts"] == "layers/read_counts"
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "by_cell.mtx", "by_gene.mtx", "begun.mtx"])
+def test_rounded_counts_per_ten_thousand_are_none_however_they_are_stored(
+    tmp_path, monkeypatch, form
+):
+    random = np.random.default_rng(0)
+    counts = random.poisson(random.gamma(0.4, 3.0, (80, 60)) * random.uniform(0.3, 2, (80, 1)))
+    part = np.round(counts / counts.sum(1, keepdims=True) * 1e4)
+    if form == "begun.mtx":
+        sample = mtx.sample_mtx
+        monkeypatch.setattr(
+            "diffbio_engine.data.mtx_folder.sample_mtx",
+            lambda p, **k: sample(p, n_entries=900, **k),
+        )
+    for values, holds in ((part, "normalised"), (counts, "raw counts")):
+        folder = tmp_path / holds
+        folder.mkdir()
+        if form.endswith("mtx"):
+            turned = sp.coo_matrix(values.T)
+            by = np.argsort(turned.row if form == "by_gene.mtx" else turned.col, kind="stable")
+            lines = [f"{turned.row[i] + 1} {turned.col[i] + 1} {int(turned.data[i])}" for i in by]
+            head = f"%%MatrixMarket matrix coordinate integer general\n60 80 {len(lines)}\n"
+            (folder / "matrix.mtx").write_text(head + "\n".join(lines) + "\n")
+            names = "\n".join(f"ENSG{i:011d}\tG{i}\tGene Expression" for i in range(60))
+            (folder / "features.tsv").write_text(names + "\n")
+            (folder / "barcodes.tsv").write_text("".join(f"c{i}-1\n" for i in range(80)))
+            seen = inspect(folder)
+        else:
+            form_of = sp.csc_matrix if form == "csc" else sp.csr_matrix
+            anndata.AnnData(form_of(values.astype(np.float32))).write_h5ad(folder / "x.h5ad")
+            seen = inspect(folder / "x.h5ad")
+        assert seen.matrices[0].holds == holds, seen.matrices[0].sentence
 
 
 def test_counts_come_from_spliced_and_what_is_left_out_is_said():
