@@ -18,6 +18,9 @@ _ENSEMBL = re.compile(r"^ENS[A-Z]{0,6}G\d{6,}(\.\d+)?$")
 _ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "ensembl_gene_id", "feature_id")
 _SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol", "hgnc")
 
+# No table has so many genes; the Entrez ids of a species do not end before.
+_COUNTED = 100_000
+
 
 class Lazily(Mapping):
     """Arrays that are read from the file when they are asked for."""
@@ -239,13 +242,38 @@ def gene_name_style(names: Any) -> str:
 
 
 def names_and_ids(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
-    """Gene symbols and, where there are any, gene ids."""
+    """Gene symbols and, where there are any, gene ids.
+
+    Where the rows are only numbered, or named by ids, symbols are looked for in the columns.
+    """
     index = var.index.astype(str).to_numpy(dtype=object)
+    if gene_name_style(index) == "numbers":
+        return _of_numbered(var, index)
     if gene_name_style(index) == "Ensembl ids":
         symbols = next((c for c in _SYMBOL_COLUMNS if c in var.columns), None)
         return (index if symbols is None else _words(var[symbols])), index
     ids = next((c for c in _ID_COLUMNS if c in var.columns), None)
     return index, None if ids is None else _words(var[ids])
+
+
+def _of_numbered(var: pd.DataFrame, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Names and ids where the index is of numbers: those of the columns, where there are any."""
+    ids = next((_words(var[c]) for c in _ID_COLUMNS if c in var.columns), None)
+    symbols = next((_words(var[c]) for c in _SYMBOL_COLUMNS if c in var.columns), None)
+    if symbols is None:
+        return (index if ids is None else np.where(ids == "", index, ids)), ids
+    if ids is None:
+        # Numbers may be Entrez ids; numbers that only count are none.
+        ids = None if only_counted(index) else index
+    return np.where(symbols == "", index if ids is None else ids, symbols), ids
+
+
+def only_counted(names: Any) -> bool:
+    """Whether names are small numbers, as rows are counted; Entrez ids go far beyond."""
+    names = [str(n) for n in names]
+    if gene_name_style(names) != "numbers":
+        return False
+    return max(int(n) for n in names if n.isdecimal()) < _COUNTED
 
 
 def _words(column: pd.Series) -> np.ndarray:

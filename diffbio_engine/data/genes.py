@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diffbio_engine.data.dataset import gene_name_style, only_counted
 from diffbio_engine.data.gene_spelling import other_spelling
 from diffbio_engine.errors import DataError
 
@@ -94,8 +95,12 @@ def align_genes(
     """Finds trained genes by name, then by id; versions of Ensembl ids do not matter.
 
     Names and ids are looked for on both sides, since one person's name column is another's ids.
-    A column of the new data is given to one trained gene only.
+    A column of the new data is given to one trained gene only. Where genes are only numbered,
+    ids alone are matched: the same number is not the same gene.
     """
+    numbered = [gene_name_style(names) == "numbers" for names in (new_names, var_names)]
+    if all(numbered) and (new_ids is None or var_ids is None):
+        _refuse_numbers(new_names, var_names)
     by_name, by_id = _positions(new_names), _positions(new_ids)
     columns = np.full(len(var_names), -1, np.int64)
     used: set[int] = set()
@@ -103,6 +108,8 @@ def align_genes(
     ids = list(var_ids) if var_ids is not None else [""] * len(var_names)
     # All matches by name come first, so that no id takes the column of a gene that has the name.
     ways = [(var_names, by_name, 0), (ids, by_id, 1), (ids, by_name, 1), (var_names, by_id, 1)]
+    if all(numbered) and new_ids is not None and var_ids is not None:
+        ways = [(ids, by_id, 1)]
     for wanted, places, how in ways:
         for i, gene in enumerate(wanted):
             found = places.get(_plain(gene)) if columns[i] < 0 and gene else None
@@ -125,6 +132,17 @@ def align_genes(
     return GeneAlignment(
         columns, n_by[0], n_by[1], missing, len(new_names), var_names, var_ids, spelling
     )
+
+
+def _refuse_numbers(new_names: Sequence[str] | np.ndarray, var_names: Sequence[str]) -> None:
+    if only_counted(new_names) or only_counted(var_names):
+        raise DataError(
+            "The genes of the new data and of the trained pipeline are only numbered "
+            f"({_some(new_names)}, ...): which is which cannot be told.",
+            fix="Give both files a column of gene symbols (gene_symbols) or ids (gene_ids), and "
+            "train again.",
+            where="genes",
+        )
 
 
 def _plain(gene: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from diffbio_engine.data.dataset import Dataset, made_unique
+from diffbio_engine.data.dataset import Dataset, made_unique, names_and_ids
 from diffbio_engine.data.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrices import Matrix, taken
 from diffbio_engine.data.matrix_look import sampled
@@ -74,7 +74,7 @@ def _keys(datasets: list[Dataset]) -> tuple[list[pd.Index], bool]:
     by_id = all(i is not None and i.is_unique for i in ids)
     if by_id:
         return [pd.Index([str(v) for v in i]) for i in ids if i is not None], True
-    return [made_unique(pd.Index([str(n) for n in d.var.index])) for d in datasets], False
+    return [made_unique(pd.Index(names_and_ids(d.var)[0])) for d in datasets], False
 
 
 def _shared(

@@ -150,6 +150,9 @@ def preview_of(
     if obsm is None:
         shapes = getattr(dataset.obsm, "shapes", None)
         obsm = shapes or {k: tuple(np.shape(v)) for k, v in dataset.obsm.items()}
+    names = dataset.var.index
+    if gene_name_style(names) == "numbers":
+        names = names_and_ids(dataset.var)[0]
     return Preview(
         path=str(dataset.path or ""),
         name=dataset.name,
@@ -161,8 +164,8 @@ def preview_of(
         obs=_columns(dataset, matrices),
         var=tuple(preview_column(str(c), dataset.var[c]) for c in _single(dataset.var)),
         obsm={k: tuple(int(n) for n in s) for k, s in obsm.items()},
-        gene_names=gene_name_style(dataset.var.index),
-        gene_examples=tuple(str(n) for n in dataset.var.index[:_EXAMPLES]),
+        gene_names=gene_name_style(names),
+        gene_examples=tuple(str(n) for n in names[:_EXAMPLES]),
         known_genes=n_known(names_and_ids(dataset.var)[0]),
         choices=dataset.choices,
         samples=dataset.samples or ((dataset.name, dataset.n_cells),),

@@ -48,7 +48,7 @@ def find_facts(sketch: Sketch, numbers: np.ndarray) -> None:
         sketch.why |= {sketch.columns[usual[i]]: why for i, why in found.items()}
     body = [i for i in range(len(sketch.rows)) if i not in sketch.word_rows]
     rows = {}
-    for i in body if sketch.named_rows else ():
+    for i in body if sketch.named else ():
         name, whole = sketch.rows[i], i not in sketch.fractions
         if fact_of_cells(name, whole=whole) if sketch.genes_in_rows else fact_of_genes(name):
             rows[i] = "by name"

@@ -32,6 +32,8 @@ _MORE_GENES, _MORE_CELLS = 0.15, 0.8
 # How much more the totals of genes spread than those of cells before that decides.
 _SPREAD = 1.5
 _ENOUGH = 8
+# So many columns of words are looked at for the names of rows.
+_MOST_NAMING = 5
 
 
 @dataclass
@@ -42,7 +44,8 @@ class Sketch:
         text: How its text is read.
         rows: Names of the rows of the body, in order.
         columns: Names of the columns after the names of the rows.
-        named_rows: Whether the first column holds their names.
+        named_rows: Whether the first column holds their names, or numbers them.
+        named_by: The column of words that names them instead.
         words: Columns of words.
         word_rows: Rows of words (number in the body -> fields).
         row_facts, column_facts: Rows and columns of numbers that are no genes and no cells.
@@ -63,6 +66,12 @@ class Sketch:
     why: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     fractions: set[int] = field(default_factory=set)
+    named_by: int | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether the rows have names of their own."""
+        return self.named_rows or self.named_by is not None
 
     @property
     def numbers(self) -> list[int]:
@@ -112,9 +121,11 @@ def sketch_names(path: Path, reading: Reading) -> tuple[Sketch, np.ndarray]:
             fix="Keep one row of names and one column of names, and numbers between them.",
         )
     _read_rows(sketch)
+    title = _names_in_a_column(sketch)
+    corner = corner if title is None else title
     numbers = values[:, sketch.numbers]
     _orient(sketch, reading.orientation, corner, numbers)
-    if not named:
+    if not sketch.named:
         what = "genes" if sketch.genes_in_rows else "cells"
         sketch.said.append(f"The rows have no names: the {what} are numbered.")
         stem = what.removesuffix("s")
@@ -191,6 +202,33 @@ def _read_rows(sketch: Sketch) -> None:
                 sketch.word_rows[number] = fields
 
 
+def _names_in_a_column(sketch: Sketch) -> str | None:
+    """Rows that are only counted take their names from a column of words; gives its title.
+
+    R's write.csv and pandas' to_csv count the rows of a table whose names are in a column.
+    """
+    if len(sketch.rows) < 3 or not sketch.words or len(sketch.word_rows) > 0.5 * len(sketch.rows):
+        return None
+    body = [i for i in range(len(sketch.rows)) if i not in sketch.word_rows]
+    counted = [str(i) for i in range(len(body) + 1)]
+    if sketch.named_rows and [sketch.rows[i] for i in body] not in (counted[:-1], counted[1:]):
+        return None
+    words = sketch.words[:_MOST_NAMING]
+    lines = [sketch.fields(sketch.text.split(line)) for line in sketch.text.body()]
+    for told in (True, False):
+        for column in words:
+            title = sketch.columns[column]
+            names = [line[column].strip() if column < len(line) else "" for line in lines]
+            known = [names[i] for i in body]
+            least = 0.9 if told else 1.0  # some symbols stand for several genes
+            alike = bool(corner_says(title)) == told and all(known)
+            if alike and len(set(known)) >= least * len(known):
+                sketch.rows, sketch.named_by = names, column
+                sketch.said.append(f"The rows are only numbered: column '{title}' names them.")
+                return title
+    return None
+
+
 def _orient(sketch: Sketch, wanted: str, corner: str, numbers: np.ndarray) -> None:
     """Which way round: as a person says, else by names, else by what varies as genes do."""
     sketch.orientation, sketch.reason = _which_way(sketch, corner, numbers)
@@ -205,13 +243,13 @@ def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, s
     known = [c for c in columns if not (fact_of_cells(c) or fact_of_genes(c))] or columns
     listed = [r for r in rows if not (fact_of_cells(r) or fact_of_genes(r))] or rows
     genes_listed, genes_known = genes_on_sides(
-        listed if sketch.named_rows else [], known if sketch.text.header is not None else []
+        listed if sketch.named else [], known if sketch.text.header is not None else []
     )
     clear = genes_listed - genes_known + cell_like(known) - cell_like(listed)
-    if not sketch.named_rows:
+    if not sketch.named:
         clear = -genes_known + cell_like(known)
     if sketch.text.header is None:
-        clear = genes_listed - cell_like(listed) if sketch.named_rows else 0.0
+        clear = genes_listed - cell_like(listed) if sketch.named else 0.0
     told = corner_says(corner)
     if told and not _names_gainsay(corner, listed, known):
         way = GENES_IN_ROWS if told == "genes" else CELLS_IN_ROWS
