@@ -12,6 +12,7 @@ from bokeh.embed.bundle import extension_dirs
 
 from app import starting
 from app.gate import PERSON
+from app.serve import without_the_gate
 
 _ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # Panel's own pages (login, errors) come before the first tab: they, too, ask nothing from outside.
@@ -27,6 +28,8 @@ def process_request(request: Any) -> dict[str, Any]:
 
 def on_server_loaded(server_context: Any) -> None:
     """Begins to import the page and starts the engine; the server answers meanwhile."""
+    if not starting.is_guarded:
+        without_the_gate()
     starting.begin()
 
 

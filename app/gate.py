@@ -38,6 +38,9 @@ _SESSION_HEADERS = ("Bokeh-Session-Id", "Bokeh-Token")
 _MOST_PAGES, _PAGES_SECONDS = 90, 60.0
 
 
+AS_IT_IS_SERVED = "python -m app.serve app"
+
+
 class Gate(AuthProvider):
     """Bokeh asks it about each request for a page or a socket; our own routes ask it too.
 

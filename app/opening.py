@@ -10,9 +10,10 @@ from panel.io.resources import get_dist_path
 
 from app import runs
 from app.attaching import attach
-from app.gate import ALONE, PERSON
+from app.gate import ALONE, AS_IT_IS_SERVED, PERSON
 from app.session import Session
 from app.workbench import Workbench
+from diffbio_engine.errors import RunError
 from diffbio_engine.runs.administering import engine_options
 
 
@@ -55,7 +56,10 @@ def _owner(document: Any) -> str:
     person = None if context is None else context.token_payload.get(PERSON)
     login = os.environ.get("LOGIN") or pn.config.basic_auth or pn.config.oauth_provider
     if person is None and login:
-        raise RuntimeError("With a login the workbench is served by `python -m app.serve app`.")
+        raise RunError(
+            "People sign in here, and this server does not ask them to.",
+            fix=f"Whoever runs it starts it by `{AS_IT_IS_SERVED}`.",
+        )
     return person or ALONE
 
 

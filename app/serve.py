@@ -20,8 +20,9 @@ from panel.io.server import ComponentResourceHandler
 from tornado.ioloop import PeriodicCallback
 from tornado.web import HTTPError, RequestHandler
 
+from app import starting
 from app.answers import Guarding
-from app.gate import DAYS, Gate
+from app.gate import AS_IT_IS_SERVED, DAYS, Gate
 from app.login import People
 from diffbio_engine.errors import DataError, UserError
 
@@ -99,6 +100,7 @@ class _Serve(Serve):
         # Of a request whose body is not streamed; slices of uploads say their own limit.
         kwargs["http_server_kwargs"] = {"max_body_size": 2 << 20, "max_header_size": 64 << 10}
         self.gate = gate
+        starting.is_guarded = True
         return kwargs
 
     def customize_server(self, server: Any) -> Any:
@@ -177,6 +179,23 @@ def _check_settings() -> None:
     launcher = engine_options(os.environ)["launcher"]
     if launcher is not None:
         launcher.close()
+
+
+def without_the_gate() -> None:
+    """What can still be done, and is said, where plain ``panel serve`` has started the server."""
+    os.umask(0o077)
+    print(
+        "The workbench was started by `panel serve`: nobody has to sign in, everybody who reaches "
+        "this port can read all data in it and compute here, and its pages carry no guards. "
+        f"Start it by `{AS_IT_IS_SERVED}`.",
+        file=sys.stderr,
+        flush=True,
+    )
+    try:
+        os.environ["DATA_DIR"] = str(prepared(os.environ.get("DATA_DIR") or "workspace"))
+        _check_settings()
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
 
 
 def _are_set(names: tuple[str, ...]) -> bool:

@@ -9,6 +9,8 @@ from panel.custom import JSComponent
 from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
+is_guarded = False
+"""Whether `app.serve` has started this server."""
 _thread: threading.Thread | None = None
 
 

@@ -119,7 +119,10 @@ export function render({ model }) {
     model.send_msg({ do: "uploaded", id })
   }
   const words = async (answer) => {
-    try { return (await answer.json()).sentence } catch { return answer.statusText || `The server answered ${answer.status}.` }
+    try { return (await answer.json()).sentence } catch {
+      if (answer.status === 404) return "This server takes no files: whoever runs it starts it by `python -m app.serve app`."
+      return answer.statusText || `The server answered ${answer.status}.`
+    }
   }
   const take = async (files) => {
     const made = groups(files)

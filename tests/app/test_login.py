@@ -8,12 +8,14 @@ import sys
 
 import pytest
 
+from app import app_hooks, starting
 from app.attempts import Attempts
 from app.login import People, hash_of, main, read_people
+from app.opening import _owner
 from app.serve import kept_secret, prepared
 from app.serve import main as serve
 from app.starting import could_not_open
-from diffbio_engine.errors import DataError
+from diffbio_engine.errors import DataError, UserError
 
 
 @pytest.fixture
@@ -143,6 +145,27 @@ def test_a_wrong_login_or_data_folder_stops_the_start_in_words(tmp_path, monkeyp
     monkeypatch.setenv("DATA_DIR", "/proc/diffbio")
     assert serve(["app"]) == 2
     assert "cannot be written by the server's account" in capsys.readouterr().err
+
+
+def test_plain_panel_serve_is_warned_of_and_closes_the_data_folder(tmp_path, monkeypatch, capsys):
+    masks = []
+    monkeypatch.setattr("os.umask", masks.append)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir(mode=0o755)
+    monkeypatch.setattr(starting, "begin", lambda: None)
+    app_hooks.on_server_loaded(None)
+    assert "Start it by `python -m app.serve app`" in capsys.readouterr().err
+    assert masks == [0o077] and stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    monkeypatch.setattr(starting, "is_guarded", True)
+    app_hooks.on_server_loaded(None)
+    assert not capsys.readouterr().err
+
+
+def test_where_people_sign_in_a_server_that_does_not_ask_them_says_so_on_the_page(monkeypatch):
+    monkeypatch.setenv("LOGIN", "users.json")
+    with pytest.raises(UserError, match="does not ask them") as refused:
+        _owner(None)
+    assert "python -m app.serve app" in refused.value.fix
 
 
 @pytest.mark.parametrize("name", ["QUOTA_GB", "TRASH_DAYS", "READ_SECONDS", "READ_MEMORY_GB"])
