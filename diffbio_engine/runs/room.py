@@ -70,7 +70,7 @@ class Room:
 
     def free(self) -> int:
         """Bytes that may still be written."""
-        return max(shutil.disk_usage(self.data_dir).free - KEPT_FREE, 0)
+        return self._free_but_for(0)
 
     def require(self, owner: str, n_bytes: int, what: str, promised: int = 0) -> None:
         """Refuses what would not fit.
@@ -107,13 +107,14 @@ class Room:
     def tidy(self) -> int:
         """Removes what nobody waits for any more; how many bytes came free.
 
-        Old trash (all of it, the oldest first, while the disk is short), uploads that were given
+        Old trash (all of it, the oldest first, while the disk is short of more than what readers
+        have unpacked for a look, which goes by itself), uploads that were given
         up a day ago, and what ended workers left half-written.
         """
         now, freed = time.time(), 0
         trash = sorted((self.data_dir / "trash").glob("*"), key=_changed)
         for folder in trash:
-            if now - _changed(folder) > self.trash_days * 86_400 or self.free() <= 0:
+            if now - _changed(folder) > self.trash_days * 86_400 or self._is_short():
                 freed += self._remove(folder)
         for folder in (self.data_dir / "owners").glob("*/datasets/*"):
             if _is_given_up(folder, now):
@@ -121,6 +122,13 @@ class Room:
         for folder in (self.data_dir / "runs").glob("*"):
             freed += self._half_written(folder)
         return freed
+
+    def _is_short(self) -> bool:
+        return self._free_but_for(size_of(self.data_dir / ".reading")) <= 0
+
+    def _free_but_for(self, n_bytes: int) -> int:
+        """Bytes that could be written if `n_bytes` were removed first."""
+        return max(shutil.disk_usage(self.data_dir).free + n_bytes - KEPT_FREE, 0)
 
     def _half_written(self, folder: Path) -> int:
         with contextlib.suppress(OSError):

@@ -3,12 +3,14 @@
 import errno
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from diffbio_engine.errors import DataError, RunError, UnknownNameError
 from diffbio_engine.runs import Room, Store
 from diffbio_engine.runs.durable_files import write_json
+from diffbio_engine.runs.room import KEPT_FREE
 
 DAY = 86_400
 
@@ -51,9 +53,25 @@ def test_old_trash_goes_by_itself_and_all_of_it_when_the_disk_is_short(room, mon
     os.utime(old, (time.time() - 15 * DAY,) * 2)
     room.tidy()
     assert not old.exists() and fresh.exists()
-    monkeypatch.setattr(Room, "free", lambda self: 0)
+    _disk_with(monkeypatch, KEPT_FREE)
     room.tidy()
     assert not fresh.exists()
+
+
+def test_what_a_look_unpacked_costs_nobody_their_trash(room, monkeypatch):
+    fresh, look = run_in(room, "trash", "b", "eve"), room.data_dir / ".reading/reader-1-x"
+    look.mkdir(parents=True)
+    (look / "unpacked").write_bytes(os.urandom(100_000))
+    _disk_with(monkeypatch, KEPT_FREE - 50_000)
+    room.tidy()
+    assert fresh.exists() and room.free() == 0
+    _disk_with(monkeypatch, KEPT_FREE - 200_000)
+    room.tidy()
+    assert not fresh.exists()
+
+
+def _disk_with(monkeypatch, free):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
 
 
 def test_uploads_that_were_given_up_and_half_written_files_go_but_nothing_that_is_in_use(room):
