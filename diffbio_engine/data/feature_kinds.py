@@ -4,6 +4,8 @@ Sources of the words: the manuals of Cell Ranger (feature types) and Xenium (kin
 the open problems data of GEX, ADT and ATAC (NeurIPS 2021).
 """
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -21,11 +23,21 @@ _OTHERS = {
     "unassigned codeword", "deprecated codeword",
 }  # fmt: skip
 
+PROBES = "Negative probe"
+# CosMx, Xenium, MERFISH: probes that bind nothing, and codes that no probe has.
+_PROBES = re.compile(
+    r"^(neg_?prb|neg_?probe|negative[-_. ]?((control|probe)[-_. ]?\w*|\d+)$|neg_?control|neg_?ctrl|"
+    r"system_?control|false_?code|blank[-_. ]?(codeword|\d)|antisense_|intergenic_region|"
+    r"(unassigned|deprecated)_?codeword)",
+    re.IGNORECASE,
+)
+
 
 def kinds_of_features(var: pd.DataFrame) -> pd.Series | None:
     """The kind of each feature; None where no column tells one in the words that are known.
 
-    Another column of that name (a biotype, a chromosome) is no kind of features.
+    Without such a column, the names of negative probes tell. Another column of that name
+    (a biotype, a chromosome) is no kind of features.
     """
     for column in _COLUMNS:
         if column not in var.columns or not len(var):
@@ -33,7 +45,10 @@ def kinds_of_features(var: pd.DataFrame) -> pd.Series | None:
         kinds = var[column].astype(str).str.strip()
         if kinds.str.lower().isin([*_GENES, *_OTHERS]).mean() >= 0.5:
             return kinds
-    return None
+    probes = var.index.astype(str).str.match(_PROBES)
+    if not probes.any() or probes.mean() > 0.5:
+        return None
+    return pd.Series(np.where(probes, PROBES, GENES), index=var.index)
 
 
 def kept_features(

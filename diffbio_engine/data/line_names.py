@@ -67,6 +67,7 @@ _OF_CELLS = re.compile(
     array_(row|col) | in_tissue | pxl_(row|col)_in_fullres |
     [xy]_?(coord\w*|centroid|position|pos) | cell_?(size|area|volume) | barcodes? |
     cell_?(id|name|barcode)s? | (mapped_)?reads | n_cells | (dpt_)?pseudotime | latent_time |
+    fovs? | field_of_view | slide(_?(id|name|no|number))? | roi |
     velocity_\w+ | sizefactor | tscp_count | gene_count | bc\d?_wells? | mread_count
     )$""",
     re.VERBOSE,

@@ -1,5 +1,6 @@
 """Which rows and columns of a table are neither genes nor cells, by name and by content."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,12 @@ EMPTY = "it is empty"
 _ENOUGH = 8
 # A total is this share of all the others at least; so many columns are tried.
 _LARGE, _CANDIDATES = 0.4, 5
+# So many lines are no counts at most; with more of them the whole matrix has fractions.
+_FEW, _FEW_SHARE = 3, 0.02
+_TOTAL = re.compile(
+    r"total|sum|size|depth|librar|count|umi|read|mapped|molecule|length|(^|[^a-z])(all|n)([^a-z]|$)",
+    re.IGNORECASE,
+)
 
 
 def sketch_table(path: Path, reading: Reading) -> Sketch:
@@ -27,8 +34,6 @@ def find_facts(sketch: Sketch, numbers: np.ndarray) -> None:
     whole_sample = len(numbers) == len(sketch.rows) - len(sketch.word_rows)
     usual = sketch.numbers
     is_whole = _share_whole(numbers)
-    shares = (is_whole, _share_whole(numbers.T))
-    matrix_is_whole = not numbers.size or max(float(np.median(s)) for s in shares) > 0.99
     about = fact_of_genes if sketch.genes_in_rows else fact_of_cells
     found: dict[int, str] = {}
     for place, column in enumerate(usual):
@@ -42,6 +47,8 @@ def find_facts(sketch: Sketch, numbers: np.ndarray) -> None:
             found[place] = "by name"
         elif not name.strip() and not np.isfinite(numbers[:, place]).any():
             found[place] = EMPTY
+    unnamed = [place for place in range(len(usual)) if place not in found]
+    matrix_is_whole = _is_whole(numbers[:, unnamed])
     found |= by_content(numbers, found, [sketch.columns[i] for i in usual], matrix_is_whole)
     if len(found) < len(usual):
         sketch.column_facts = [usual[i] for i in sorted(found)]
@@ -64,6 +71,24 @@ def find_facts(sketch: Sketch, numbers: np.ndarray) -> None:
         sketch.why |= {sketch.rows[i]: why for i, why in rows.items()}
 
 
+def _is_whole(numbers: np.ndarray) -> bool:
+    """Whether it holds whole numbers but for a few lines, judged by what is not 0.
+
+    Zeros are whole whatever the others are: fractions of RSEM or salmon among many of them are
+    fractions still, and so is a matrix with fractions in more lines than are taken out.
+    """
+    odd = np.isfinite(numbers) & (numbers != np.round(np.where(np.isfinite(numbers), numbers, 0)))
+    if not odd.any():
+        return True
+    lines = [(odd.any(axis=axis).sum(), odd.shape[1 - axis]) for axis in (0, 1)]
+    return any(n <= _most_odd(of) for n, of in lines)
+
+
+def _most_odd(n: int) -> float:
+    """How many lines of fractions may stand among lines of whole numbers."""
+    return max(_FEW, _FEW_SHARE * n)
+
+
 def _share_whole(numbers: np.ndarray) -> np.ndarray:
     known = np.isfinite(numbers)
     whole = known & (numbers == np.round(np.where(known, numbers, 0)))
@@ -83,7 +108,8 @@ def by_content(
         whole = _share_whole(numbers[:, rest])
         # One odd value in a line is of the other direction: a row of fractions among columns.
         odd = np.maximum(1 - whole, (values < 0).mean(axis=0))
-        for i in np.flatnonzero((odd > 0.1) & (odd * len(values) >= 2)):
+        lines = np.flatnonzero((odd > 0.1) & (odd * len(values) >= 2))
+        for i in lines if len(lines) <= _most_odd(len(rest)) else ():
             found[int(rest[i])] = "it holds fractions or numbers below 0, the others whole numbers"
     kept = np.array([i for i, r in enumerate(rest) if int(r) not in found])
     if len(kept) < _ENOUGH:
@@ -114,11 +140,11 @@ def _totals(
     most = (own >= others * (1 - 1e-6)).mean(axis=0) > 0.95
     for i in np.flatnonzero(most & ((own > 0).mean(axis=0) > 0.95)).tolist():
         same = np.abs(own[:, i] - others[:, i]) <= 1e-6 * np.maximum(others[:, i], 1)
-        found[i] = (
-            "it is the sum of the others"
-            if same.mean() > 0.95
-            else "it is larger than all others together"
-        )
+        # One gene may outweigh all others (hemoglobin, insulin): only a total is their sum.
+        if same.mean() > 0.95:
+            found[i] = "it is the sum of the others"
+        elif _TOTAL.search(names[of[i]]):
+            found[i] = "it is larger than all others together"
     # Beside one more column that is no gene (a number of genes, a second total), a total is the
     # sum of all others without that one.
     ratio = np.median(own / np.maximum(others, 1e-9), axis=0)

@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.feature_kinds import kept_features
 from diffbio_engine.data.in_memory import InMemory
 from diffbio_engine.data.packed_text import BROKEN
 from diffbio_engine.data.reading import (
@@ -68,15 +69,23 @@ def open_table(path: Path, reading: Reading) -> Dataset:
     obs, var = about_rows, about_columns
     if sketch.genes_in_rows:
         matrix, obs, var = matrix.T.tocsr(), about_columns, about_rows
+    kept, left, of_features = kept_features(var, reading.features)
+    if len(kept) < len(var):
+        matrix, var = matrix[:, kept], var.iloc[kept]
     return Dataset(
         name=path.name,
         kind="table of text",
         obs=obs,
         var=var,
         matrices={"X": InMemory(matrix)},
-        warnings=(_orientation_said(sketch), *sketch.said, *_facts_said(sketch, matrix.shape)),
+        warnings=(
+            _orientation_said(sketch),
+            *sketch.said,
+            *_facts_said(sketch, matrix.shape),
+            *left,
+        ),
         path=path,
-        choices=_choices(sketch, reading),
+        choices=(*_choices(sketch, reading), *of_features),
     )
 
 
