@@ -10,7 +10,7 @@ import pandas as pd
 
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.class_names import names_along
-from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
+from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes, told_of_chosen
 from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
 from diffbio_engine.data import (
@@ -97,7 +97,7 @@ def result_arrays(
     arrays = {p: of_all_genes(cells, v) if p.startswith("var/") else v for p, v in arrays.items()}
     if cells.chosen is not None:
         arrays |= genes_trained_on(cells)
-        notes.append(cells.chosen.sentence)
+        notes += told_of_chosen(pipeline, cells)
     kept = {name: of_all_genes(cells, values[port]) for port, name in as_layers.items()}
     if cells.columns is not None:
         notes += [

@@ -13,7 +13,7 @@ _ROWS = 2048  # cells at a time
 
 
 def log_normalized(counts: jax.Array, total: float = 1e4) -> jax.Array:
-    """``log(1 + counts per 10 000)``; a cell without counts stays at 0."""
+    """``log(1 + counts per 10 000)`` of the genes given; a cell without counts stays at 0."""
     totals = jnp.sum(counts, axis=1, keepdims=True)
     return jnp.log1p(total * soft_ops.div(counts, totals))
 

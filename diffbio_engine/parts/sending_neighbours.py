@@ -22,7 +22,7 @@ class Senders(NamedTuple):
 
 
 def log_expression(counts: jax.Array, normalize: bool) -> jax.Array:
-    """``log(1 + counts per 10 000)``; as it came if ``normalize`` is off."""
+    """``log(1 + counts per 10 000)`` of the genes given; as it came if ``normalize`` is off."""
     counts = jnp.asarray(counts, float)
     if not normalize:
         return counts

@@ -73,7 +73,7 @@ class CellCommunicationConfig(Config):
     )
     normalize: bool = setting(
         True,
-        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
+        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
     )
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 

@@ -74,7 +74,7 @@ class GRNInferenceConfig(Config):
     )
     normalize: bool = setting(
         True,
-        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
+        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
     )
     hidden_dim: int = contract(
         64, doc="Without effect, accepted for older callers: the model has no hidden layer."

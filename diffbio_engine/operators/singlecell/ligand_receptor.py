@@ -100,7 +100,7 @@ class LRScoringConfig(Config):
     )
     normalize: bool = setting(
         True,
-        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
+        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
     )
     n_axes: int = setting(
         30, low=2, high=100, doc="Axes of expression in which neighbours are found.", advanced=True

@@ -89,7 +89,7 @@ class SpatialDomainConfig(Config):
     )
     normalize: bool = setting(
         True,
-        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
+        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
     )
 
 

@@ -44,7 +44,7 @@ class SwitchDEConfig(Config):
     )
     normalize: bool = setting(
         True,
-        doc="Take log(1 + counts per 10 000). Off: what comes in is log-normalised already.",
+        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
     )
     with_base: bool = setting(
         False,
