@@ -19,9 +19,9 @@ class _Rule:
     longest: float
 
 
-# One address on one name; one address on all names; all addresses on one name. The last waits
-# briefly only, so that a stranger cannot keep somebody out.
-_RULES = (_Rule(5, 900.0), _Rule(20, 900.0), _Rule(50, 60.0))
+# One address on one name; one address on all names; all addresses on one name. The last two wait
+# briefly only, so that a stranger cannot keep others out.
+_RULES = (_Rule(5, 900.0), _Rule(20, 60.0), _Rule(50, 60.0))
 
 
 class Attempts:
@@ -32,11 +32,17 @@ class Attempts:
         # Key: failures, until when to wait, when last. The longest unused goes first.
         self._kept: OrderedDict[tuple[str, ...], tuple[int, float, float]] = OrderedDict()
 
-    def wait(self, name: str, address: str) -> float:
-        """Seconds until the next attempt; 0 if it may be made now."""
+    def wait(self, name: str, address: str, known: bool = False) -> float:
+        """Seconds until the next attempt; 0 if it may be made now.
+
+        Args:
+            known: This name has signed in from this browser before: what strangers have tried
+                from the same address, or with the same name from elsewhere, does not count.
+        """
         now = self._clock()
+        keys = _keys(name, address)[: 1 if known else None]
         with self._guard:
-            until = [self._kept[k][1] for k in _keys(name, address) if k in self._kept]
+            until = [self._kept[k][1] for k in keys if k in self._kept]
         return max([0.0, *(t - now for t in until)])
 
     def failed(self, name: str, address: str) -> None:

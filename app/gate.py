@@ -31,6 +31,7 @@ PERSON = "person"
 """In the token of a session: who opened it."""
 DAYS = 1.0
 """How long somebody stays signed in."""
+_BEFORE_DAYS = 180.0
 _NOBODY = {"", ALONE, "guest", "default_user"}
 _SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
 _SESSION_HEADERS = ("Bokeh-Session-Id", "Bokeh-Token")
@@ -147,11 +148,11 @@ class Gate(AuthProvider):
             if self.people is not None and not self._is_in(name, said):
                 socket.close()
 
-    def _cookie(self, handler: RequestHandler, name: str) -> str | None:
+    def _cookie(self, handler: RequestHandler, name: str, days: float = DAYS) -> str | None:
         kept, secret = handler.get_cookie(name), self.secret or config.cookie_secret
         if not kept or not secret:
             return None
-        value = decode_signed_value(secret, name, kept, max_age_days=DAYS)
+        value = decode_signed_value(secret, name, kept, max_age_days=days)
         return value.decode("utf-8", "replace") if value else None
 
     def _admitted(self, handler: Any) -> str | None:
@@ -219,7 +220,17 @@ class Gate(AuthProvider):
             handler.set_signed_cookie(
                 cookie, value, expires_days=DAYS, httponly=True, path=config.cookie_path
             )
+        handler.set_signed_cookie(
+            "before", self.people.mark(name), expires_days=_BEFORE_DAYS, httponly=True,
+            path=config.cookie_path,
+        )  # fmt: skip
         handler.clear_cookie("is_guest")
+
+    def has_been_here(self, handler: RequestHandler, name: str) -> bool:
+        """Whether this person has signed in from this browser, with the password of today."""
+        mark = self.people.mark(name) if self.people is not None else ""
+        before = self._cookie(handler, "before", _BEFORE_DAYS) or ""
+        return bool(mark) and secrets.compare_digest(mark.encode(), before.encode())
 
     def sign_out(self, handler: RequestHandler) -> None:
         """Takes them back, also from whoever has a copy, and closes the open pages."""

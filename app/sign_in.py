@@ -68,11 +68,12 @@ class SignIn(_Page):
         name = unicodedata.normalize("NFC", self.get_body_argument("username", ""))[:64]
         password = self.get_body_argument("password", "", strip=False)
         address = str(self.request.remote_ip)
-        if wait := ATTEMPTS.wait(name, address):
+        known = self.gate.has_been_here(self, name)
+        if wait := ATTEMPTS.wait(name, address, known):
             return self._wait(wait, name, address)
         async with _AT_ONCE:
             # Others may have failed meanwhile.
-            if wait := ATTEMPTS.wait(name, address):
+            if wait := ATTEMPTS.wait(name, address, known):
                 return self._wait(wait, name, address)
             ATTEMPTS.failed(name, address)  # taken back if it is right: a burst counts too
             right = await asyncio.to_thread(self.gate.people.are, name, password)

@@ -46,6 +46,19 @@ def test_who_has_signed_out_stays_out_after_a_restart(tmp_path):
     assert again._is_in("ada", "mark.8") and not again._is_in("ada", "another.8")
 
 
+def test_a_browser_is_known_for_the_person_who_signed_in_there_with_the_password_of_today():
+    marks = {"ada": "hers", "bob": "his"}
+    guard = Gate(SimpleNamespace(mark=lambda name: marks.get(name, "")), secret="secret")
+    kept = create_signed_value("secret", "before", "hers").decode()
+    other = create_signed_value("secret", "login", "hers").decode()
+    for value, known in ((kept, True), (other, False), ("hers", False), (None, False)):
+        browser = SimpleNamespace(get_cookie=lambda name, value=value: value)
+        assert guard.has_been_here(browser, "ada") is known
+        assert not guard.has_been_here(browser, "bob") and not guard.has_been_here(browser, "eve")
+    marks["ada"] = "another"
+    assert not guard.has_been_here(SimpleNamespace(get_cookie=lambda name: kept), "ada")
+
+
 def test_a_person_opens_ninety_pages_a_minute_and_no_more(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(gate.time, "monotonic", lambda: now[0])

@@ -238,6 +238,19 @@ def test_one_address_does_not_try_all_names_nor_all_addresses_one_name():
     assert 0 < attempts.wait("bob", "10.1.1.1") <= 60
 
 
+def test_a_stranger_at_the_same_address_or_with_the_same_name_keeps_nobody_out():
+    attempts = Attempts(Clock())
+    for n in range(100):
+        attempts.failed(f"name{n}", "10.0.0.1")
+        attempts.failed("ada", f"10.1.{n}.1")
+    assert 0 < attempts.wait("bob", "10.0.0.1") <= 60
+    assert 0 < attempts.wait("ada", "10.0.0.2") <= 60
+    assert attempts.wait("ada", "10.0.0.1", known=True) == 0
+    for _ in range(9):
+        attempts.failed("ada", "10.0.0.1")
+    assert attempts.wait("ada", "10.0.0.1", known=True) > 0
+
+
 def test_who_signs_in_often_waits_never():
     attempts = Attempts(Clock())
     for _ in range(200):
