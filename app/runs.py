@@ -40,7 +40,7 @@ class Server:
         self.store = Store(self.data_dir)
         self.pool, self.paces = FairPool(), Paces(self.engine)
         self.room = tidying.room_of(self.engine, room)
-        reading.begin(self.data_dir)
+        reading.begin(self.data_dir, self.room)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
         self.editing = Editing()
         self.snapshot = SnapshotsSeen().get

@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from diffbio_engine.data.archives import MOST_BYTES
 from diffbio_engine.data.memory import memory_of_this_machine
 from diffbio_engine.errors import DataError
 
@@ -30,11 +31,13 @@ class Limits:
         file_bytes: The size of the file, by which the rest is measured.
         memory: Bytes beyond what a reader has before it reads.
         seconds: Of computing, for one question.
+        unpacked: Bytes of an archive on the disk.
     """
 
     file_bytes: int
     memory: int
     seconds: float
+    unpacked: int = MOST_BYTES
 
     @property
     def wall_seconds(self) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 from diffbio_engine.apart.frames import receive, send
 from diffbio_engine.apart.limits import Limits, allow_time, confine
 from diffbio_engine.data import Dataset, align_genes, inspect, names_and_ids, read
+from diffbio_engine.data.archives import allow_to_unpack
 from diffbio_engine.data.matrix_look import RAW, look
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 
@@ -45,6 +46,7 @@ def serve(connection: socket.socket, told: dict[str, Any]) -> None:
     if told["patient"]:
         os.nice(5)
     confine(limits)
+    allow_to_unpack(limits.unpacked)
     reader = Reader()
     while True:
         try:

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from diffbio_engine.apart.frames import GarbledError, receive, send
 from diffbio_engine.apart.limits import Limits, limits_for
 from diffbio_engine.apart.nursery_line import NurseryLine
+from diffbio_engine.data.archives import MOST_BYTES
 from diffbio_engine.errors import DataError, UserError
 
 _LOG = logging.getLogger(__name__)
@@ -32,7 +34,15 @@ class Reader:
         self._ending = threading.Lock()
 
     @classmethod
-    def born(cls, nursery: NurseryLine, path: Path, scratch: str, *, patient: bool) -> "Reader":
+    def born(
+        cls,
+        nursery: NurseryLine,
+        path: Path,
+        scratch: str,
+        *,
+        patient: bool,
+        unpacked: int = MOST_BYTES,
+    ) -> "Reader":
         """A new reader for a file.
 
         Args:
@@ -40,8 +50,9 @@ class Reader:
             path: The file.
             scratch: A folder of its own.
             patient: Whether others come first on the processor.
+            unpacked: Bytes that it may unpack of an archive.
         """
-        limits = limits_for(path)
+        limits = replace(limits_for(path), unpacked=unpacked)
         ours, theirs = socket.socketpair()
         told = {"do": "fork", "limits": vars(limits), "scratch": scratch, "patient": patient}
         with theirs:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from diffbio_engine.apart.opened import LetGoError, Opened
 from diffbio_engine.apart.reader import Reader
 from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
+from diffbio_engine.data.archives import MOST_BYTES
 from diffbio_engine.errors import DataError
 
 # Readers without work: of one person's files, and of everybody's.
 _KEPT_EACH, _KEPT_OPEN = 4, 12
 _IDLE_SECONDS = 900.0
+_SMALL_ARCHIVE = 16 << 20
 
 
 class Readers:
@@ -51,6 +53,8 @@ class Readers:
         self._opening = threading.Lock()
         self._open: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
         self._over = False
+        # Bytes of the disk that nobody was promised; None where that is not known.
+        self.room: Callable[[], int] | None = None
 
     def begin(self) -> None:
         """Starts the nursery, so that the first look need not wait for its imports."""
@@ -127,7 +131,7 @@ class Readers:
 
     def _opened(self, path: Path, options: dict[str, Any]) -> Opened:
         def born(file: Path, scratch: str) -> Reader:
-            return Reader.born(self._nursery, file, scratch, patient=False)
+            return Reader.born(self._nursery, file, scratch, patient=False, unpacked=self._share())
 
         def again() -> Opened:
             if self._over:
@@ -144,6 +148,12 @@ class Readers:
             answered=self._tidy,
         )
 
+    def _share(self) -> int:
+        """What one reader may unpack: a third, as three or more are at work at the same time."""
+        if self.room is None:
+            return MOST_BYTES
+        return min(max(self.room() // 3, _SMALL_ARCHIVE), MOST_BYTES)
+
     def _folder(self) -> str:
         """A new folder for one reader."""
         if self.scratch is not None:
@@ -154,7 +164,9 @@ class Readers:
     def _reader(self, path: Path, *, patient: bool) -> Iterator[Reader]:
         scratch = self._folder()
         try:
-            reader = Reader.born(self._nursery, path, scratch, patient=patient)
+            reader = Reader.born(
+                self._nursery, path, scratch, patient=patient, unpacked=self._share()
+            )
             try:
                 yield reader
             finally:

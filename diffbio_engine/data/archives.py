@@ -15,6 +15,7 @@ MOST_FILES = 2_000
 MOST_BYTES = 64 * 2**30
 # Text of counts shrinks about tenfold; zeros shrink a thousandfold.
 MOST_SHRUNK = 200
+_ALLOWED = [MOST_BYTES]
 _SMALL = 64 * 2**20
 _BLOCK = 2**20
 _LONGEST_NAME = 240
@@ -49,6 +50,16 @@ def unpack(path: Path, folder: Path) -> Path:
     return folder
 
 
+def allow_to_unpack(n_bytes: int) -> None:
+    """How much of an archive this process may unpack from now on; never more than is free."""
+    _ALLOWED[0] = n_bytes
+
+
+def allowed_to_unpack() -> int:
+    """Bytes that this process may unpack of an archive."""
+    return _ALLOWED[0]
+
+
 def is_junk(name: str) -> bool:
     """Whether it is a file that a system leaves beside those of a person."""
     return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db")
@@ -77,11 +88,11 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
             fix="Upload the files without zipping them.",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+    free = min(shutil.disk_usage(folder).free, allowed_to_unpack())
     if total > free:
         raise DataError(
             f"{path.name} needs {total / 2**20:,.0f} MB, but only {free / 2**20:,.0f} MB of disk "
-            "are free.",
+            "are free for it.",
             fix="Free some space.",
         )
 

@@ -5,7 +5,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from diffbio_engine.data.archives import MOST_BYTES, MOST_FILES, check_place, is_junk
+from diffbio_engine.data.archives import MOST_FILES, allowed_to_unpack, check_place, is_junk
 from diffbio_engine.data.packed_text import BROKEN, bare_name, open_bytes
 from diffbio_engine.errors import DataError
 
@@ -59,9 +59,10 @@ def _check(path: Path, member: tarfile.TarInfo, n_files: int, n_bytes: int, fold
     if n_files > MOST_FILES:
         raise DataError(f"{path.name} holds more than {MOST_FILES:,} files.", fix=_BY_HAND)
     free = shutil.disk_usage(folder).free
-    if n_bytes > MOST_BYTES or member.size > free:
+    if n_bytes > allowed_to_unpack() or member.size > free:
         raise DataError(
             f"{path.name} would unpack to {n_bytes / 2**20:,.0f} MB or more, and "
-            f"{free / 2**20:,.0f} MB of disk are free.",
+            f"{free / 2**20:,.0f} MB of disk are free; at most "
+            f"{allowed_to_unpack() / 2**20:,.0f} MB may be unpacked here now.",
             fix="Choose fewer files, or free some space.",
         )

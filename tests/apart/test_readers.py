@@ -1,6 +1,7 @@
 """A file that breaks its reader breaks nothing else, and is refused in words."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -242,6 +243,20 @@ def test_a_reader_closed_before_its_turn_or_during_its_birth_leaves_nothing(tmp_
         opened.close()
     thread.join(timeout=5)
     assert len(caught) == 1 and len(made) == 1 and not scratch.exists()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_unpacks_to_no_more_than_a_share_of_the_free_disk(tmp_path, kind):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/x.csv").write_bytes(os.urandom(17 << 20))
+    packed = Path(shutil.make_archive(str(tmp_path / "x"), kind, tmp_path / "in"))
+    readers = Readers(scratch=tmp_path / "scratch")
+    readers.room = lambda: 0
+    try:
+        with pytest.raises(DataError, match="MB of disk are free"):
+            readers.inspect(packed)
+    finally:
+        readers.close()
 
 
 def test_what_readers_of_a_server_that_is_gone_left_behind_is_removed(tmp_path):
