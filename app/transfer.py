@@ -11,6 +11,7 @@ import json
 import os
 from typing import Any
 
+from bokeh.server.util import check_allowlist
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from app.downloads import OFFERS
@@ -32,7 +33,12 @@ class _Guarded(RequestHandler):
     def check_origin(self) -> None:
         """Refuses a page of another site that sends requests with this person's cookies."""
         origin = self.request.headers.get("Origin")
-        if origin and origin.split("://")[-1] != self.request.host:
+        host = (origin or "").split("://")[-1].lower()
+        if not origin or host == self.request.host.lower():
+            return
+        # A proxy may not hand on the port under which it is reached: what sockets accept, too.
+        allowed = getattr(self.application, "websocket_origins", ())
+        if not check_allowlist(host, list(allowed)):
             raise HTTPError(403, reason="Wrong origin")
 
     def say(self, status: int, **content: Any) -> None:

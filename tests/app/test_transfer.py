@@ -31,7 +31,9 @@ def talk(work):
 
     async def go():
         socket, port = bind_unused_port()
-        server = HTTPServer(Application(ROUTES))
+        application = Application(ROUTES)
+        application.websocket_origins = {"lab.example:8443"}
+        server = HTTPServer(application)
         server.add_sockets([socket])
         client = AsyncHTTPClient(force_instance=True)
 
@@ -229,6 +231,18 @@ def test_a_stranger_cannot_upload(store, headers):
     desk = DESKS.open("ada", store)
     body = '{"name": "a.h5ad", "size": 9}'
     assert talk(lambda ask: ask("uploads", "POST", desk, body=body, headers=headers)).code == 403
+
+
+def test_a_proxy_on_another_port_that_sockets_accept_takes_uploads_too(store):
+    desk = DESKS.open("ada", store)
+
+    def status(origin):
+        return talk(
+            lambda ask: ask("uploads", "POST", desk, body=said(), headers={"Origin": origin})
+        ).code
+
+    assert status("https://lab.example:8443") == 200
+    assert status("https://lab.example:9") == status("null") == 403
 
 
 def test_an_offer_is_fetched_by_its_owner_only(monkeypatch):
