@@ -144,7 +144,9 @@ class Gate(AuthProvider):
 
     def look_after_sockets(self) -> None:
         """Closes the open pages of those who were removed or got another password."""
-        for socket, (name, said) in list(self._sockets.items()):
+        with self._guard:  # Bokeh asks in threads of its own: others come in meanwhile
+            there = list(self._sockets.items())
+        for socket, (name, said) in there:
             if self.people is not None and not self._is_in(name, said):
                 socket.close()
 
@@ -178,7 +180,9 @@ class Gate(AuthProvider):
         if isinstance(handler, WSHandler):
             if not self._opened_by(handler, person):
                 return None
-            self._sockets[handler] = person, self._cookie(handler, "login") or ""
+            login = self._cookie(handler, "login") or ""
+            with self._guard:
+                self._sockets[handler] = person, login
         elif request.method == "GET":
             if isinstance(handler, DocHandler):
                 self._count_page(person)
