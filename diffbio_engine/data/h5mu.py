@@ -13,6 +13,16 @@ from diffbio_engine.errors import DataError
 _RNA = ("rna", "gex", "gene expression", "gene_expression", "transcriptome", "mrna", "expression")
 
 
+_GLOBAL = ("obs", "obsm", "obsp")
+
+
+def _keys_of(part: h5py.Group | None) -> list[str]:
+    if not isinstance(part, h5py.Group):
+        return []
+    names = part.attrs.get("column-order", list(part))
+    return [n.decode() if isinstance(n, bytes) else str(n) for n in names]
+
+
 def is_h5mu(file: h5py.File) -> bool:
     """Whether an HDF5 file is laid out as mudata does."""
     return isinstance(file.get("mod"), h5py.Group) and len(file["mod"]) > 0
@@ -21,6 +31,7 @@ def is_h5mu(file: h5py.File) -> bool:
 def open_h5mu(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset:
     """The RNA of a multimodal file; the other modalities are left out, and said."""
     with open_hdf5(path) as file:
+        beside = [f"{part}/{key}" for part in _GLOBAL for key in _keys_of(file.get(part))]
         found = [str(m) for m in file["mod"] if isinstance(file["mod"][m], h5py.Group)]
     rna = [m for word in _RNA for m in found if m.lower() == word]
     rna += [m for m in found if "rna" in m.lower()]
@@ -35,4 +46,11 @@ def open_h5mu(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset
     others = [m for m in found if m != taken]
     left = f"; {', '.join(others)} left out" if others else ""
     dataset.warnings.insert(0, f"The modality {taken} is used{left}.")
+    if beside:
+        more = f" and {len(beside) - 8} more" if len(beside) > 8 else ""
+        dataset.warnings.insert(
+            1,
+            f"What the file holds of all modalities together was left out: "
+            f"{', '.join(beside[:8])}{more}.",
+        )
     return dataset

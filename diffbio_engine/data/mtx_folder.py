@@ -1,5 +1,6 @@
 """A folder of Matrix Market files as a data set: one sample, or all of them joined."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from diffbio_engine.errors import DataError
 
 # The matrix itself, where a folder has layers only: the likeliest counts come first.
 _COUNTS = ("cell", "total", "spliced")
+
+_ABOUT = re.compile(r"(meta_?data|annot|clusters?|coldata|cell_?info|pheno).*\.(csv|tsv|txt)$")
 
 
 def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = True) -> Dataset:
@@ -213,9 +216,13 @@ def _kind(block: Block) -> str:
 
 
 def _not_opened(folder: Path, *, deep: bool) -> list[str]:
-    """Matrices of other kinds in the same folder."""
+    """Matrices of other kinds in the same folder, and tables about its cells."""
     ends = (".h5ad", ".loom", ".h5mu", ".rds", ".xlsx")
-    others = [p.name for p in data_files(folder, deep=deep) if bare_name(p).endswith(ends)]
+    others = [
+        p.name
+        for p in data_files(folder, deep=deep)
+        if bare_name(p).endswith(ends) or (_ABOUT.search(bare_name(p)) and not role_of(p))
+    ]
     if not others:
         return []
     more = ", ..." if len(others) > 5 else ""

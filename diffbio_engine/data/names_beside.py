@@ -142,12 +142,20 @@ def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:
 
 
 def cell_table(found: NameList, n: int) -> pd.DataFrame:
-    """One row per cell; further columns of a table with a header are kept."""
+    """One row per cell; further columns are kept, numbered where they have no title."""
     table = found.table(n)
     named = {str(c).lower(): c for c in table.columns}
     key = next((named[c] for c in _CELL_COLUMNS if c in named), table.columns[0])
     obs = table.drop(columns=[key]).set_axis(pd.Index(table[key].to_numpy(), dtype=object))
-    obs = obs[[c for c in obs.columns if not str(c).startswith("column_")]]
+    counted: dict[str, str] = {}
+    for i, column in enumerate(table.columns):
+        if column == f"column_{i}" and column in obs:
+            told = obs[column] != ""
+            if not told.any() or (obs[column] == obs.index).all():
+                obs = obs.drop(columns=[column])  # nothing, or the names once more
+            else:
+                counted[column] = f"column_{i + 1}"
+    obs = obs.rename(columns=counted)
     for column in obs.columns:
         numbers = pd.to_numeric(obs[column].replace("", np.nan), errors="coerce")
         if numbers.notna().sum() == (obs[column] != "").sum() and numbers.notna().any():
