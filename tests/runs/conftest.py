@@ -1,4 +1,4 @@
-"""Engines on a temporary folder, with a worker that needs no JAX."""
+"""Engines on a temporary folder, with a worker that needs no JAX; and a run that is done."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from diffbio_engine.runs import Engine
+from diffbio_engine.runs import EXIT_DONE, Engine, RunFolder
+from tests.command_line.small_run import run_of, write_inputs
 
 FAKE_WORKER = [sys.executable, str(Path(__file__).with_name("fake_worker.py"))]
 
@@ -25,6 +26,18 @@ def until(true: Callable[[], object], seconds: float = 20.0) -> None:
 @pytest.fixture
 def wait_until() -> Callable[..., None]:
     return until
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> RunFolder:
+    """The folder of a small run that is done, by the worker's own code."""
+    from diffbio_engine.runs.worker import work  # JAX: only for those who ask
+
+    inputs, path = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("runs") / "trained"
+    write_inputs(inputs)
+    folder = RunFolder.create(path, run_of(inputs, steps=10))
+    assert work(path) == EXIT_DONE, folder.status()
+    return folder
 
 
 @pytest.fixture

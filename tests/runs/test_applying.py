@@ -13,19 +13,9 @@ from diffbio_engine.data import read
 from diffbio_engine.runs import EXIT_DONE, EXIT_ERROR, RunFolder, RunReader
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.runs.worker import work
-from tests.command_line.small_run import N_GENES, cells, pipeline_document, run_of, write_inputs
+from tests.command_line.small_run import N_GENES, cells, pipeline_document
 
 PLACED = "obsm/cluster_diffbio_prob"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The folder of a run that is done."""
-    inputs, path = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("runs") / "trained"
-    write_inputs(inputs)
-    folder = RunFolder.create(path, run_of(inputs, steps=10))
-    assert work(path) == EXIT_DONE, folder.status()
-    return folder
 
 
 def applied(trained, data, path):

@@ -15,14 +15,20 @@ def gone(folder):
     return not folder.is_locked() and folder.launch().get("phase") == "ended"
 
 
-@pytest.fixture
-def released(make_engine, wait_until):
-    """An engine with one place, and a run of it that has been paused for long."""
+def asked_to_pause(make_engine, wait_until):
+    """An engine with one place, and a run of it that has just been asked to pause."""
     engine = make_engine(max_running=1)
     run_id = engine.start(PATIENT, "ada")
     folder = engine.folder(run_id, "ada")
     wait_until(lambda: folder.last_step() > 3)
     engine.pause(run_id, "ada")
+    return engine, run_id, folder
+
+
+@pytest.fixture
+def released(make_engine, wait_until):
+    """An engine with one place, and a run of it that has been paused for long."""
+    engine, run_id, folder = asked_to_pause(make_engine, wait_until)
     wait_until(lambda: gone(folder))
     return engine, run_id, folder
 
@@ -58,22 +64,14 @@ def test_stop_has_a_worker_write_what_there_is(released, wait_until):
 
 
 def test_resume_in_the_moment_of_leaving_is_heard(make_engine, wait_until):
-    engine = make_engine(max_running=1)
-    run_id = engine.start(PATIENT, "ada")
-    folder = engine.folder(run_id, "ada")
-    wait_until(lambda: folder.last_step() > 3)
-    engine.pause(run_id, "ada")
+    engine, run_id, folder = asked_to_pause(make_engine, wait_until)
     wait_until(lambda: folder.status().get("released"))
     engine.resume(run_id, "ada")
     wait_until(lambda: engine.summary(run_id, "ada").state == "done")
 
 
 def test_a_server_that_was_away_meanwhile_finds_it_paused(make_engine, wait_until):
-    engine = make_engine(max_running=1)
-    run_id = engine.start(PATIENT, "ada")
-    folder = engine.folder(run_id, "ada")
-    wait_until(lambda: folder.last_step() > 3)
-    engine.pause(run_id, "ada")
+    engine, run_id, folder = asked_to_pause(make_engine, wait_until)
     engine.close()
     wait_until(lambda: not folder.is_locked())
     assert folder.state() == "paused"

@@ -21,20 +21,10 @@ from diffbio_engine.runs.previewing import preview
 from diffbio_engine.runs.previews import Previews
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.runs.worker import work
-from tests.command_line.small_run import cells, pipeline_document, run_of, write_inputs
+from tests.command_line.small_run import cells, pipeline_document
 
 SHARES = "obsm/cluster_diffbio_prob"
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The folder of a run that is done."""
-    inputs, path = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("runs") / "trained"
-    write_inputs(inputs)
-    folder = RunFolder.create(path, run_of(inputs, steps=10))
-    assert work(path) == EXIT_DONE, folder.status()
-    return folder
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from diffbio_engine.declare import Config, Operator, dial, setting, size
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.pipelines.pipeline import Pipeline
 from diffbio_engine.pipelines.plan import plan
-from diffbio_engine.pipelines.presets.preset import VARIABLE_GENES, Preset
+from diffbio_engine.pipelines.presets.preset import JOINT, VARIABLE_GENES, Preset
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.wiring import DataPort
 
@@ -97,27 +97,9 @@ def single_cell_spec(config: SingleCellPipelineConfig) -> PipelineSpec:
         blocks=tuple(blocks),
         wires=tuple(wires),
         outputs=outputs,
-        training=_TRAINING,
+        training=JOINT,
         layout={b.id: (280.0 + 300.0 * i, 160.0) for i, b in enumerate(blocks)},
     )
-
-
-# One joint stage, which ends when cells that are held out are explained no better; the batch
-# correction and the map look again, at first every few epochs.
-_TRAINING: dict[str, Any] = {
-    "stages": [
-        {
-            "name": "joint",
-            "epochs": 12,
-            "least_steps": 240,
-            "most_steps": 3000,
-            "held_out": 0.1,
-            "refresh_every": 3,
-        }
-    ],
-    "batch_size": 256,
-    "learning_rate": 1e-3,
-}
 
 
 class SingleCellPipeline(Pipeline):
