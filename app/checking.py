@@ -9,11 +9,6 @@ from diffbio_engine.pipelines import DataPort, PipelineSpec, Plan, plan
 _LOG = logging.getLogger("diffbio.app")
 
 
-def problems_of(spec: PipelineSpec, ports: Mapping[str, DataPort]) -> list[UserError]:
-    """All mistakes in a document; none of an empty one."""
-    return planned_or_not(spec, ports)[0]
-
-
 def planned_or_not(
     spec: PipelineSpec, ports: Mapping[str, DataPort]
 ) -> tuple[list[UserError], Plan | None]:

@@ -19,7 +19,6 @@ _SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 30.0, 1.0, 1800.0
 _MEMORY, _MEMORY_PER_BYTE = 3 * _GB // 2, 24
 _LARGEST_FILE = 64 * _GB
 _MOST_OPEN_FILES = 64
-_MOST_FILES_COUNTED = 10_000
 _BUSY = 4
 
 
@@ -65,9 +64,7 @@ def limits_for(path: str | Path) -> Limits:
     seconds = min(allowed + _SECONDS_PER_MB * n_bytes / _MB, max(_MOST_SECONDS, allowed))
     most = _number("READ_MEMORY_GB", memory_of_this_machine() / 2 / _GB) * _GB
     memory = min(_MEMORY + _MEMORY_PER_BYTE * n_bytes, most)
-    return Limits(
-        n_bytes, int(memory), min(seconds, max(_MOST_SECONDS, _number("READ_SECONDS", 0)))
-    )
+    return Limits(n_bytes, int(memory), seconds)
 
 
 def _number(name: str, usual: float) -> float:
