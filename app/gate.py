@@ -5,8 +5,6 @@ import posixpath
 import secrets
 import threading
 import time
-import weakref
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +14,12 @@ from bokeh.server.auth_provider import AuthProvider
 from bokeh.server.views.autoload_js_handler import AutoloadJsHandler
 from bokeh.server.views.doc_handler import DocHandler
 from bokeh.server.views.ws import WSHandler
-from bokeh.util.token import check_token_signature, get_token_payload
+from bokeh.util.token import check_token_signature, get_session_id, get_token_payload
 from panel.config import config
 from tornado.web import HTTPError, RequestHandler, decode_signed_value
 
 from app.login import People
+from app.tabs_open import TabsOpen
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs.durable_files import read_json, write_json
 
@@ -35,9 +34,6 @@ _BEFORE_DAYS = 180.0
 _NOBODY = {"", ALONE, "guest", "default_user"}
 _SESSION_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
 _SESSION_HEADERS = ("Bokeh-Session-Id", "Bokeh-Token")
-# Of one person; where nobody signs in, of all.
-_MOST_PAGES, _PAGES_SECONDS = 90, 60.0
-
 
 AS_IT_IS_SERVED = "python -m app.serve app"
 
@@ -50,6 +46,7 @@ class Gate(AuthProvider):
         inner: A provider of Panel's own (OAuth) that knows the person instead.
         secret: Signs cookies.
         left: Where it is kept who has signed out, so that it holds after a restart.
+        most_tabs: How many tabs each may have open; by default as `TabsOpen` has it.
     """
 
     def __init__(
@@ -58,13 +55,13 @@ class Gate(AuthProvider):
         inner: AuthProvider | None = None,
         secret: str = "",
         left: Path | None = None,
+        most_tabs: int | None = None,
     ):
         self.people, self.inner, self.secret, self._left_file = people, inner, secret, left
         self._guard = threading.Lock()
-        self._pages: dict[str, deque[float]] = {}
+        self.tabs = TabsOpen(most_tabs, is_shared=not self.is_on)
         kept = read_json(left) if left is not None else {}
         self._left = {login: float(when) for login, when in kept.items()}
-        self._sockets: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
         super().__init__()
 
     # -- what Bokeh asks of a provider -----------------------------------------------------------
@@ -144,9 +141,7 @@ class Gate(AuthProvider):
 
     def look_after_sockets(self) -> None:
         """Closes the open pages of those who were removed or got another password."""
-        with self._guard:  # Bokeh asks in threads of its own: others come in meanwhile
-            there = list(self._sockets.items())
-        for socket, (name, said) in there:
+        for socket, (name, said) in self.tabs.open_now():
             if self.people is not None and not self._is_in(name, said):
                 socket.close()
 
@@ -181,30 +176,17 @@ class Gate(AuthProvider):
             if not self._opened_by(handler, person):
                 return None
             login = self._cookie(handler, "login") or ""
-            with self._guard:
-                self._sockets[handler] = person, login
+            self.tabs.let_in_socket(handler, person, login, is_new=not _has_session(handler))
         elif request.method == "GET":
             if isinstance(handler, DocHandler):
-                self._count_page(person)
+                self.tabs.let_in_page(handler, person)
             request.person = person  # into the token of the session, by app/app_hooks.py
             _ = handler.xsrf_token  # sets its cookie
         return person
 
-    def _count_page(self, person: str) -> None:
-        """Each page costs the server a moment, in which nobody else is served."""
-        now = time.monotonic()
-        with self._guard:
-            opened = self._pages.setdefault(person, deque(maxlen=_MOST_PAGES))
-            full = len(opened) == _MOST_PAGES and now - opened[0] < _PAGES_SECONDS
-            if not full:
-                opened.append(now)
-        if full:
-            raise HTTPError(429, reason="Too many pages were opened; wait a minute")
-
     def _opened_by(self, handler: Any, person: str) -> bool:
         """Whether the token that a socket brings was given to this person by this server."""
-        said = handler.request.headers.get("Sec-WebSocket-Protocol", "")
-        token, app = said.split(",")[-1].strip(), handler.application
+        token, app = _token_of(handler), handler.application
         try:
             signed = check_token_signature(token, secret_key=app.secret_key, signed=True)
             theirs = signed and get_token_payload(token).get(PERSON) == person
@@ -252,6 +234,17 @@ class Gate(AuthProvider):
 
     def _login_of(self, handler: RequestHandler) -> str:
         return (self._cookie(handler, "login") or "").partition(".")[2]
+
+
+def _token_of(handler: Any) -> str:
+    """What a socket brings to say which session it belongs to."""
+    return handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")[-1].strip()
+
+
+def _has_session(handler: Any) -> bool:
+    """Whether the session of a socket is there, as its page made it."""
+    known = get_session_id(_token_of(handler))
+    return any(session.id == known for session in list(handler.application_context.sessions))
 
 
 def _address(handler: RequestHandler) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 from app.session import Session
 from diffbio_engine.errors import RunError, UserError
-from diffbio_engine.runs.room import in_units, size_of
+from diffbio_engine.quantities import in_units
+from diffbio_engine.runs.room import size_of
 
 _BUSY = ("queued", "starting", "running", "paused", "stopping")
 

@@ -25,6 +25,7 @@ from app.answers import Guarding
 from app.gate import AS_IT_IS_SERVED, DAYS, Gate
 from app.login import People
 from diffbio_engine.errors import DataError, UserError
+from diffbio_engine.quantities import number_set
 
 _COMPONENTS = ("panel", "panel_material_ui", "panel_reactflow", "app")
 
@@ -91,7 +92,7 @@ class _Serve(Serve):
         if login and inner is not None:
             raise DataError("LOGIN and PANEL_OAUTH_PROVIDER are both set.", fix="Choose one.")
         people = People(login) if login else None
-        gate = Gate(people, inner, secret, data_dir / ".signed-out.json")
+        gate = Gate(people, inner, secret, data_dir / ".signed-out.json", most_tabs())
         kwargs |= guarding(gate, secret)
         kwargs["extra_patterns"] = [
             (route, _INSTEAD.get(handler, handler), *rest)
@@ -150,6 +151,12 @@ def kept_secret(data_dir: Path) -> str:
     return made
 
 
+def most_tabs() -> int | None:
+    """What ``MOST_TABS`` says; None if nothing."""
+    most = number_set(os.environ, "MOST_TABS", least=1, most=10_000, whole=True, of=" of tabs")
+    return None if most is None else int(most)
+
+
 def _warn_if_open(address: str | None) -> None:
     """Says so where others can come in and nobody has to sign in."""
     guarded = os.environ.get("LOGIN") or pn.config.oauth_provider
@@ -163,6 +170,7 @@ def _warn_if_open(address: str | None) -> None:
 
 def _check_settings() -> None:
     """Refuses what the administrator has mistyped, and a cluster that does not answer, at once."""
+    most_tabs()
     # The imports take long; a server without such settings should not wait for them.
     if _are_set(_OF_ROOM):
         from app.tidying import room_settings

@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import Any
 
-from diffbio_engine.errors import RunError
+from diffbio_engine.quantities import number_set
 from diffbio_engine.runs import Engine, Room
 from diffbio_engine.runs.said_once import Said
 
@@ -16,7 +16,7 @@ _SECONDS = 300.0
 
 def room_settings() -> dict[str, Any]:
     """What ``QUOTA_GB`` and ``TRASH_DAYS`` say, as options of ``Room``; a sentence if wrong."""
-    quota, days = _setting("QUOTA_GB"), _setting("TRASH_DAYS")
+    quota, days = number_set(os.environ, "QUOTA_GB"), number_set(os.environ, "TRASH_DAYS")
     return {
         "quota": None if quota is None else int(quota * 2**30),
         **({} if days is None else {"trash_days": days}),
@@ -48,16 +48,3 @@ def _tidy_on(room: "weakref.ref[Room]", end: threading.Event) -> None:
         del alive
         if end.wait(_SECONDS):
             return
-
-
-def _setting(name: str) -> float | None:
-    value = os.environ.get(name, "").strip()
-    if not value:
-        return None
-    try:
-        found = float(value)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < 1e9:
-        raise RunError(f"{name}={value} is no number.", fix=f"Set {name} to a number, or unset it.")
-    return found

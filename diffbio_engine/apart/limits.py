@@ -10,7 +10,7 @@ from pathlib import Path
 
 from diffbio_engine.data.archives import MOST_BYTES
 from diffbio_engine.data.memory import memory_of_this_machine
-from diffbio_engine.errors import DataError
+from diffbio_engine.quantities import in_units, number_set
 
 _MB, _GB = 2**20, 2**30
 _SECONDS, _SECONDS_PER_MB, _MOST_SECONDS = 30.0, 1.0, 1800.0
@@ -45,7 +45,7 @@ class Limits:
 
     def memory_in_words(self) -> str:
         """``"1.5 GB"``."""
-        return f"{self.memory / _GB:.1f} GB"
+        return in_units(self.memory)
 
     def size_in_words(self) -> str:
         """``"53 kB"``."""
@@ -68,14 +68,8 @@ def limits_for(path: str | Path) -> Limits:
 
 
 def _number(name: str, usual: float) -> float:
-    text = os.environ.get(name, "").strip()
-    try:
-        value = float(text) if text else usual
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9 or (text and value == 0):
-        raise DataError(f"{name}={text} is no number above 0.", fix=f"Set {name} to a number.")
-    return value
+    said = number_set(os.environ, name, least=1e-6, of=" above 0")
+    return usual if said is None else said
 
 
 def _size(path: Path) -> int:

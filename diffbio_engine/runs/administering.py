@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import RunError
+from diffbio_engine.quantities import number_set
 from diffbio_engine.runs.dask_launcher import DaskLauncher
 from diffbio_engine.runs.patience import seconds_paused
 
@@ -25,7 +26,8 @@ def engine_options(environ: Mapping[str, str]) -> dict[str, Any]:
             ``PAUSED_MINUTES``; what is absent has its default.
 
     Raises:
-        RunError: A value is wrong, or nobody answers at the scheduler's address.
+        SettingError: A number is none.
+        RunError: Another value is wrong, or nobody answers at the scheduler's address.
     """
     said = {name: value.strip() for name, value in environ.items() if value.strip()}
     seconds_paused(said)
@@ -33,15 +35,16 @@ def engine_options(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _max_running(said: Mapping[str, str]) -> int | None:
-    most = said.get("MAX_RUNNING")
-    if most is None:
-        return None
-    if not most.isdecimal() or not 0 < int(most) < 10_000:
-        raise RunError(
-            f"MAX_RUNNING={most} is no number of runs.",
-            fix="Give a whole number from 1 on; without it GPUs and processors decide.",
-        )
-    return int(most)
+    most = number_set(
+        said,
+        "MAX_RUNNING",
+        least=1,
+        most=9_999,
+        whole=True,
+        of=" of runs",
+        fix="Give a whole number from 1 on; without it GPUs and processors decide.",
+    )
+    return None if most is None else int(most)
 
 
 def _launcher(said: Mapping[str, str]) -> DaskLauncher | None:

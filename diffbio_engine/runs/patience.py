@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from diffbio_engine.errors import RunError
+from diffbio_engine.quantities import number_set
 
 PAUSED_MINUTES = "PAUSED_MINUTES"
 _USUAL = 30.0
@@ -16,16 +16,14 @@ def seconds_paused(environ: Mapping[str, str]) -> float:
         environ: ``PAUSED_MINUTES`` there says it in minutes; 0 is never.
 
     Raises:
-        RunError: What stands there is no such number.
+        SettingError: What stands there is no such number.
     """
-    said = environ.get(PAUSED_MINUTES, "").strip()
-    try:
-        minutes = float(said) if said else _USUAL
-    except ValueError:
-        minutes = math.nan
-    if not minutes >= 0:
-        raise RunError(
-            f"{PAUSED_MINUTES}={said} is no number of minutes.",
-            fix=f"Give a number, such as {_USUAL:.0f}; 0 keeps a paused run's memory for ever.",
-        )
+    said = number_set(
+        environ,
+        PAUSED_MINUTES,
+        most=math.inf,
+        of=" of minutes",
+        fix=f"Give a number, such as {_USUAL:.0f}; 0 keeps a paused run's memory for ever.",
+    )
+    minutes = _USUAL if said is None else said
     return minutes * 60 or math.inf

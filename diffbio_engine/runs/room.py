@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffbio_engine.errors import DataError, RunError
+from diffbio_engine.quantities import in_units
 from diffbio_engine.runs.dataset_entry import entry_in
 from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.plain_values import text
@@ -182,14 +183,6 @@ def size_of(path: Path) -> int:
                     else:
                         total += item.stat(follow_symlinks=False).st_blocks * 512
     return total
-
-
-def in_units(n_bytes: float) -> str:
-    """``"1.5 GB"``."""
-    for unit, size in (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes:.0f} bytes"
 
 
 def _changed(path: Path) -> float:

@@ -13,7 +13,7 @@ import pytest
 from diffbio_engine.apart import Readers, Stop, StoppedError, clear_left_behind, limits_for
 from diffbio_engine.apart.opened import LetGoError, Opened, whose
 from diffbio_engine.apart.turns import Turns
-from diffbio_engine.errors import DataError, RunError
+from diffbio_engine.errors import DataError, RunError, SettingError
 
 ODD = (sys.executable, str(Path(__file__).with_name("odd_nursery.py")))
 
@@ -126,7 +126,7 @@ def test_limits_grow_with_the_file_and_a_wrong_setting_is_named(file, monkeypatc
     assert large.seconds == pytest.approx(small.seconds + 100, abs=1)
     assert large.memory >= small.memory
     monkeypatch.setenv("READ_MEMORY_GB", "much")
-    with pytest.raises(DataError, match="READ_MEMORY_GB=much is no number"):
+    with pytest.raises(SettingError, match="READ_MEMORY_GB=much is no number"):
         limits_for(path)
 
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 from tornado.web import HTTPError, create_signed_value
 
-from app import gate
 from app.gate import ALONE, Gate, person_of
 
 
@@ -57,16 +56,3 @@ def test_a_browser_is_known_for_the_person_who_signed_in_there_with_the_password
         assert not guard.has_been_here(browser, "bob") and not guard.has_been_here(browser, "eve")
     marks["ada"] = "another"
     assert not guard.has_been_here(SimpleNamespace(get_cookie=lambda name: kept), "ada")
-
-
-def test_a_person_opens_ninety_pages_a_minute_and_no_more(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(gate.time, "monotonic", lambda: now[0])
-    guard = Gate()
-    for _ in range(90):
-        guard._count_page("ada")
-    with pytest.raises(HTTPError, match="Too many pages"):
-        guard._count_page("ada")
-    guard._count_page("bob")
-    now[0] = 61.0
-    guard._count_page("ada")

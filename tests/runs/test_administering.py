@@ -2,7 +2,7 @@
 
 import pytest
 
-from diffbio_engine.errors import RunError
+from diffbio_engine.errors import UserError
 from diffbio_engine.runs.administering import engine_options
 from diffbio_engine.runs.launchers import LocalLauncher
 
@@ -41,7 +41,7 @@ def test_without_a_word_runs_compute_here_as_many_as_gpus_and_processors_allow()
     ],
 )
 def test_a_wrong_word_is_refused_with_the_way_out(said, words):
-    with pytest.raises(RunError, match=words):
+    with pytest.raises(UserError, match=words):
         engine_options(said)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diffbio_engine.errors import RunError
+from diffbio_engine.errors import RunError, SettingError
 from diffbio_engine.runs import RunReader
 from diffbio_engine.runs.patience import seconds_paused
 
@@ -85,7 +85,7 @@ def test_the_minutes_are_a_setting_and_a_wrong_one_is_refused():
     assert seconds_paused({"PAUSED_MINUTES": "0"}) == float("inf")
     assert seconds_paused({"PAUSED_MINUTES": "0.5"}) == 30
     for wrong in ("soon", "-1", "nan"):
-        with pytest.raises(RunError, match=f"PAUSED_MINUTES={wrong} is no number of minutes"):
+        with pytest.raises(SettingError, match=f"PAUSED_MINUTES={wrong} is no number of minutes"):
             seconds_paused({"PAUSED_MINUTES": wrong})
 
 

@@ -1,4 +1,4 @@
-"""One real server with a login, and two people: ada, whose things are there, and bob.
+"""One real server with a login: ada, whose things are there, bob, and eve, who opens too much.
 
 The attacks of this folder share their small files, too.
 """
@@ -24,7 +24,8 @@ from tests.security.visitor import Visitor
 
 sys.path.insert(0, str(Path(__file__).parent))
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORDS = {"ada": "analytical engine", "bob": "difference engine"}
+PASSWORDS = {"ada": "analytical engine", "bob": "difference engine", "eve": "her own engine"}
+MOST_TABS = 8
 RUN = "20250101-000000-0123456789abcdef"
 
 
@@ -71,7 +72,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     env = {**os.environ, "LOGIN": str(people), "PORT": str(port), "DATA_DIR": str(data)}
-    env |= {"SPARE_WORKER": "0", "BEHIND_PROXY": "1"}
+    env |= {"SPARE_WORKER": "0", "BEHIND_PROXY": "1", "MOST_TABS": str(MOST_TABS)}
     home, log = f"http://127.0.0.1:{port}", here / "log"
     with log.open("w") as said:
         server = subprocess.Popen(

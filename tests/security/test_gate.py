@@ -174,25 +174,25 @@ def test_who_has_signed_out_is_out_with_every_copy_of_the_cookies_and_every_open
 def test_who_is_removed_or_gets_another_password_is_out_without_a_restart(lab):
     before = lab.people.read_text()
     everybody = json.loads(before)
-    lab.people.write_text(json.dumps({**everybody, "eve": hash_of("eve's own password")}))
-    eve = lab.visitor()
-    assert eve.sign_in("eve", "eve's own password").status == 303
-    assert eve.ask("/app").status == 200
-    token = eve.ask("/app").token
+    lab.people.write_text(json.dumps({**everybody, "dan": hash_of("dan's own password")}))
+    dan = lab.visitor()
+    assert dan.sign_in("dan", "dan's own password").status == 303
+    assert dan.ask("/app").status == 200
+    token = dan.ask("/app").token
 
     async def work():
-        line = await eve.socket(token)
+        line = await dan.socket(token)
         await line.read_message()
-        lab.people.write_text(json.dumps({**everybody, "eve": hash_of("another password")}))
+        lab.people.write_text(json.dumps({**everybody, "dan": hash_of("another password")}))
         while (await asyncio.wait_for(line.read_message(), 20)) is not None:
             pass  # until the page that is open is closed
 
     asyncio.run(work())
-    assert eve.ask("/app").status == 302
+    assert dan.ask("/app").status == 302
     lab.people.write_text("damaged")  # those who were known stay known
     assert lab.visitor("ada").ask("/app").status == 200
     lab.people.write_text(before)
-    assert eve.sign_in("eve", "another password").status == 303 and eve.ask("/app").status == 302
+    assert dan.sign_in("dan", "another password").status == 303 and dan.ask("/app").status == 302
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""How many tabs a person may have open; `tests/security` opens them on a real server."""
+
+from types import SimpleNamespace
+
+import pytest
+from tornado.web import Finish, HTTPError
+
+from app import tabs_open
+from app.gate import Gate
+from app.serve import most_tabs
+from app.tabs_open import TabsOpen
+from diffbio_engine.errors import SettingError
+
+
+class Asking:
+    """The handler of a page or of a socket."""
+
+    def __init__(self):
+        self.said, self.status, self.ws_connection = {}, 200, None
+        self.set_header = self.said.__setitem__
+
+    def set_status(self, status):
+        self.status = status
+
+    def get_status(self):
+        return self.status
+
+
+def opened(tabs, person, n, *, is_new=False):
+    """So many sockets of a person, open."""
+    made = [Asking() for _ in range(n)]
+    for socket in made:
+        tabs.let_in_socket(socket, person, "", is_new=is_new)
+        socket.status, socket.ws_connection = 101, "line"
+    return made
+
+
+def test_a_person_opens_ninety_pages_a_minute_and_no_more(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(tabs_open.time, "monotonic", lambda: now[0])
+    tabs = TabsOpen(200)
+    for _ in range(80):
+        tabs.let_in_page(Asking(), "ada")
+    kept = opened(tabs, "ada", 10, is_new=True)  # for each of these a session is made, too
+    late = Asking()
+    with pytest.raises(Finish, match="opens by itself in a minute"):
+        tabs.let_in_page(late, "ada")
+    assert late.status == 429 and late.said["Retry-After"] == "60"
+    with pytest.raises(HTTPError, match="Too many pages"):
+        opened(tabs, "ada", 1, is_new=True)
+    kept += opened(tabs, "ada", 1)  # a line that broke, of a session that is there
+    tabs.let_in_page(Asking(), "bob")
+    now[0] = 61.0
+    tabs.let_in_page(Asking(), "ada")
+    assert tabs.of("ada") == 11 == len(kept)
+
+
+def test_a_person_with_all_tabs_open_gets_a_sentence_until_one_is_closed():
+    tabs = TabsOpen(3)
+    hers = opened(tabs, "ada", 3)
+    with pytest.raises(Finish, match=r"You have 3 tabs of the workbench open.*Close one of them"):
+        tabs.let_in_page(Asking(), "ada")
+    tabs.let_in_page(Asking(), "bob")
+    hers[1].ws_connection = None
+    tabs.let_in_page(Asking(), "ada")
+
+
+def test_sockets_without_pages_are_bounded_and_refused_ones_take_no_place():
+    tabs = TabsOpen(3)
+    hers = opened(tabs, "ada", 8)  # pages that were let in at the same moment
+    with pytest.raises(HTTPError, match="Too many tabs are open"):
+        opened(tabs, "ada", 1)
+    for socket in hers:
+        socket.status, socket.ws_connection = 403, None  # of another origin, say
+    assert tabs.of("ada") == 0 and opened(tabs, "ada", 3)
+
+
+def test_where_nobody_signs_in_all_people_together_have_ten_times_as_many():
+    people = SimpleNamespace(mark=lambda name: "mark")
+    assert (Gate(people).tabs.most, Gate().tabs.most) == (20, 200)
+    assert Gate(most_tabs=7).tabs.most == 7
+
+
+def test_the_number_of_tabs_is_a_setting(monkeypatch):
+    assert most_tabs() is None
+    monkeypatch.setenv("MOST_TABS", "3")
+    assert most_tabs() == 3
+    for wrong in ("0", "many", "2.5", "-1"):
+        monkeypatch.setenv("MOST_TABS", wrong)
+        with pytest.raises(SettingError, match=f"MOST_TABS={wrong} is no number of tabs"):
+            most_tabs()
