@@ -8,8 +8,10 @@ from typing import Any
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform
 
+from app.cookies import MARK
+
 # Cookies that scripts of the page read.
-_READ_BY_SCRIPTS = {"_xsrf", "diffbio-theme"}
+_READ_BY_SCRIPTS = (MARK, "diffbio-theme")
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -91,7 +93,7 @@ def _guarded(cookie: str, secure: bool) -> str:
     jar = SimpleCookie(cookie)
     for name, morsel in jar.items():
         morsel["samesite"] = morsel["samesite"] or "Lax"
-        morsel["httponly"] = name not in _READ_BY_SCRIPTS
+        morsel["httponly"] = not name.startswith(_READ_BY_SCRIPTS)
         if secure:
             morsel["secure"] = True
         return morsel.OutputString()

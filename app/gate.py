@@ -18,6 +18,7 @@ from bokeh.util.token import check_token_signature, get_session_id, get_token_pa
 from panel.config import config
 from tornado.web import HTTPError, RequestHandler, decode_signed_value
 
+from app.cookies import BEFORE, LOGIN, MARK, USER, cookie_of
 from app.login import People
 from app.tabs_open import TabsOpen
 from diffbio_engine.errors import UserError
@@ -126,12 +127,12 @@ class Gate(AuthProvider):
         """The person of a request by its signed cookies; None if nobody has signed in."""
         if not self.is_on:
             return ALONE
-        name = self._cookie(handler, "user")
+        name = self._cookie(handler, USER)
         if name is None or name.lower() in _NOBODY:
             return None
         if self.people is None:
             return name
-        return name if self._is_in(name, self._cookie(handler, "login") or "") else None
+        return name if self._is_in(name, self._cookie(handler, LOGIN) or "") else None
 
     def _is_in(self, name: str, said: str) -> bool:
         """Whether the login that a cookie tells of still holds."""
@@ -145,8 +146,13 @@ class Gate(AuthProvider):
             if self.people is not None and not self._is_in(name, said):
                 socket.close()
 
-    def _cookie(self, handler: RequestHandler, name: str, days: float = DAYS) -> str | None:
-        kept, secret = handler.get_cookie(name), self.secret or config.cookie_secret
+    def _named(self, what: str) -> str:
+        """The cookie's name; a provider of Panel's has names of its own."""
+        return what if self.inner is not None else cookie_of(what, self.secret)
+
+    def _cookie(self, handler: RequestHandler, what: str, days: float = DAYS) -> str | None:
+        name, secret = self._named(what), self.secret or config.cookie_secret
+        kept = handler.get_cookie(name)
         if not kept or not secret:
             return None
         value = decode_signed_value(secret, name, kept, max_age_days=days)
@@ -175,7 +181,7 @@ class Gate(AuthProvider):
         if isinstance(handler, WSHandler):
             if not self._opened_by(handler, person):
                 return None
-            login = self._cookie(handler, "login") or ""
+            login = self._cookie(handler, LOGIN) or ""
             self.tabs.let_in_socket(handler, person, login, is_new=not _has_session(handler))
         elif request.method == "GET":
             if isinstance(handler, DocHandler):
@@ -202,20 +208,18 @@ class Gate(AuthProvider):
         """Gives the browser the cookies that say who it is."""
         assert self.people is not None
         login = f"{self.people.mark(name)}.{secrets.token_urlsafe(12)}"
-        for cookie, value in (("user", name), ("login", login)):
+        before = self.people.mark(name)
+        for what, value, days in (
+            (USER, name, DAYS), (LOGIN, login, DAYS), (BEFORE, before, _BEFORE_DAYS)
+        ):  # fmt: skip
             handler.set_signed_cookie(
-                cookie, value, expires_days=DAYS, httponly=True, path=config.cookie_path
+                self._named(what), value, expires_days=days, httponly=True, path=config.cookie_path
             )
-        handler.set_signed_cookie(
-            "before", self.people.mark(name), expires_days=_BEFORE_DAYS, httponly=True,
-            path=config.cookie_path,
-        )  # fmt: skip
-        handler.clear_cookie("is_guest")
 
     def has_been_here(self, handler: RequestHandler, name: str) -> bool:
         """Whether this person has signed in from this browser, with the password of today."""
         mark = self.people.mark(name) if self.people is not None else ""
-        before = self._cookie(handler, "before", _BEFORE_DAYS) or ""
+        before = self._cookie(handler, BEFORE, _BEFORE_DAYS) or ""
         return bool(mark) and secrets.compare_digest(mark.encode(), before.encode())
 
     def sign_out(self, handler: RequestHandler) -> None:
@@ -228,12 +232,12 @@ class Gate(AuthProvider):
             if self._left_file is not None:
                 with suppress(OSError, UserError):  # it holds until the restart, then
                     write_json(self._left_file, self._left)
-        for cookie in ("user", "login", "_xsrf"):
-            handler.clear_cookie(cookie, path=config.cookie_path)
+        for what in (USER, LOGIN, MARK):
+            handler.clear_cookie(self._named(what), path=config.cookie_path)
         self.look_after_sockets()
 
     def _login_of(self, handler: RequestHandler) -> str:
-        return (self._cookie(handler, "login") or "").partition(".")[2]
+        return (self._cookie(handler, LOGIN) or "").partition(".")[2]
 
 
 def _token_of(handler: Any) -> str:

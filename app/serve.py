@@ -22,6 +22,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from app import starting
 from app.answers import Guarding
+from app.cookies import MARK, cookie_of
 from app.gate import AS_IT_IS_SERVED, DAYS, Gate
 from app.login import People
 from diffbio_engine.errors import DataError, UserError
@@ -45,6 +46,8 @@ def guarding(gate: Gate, secret: str) -> dict[str, Any]:
         "generate_session_ids": True,
         "session_token_expiration": int(DAYS * 86_400),
         "xsrf_cookies": True,
+        "xsrf_cookie_name": cookie_of(MARK, secret),
+        "xsrf_cookie_kwargs": {"path": pn.config.cookie_path},
         "transforms": [Guarding],
         # The token of a session can be read in the page: no cookie belongs into it.
         "include_headers": ["Host"],
@@ -87,6 +90,8 @@ class _Serve(Serve):
         data_dir, login = Path(os.environ["DATA_DIR"]), os.environ.get("LOGIN", "")
         secret = pn.config.cookie_secret or kept_secret(data_dir)
         pn.config.cookie_secret = secret  # type: ignore[misc]
+        if pn.config.cookie_path == "/" and (prefix := (args.prefix or "").strip("/")):
+            pn.config.cookie_path = f"/{prefix}"  # type: ignore[misc]
         kwargs = super().customize_kwargs(args, server_kwargs)
         inner = kwargs.get("auth_provider") if pn.config.oauth_provider else None
         if login and inner is not None:

@@ -52,7 +52,8 @@ export function render({ model }) {
   const find = (s) => box.querySelector(s)
   const address = (path) => new URL(`transfer/${path}`, document.baseURI)
   // The server takes it only from a page of its own: another site cannot read this cookie.
-  const mark = () => document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] ?? ""
+  const mark = () =>
+    document.cookie.split("; ").find(c => c.startsWith(`${model.mark}=`))?.slice(model.mark.length + 1) ?? ""
   const headers = { "X-Desk": model.desk, get "X-XSRFToken"() { return decodeURIComponent(mark()) } }
   const running = new Map()
 

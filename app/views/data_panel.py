@@ -10,6 +10,7 @@ import param
 from panel.custom import JSComponent
 
 from app.applying import offer, trained_pipeline
+from app.cookies import MARK, cookie_of
 from app.datasets import card_read_as, card_with, open_demo
 from app.own_things import delete_dataset, empty_trash, own_datasets, room_used, tried
 from app.reach import in_server_folder
@@ -42,6 +43,7 @@ class DataDesk(JSComponent):
     """The page's side of the panel."""
 
     desk = param.String(doc="Who may upload; goes into a header of each request.")
+    mark = param.String(doc="Name of the cookie that a page of this server sends back.")
     demos = param.List()
     recent = param.List()
     used = param.Dict({}, doc="How much room the person's things take, in words.")
@@ -69,6 +71,7 @@ class DataPanel(pn.viewable.Viewer):
         session.on_close(lambda: DESKS.close(token))
         self._desk = DataDesk(
             desk=token,
+            mark=cookie_of(MARK, pn.config.cookie_secret),
             demos=[{"id": e.id, "title": e.title, "sentence": e.sentence} for e in examples()],
             sizing_mode="stretch_width",
             margin=0,

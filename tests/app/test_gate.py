@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from tornado.web import HTTPError, create_signed_value
 
+from app.cookies import cookie_of
 from app.gate import ALONE, Gate, person_of
 
 
@@ -33,9 +34,10 @@ def test_a_login_that_is_not_ours_closes_our_routes():
 
 def test_who_has_signed_out_stays_out_after_a_restart(tmp_path):
     people = SimpleNamespace(mark=lambda name: "mark")
-    cookie = create_signed_value("secret", "login", "mark.7").decode()
+    name = cookie_of("login", "secret")
+    cookie = create_signed_value("secret", name, "mark.7").decode()
     browser = SimpleNamespace(
-        get_cookie=lambda name: cookie if name == "login" else None, clear_cookie=lambda *a, **k: 0
+        get_cookie=lambda asked: cookie if asked == name else None, clear_cookie=lambda *a, **k: 0
     )
     first = Gate(people, secret="secret", left=tmp_path / "left.json")
     assert first._is_in("ada", "mark.7")
@@ -48,11 +50,34 @@ def test_who_has_signed_out_stays_out_after_a_restart(tmp_path):
 def test_a_browser_is_known_for_the_person_who_signed_in_there_with_the_password_of_today():
     marks = {"ada": "hers", "bob": "his"}
     guard = Gate(SimpleNamespace(mark=lambda name: marks.get(name, "")), secret="secret")
-    kept = create_signed_value("secret", "before", "hers").decode()
-    other = create_signed_value("secret", "login", "hers").decode()
+    before, login = (cookie_of(what, "secret") for what in ("before", "login"))
+    kept = create_signed_value("secret", before, "hers").decode()
+    other = create_signed_value("secret", login, "hers").decode()
     for value, known in ((kept, True), (other, False), ("hers", False), (None, False)):
         browser = SimpleNamespace(get_cookie=lambda name, value=value: value)
         assert guard.has_been_here(browser, "ada") is known
         assert not guard.has_been_here(browser, "bob") and not guard.has_been_here(browser, "eve")
     marks["ada"] = "another"
     assert not guard.has_been_here(SimpleNamespace(get_cookie=lambda name: kept), "ada")
+
+
+def test_one_browser_is_signed_in_to_two_workbenches_of_one_machine_at_once():
+    jar = {}  # of the browser, which tells no ports apart
+    people = SimpleNamespace(mark=lambda name: "mark")
+    gates = {secret: Gate(people, secret=secret) for secret in ("one", "other")}
+    browser = SimpleNamespace(get_cookie=jar.get)
+
+    def of(secret):
+        def keep(name, value, **_):
+            jar[name] = create_signed_value(secret, name, value).decode()
+
+        left = {"clear_cookie": lambda name, **_: jar.pop(name, None)}
+        return SimpleNamespace(set_signed_cookie=keep, get_cookie=jar.get, **left)
+
+    gates["one"].sign_in(of("one"), "ada")
+    gates["other"].sign_in(of("other"), "bob")
+    assert gates["one"].person(browser) == "ada" and gates["other"].person(browser) == "bob"
+    gates["other"].sign_out(of("other"))
+    assert gates["one"].person(browser) == "ada" and gates["other"].person(browser) is None
+    again = Gate(people, secret="one")  # started anew with what lies in its data folder
+    assert again.person(browser) == "ada"

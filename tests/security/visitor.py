@@ -66,7 +66,7 @@ class Visitor:
     @property
     def mark(self) -> str:
         """What a page of the server puts into a form so that no other page can."""
-        return self.cookies.get("_xsrf", "")
+        return next((v for n, v in self.cookies.items() if n.startswith("_xsrf-")), "")
 
     def sign_in(self, name: str, password: str, **headers: str) -> Answer:
         """Fills in the form."""
