@@ -5,7 +5,7 @@ import math
 import os
 import resource
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diffbio_engine.data.archives import MOST_BYTES
@@ -31,17 +31,21 @@ class Limits:
         memory: Bytes beyond what a reader has before it reads.
         seconds: Of computing, for one question.
         unpacked: Bytes of an archive on the disk.
+        are_kept: False: the kernel is told none of them.
+        more: Who can allow more, as a fix says it; the name of the setting is put in.
     """
 
     file_bytes: int
     memory: int
     seconds: float
     unpacked: int = MOST_BYTES
+    are_kept: bool = True
+    more: str = "an administrator can allow more by {}"
 
     @property
-    def wall_seconds(self) -> float:
+    def wall_seconds(self) -> float | None:
         """For one question by the clock: a busy machine is no fault of the file."""
-        return _BUSY * self.seconds
+        return _BUSY * self.seconds if self.are_kept else None
 
     def memory_in_words(self) -> str:
         """``"1.5 GB"``."""
@@ -62,9 +66,26 @@ def limits_for(path: str | Path) -> Limits:
     n_bytes = _size(Path(path))
     allowed = _number("READ_SECONDS", _SECONDS)
     seconds = min(allowed + _SECONDS_PER_MB * n_bytes / _MB, max(_MOST_SECONDS, allowed))
-    most = _number("READ_MEMORY_GB", memory_of_this_machine() / 2 / _GB) * _GB
-    memory = min(_MEMORY + _MEMORY_PER_BYTE * n_bytes, most)
-    return Limits(n_bytes, int(memory), seconds)
+    memory = min(_MEMORY + _MEMORY_PER_BYTE * n_bytes, _most_memory())
+    return Limits(n_bytes, memory, seconds)
+
+
+def limits_alone(path: str | Path, *, limited: bool = True) -> Limits:
+    """The limits for somebody at a machine of their own, where nobody else is to be guarded.
+
+    The memory that any file may take, whatever its size; the time is as in `limits_for`.
+
+    Args:
+        path: A file or folder.
+        limited: False: no limits.
+    """
+    usual = limits_for(path)
+    more = "READ_SECONDS and READ_MEMORY_GB allow more, --no-limits all"
+    return replace(usual, memory=_most_memory(), are_kept=limited, more=more)
+
+
+def _most_memory() -> int:
+    return int(_number("READ_MEMORY_GB", memory_of_this_machine() / 2 / _GB) * _GB)
 
 
 def _number(name: str, usual: float) -> float:
@@ -82,6 +103,8 @@ def _size(path: Path) -> int:
 
 def confine(limits: Limits) -> None:
     """In a reader, for the rest of its life: no more memory, files and descriptors than these."""
+    if not limits.are_kept:
+        return
     data, mapped = _in_use()
     for kind, most in (
         (resource.RLIMIT_CORE, 0),
@@ -109,8 +132,9 @@ def allow_time(limits: Limits | None) -> None:
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     # The page gives up first, and says why.
-    signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds + 5 if limits else 0)
-    if limits:
+    wall = limits.wall_seconds if limits else None
+    signal.setitimer(signal.ITIMER_REAL, 0 if wall is None else wall + 5)
+    if limits and limits.are_kept:
         used = resource.getrusage(resource.RUSAGE_SELF)
         until = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
         with contextlib.suppress(ValueError, OSError):

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Reader:
         *,
         patient: bool,
         unpacked: int = MOST_BYTES,
+        limits: Callable[[Path], Limits] = limits_for,
     ) -> "Reader":
         """A new reader for a file.
 
@@ -51,10 +53,11 @@ class Reader:
             scratch: A folder of its own.
             patient: Whether others come first on the processor.
             unpacked: Bytes that it may unpack of an archive.
+            limits: What reading a file may take.
         """
-        limits = replace(limits_for(path), unpacked=unpacked)
+        kept = replace(limits(path), unpacked=unpacked)
         ours, theirs = socket.socketpair()
-        told = {"do": "fork", "limits": vars(limits), "scratch": scratch, "patient": patient}
+        told = {"do": "fork", "limits": vars(kept), "scratch": scratch, "patient": patient}
         with theirs:
             born = nursery.ask(told, theirs.fileno())
         if not born:
@@ -63,14 +66,14 @@ class Reader:
                 "No process could be started to read the file.",
                 fix="Try again; if it stays so, tell the administrator that memory is short.",
             )
-        return cls(nursery, ours, int(born["pid"]), limits, path.name)
+        return cls(nursery, ours, int(born["pid"]), kept, path.name)
 
     def ask(self, question: str, **told: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Asks, and waits for the answer; anything but a good one ends the reader."""
         wall = self._limits.wall_seconds
         try:
             send(self._line, {"question": question, "with": told})
-            content, arrays = receive(self._line, time.monotonic() + wall)
+            content, arrays = receive(self._line, None if wall is None else time.monotonic() + wall)
         except TimeoutError:
             self.end()
             raise self._too_long() from None
@@ -111,8 +114,8 @@ class Reader:
             f"Reading {self._name} ({self._limits.size_in_words()}) took longer than the "
             f"{self._limits.seconds:.0f} seconds of computing that a file of this size may take, "
             "and was stopped.",
-            fix="Bring it as an h5ad file, or a smaller part of it; an administrator can "
-            "allow more by READ_SECONDS.",
+            fix="Bring it as an h5ad file, or a smaller part of it; "
+            f"{self._limits.more.format('READ_SECONDS')}.",
         )
 
     def _broken(self, status: int) -> DataError:
@@ -138,8 +141,8 @@ class Reader:
                 f"Reading {self._name} needs more memory than the "
                 f"{self._limits.memory_in_words()} that a file of "
                 f"{self._limits.size_in_words()} may take here.",
-                fix="Bring a smaller part of it, or save its matrix as sparse CSR; an "
-                "administrator can allow more by READ_MEMORY_GB.",
+                fix="Bring a smaller part of it, or save its matrix as sparse CSR; "
+                f"{self._limits.more.format('READ_MEMORY_GB')}.",
             )
         said_of_it = str(content.get("said", "no reason given"))[:300]
         _LOG.warning("while reading %s: %s", self._name, content.get("trace", said_of_it))

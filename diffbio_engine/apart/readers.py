@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.apart.checked import checked_preview
+from diffbio_engine.apart.limits import Limits, limits_for
 from diffbio_engine.apart.nursery_line import COMMAND, NurseryLine
 from diffbio_engine.apart.opened import LetGoError, Opened
 from diffbio_engine.apart.reader import Reader
@@ -36,6 +37,7 @@ class Readers:
         per_person: How many of these for one person; the person's further ones wait.
         scratch: Where zips are unpacked for a look; by default the system's temporary folder.
         command: How the nursery is started.
+        limits: What reading a file may take.
     """
 
     def __init__(
@@ -45,11 +47,12 @@ class Readers:
         per_person: int = 2,
         scratch: Path | None = None,
         command: tuple[str, ...] = COMMAND,
+        limits: Callable[[Path], Limits] = limits_for,
     ):
         most = most or max(3, os.cpu_count() or 1)
         # Whoever looks at a file need not wait for those who colour their maps, nor they for him.
         self.turns, self._openings = Turns(most, per_person), Turns(most, per_person)
-        self.scratch, self._nursery = scratch, NurseryLine(command)
+        self.scratch, self._nursery, self._limits = scratch, NurseryLine(command), limits
         self._opening = threading.Lock()
         self._open: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
         self._over = False
@@ -131,7 +134,7 @@ class Readers:
 
     def _opened(self, path: Path, options: dict[str, Any]) -> Opened:
         def born(file: Path, scratch: str) -> Reader:
-            return Reader.born(self._nursery, file, scratch, patient=False, unpacked=self._share())
+            return self._born(file, scratch, patient=False)
 
         def again() -> Opened:
             if self._over:
@@ -146,6 +149,12 @@ class Readers:
             turns=self._openings,
             again=again,
             answered=self._tidy,
+        )
+
+    def _born(self, path: Path, scratch: str, *, patient: bool) -> Reader:
+        room = self._share()
+        return Reader.born(
+            self._nursery, path, scratch, patient=patient, unpacked=room, limits=self._limits
         )
 
     def _share(self) -> int:
@@ -164,9 +173,7 @@ class Readers:
     def _reader(self, path: Path, *, patient: bool) -> Iterator[Reader]:
         scratch = self._folder()
         try:
-            reader = Reader.born(
-                self._nursery, path, scratch, patient=patient, unpacked=self._share()
-            )
+            reader = self._born(path, scratch, patient=patient)
             try:
                 yield reader
             finally:

@@ -98,6 +98,12 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("part", "which matrix, where a folder holds several of the same cells"),
     ):
         how.add_argument(f"--{name}", default="", metavar=name.upper(), help=what)
+    how.add_argument(
+        "--no-limits",
+        action="store_true",
+        help="a look at the file may take any time and memory (else READ_SECONDS, which grow with "
+        "its size, and READ_MEMORY_GB, half of this machine's)",
+    )
 
 
 def reading_of(asked: argparse.Namespace) -> dict[str, str]:
@@ -128,6 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     # Each command imports what it needs: `operators` and `--help` should not wait for a GPU.
     try:
+        if asked.command in ("run", "apply", "inspect"):
+            from diffbio_engine.command_line.looking import readers
+
+            readers(limited=not asked.no_limits)  # their imports go on beside those below
         if asked.command == "run":
             set_up_device()
             worker_env = dict(os.environ)

@@ -5,11 +5,13 @@ import argparse
 from tqdm import tqdm
 
 from diffbio_engine.bundles import load_bundle, place_cells
+from diffbio_engine.command_line.looking import looked_at
 from diffbio_engine.data import Fields, read, write_result
 
 
 def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
     """Reads bundle and data, places the cells, writes one h5ad file."""
+    looked_at(asked.data, reading, limited=not asked.no_limits)
     bundle = load_bundle(asked.bundle)
     dataset = read(asked.data, **reading)
     with tqdm(total=100, unit="%", desc="Placing cells", leave=False) as bar:

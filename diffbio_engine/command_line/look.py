@@ -2,45 +2,47 @@
 
 import argparse
 import json
+from typing import Any
 
-from diffbio_engine.data import Preview, inspect
+from diffbio_engine.command_line.looking import looked_at
 
 
 def look(asked: argparse.Namespace, reading: dict[str, str]) -> int:
     """Looks at a file and prints what is found."""
-    preview = inspect(asked.data, **reading)
+    found = looked_at(asked.data, reading, limited=not asked.no_limits)
     if asked.json:
-        print(json.dumps(_plain(preview.as_dict()), indent=1, ensure_ascii=False))
+        print(json.dumps(_plain(found), indent=1, ensure_ascii=False))
     else:
-        print("\n".join(in_words(preview)))
+        print("\n".join(in_words(found)))
     return 0
 
 
-def in_words(preview: Preview) -> list[str]:
+def in_words(found: dict[str, Any]) -> list[str]:
     """The lines that a person reads."""
     said = [
-        f"{preview.name}: {preview.n_cells:,} cells x {preview.n_genes:,} genes ({preview.kind}); "
-        f"genes are named by {preview.gene_names}: {', '.join(preview.gene_examples)}."
+        f"{found['name']}: {found['n_cells']:,} cells x {found['n_genes']:,} genes "
+        f"({found['kind']}); genes are named by {found['gene_names']}: "
+        f"{', '.join(found['gene_examples'])}."
     ]
-    if len(preview.samples) > 1:
-        parts = ", ".join(f"{name} ({n:,} cells)" for name, n in preview.samples)
+    if len(found["samples"]) > 1:
+        parts = ", ".join(f"{s['name']} ({s['n_cells']:,} cells)" for s in found["samples"])
         said.append(f"Samples: {parts}")
-    said += [m.sentence for m in preview.matrices]
-    said += [f"Note: {warning}" for warning in preview.warnings]
-    for choice in preview.choices:
-        others = [value for value, _ in choice.possible if value != choice.taken]
-        why = f" ({choice.why})" if choice.why else ""
-        said.append(f"{choice.title}: {choice.taken}{why}.")
+    said += [m["sentence"] for m in found["matrices"]]
+    said += [f"Note: {warning}" for warning in found["warnings"]]
+    for choice in found["choices"]:
+        others = [p["value"] for p in choice["possible"] if p["value"] != choice["taken"]]
+        why = f" ({choice['why']})" if choice["why"] else ""
+        said.append(f"{choice['title']}: {choice['taken']}{why}.")
         if others:
-            said[-1] += f" Change it by --{choice.name} {' | '.join(map(repr, others))}"
-    said += [f"{port} <- {place}" for port, place in sorted(preview.suggested.items())]
-    for column in preview.obs:
-        missing = f", {column.missing:,} missing" if column.missing else ""
+            said[-1] += f" Change it by --{choice['name']} {' | '.join(map(repr, others))}"
+    said += [f"{port} <- {place}" for port, place in sorted(found["suggested"].items())]
+    for column in found["obs"]:
+        missing = f", {column['missing']:,} missing" if column["missing"] else ""
         said.append(
-            f"obs/{column.name}: {column.kind}, {column.n_values:,} values{missing}: "
-            f"{', '.join(column.examples)}"
+            f"obs/{column['name']}: {column['kind']}, {column['n_values']:,} values{missing}: "
+            f"{', '.join(column['examples'])}"
         )
-    said += [f"obsm/{key}: {shape[-1]} columns" for key, shape in preview.obsm.items()]
+    said += [f"obsm/{key}: {shape[-1]} columns" for key, shape in found["obsm"].items()]
     return said
 
 

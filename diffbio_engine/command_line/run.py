@@ -14,7 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from diffbio_engine.data import FROM_SYMBOLS, Fields, examples, inspect
+from diffbio_engine.command_line.looking import looked_at
+from diffbio_engine.data import FROM_SYMBOLS, Fields, examples
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
@@ -72,10 +73,10 @@ def _say_what_is_left(folder: RunFolder) -> None:
 
 def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     path, of_demo = (asked.data, {}) if asked.data else _demo(asked)
-    preview = inspect(path, **reading)
-    for warning in preview.warnings:
+    preview = looked_at(path, reading, limited=not asked.no_limits)
+    for warning in preview["warnings"]:
         print(warning)
-    fields = dict(preview.suggested) | of_demo
+    fields = dict(preview["suggested"]) | of_demo
     for text in asked.field:
         name, equals, place = text.partition("=")
         if equals and name not in DATA_PORTS:
@@ -88,9 +89,10 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
             fields.pop(name, None)
         else:
             fields |= Fields.parse([text]).as_dict()
-    for column in preview.obs:
-        if column.biology and fields.get("batch_labels") == f"obs/{column.name}":
-            print(f"obs/{column.name} looks like biology: {column.biology}; you chose it as batch.")
+    for column in preview["obs"]:
+        name, biology = column["name"], column.get("biology")
+        if biology and fields.get("batch_labels") == f"obs/{name}":
+            print(f"obs/{name} looks like biology: {biology}; you chose it as batch.")
     if asked.pipeline:
         document = load_pipeline(asked.pipeline)
     else:
