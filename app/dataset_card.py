@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diffbio_engine.data import source_of
+from diffbio_engine.data.rows import CELLS
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class DatasetCard:
     fields: dict[str, str] = field(default_factory=dict)
     preview: dict[str, Any] = field(default_factory=dict)
     reading: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> str:
+        """What its rows are called: "cells", or "spots" where the file says so."""
+        return str(self.preview.get("rows") or CELLS)
 
     @property
     def source(self) -> str:

@@ -125,11 +125,16 @@ class Document(param.Parameterized):
 
     def export_json(self) -> str:
         """The document as the text of a pipeline file."""
-        return json.dumps(self.shown_spec.to_json(), indent=1)
+        return json.dumps(self.exported_spec.to_json(), indent=1)
 
     @property
     def shown_spec(self) -> PipelineSpec:
         """The pipeline that the page shows."""
+        return self.spec
+
+    @property
+    def exported_spec(self) -> PipelineSpec:
+        """The pipeline that goes home as a file."""
         return self.spec
 
     def rename(self, name: str) -> None:

@@ -113,7 +113,7 @@ def _is_said_elsewhere(finding: Finding, beside: list[Finding]) -> bool:
 
 def _markers(findings: Findings, block: str, found: list[Finding]) -> Sheet:
     axis = found[0].axes[0]
-    about = "What each group has more of than all other cells. Search for a gene or a group."
+    about = "What each group has more of than all others. Search for a gene or a group."
     return Sheet(
         f"{block}.{MARKERS}", f"Marker genes of {axis}", block, "table", about,
         lambda: groups_and_genes(findings, found),

@@ -154,8 +154,6 @@ export function render({ model }) {
   };
 
   const draw = () => {
-    root.classList.toggle("locked", model.locked);
-    root.inert = model.locked;
     const now = JSON.stringify(model.rows.map(({ value, note, ...rest }) => rest)) + model.title + model.empty;
     if (now !== shape) { shape = now; build(); }
     for (const row of model.rows) {
@@ -164,11 +162,12 @@ export function render({ model }) {
       if (!model.messages[row.name]) set(row.value);
       line.classList.toggle("wrong", !!message);
       line.classList.toggle("changed", JSON.stringify(row.value) !== JSON.stringify(row.default));
+      line.inert = model.locked && !model.free.includes(row.name);
       line.classList.toggle("restarts", model.running && !row.live);
       line.querySelector(".note").textContent = message;
     }
   };
-  for (const p of ["rows", "messages", "running", "locked", "title", "empty"]) model.on(p, draw);
+  for (const p of ["rows", "messages", "running", "locked", "free", "title", "empty"]) model.on(p, draw);
   draw();
   return root;
 }

@@ -78,6 +78,7 @@ class Form(JSComponent):
     rows = param.List(doc="What is edited: see `row`.")
     running = param.Boolean(False, doc="Marks what takes effect only in a new run.")
     locked = param.Boolean(False, doc="Whether it can only be looked at.")
+    free = param.List(doc="Settings that can be turned all the same where it is locked.")
     messages = param.Dict({}, doc="For each setting, why its last value was refused.")
     title = param.String()
     compact = param.Boolean(False, constant=True, doc="One line for each; set when it is made.")

@@ -1,64 +1,27 @@
-"""How long a run will take, before it begins: its steps, and the pace of the last runs like it."""
+"""How long a run will take, before it begins: its steps, and what the last runs like it took."""
 
-import json
-from typing import Any
-
-from app.stale import all_settings
-from diffbio_engine.declare import find_operator
+from app.paces import Taken
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.pipelines.spec import PipelineSpec
-from diffbio_engine.runs.folder import ENDED
-from diffbio_engine.runs.plain_values import named, number, text, whole
+from diffbio_engine.runs.plain_values import whole
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.training import planned_steps, stages_from
 
-_LOOKED_AT = 12
 _UNKNOWN = "the first run of a pipeline shows how long that takes"
-_EARLIER = "It ends earlier where cells that are held out are explained no better."
+_EARLIER = " It ends earlier where held-out cells are explained no better."
+_ELSEWHERE = " As its last run took, which was on other data."
 
 
-class Paces:
-    """Seconds per step of a person's last runs. Reads files: not for a callback."""
-
-    def __init__(self, engine: Any):
-        self._engine = engine
-        self._known: dict[str, tuple[str, str, float] | None] = {}
-
-    def of(self, owner: str, spec: PipelineSpec, path: str) -> float | None:
-        """Of the last run of the same pipeline, on the same data where there is one."""
-        like, other = _likeness(spec), None
-        for run in self._engine.runs(owner)[:_LOOKED_AT]:
-            seen = run.id in self._known
-            found = self._known[run.id] if seen else self._look(run.id, owner)
-            if run.state in ENDED:
-                self._known[run.id] = found
-            if found is None or found[0] != like:
-                continue
-            if found[1] == path:
-                return found[2]
-            other = other or found[2]
-        return other
-
-    def _look(self, run_id: str, owner: str) -> tuple[str, str, float] | None:
-        try:
-            folder = self._engine.folder(run_id, owner)
-            run = folder.run
-            like = _likeness(PipelineSpec.from_json(run.get("pipeline") or {}))
-        except UserError:
-            return None
-        pace = number(folder.status().get("seconds_per_step"))
-        path = text(named(run.get("dataset")).get("path"))
-        return (like, path, pace) if pace > 0 and not run.get("bundle") else None
-
-
-def how_long(planned: Plan, n_cells: int, pace: float | None) -> str:
+def how_long(
+    planned: Plan, n_cells: int, taken: Taken | None, to_begin: float | None = None
+) -> str:
     """What a run will take, in words; empty where that cannot be told.
 
     Args:
         planned: The pipeline.
         n_cells: In the data set.
-        pace: Seconds per step.
+        taken: By the last run like it; None where there is none.
+        to_begin: Seconds to the first step of other runs, for where there is none.
     """
     training = planned.spec.training
     steps = whole(training.get("steps"))
@@ -70,31 +33,36 @@ def how_long(planned: Plan, n_cells: int, pace: float | None) -> str:
             least, most = planned_steps(planned, n_cells, stages, batch)
         except (UserError, TypeError, ValueError, AttributeError):
             return ""  # Run says what is wrong
-    n = f"{most:,}".replace(",", "\u202f")
-    time = _UNKNOWN if pace is None else f"about {_duration(pace * most)}"
-    if least == most:
-        return f"Trains for {n} steps: {time}."
-    return f"Trains for {n} steps at most: {time}. {_EARLIER}"
+    n = f"{most:,}".replace(",", "\u202f") + (" steps" if least == most else " steps at most")
+    earlier = "" if least == most else _EARLIER
+    if taken is None:
+        begin = f" Before, reading and compiling took up to {_duration(to_begin)} in other runs."
+        return f"Trains for {n}: {_UNKNOWN}.{begin if to_begin else ''}{earlier}"
+    elsewhere = "" if taken.same_data else _ELSEWHERE
+    return f"Trains for {n}: {_parts(taken, most)}.{elsewhere}{earlier}"
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 50:
-        n, unit = max(5, 5 * round(seconds / 5)), "second"
-    elif seconds < 3000:
-        n, unit = max(1, round(seconds / 60)), "minute"
-    else:
-        n, unit = max(1, round(seconds / 3600)), "hour"
-    return f"{n} {unit}{'' if n == 1 else 's'}"
+def _parts(taken: Taken, steps: int) -> str:
+    """The whole, then what it is made of; what is not known is not counted, and that is said."""
+    train = taken.step * steps
+    if taken.before is None and taken.after is None:
+        return f"about {_duration(train)}, and what it takes to begin and to write the results"
+    total = train + (taken.before or 0) + (taken.after or 0)
+    parts = [
+        f"{_duration(seconds)} to {what}"
+        for seconds, what in ((taken.before, "begin"), (train, "train"), (taken.after, "write"))
+        if seconds is not None and seconds >= 3
+    ]
+    missing = "" if taken.after is not None else ", without writing the results"
+    said = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+    return f"about {_duration(total)}{said}{missing}"
 
 
-def _likeness(spec: PipelineSpec) -> str:
-    """The same for pipelines whose steps take the same time on the same data."""
-    blocks = []
-    for block in spec.blocks:
-        live = {s.name for s in find_operator(block.operator).settings if s.live}
-        said = all_settings(spec, block.id).items()
-        config = {name: value for name, value in said if name not in live}
-        blocks.append([block.id, block.operator, block.learns, config])
-    wires = sorted(f"{wire.source} {wire.target}" for wire in spec.wires)
-    batch = whole(spec.training.get("batch_size"), RunSpec.batch_size)
-    return json.dumps([blocks, wires, spec.variable_genes, batch], sort_keys=True, default=str)
+def _duration(seconds: float | None) -> str:
+    """Rounded as an estimate is."""
+    seconds = seconds or 0.0
+    if seconds < 100:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from app.datasets import card_at
-from app.looked_at import does_the_same
+from app.looked_at import does_the_same, with_dials
 from app.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -39,9 +39,11 @@ def go_back_to(session: Session, run_id: str) -> None:
 def open_its_pipeline(session: Session) -> None:
     """Puts the pipeline of the run that is looked at on the canvas, as the run had it.
 
-    One step of undo brings back what was saved under its name since.
+    One step of undo brings back what was saved under its name since; dials that were tried out are
+    a step of their own.
     """
     trained, run_id, card = session.run_pipeline, session.run_id, session.run_dataset
+    tried = session.tried
     if trained is None:
         return
 
@@ -61,5 +63,7 @@ def open_its_pipeline(session: Session) -> None:
             session.use_dataset(card)
         if session.run_id != run_id:
             session.driver.watch(run_id)
+        if tried:
+            session.edit("Turn dials as tried", with_dials(session.spec, tried))
 
     session.work(saved, put)

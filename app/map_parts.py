@@ -17,6 +17,7 @@ from app.session import DatasetCard, Session
 from app.stale import preview_words, stale_words
 from app.titles import told_apart
 from app.waiting_words import why_it_takes
+from diffbio_engine.data.rows import CELLS
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent / "views"
@@ -57,6 +58,7 @@ class MapKey(JSComponent):
     low = param.String()
     high = param.String()
     card = param.Dict({})
+    rows = param.String(CELLS)
 
     _esm = _esm("map_legend.js")
     _stylesheets = [_CSS]
@@ -151,11 +153,14 @@ def knowing(wish: Wish, seen: Wish) -> Wish:
     return replace(wish, class_names=seen.class_names, kinds=seen.kinds, first=seen.first)
 
 
-def legend_of(drawn: Drawn, wish: Wish, picks: Sequence[Any] = ()) -> dict[str, Any]:
+def legend_of(
+    drawn: Drawn, wish: Wish, picks: Sequence[Any] = (), dataset: DatasetCard | None = None
+) -> dict[str, Any]:
     """What stands beside a drawn map: categories or the colour bar, and who is selected.
 
     Args:
         picks: What a selected cell can be made, as ``picked_cells.pickable`` gives it.
+        dataset: Whose rows are drawn; it says what they are called.
     """
     colouring, only = drawn.colouring, wish.only
     items, ramp, card = [], [], {}
@@ -173,16 +178,18 @@ def legend_of(drawn: Drawn, wish: Wish, picks: Sequence[Any] = ()) -> dict[str, 
         card = {**selection_card(drawn.frame, colouring, wish.chosen), "picks": list(picks)}
     return {
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
-        "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",
+        "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}", "rows": _rows(dataset),
     }  # fmt: skip
 
 
 def words_without_map(session: Session) -> tuple[str, str]:
     """What is said where there is no map yet."""
-    if session.run_state == "failed":
+    if session.run_state == "failed" and not session.run_opens:
         return "The run ended before its first map", session.run_message
     if session.run_id and session.is_running:
         return "The map comes with the first step", session.run_message or "Getting ready"
+    if session.run_id and session.run_opens:
+        return "The run is being opened", "Its map and its losses come in a moment."
     if session.run_id:
         return (
             "This run has no map",
@@ -193,10 +200,16 @@ def words_without_map(session: Session) -> tuple[str, str]:
             "No run yet",
             "Choose data, drop blocks and wire them, then press Run: the map appears here.",
         )
-    cells = f"the {session.dataset.n_cells:,} cells appear here and move while they train."
+    card = session.dataset
+    cells = f"the {card.n_cells:,} {card.rows} appear here and move while they train."
     if not session.spec.blocks:
         return "No run yet", f"Put blocks on the canvas, then press Run: {cells}"
     return "No run yet", f"Press Run: {cells}"
+
+
+# What `stage_words` depends on, besides the preview.
+TOLD = ("run_state", "run_message", "run_opens", "dataset", "run_dataset", "spec", "looks_at_run",
+        "tried")  # fmt: skip
 
 
 def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
@@ -211,17 +224,22 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
         back = "As trained" if session.preview is not None else ""
         return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
     title, sentence = words_without_map(session)
-    why, waits = why_it_takes(sentence), session.is_running
+    why, waits = why_it_takes(sentence), session.is_running or session.run_opens
     words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
     return {**words, "badge": "", "back": ""}
+
+
+def _rows(dataset: DatasetCard | None) -> str:
+    return dataset.rows if dataset else CELLS
 
 
 def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:
     """How many cells are on the map, of how many."""
     n, total = len(frame.xy), dataset.n_cells if dataset else 0
+    rows = _rows(dataset)
     if frame.cells is not None and n < total:
-        return f"{n:,} of {total:,} cells shown, an even sample"
-    return f"{n:,} cells shown"
+        return f"{n:,} of {total:,} {rows} shown, an even sample"
+    return f"{n:,} {rows} shown"
 
 
 def map_title(name: str, session: Session) -> str:

@@ -1,8 +1,9 @@
 """After a run has ended: what a turned dial would do to its map, the weights as trained.
 
 The document says which dials are turned: a preview follows it, also through undo, in the tab that
-edits. A process of its own draws it (``diffbio_engine/runs/previewing.py``), begun at the first
-turn; the run, its map and its results stay as they are.
+edits. In a run that is looked at, those that the person tries out (``session.tried``). A process of
+its own draws it (``diffbio_engine/runs/previewing.py``), begun at the first turn; the run, its map
+and its results stay as they are.
 """
 
 import logging
@@ -26,7 +27,9 @@ from diffbio_engine.runs.preview_folder import PreviewFolder
 from diffbio_engine.runs.reader import JsonFile
 
 _LOG = logging.getLogger("diffbio.app")
-_FOLLOWED = ["spec", "dataset", "run_id", "run_state", "run_dataset", "looks_at_run", "read_only"]
+_FOLLOWED = [
+    "spec", "tried", "dataset", "run_id", "run_state", "run_dataset", "looks_at_run", "read_only",
+]  # fmt: skip
 _SECONDS_BETWEEN_QUESTIONS = 1.0
 _NOTHING = "Nothing on the map depends on it while the weights stay; run again to see it."
 _ENDED = "The preview ended by itself. Turn the dial again to see it."
@@ -52,6 +55,9 @@ class Preview:
 def as_trained(session: Session) -> None:
     """Turns every dial back to where the shown run had it, in one step of undo."""
     if session.preview is None or session.run_pipeline is None:
+        return
+    if session.looks_at_run:
+        session.tried = {}
         return
     spec, before = session.spec, with_dials(session.run_pipeline, session.dials)
     for name in session.preview.dials:
@@ -89,13 +95,14 @@ class Previewing:
 
     # -- in the tab --------------------------------------------------------------------------
 
-    def _follow(self, *_: Any) -> None:
+    def _follow(self, *events: Any) -> None:
         session = self.session
         left = self._wish is not None and self._wish.run_id != session.run_id
+        left |= any(event.name == "looks_at_run" for event in events)  # another pipeline is shown
         if left or not self._can_be():
             self._leave()
-        if not self._can_be():
             self._seen = None
+        if not self._can_be():
             return
         dials = turned_since(session)
         if self._seen is None:  # what was turned before anybody looked: the picture is as trained
@@ -106,7 +113,7 @@ class Previewing:
         if not dials:
             session.preview = None
             return
-        words = f"Preview of {dials_in_words(session.spec, dials)}: begins."
+        words = f"Preview of {dials_in_words(session.shown_spec, dials)}: begins."
         before = session.preview
         if before is not None:
             session.preview = replace(before, dials=dials)
@@ -119,8 +126,9 @@ class Previewing:
         return (
             bool(session.run_id)
             and session.run_state in ENDED
-            and session.is_of_this_document
-            and not (session.looks_at_run or session.read_only or has_other_cells(session))
+            and session.is_run_of_canvas
+            and not (session.read_only and not session.looks_at_run)
+            and not has_other_cells(session)
         )
 
     def _ask(self) -> None:
@@ -156,10 +164,10 @@ class Previewing:
         folder, seq = found
         if run_id != session.run_id or not self._can_be():
             return self._end(folder)
-        wish = self._wish
+        wish, spec = self._wish, session.shown_spec
         if wish is None:
-            wish = _Wish(run_id, folder, session.spec, JsonFile(folder.status_file), heard=seq - 1)
-        wish.seq, wish.spec = seq, session.spec
+            wish = _Wish(run_id, folder, spec, JsonFile(folder.status_file), heard=seq - 1)
+        wish.seq, wish.spec = seq, spec
         wish.next_question = time.monotonic() + _SECONDS_BETWEEN_QUESTIONS
         self._wish = wish
         if self._again:

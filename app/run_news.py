@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from app.messages import error_from
 from app.run_shown import ENDED_EARLY
 from diffbio_engine.runs import MetricsBatch, RunChanges, RunReader, Snapshot
+from diffbio_engine.runs.plain_values import whole
 
 
 @dataclass
@@ -49,6 +51,21 @@ def _columns(batch: MetricsBatch) -> dict[str, Any]:
     columns: dict[str, Any] = {n: batch.rows[:, i] for i, n in enumerate(batch.columns)}
     first = batch.start if batch.start > 0 else -1
     return {**columns, "reset_after": first if batch.begins else None}
+
+
+def shown_of(status: dict[str, Any], state: str) -> dict[str, Any]:
+    """What a tab shows of the heartbeat of a run that is in this state."""
+    over = status.get("released") and state != "paused"  # it waits to begin again
+    error = status.get("error")
+    return {
+        "run_step": whole(status.get("step")),
+        "run_total": whole(status.get("total_steps")),
+        "run_eta": seconds_left(status),
+        "run_message": "" if over else str(status.get("message") or ""),
+        "run_place": str(status.get("place") or ""),
+        "run_device": str(status.get("device") or ""),
+        "run_errors": [error_from(error)] if error else [],
+    }
 
 
 def seconds_left(status: dict[str, Any]) -> float | None:

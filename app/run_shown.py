@@ -6,9 +6,10 @@ import param
 
 from app.dataset_card import DatasetCard
 from app.document import RENAME
-from app.looked_at import does_the_same
+from app.looked_at import does_the_same, with_dials
 from app.shared_document import SharedDocument
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.runs.folder import ENDED
 
 LOOKS = (
     "You look at a run as it was. 'Open its pipeline' to change it or run it again, or go back "
@@ -23,6 +24,7 @@ class RunShown(SharedDocument):
 
     run_id = param.String()
     run_state = param.String(doc="See app/README.md; empty if this tab shows no run.")
+    run_opens = param.Boolean(False, doc="Its map, losses and events are still being read.")
     run_step = param.Integer(0)
     run_total = param.Integer(0)
     run_checkpoint = param.Integer(
@@ -46,6 +48,7 @@ class RunShown(SharedDocument):
     run_errors = param.List(doc="UserErrors of the run; each marks its block.")
     block_values = param.Dict({}, doc="For each block, what it shows of itself while it runs.")
     dials = param.Dict({}, doc="Present value of each dial of the shown run.")
+    tried = param.Dict({}, doc="Dials turned in an ended run that is looked at, for a preview.")
 
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):
         super().__init__(owner=owner, spec=spec, **params)
@@ -117,7 +120,27 @@ class RunShown(SharedDocument):
     @property
     def shown_spec(self) -> PipelineSpec:
         """The pipeline that the page shows: the document, or that of a run that is looked at."""
+        if not self.looks_at_run:
+            return self.spec
+        turned = self.dials_shown
+        return with_dials(self.run_pipeline, turned) if turned else self.run_pipeline
+
+    @property
+    def exported_spec(self) -> PipelineSpec:
+        """What goes home as a file: of a run that is looked at, what it has trained."""
         return self.run_pipeline if self.looks_at_run else self.spec
+
+    @property
+    def dials_shown(self) -> dict[str, Any]:
+        """Dials that are not as the shown pipeline has them, with where they stand."""
+        if self.looks_at_run:
+            return {**self.dials, **self.tried}
+        return self.dials if self.is_of_this_document and self.is_running else {}
+
+    @property
+    def can_try(self) -> bool:
+        """Whether dials of a run that is looked at can be turned, to see what they would do."""
+        return self.looks_at_run and self.run_state in ENDED
 
     @property
     def shown_dataset(self) -> DatasetCard | None:

@@ -12,12 +12,12 @@ from app.checking import planned_or_not
 from app.datasets import show_cells_of
 from app.editing import Editing
 from app.fair_pool import FairPool
-from app.how_long import Paces, how_long
+from app.how_long import how_long
 from app.looked_at import pipeline_of
 from app.looking import look_on
-from app.messages import error_from
+from app.paces import Paces
 from app.reach import whole_within_reach, within_reach
-from app.run_news import News, gathered, seconds_left, values_by_block
+from app.run_news import News, gathered, shown_of, values_by_block
 from app.session import DatasetCard, Session
 from app.snapshots_seen import SnapshotsSeen
 from app.tab_memory import TabMemory
@@ -177,13 +177,13 @@ class RunDriver:
         self.session.param.update(
             run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
             run_device="", run_document="", run_applies="", run_dataset=None, run_place="",
-            run_checkpoint=None,
+            run_checkpoint=None, run_opens=False, tried={},
             run_snapshot=None, run_errors=[], run_records={}, run_events=[], block_values={},
             dials={}, run_pipeline=None, looks_at_run=False,
         )  # fmt: skip
 
     def watch(self, run_id: str) -> None:
-        """Shows this run from now on; its history comes in the first batch."""
+        """Shows this run from now on: at once how it stands, with the first news its history."""
         try:
             folder = self.server.engine.folder(run_id, self.session.owner)
         except UserError as error:
@@ -194,9 +194,11 @@ class RunDriver:
         run = folder.run
         document = str((run.get("pipeline") or {}).get("name") or "")
         applied_to = str((run.get("dataset") or {}).get("name") or "") if run.get("bundle") else ""
+        state = folder.state()
         self.session.param.update(
-            run_id=run_id, run_state="starting", dials=dict(turned), run_document=document,
-            run_applies=applied_to, run_pipeline=pipeline_of(run, turned),
+            run_id=run_id, run_state=state, dials=dict(turned), run_document=document,
+            run_applies=applied_to, run_pipeline=pipeline_of(run, turned), run_opens=True,
+            **shown_of(folder.status(), state),
         )  # fmt: skip
         show_cells_of(self.session, run)
         with self._guard:
@@ -234,7 +236,8 @@ class RunDriver:
         ended = news.state in ("done", "stopped", "failed")
         self._next_look = now + _POLL_ENDED_SECONDS if ended else 0.0
         with self._guard:
-            if self._reader is not reader or news.is_empty(self.session.run_state):
+            nothing = news.is_empty(self.session.run_state) and not self.session.run_opens
+            if self._reader is not reader or nothing:
                 return
             self._inbox.append(news)
             waits = len(self._inbox) > 1
@@ -256,19 +259,9 @@ class RunDriver:
         asked = {"pausing": ("running", "starting"), "stopping": ("running", "paused", "starting")}
         if news.state not in asked.get(session.run_state, ()):
             session.run_state = news.state
-        changed: dict[str, Any] = {"run_checkpoint": news.checkpoint}
+        changed: dict[str, Any] = {"run_checkpoint": news.checkpoint, "run_opens": False}
         if status:
-            left = seconds_left(status)
-            over = status.get("released") and news.state != "paused"  # it waits to begin again
-            changed |= {
-                "run_step": int(status.get("step") or 0),
-                "run_total": int(status.get("total_steps") or 0),
-                "run_eta": left,
-                "run_message": "" if over else str(status.get("message") or ""),
-                "run_place": str(status.get("place") or ""),
-                "run_device": str(status.get("device") or ""),
-                "run_errors": [error_from(status["error"])] if status.get("error") else [],
-            }
+            changed |= shown_of(status, news.state)
         turned = {e["name"]: e["value"] for e in news.events if e.get("kind") == "dial"}
         if turned and not self._turns:
             changed["dials"] = {**session.dials, **turned}
@@ -290,8 +283,9 @@ class RunDriver:
         problems, planned = planned_or_not(spec, session.data_ports)
         length = ""
         if planned is not None and card is not None:
-            pace = self.server.paces.of(session.owner, spec, card.path)
-            length = how_long(planned, card.n_cells, pace)
+            paces, owner = self.server.paces, session.owner
+            taken = paces.of(owner, spec, card.path)
+            length = how_long(planned, card.n_cells, taken, paces.to_begin(owner))
 
         def show() -> None:
             if number == self._checking:

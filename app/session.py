@@ -125,10 +125,16 @@ class Session(RunShown):
         return self.driver.records() if self.driver and self.run_id else {}
 
     def turn(self, dial: str, value: float) -> None:
-        """Turns a dial: in the running run if there is one, and always in the document."""
+        """Turns a dial: in the running run if there is one, and always in the document.
+
+        In an ended run that is looked at it is tried out: nothing but the preview shows it.
+        """
         if self.looks_at_run and self.is_running and "steps" not in dial:
             self.dials = {**self.dials, dial: value}
             return self.driver.turn(dial, value)
+        if self.can_try and "." in dial and not dial.startswith("weight:"):
+            self.tried = {**self.tried, dial: value}
+            return
         if self.is_refused():
             return
         if self.is_running and self.driver is not None:

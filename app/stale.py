@@ -16,8 +16,8 @@ _MOST = 3
 
 def turned_since(session: Session) -> dict[str, Any]:
     """The dials of the canvas that are not as the shown run had them, ``"block.setting"``."""
-    trained, now = session.run_pipeline, session.spec
-    if trained is None or session.looks_at_run or not session.is_of_this_document:
+    trained, now = session.run_pipeline, session.shown_spec
+    if trained is None or not session.is_run_of_canvas:
         return {}
     trained = with_dials(trained, session.dials)
     turned = {}
@@ -57,8 +57,8 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
     Args:
         but: Dials, ``"block.setting"``, that do not count.
     """
-    trained, now = session.run_pipeline, session.spec
-    if trained is None or session.looks_at_run or not session.is_of_this_document:
+    trained, now = session.run_pipeline, session.shown_spec
+    if trained is None or not session.is_run_of_canvas:
         return set(), []
     trained = with_dials(trained, session.dials)
     titles = _titles(trained) | _titles(now)
@@ -99,7 +99,8 @@ def stale_words(session: Session, but: Collection[str] = ()) -> str:
     if said:
         more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
         told.append(f"Changed since this run: {', '.join(said[:_MOST])}{more}.")
-    return " ".join([*told, "Run again to see it."]) if told else ""
+    onward = "'Open its pipeline' to run it so." if session.looks_at_run else "Run again to see it."
+    return " ".join([*told, onward]) if told else ""
 
 
 def preview_words(session: Session, note: str) -> str:

@@ -231,11 +231,11 @@ export function render({ model }) {
     head.append(make("h3", "", p.name), make("p", "", `${p.kind} · ${size(p.bytes)}`))
     pane.append(head)
     const facts = make("div", "facts")
-    for (const [value, what] of [[number(p.n_cells), "cells"], [number(p.n_genes), "genes"], [p.genes, "gene names"]]) {
+    for (const [value, what] of [[number(p.n_cells), p.rows], [number(p.n_genes), "genes"], [p.genes, "gene names"]]) {
       const fact = make("div"); fact.append(make("b", "", value), make("span", "", what)); facts.append(fact)
     }
     pane.append(facts)
-    if (p.samples.length > 1) pane.append(make("p", "matrix", `Samples: ${p.samples.map((s) => `${s.name} (${number(s.n_cells)} cells)`).join(", ")}`))
+    if (p.samples.length > 1) pane.append(make("p", "matrix", `Samples: ${p.samples.map((s) => `${s.name} (${number(s.n_cells)} ${p.rows})`).join(", ")}`))
     for (const m of p.matrices) pane.append(make("p", "matrix", m))
     for (const w of p.warnings) pane.append(make("p", "warning", w))
     const ways = make("div", "fields ways-of-reading")
@@ -246,7 +246,7 @@ export function render({ model }) {
     for (const field of p.fields) fields.append(chooser(field))
     if (p.fields.length) pane.append(make("h4", "", "Where the pipeline finds what it needs"), fields)
     if (p.columns.length) {
-      pane.append(make("h4", "", "Columns of the cells"))
+      pane.append(make("h4", "", `Columns of the ${p.rows}`))
       const table = make("div", "columns")
       for (const c of p.columns) table.append(make("b", "", c.name), make("span", "", c.what), make("i", "", c.examples))
       pane.append(table)
@@ -257,7 +257,7 @@ export function render({ model }) {
       const said = trained.why || trained.sentence
       if (said) pane.append(make("p", trained.doubtful || trained.why ? "fits warning" : "fits", `${trained.title}, as trained: ${said}`))
       const apply = make("button", "apply", `Apply “${trained.title}” as trained`)
-      apply.title = "Places these cells by what the shown run has learned; nothing is trained."
+      apply.title = `Places these ${p.rows} by what the shown run has learned; nothing is trained.`
       apply.disabled = !!trained.why
       let sure = !trained.few
       apply.onclick = () => {

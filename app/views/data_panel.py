@@ -224,6 +224,7 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "kind": p.get("kind", ""),
         "bytes": p.get("n_bytes", 0),
         "n_cells": card.n_cells,
+        "rows": card.rows,
         "n_genes": card.n_genes,
         "genes": p.get("gene_names", ""),
         "matrices": [m["sentence"] for m in p.get("matrices", ())],

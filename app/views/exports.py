@@ -115,18 +115,20 @@ def offered(session: Session) -> list[dict[str, Any]]:
     drawn = folder is not None and (folder / "snapshots" / "latest.json").exists()
     figure = no_run or ("" if drawn else "The run has no map yet.")
     empty = "" if session.spec.blocks else "The canvas is empty."
+    rows = session.cells_shown.rows if session.cells_shown else "cells"
     return [
         {
             "title": "Result (h5ad)",
-            "sentence": "Your cells with map, clusters, certainty and provenance; opens in scanpy.",
+            "sentence": f"Your {rows} with map, clusters, certainty and provenance; opens in "
+            "scanpy.",
             "why": why(folder and folder / "result.h5ad"),
             "acts": [["result", "Download"]],
         },
         {
             "title": "Trained pipeline (bundle)",
-            "sentence": "Document, weights and genes; applies to new cells. No code in it.",
+            "sentence": "Document, weights and genes; applies to new data. No code in it.",
             "why": why(folder and folder / "bundle"),
-            "acts": [["apply", "Apply to other cells"], ["bundle", "Download"]],
+            "acts": [["apply", f"Apply to other {rows}"], ["bundle", "Download"]],
         },
         {
             "title": "Pipeline (JSON)",

@@ -140,7 +140,7 @@ export function render({ model }) {
       legend.append(item);
     });
     main.append(box, legend);
-    note("Mean share of each class, of all cells and of each group that is wired into the pipeline.");
+    note("Mean share of each class, of all and of each group that is wired into the pipeline.");
   };
 
   const heat = (c) => {

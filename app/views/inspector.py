@@ -81,6 +81,7 @@ class Inspector(pn.viewable.Viewer):
             "run_errors",
             "read_only",
             "looks_at_run",
+            "tried",
             "run_dataset",
         ]
         session.param.watch(self._draw, watched)
@@ -118,15 +119,28 @@ class Inspector(pn.viewable.Viewer):
             self._dials.running = self._block.running = running
             looks_on = self.session.looks_at_run
             self._block.locked = self.session.read_only or looks_on
-            self._dials.locked = (looks_on and not running) or self.session.read_only
+            self._dials.locked = (looks_on and not running) or (
+                self.session.read_only and not looks_on
+            )
+            self._free()
             self._dials.title = "Dials of this run" if looks_on else "Run dials"
             self._draw_block()
+
+    def _free(self) -> None:
+        """Dials of an ended run that is looked at can be turned, for a preview."""
+        session, block = self.session, self.session.selected_block
+        tries: dict[str, list[str]] = {}
+        for b in session.shown_spec.blocks if session.can_try else ():
+            tries[b.id] = [s.name for s in find_operator(b.operator).settings if s.live]
+        self._block.free = tries.get(block, [])
+        self._dials.free = [f"{block}.{name}" for block, names in tries.items() for name in names]
 
     def _draw_dials(self) -> None:
         session = self.session
         settings: dict[str, Setting] = {"learning_rate": LEARNING_RATE}
         training = session.shown_spec.training
-        now = session.dials.get("learning_rate", training.get("learning_rate", 1e-3))
+        dials = session.dials_shown
+        now = dials.get("learning_rate", training.get("learning_rate", 1e-3))
         lines = [row(LEARNING_RATE, now)]
         for block in session.shown_spec.blocks:
             declared = find_operator(block.operator)
@@ -134,7 +148,7 @@ class Inspector(pn.viewable.Viewer):
                 name = f"weight:{block.id}.{port.name}"
                 weight = session.shown_spec.weights.get(f"{block.id}.{port.name}", port.weight)
                 setting = weight_setting(port.weight)
-                line = row(setting, session.dials.get(name, weight), name=name)
+                line = row(setting, dials.get(name, weight), name=name)
                 said = _title(declared.title, block.id, declared.id)
                 words = said if port.name == "loss" else term_label(port.name)
                 told = f"{said}, {port.name}. {port.doc}"
@@ -149,7 +163,7 @@ class Inspector(pn.viewable.Viewer):
                 if not setting.live or "temperature" not in setting.name:
                     continue
                 name = f"{block.id}.{setting.name}"
-                value = session.dials.get(name, block.config.get(setting.name, setting.default))
+                value = dials.get(name, block.config.get(setting.name, setting.default))
                 line = row(setting, value, name=name)
                 said = _title(declared.title, block.id, declared.id)
                 if setting.name != "temperature":
@@ -178,8 +192,8 @@ class Inspector(pn.viewable.Viewer):
         config = dict(block.config)
         for s in declared.settings:
             dial = f"{block_id}.{s.name}"
-            if s.live and dial in session.dials:
-                config[s.name] = session.dials[dial]
+            if s.live and dial in session.dials_shown:
+                config[s.name] = session.dials_shown[dial]
         notes = {} if session.looks_at_run else messages.by_setting(session.problems, block_id)
         errors = [e for e in session.run_errors if messages.block_of(e) == block_id]
         self._card.card = {
@@ -212,7 +226,7 @@ class Inspector(pn.viewable.Viewer):
         card = self.session.shown_dataset
         ports = data_ports(card, self.session.shown_spec)
         size = (
-            f"{card.n_cells:,} cells × {card.n_genes:,} genes".replace(",", "\u202f")
+            f"{card.n_cells:,} {card.rows} × {card.n_genes:,} genes".replace(",", "\u202f")
             if card
             else ""
         )

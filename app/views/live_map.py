@@ -12,6 +12,7 @@ from app.downloads import OFFERS, Fetch, safe_name
 from app.map_drawing import Drawn, Wish, combined, draw, lassoed
 from app.map_figure import file_name, saved
 from app.map_parts import (
+    TOLD,
     MapBar,
     MapKey,
     MapStage,
@@ -67,8 +68,7 @@ class LiveMap(pn.viewable.Viewer):
         session.param.watch(self._new_run, ["run_id"])
         session.param.watch(self._new_snapshot, ["run_snapshot"])
         session.param.watch(self._new_preview, ["preview"])
-        told = ["run_state", "run_message", "dataset", "run_dataset", "spec", "looks_at_run"]
-        session.param.watch(self._new_words, told)
+        session.param.watch(self._new_words, list(TOLD))
         session.param.watch(self._new_theme, ["theme"])
         session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])
         self._new_run()
@@ -172,7 +172,7 @@ class LiveMap(pn.viewable.Viewer):
             fade=self.wish.fade,
             zoomed=self.wish.view is not None,
         )
-        said = legend_of(drawn, self.wish, pickable_here(self.session))
+        said = legend_of(drawn, self.wish, pickable_here(self.session), self.session.cells_shown)
         self._legend.param.update(**said, visible=True)
         shown = cells_in_words(frame, self.session.cells_shown)
         self._timeline.param.update(cells=shown, step=frame.step)

@@ -15,12 +15,12 @@ export function render({ model, el }) {
   bar.innerHTML = `
     <span class="pick"><select class="map" aria-label="Which map"></select></span>
     <button class="all" title="All maps side by side" hidden>${svg(ICONS.all)}</button>
-    <label class="by" title="What colours the cells">${svg(ICONS.drop)}
+    <label class="by" title="What colours the map">${svg(ICONS.drop)}
       <span class="pick"><select class="colour" aria-label="Colour cells by"></select></span></label>
     <span class="gene"><input placeholder="Colour by a gene" aria-label="Colour by a gene"
       spellcheck="false" autocomplete="off"><div class="found" hidden></div></span>
     <span class="space"></span>
-    <button class="fade" title="Draw undecided cells fainter">${svg(ICONS.fade)}</button>
+    <button class="fade" title="Draw what is undecided fainter">${svg(ICONS.fade)}</button>
     <button class="fit" title="Show the whole map and follow it">${svg(ICONS.fit)}</button>
     <button class="full" title="Fill the window (F; Esc leaves)">${svg(ICONS.full)}</button>
     <span class="menu"><button class="save" title="Save this view">${svg(ICONS.save)}</button>

@@ -28,7 +28,7 @@ export function render({ model }) {
       const row = document.createElement("button")
       row.className = "entry"
       row.classList.toggle("off", !item.on)
-      row.title = `${item.name}: ${number(item.n)} cells\nClick: show only this. Ctrl-click: show or hide.`
+      row.title = `${item.name}: ${number(item.n)} ${model.rows}\nClick: show only this. Ctrl-click: show or hide.`
       row.innerHTML = `<i></i><span></span><b></b>`
       row.querySelector("i").style.background = item.color
       row.querySelector("span").textContent = item.name
@@ -46,7 +46,7 @@ export function render({ model }) {
     part.className = "card"
     const share = Math.round((1000 * about.n) / about.of) / 10
     part.innerHTML = `<header><b></b><button title="Clear the selection (Esc)">Clear</button></header><p></p>`
-    part.querySelector("b").textContent = `${number(about.n)} cells selected`
+    part.querySelector("b").textContent = `${number(about.n)} ${model.rows} selected`
     const facts = [`${share} % of all`]
     if (about.certainty !== undefined) facts.push(`mean certainty ${about.certainty.toFixed(2)}`)
     if (about.mean !== undefined) facts.push(`mean ${about.mean_of} ${about.mean.toPrecision(3)}`)
@@ -56,7 +56,7 @@ export function render({ model }) {
       const pick = document.createElement("button")
       pick.className = "pick"
       pick.textContent = `Use as ${called}`
-      pick.title = `The cell in the middle of the selection becomes the ${called} of ${block}`
+      pick.title = `The ${model.rows.slice(0, -1)} in the middle of the selection becomes the ${called} of ${block}`
       pick.onclick = () => model.send_msg({ do: "pick", block })
       part.append(pick)
     }
@@ -64,7 +64,7 @@ export function render({ model }) {
       const line = document.createElement("div")
       line.className = "part"
       line.innerHTML = `<span></span><b></b><i></i>`
-      line.title = `${number(row.n)} cells: ${Math.round(100 * row.covered)} % of all ${row.name}`
+      line.title = `${number(row.n)} ${model.rows}: ${Math.round(100 * row.covered)} % of all ${row.name}`
       line.querySelector("span").textContent = row.name
       line.querySelector("b").textContent = `${Math.round(100 * row.share)} %`
       const meter = line.querySelector("i")
@@ -82,7 +82,7 @@ export function render({ model }) {
   }
   document.addEventListener("keydown", escape)
   model.on("remove", () => document.removeEventListener("keydown", escape))
-  for (const name of ["title", "items", "ramp", "low", "high", "card"]) model.on(name, draw)
+  for (const name of ["title", "items", "ramp", "low", "high", "card", "rows"]) model.on(name, draw)
   draw()
   return box
 }

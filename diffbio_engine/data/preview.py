@@ -21,6 +21,7 @@ from diffbio_engine.data.dataset import Dataset, gene_name_style, names_and_ids
 from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
 from diffbio_engine.data.prior_knowledge import n_known
 from diffbio_engine.data.reading import Choice
+from diffbio_engine.data.rows import CELLS, called
 from diffbio_engine.errors import DataError
 
 _EXAMPLES = 5
@@ -54,7 +55,11 @@ class ColumnPreview:
 
 @dataclass(frozen=True)
 class Preview:
-    """A file, looked at: headers, tables and a sample of each matrix."""
+    """A file, looked at: headers, tables and a sample of each matrix.
+
+    Attributes:
+        rows: What its rows are called: cells, or spots.
+    """
 
     path: str
     name: str
@@ -73,12 +78,14 @@ class Preview:
     known_genes: dict[str, int] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
     samples: tuple[tuple[str, int], ...] = ()
+    rows: str = CELLS
 
     @property
     def sentence(self) -> str:
         """The file in one line."""
         main = f" {self.matrices[0].sentence}" if self.matrices else " There is no matrix in it."
-        return f"{self.name}: {self.n_cells:,} cells x {self.n_genes:,} genes ({self.kind}).{main}"
+        size = f"{self.n_cells:,} {self.rows} x {self.n_genes:,} genes"
+        return f"{self.name}: {size} ({self.kind}).{main}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for a file or a page."""
@@ -169,6 +176,7 @@ def preview_of(
         known_genes=n_known(names_and_ids(dataset.var)[0]),
         choices=dataset.choices,
         samples=dataset.samples or ((dataset.name, dataset.n_cells),),
+        rows=called(dataset.obs.index, dataset.obs.columns, obsm),
         warnings=(
             *dataset.warnings,
             *unreadable,

@@ -1,20 +1,24 @@
 """A run that is opened from the list: its own pipeline, dials and results. Without a browser."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from app.left_runs import open_its_pipeline
 from app.looked_at import does_the_same, pipeline_of
-from app.map_parts import map_title
+from app.map_parts import map_title, stage_words
+from app.runs import RunDriver
 from app.session import DatasetCard, Session
 from app.views.canvas import Canvas
 from app.views.findings import FindingsView
 from app.views.header import Header
 from app.views.inspector import Inspector
-from app.views.run_bar import RunBar
+from app.views.run_bar import RunBar, state_in_words
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
+from diffbio_engine.runs import RunFolder
 
 KMEANS, UMAP = "singlecell.soft_kmeans", "normalization.umap"
 CANVAS = PipelineSpec("Mine", blocks=(Block("k", KMEANS, {"n_clusters": 4}),))
@@ -36,7 +40,7 @@ class Driver:
     def forget(self):
         self.session.param.update(
             run_id="", run_state="", run_document="", run_pipeline=None, looks_at_run=False,
-            dials={}, run_dataset=None,
+            dials={}, tried={}, run_dataset=None,
         )  # fmt: skip
 
     def watch(self, run):
@@ -84,7 +88,7 @@ def test_a_run_from_the_list_shows_its_own_blocks_settings_and_dials(session):
     session.selected_block = "groups"
     assert values(inspector._block)["n_clusters"] == 9 and inspector._block.locked
     assert header._header.dataset.startswith("then.h5ad") and header._header.looks
-    assert bar._bar.leave == "Back to 'Mine'" and bar._bar.back == "Open its pipeline"
+    assert bar._bar.leave[0] == "Back to 'Mine'" and bar._bar.back[0] == "Open its pipeline"
     assert session.spec is CANVAS and '"n_clusters": 9' in session.export_json()
 
     bar._take({"do": "leave"})
@@ -97,7 +101,7 @@ def test_what_is_looked_at_is_not_changed_by_a_hand_nor_run_again(session):
     session.set_setting("k", "n_clusters", 5)
     session.add_block(KMEANS)
     session.undo()
-    session.turn("groups.temperature", 1.0)
+    session.turn("learning_rate", 1.0)
     session.run()
     assert session.spec is CANVAS and not session.driver.asked
     assert "Open its pipeline" in session.notice["text"]
@@ -108,6 +112,36 @@ def test_a_dial_of_a_live_run_that_is_looked_at_reaches_the_run_and_not_the_canv
     session.turn("groups.temperature", 0.5)
     assert session.driver.asked == [("groups.temperature", 0.5)]
     assert session.dials["groups.temperature"] == 0.5 and session.spec is CANVAS
+
+
+def test_dials_that_were_tried_out_come_along_with_the_pipeline_as_a_step_of_their_own(session):
+    session.watch_run("old")
+    session.turn("groups.temperature", 0.4)
+    assert session.spec is CANVAS and session.tried == {"groups.temperature": 0.4}
+    session.store = SimpleNamespace(load_pipeline=lambda *_: OLD.to_json(), pipelines=lambda _: [])
+    open_its_pipeline(session)
+    assert session.spec.block("groups").config["temperature"] == 0.4 and not session.tried
+    session.undo()
+    assert session.spec.block("groups").config["temperature"] == 0.25
+
+
+def test_a_run_says_at_once_how_it_stands_and_that_its_map_is_on_its_way(tmp_path):
+    folder = RunFolder.create(tmp_path / "r", {"pipeline": OLD.to_json()})
+    status = {"state": "done", "step": 77, "total_steps": 77, "message": "Results as of the end."}
+    folder.status_file.write_text(json.dumps(status))
+    server = SimpleNamespace(
+        engine=SimpleNamespace(folder=lambda *_: folder), snapshot=lambda *_: None
+    )
+    session = Session(spec=CANVAS)
+    session.store = SimpleNamespace(datasets=lambda _: [])
+    session.driver = driver = RunDriver(session, server, SimpleNamespace(look=lambda now: None))
+    driver.watch("r")
+    assert (session.run_state, session.run_step, session.run_total) == ("done", 77, 77)
+    assert state_in_words(session) == "Done" and not session.is_running
+    opening = stage_words(session, None)
+    assert opening["title"] == "The run is being opened" and opening["waits"]
+    driver.look()
+    assert stage_words(session, None)["title"] == "This run has no map"
 
 
 def test_a_run_of_the_very_pipeline_on_the_canvas_leaves_the_canvas_free(session):

@@ -11,6 +11,8 @@ from app.map_figure import file_name
 from app.map_parts import stage_words
 from app.previewing import Previewing, as_trained
 from app.session import DatasetCard, Session
+from app.views.canvas import Canvas
+from app.views.inspector import Inspector
 from app.views.live_map import LiveMap
 from app.views.run_bar import message_of
 from diffbio_engine.errors import RunError
@@ -202,3 +204,51 @@ def test_a_map_that_is_saved_says_that_it_is_a_preview(tab):
     name = "UMAP Cluster step 7 preview temperature 0.3 of Soft k-means.png"
     assert file_name(drawn, "UMAP", "png").endswith(name.removeprefix("UMAP Cluster"))
     assert "preview" not in file_name(draw(SHOWN, Wish(run="r")), "UMAP", "png")
+
+
+def test_a_dial_of_a_run_from_the_list_is_tried_out_and_neither_run_nor_document_changes(tab):
+    mine = PipelineSpec("Mine", blocks=(Block("other", KMEANS, {"n_clusters": 9}),))
+    tab.restore(mine)
+    tab.param.update(looks_at_run=True, dataset=None)
+    canvas, inspector, view = Canvas(tab), Inspector(tab), LiveMap(tab)
+    tab.selected_block = "k"
+    assert inspector._block.locked and "temperature" in inspector._block.free
+    assert "n_clusters" not in inspector._block.free and "k.temperature" in inspector._dials.free
+    assert message_of(tab) == "Pipeline, settings and data as then."
+
+    inspector._turned("k.temperature", 0.3)
+    assert tab.previews.asked == [{"k.temperature": 0.3}]
+    assert "Changed since this run: temperature" in message_of(tab)
+    styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
+    assert "stale" in styles["k"]
+    tab.answer()
+    words = "Preview: temperature 0.3 of Soft k-means; weights as trained."
+    assert badge(tab)["badge"] == message_of(tab) == view._stage.badge == words
+    shown = {row["name"]: row["value"] for row in inspector._dials.rows}
+    assert shown["k.temperature"] == 0.3
+    assert tab.spec is mine and not tab.can_undo and tab.run_snapshot is SHOWN
+    assert "0.3" not in tab.export_json()  # what it has trained
+
+    for turn in (("learning_rate", 0.5), ("weight:k.clustering_loss", 3.0)):
+        tab.turn(*turn)  # these act in training only
+        assert "You look at a run as it was" in tab.notice["text"]
+    view._stage._process_event(DataEvent(view._stage, {"do": "back"}))  # "As trained"
+    assert tab.preview is None and not tab.tried and tab.map_snapshot is SHOWN
+    assert message_of(tab) == "Pipeline, settings and data as then."
+
+
+def test_what_was_turned_in_the_run_itself_is_no_preview_of_it(tab):
+    tab.param.update(looks_at_run=True, dials={"k.temperature": 0.7})  # as its events told
+    assert not tab.previews.asked and message_of(tab) == "Pipeline, settings and data as then."
+    tab.turn("k.temperature", 0.7)
+    assert not tab.previews.asked
+
+
+def test_the_inspector_shows_the_document_once_the_run_has_ended(tab):
+    inspector = Inspector(tab)
+    tab.param.update(run_state="running", dials={"k.temperature": 0.2})
+    shown = lambda: {row["name"]: row["value"] for row in inspector._dials.rows}  # noqa: E731
+    assert shown()["k.temperature"] == 0.2
+    tab.run_state = "done"
+    tab.turn("k.temperature", 0.5)
+    assert shown()["k.temperature"] == 0.5
