@@ -21,6 +21,14 @@ export function render({ model }) {
       b.onclick = () => model.send_msg({ do: "scale", scale: b.dataset.scale })
     }
   }
+  // As many lines as the names need; the curves have the rest.
+  let told = 1
+  const lines = new ResizeObserver(() => {
+    const n = Math.max(1, Math.round(bar.querySelector(".chips").offsetHeight / 28))
+    if (n !== told) model.send_msg({ do: "lines", n: (told = n) })
+  })
+  lines.observe(bar.querySelector(".chips"))
+  model.on("remove", () => lines.disconnect())
   for (const name of ["terms", "scale"]) model.on(name, draw)
   draw()
   return bar

@@ -27,7 +27,7 @@ _APPLIED = (
 _INK = {"default": "#16202c", "dark": "#e6ebf2"}
 _MARK_COLORS = {"dial": "#d97706", "stage": "#7c3aed", "error": "#dc2626", "resumed": "#0d9488"}
 _MOST_MARKS = 400
-_BAR_HEIGHT = 66
+_BAR_HEIGHT, _LINE_HEIGHT, _MOST_LINES = 38, 28, 4
 
 
 class LossBar(JSComponent):
@@ -49,7 +49,7 @@ class Losses(pn.viewable.Viewer):
         self._hidden: set[str] = set()
         self._marks: dict[str, list] = {"step": [], "words": [], "color": []}
         # A fixed height: a plot that was laid out before it is filled keeps its first size.
-        self._bar = LossBar(sizing_mode="stretch_width", height=_BAR_HEIGHT, margin=0)
+        self._bar = LossBar(sizing_mode="stretch_width", height=_height(1), margin=0)
         self._bar.on_msg(lambda event: self._asked(event.data))
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0, styles=looks.FILLS)
         self._words = pn.pane.HTML(
@@ -119,6 +119,9 @@ class Losses(pn.viewable.Viewer):
             self._hidden ^= {message["name"]}
             self._build()
 
+        elif message.get("do") == "lines" and isinstance(message.get("n"), int):
+            self._bar.height = _height(message["n"])
+
     # -- drawing -----------------------------------------------------------------------------
 
     def _colors(self) -> dict[str, str]:
@@ -165,6 +168,11 @@ class Losses(pn.viewable.Viewer):
             sizing_mode="stretch_both", margin=0, css_classes=["losses-beside"],
             styles={"background": "var(--db-surface)", "border-left": "1px solid var(--db-line)"},
         )  # fmt: skip
+
+
+def _height(lines: int) -> int:
+    """Of the bar above the curves, with so many lines of names."""
+    return _BAR_HEIGHT + _LINE_HEIGHT * min(max(lines, 1), _MOST_LINES)
 
 
 def title_of(name: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 from app.loss_history import MOST_POINTS, LossHistory
 from app.loss_plot import SCALES, LossPlot
 from app.loss_smooth import noise, smoothed
-from app.views.losses import mark_of, title_of
+from app.session import Session
+from app.views.losses import Losses, mark_of, title_of
 
 
 def rows(start, stop, **terms):
@@ -108,3 +109,14 @@ def test_a_lane_shows_its_whole_curve_and_no_other_lane():
     }
     # On an axis of two lanes: kl lies below one, total above.
     assert all(0 < h < 1 for h in heights["kl"]) and all(1 < h < 2 for h in heights["total"])
+
+
+def test_the_names_of_the_terms_have_as_many_lines_as_they_need_and_the_curves_the_rest():
+    losses = Losses(Session())
+    one = losses._bar.height
+    losses._asked({"do": "lines", "n": 2})
+    assert losses._bar.height == one + 28
+    losses._asked({"do": "lines", "n": 1000})  # whatever a page says
+    assert losses._bar.height == one + 3 * 28
+    losses._asked({"do": "lines", "n": "2"})
+    assert losses._bar.height == one + 3 * 28
