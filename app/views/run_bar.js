@@ -31,7 +31,7 @@ export function render({ model }) {
       ${button("stop", "", "Stop and keep the result (Ctrl+Alt+Enter)")}
     </div>
     <div class="status" role="status" aria-live="polite">
-      <span class="chip"><i></i><b></b></span><span class="message"></span>
+      <span class="chip"><i></i><b><span class="of"></span><span class="is"></span></b></span><span class="message"></span>
       <button data-do="onward" hidden>Continue</button><button data-do="takes" hidden>Take results</button>
       <button data-do="back" hidden></button><button data-do="leave" hidden></button>
       <span class="numbers"></span>
@@ -76,7 +76,7 @@ export function render({ model }) {
       : model.ready && !own ? model.ready : paused ? "Resume (Ctrl+Enter)" : ["Run (Ctrl+Enter)", model.length].filter(Boolean).join("\n");
     run.setAttribute("aria-label", run.title);
     run.classList.toggle("hindered", !!model.ready && !own);
-    $(".chip").title = model.message || "";
+    $(".chip").title = [model.words, model.message].filter(Boolean).join(". ");
     if (!model.problem) shut = "";
     const hidden = !model.problem || model.problem === shut;
     if ($(".problem span").textContent !== model.problem) $(".problem span").textContent = model.problem;
@@ -84,18 +84,23 @@ export function render({ model }) {
     press("block").hidden = !model.place;
     if ($(".problem").hidden !== hidden) $(".problem").hidden = hidden;
     const back = press("back");
-    back.hidden = !model.back;
-    back.textContent = model.back;
+    for (const [way, [whole, few]] of [[back, model.back], [press("leave"), model.leave]]) {
+      way.hidden = !whole;
+      way.title = whole || "";
+      way.innerHTML = `<span class="whole"></span><span class="few"></span>`;
+      way.querySelector(".whole").textContent = whole || "";
+      way.querySelector(".few").textContent = few || "";
+    }
     press("onward").hidden = !model.onward;
     press("onward").title = `Goes on from its last checkpoint, ${model.onward}`;
     press("takes").hidden = !model.takes;
     press("takes").title = `Writes result and bundle as of ${model.onward}; nothing is trained`;
-    press("leave").hidden = !model.leave;
-    press("leave").textContent = model.leave;
+    bar.dataset.ways = bar.querySelectorAll(".status button:not([hidden])").length;
     press("pause").disabled = !["running", "preparing", "starting"].includes(state);
     press("step").disabled = state !== "paused";
     press("stop").disabled = !live || state === "stopping";
-    $(".chip b").textContent = model.words;
+    $(".chip .of").textContent = model.of;
+    $(".chip .is").textContent = model.words.slice(model.of.length);
     if (doing !== model.message) { doing = model.message; began = performance.now(); }
     tell();
     $(".message").classList.toggle("long", (model.message || "").length > 40);
@@ -120,7 +125,7 @@ export function render({ model }) {
     press("scissors").querySelector("span").textContent = stopped ? "Gradient stopped" : "Stop gradient";
     press("scissors").title = stopped ? "Values pass, learning does not. Let it through again." : "Values pass, learning does not";
   };
-  for (const name of ["state", "words", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why", "onward", "takes", "length"])
+  for (const name of ["state", "words", "of", "message", "step", "total", "eta", "undo", "redo", "wire", "ready", "other", "back", "leave", "problem", "place", "why", "onward", "takes", "length"])
     model.on(name, draw);
   draw();
   return bar;

@@ -34,6 +34,7 @@ _STATE_WORDS = {
 class RunStrip(JSComponent):
     state = param.String()
     words = param.String()
+    of = param.String(doc="How the words begin where they name another pipeline's run.")
     message = param.String()
     why = param.String(doc="Why what the message tells may take a while.")
     step = param.Integer(0)
@@ -49,8 +50,8 @@ class RunStrip(JSComponent):
     place = param.String(doc="The block that the failure is about; empty if none.")
     onward = param.String(doc="From where an ended run can go on, in words; empty if it cannot.")
     takes = param.Boolean(False, doc="Whether its results as of then can be taken.")
-    leave = param.String(doc="Words of the button that leads from a run back to the document.")
-    back = param.String(doc="Words of the button that leads back to a run; empty: no button.")
+    leave = param.List(doc="Of the button from a run to the document: words, and few of them.")
+    back = param.List(doc="Of the button that leads back to a run, likewise; empty: no button.")
 
     _esm = (_HERE / "run_bar.js").read_text(encoding="utf-8")
     _stylesheets = [(_HERE / "run_bar.css").read_text(encoding="utf-8")]
@@ -68,7 +69,7 @@ class RunBar(pn.viewable.Viewer):
             self._draw,
             ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
              "run_document", "run_applies", "run_left", "run_errors", "run_checkpoint",
-             "looks_at_run", "preview", "run_length", "can_undo", "can_redo", "undo_label",
+             "looks_at_run", "tried", "preview", "run_length", "can_undo", "can_redo", "undo_label",
              "redo_label", "selected_wire", "spec",
              "dataset", "problems"],
         )  # fmt: skip
@@ -84,15 +85,18 @@ class RunBar(pn.viewable.Viewer):
         self._bar.param.update(
             state=s.run_state,
             words=state_in_words(s),
+            of=_run_of(s),
             message=message_of(s),
             why=why_it_takes(s.run_message) if s.is_running else "",
             problem=failure_of(s),
             place=_failed_block(s),
             other=other,
-            back="Open its pipeline"
+            back=["Open its pipeline", "Its pipeline"]
             if (other or looks) and s.run_id
-            else _left(s) and "Back to the run",
-            leave=f"Back to '{s.spec.name}'" if looks else "",
+            else ["Back to the run", "Its run"]
+            if _left(s)
+            else [],
+            leave=[f"Back to '{s.spec.name}'", "Back"] if looks else [],
             onward=_onward(s),
             takes=s.goes_on_from is not None and s.run_state != "stopped",
             step=s.run_step,
@@ -149,15 +153,23 @@ def state_in_words(session: Session) -> str:
         words = "Paused, memory freed"  # in the narrowest bar, too; the message says the rest
     if state == "stopping" and 0 < session.run_total <= session.run_step:
         words = "Finishing"  # nobody has stopped it: results are being written
-    if session.looks_at_run or session.is_of_another_document:
-        words = f"Run of {session.run_document}: {words.lower()}"
-    return words
+    of = _run_of(session)
+    return f"{of}: {words.lower()}" if of else words
+
+
+def _run_of(session: Session) -> str:
+    """Whose run is shown, where that is not the pipeline on the canvas."""
+    named = session.looks_at_run or session.is_of_another_document
+    return f"Run of {session.run_document}" if named else ""
 
 
 def message_of(session: Session) -> str:
     """What stands beside the state."""
+    if session.looks_at_run and session.is_running:
+        return session.run_message
     if session.looks_at_run:
-        return session.run_message if session.is_running else "Pipeline, settings and data as then."
+        note = getattr(session.map_snapshot, "note", "")
+        return picture_words(session, note) or "Pipeline, settings and data as then."
     if session.is_of_another_document:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
     if not session.run_state:

@@ -44,7 +44,7 @@ def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     session.dataset = SimpleNamespace(fields={})
     bar = RunBar(session, lambda: None)
     assert message_of(session) == "The run of 'Old' is under Runs."
-    assert bar._bar.back == "Back to the run" and not bar._bar.ready
+    assert bar._bar.back[0] == "Back to the run" and not bar._bar.ready
     session.undo()
     assert session.run_id == "r1" and session.is_of_this_document
 

@@ -1,10 +1,16 @@
 """Nothing is cut off in a small window, and the map has room."""
 
+import json
+import shutil
+
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from diffbio_engine.pipelines import presets
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
+from diffbio_engine.runs import RunFolder
+from diffbio_engine.runs.metrics_file import MetricsWriter
 
 KMEANS = "singlecell.soft_kmeans"
 CUT = "e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1"
@@ -112,3 +118,63 @@ def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
     }"""
     assert toast.evaluate(on_top)
     tell(served, showing="", run_state="", run_message="")
+
+
+LOSSES = ("total", "vae.reconstruction_loss", "vae.kl_loss", "groups.clustering_loss",
+          "umap.umap_loss", "vae.batch_mixing_loss")  # fmt: skip
+
+
+@pytest.fixture
+def stopped(served):
+    """A run of another pipeline that was stopped at step 77 and can go on."""
+    spec = PipelineSpec("Cells of the second donor", blocks=(Block("groups", KMEANS),))
+    run = {"owner": "local", "pipeline": spec.to_json(), "title": "T", "dataset": {"name": "d"}}
+    folder = RunFolder.create(served.data_dir / "runs" / "looked-at", run)
+    status = {"state": "stopped", "step": 77, "total_steps": 100, "attempt": 1}
+    folder.status_file.write_text(json.dumps(status))
+    folder.checkpoints.mkdir()
+    (folder.checkpoints / "000000077.safetensors").touch()
+    metrics = MetricsWriter(folder.path, 1, LOSSES, 0)
+    metrics.add_rows(np.arange(1, 78), np.random.default_rng(0).random((77, len(LOSSES))))
+    metrics.close()
+    yield folder.path.name
+    shutil.rmtree(folder.path)
+
+
+def lowest(things):
+    return max(b["y"] + b["height"] for b in (t.bounding_box() for t in things.all()))
+
+
+def test_a_run_that_is_looked_at_says_what_it_is_and_names_its_losses_in_whole(
+    small, served, stopped, eventually
+):
+    session = served.session
+    session.later(lambda: session.restore(PipelineSpec("Mine", blocks=(Block("k", KMEANS),))))
+    session.later(lambda: session.watch_run(stopped))
+    status = small.locator("[data-state=stopped] .status")
+    expect(status.locator(".chip")).to_contain_text("Run of Cells")
+    expect(status.locator("[data-do=onward]")).to_be_visible()
+    chips = small.locator(".losses-beside .chip")
+    expect(chips).to_have_count(len(LOSSES))
+    curves = small.locator(".losses-beside canvas").first
+    for folded in (False, True):
+        if folded:
+            tell(served, folds_palette=True)
+            eventually(lambda: status.bounding_box()["width"] > 500)
+        room = status.bounding_box()
+        parts = [e for e in status.locator("> *").all() if e.is_visible()]
+        boxes = sorted((e.bounding_box() for e in parts), key=lambda b: b["x"])
+        ends = [b["x"] + b["width"] for b in boxes]
+        assert ends[-1] <= room["x"] + room["width"] + 1
+        assert all(end <= b["x"] + 1 for end, b in zip(ends, boxes[1:], strict=False))
+        for said in (".chip .is", "[data-do=onward]", "[data-do=back]", "[data-do=leave]"):
+            assert not status.locator(said).evaluate(CUT), said
+        for name in chips.locator("span").all():
+            assert not name.evaluate(CUT), name.inner_text()
+        eventually(lambda: lowest(chips) <= curves.bounding_box()["y"] + 1)
+        room = small.locator(".losses-beside").bounding_box()
+        for box in (chip.bounding_box() for chip in chips.all()):
+            assert room["x"] <= box["x"] and box["x"] + box["width"] <= room["x"] + room["width"]
+    small.get_by_label("Open drawer").click()
+    session.later(session.leave_run)
+    eventually(lambda: not session.run_id)
