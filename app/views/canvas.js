@@ -44,6 +44,8 @@ export function render({ model }) {
     const ctrl = event.ctrlKey || event.metaKey, name = event.key.toLowerCase();
     const act = (message) => { event.preventDefault(); event.stopPropagation(); send(message); };
     if (ctrl && event.key === "Enter") { act({ do: event.altKey ? "stop" : "run" }); return; }
+    // A dialog that has just opened may not have the focus yet: its own keys would miss this one.
+    if (event.key === "Escape" && !event.composedPath().some((el) => el.role === "dialog")) send({ do: "escape" });
     if (typing(event)) return;
     if (ctrl && name === "z") act({ do: event.shiftKey ? "redo" : "undo" });
     else if (ctrl && name === "y") act({ do: "redo" });

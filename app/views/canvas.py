@@ -69,6 +69,7 @@ class Canvas(pn.viewable.Viewer):
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = self._dropping = False
         self._deletions, self._deleted_at = 0, 0.0
+        self._by_hand = 0
         self._shown_blocks: set[str] = set()
         self._shown = (session.spec.name, False)
         self._unfolded: set[str] = set()
@@ -83,6 +84,7 @@ class Canvas(pn.viewable.Viewer):
                 "run_place",
                 "run_document",
                 "looks_at_run",
+                "tried",
                 "run_dataset",
             ],
         )
@@ -110,7 +112,7 @@ class Canvas(pn.viewable.Viewer):
         nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.dataset is not None))
         for node in nodes:
             node["style"] = self._with_value(node)
-        edges, types = drawing.wires(), drawing.types
+        edges, types = [*drawing.wires(), _revision(self._by_hand)], drawing.types
         self._drawing = True
         try:
             with pn.io.hold():
@@ -176,18 +178,21 @@ class Canvas(pn.viewable.Viewer):
 
     def _wired(self, event: dict[str, Any]) -> None:
         if not self._drawing:
+            self._by_hand += 1
             self.session.add_wire(*ends(event["edge"]))
             self._draw()
 
     def _unwired(self, event: dict[str, Any]) -> None:
         if self._drawing:
             return
+        self._by_hand += 1
         ids = event.get("edge_ids") or [event.get("edge_id")]
         wires = [tuple(i.split(">", 1)) for i in ids if i and ">" in i]
         present = {(w.source, w.target) for w in self.session.shown_spec.wires}
         gone = [w for w in wires if w in present]
         if gone:
             self._delete((), gone)
+        self._draw()
 
     def _deleted(self, event: dict[str, Any]) -> None:
         if self._drawing:
@@ -240,6 +245,8 @@ class Canvas(pn.viewable.Viewer):
             session.paste()
         elif do == "stop" and session.is_running:
             session.stop()
+        elif do == "escape":
+            session.showing = ""
         elif do == "shortcuts":
             session.showing = "" if session.showing == "shortcuts" else "shortcuts"
         elif do == "fold":
@@ -250,6 +257,19 @@ class Canvas(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(self._hands, self.flow, sizing_mode="stretch_both", margin=0)
+
+
+def _revision(n: int) -> dict[str, Any]:
+    """A wire that is never seen, another one after each change of wires by hand.
+
+    The browser draws such a change itself, and takes the wires of the document only where they
+    differ from those it was told last: a wire that is drawn and undone within a moment, or refused,
+    would stay on the canvas.
+    """
+    return {
+        "id": f"revision {n}", "source": DATA, "target": DATA, "hidden": True, "selected": False,
+        "selectable": False, "focusable": False, "deletable": False, "data": {},
+    }  # fmt: skip
 
 
 def _no_editor(*_: Any, **__: Any) -> None:

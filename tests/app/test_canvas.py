@@ -5,7 +5,7 @@ from app.session import Session
 from app.views.canvas import Canvas
 from app.views.inspector import Inspector
 from diffbio_engine.pipelines import presets
-from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 KMEANS, VAE = "singlecell.soft_kmeans", "normalization.vae_normalizer"
 
@@ -54,3 +54,31 @@ def test_the_data_block_says_how_many_genes_are_trained_on_and_lets_it_be_change
     assert session.spec.variable_genes == 0 and said() == '""'
     session.undo()
     assert session.spec.variable_genes == 2000
+
+
+def test_the_browser_is_told_all_wires_anew_after_each_change_by_hand():
+    # It draws what a hand does itself, and what it is told twice alike it takes for no change.
+    blocks = (Block("soft_kmeans", KMEANS), Block("vae", VAE))
+    session = Session(spec=PipelineSpec("P", blocks=blocks))
+    flow = Canvas(session).flow
+    none = list(flow.edges)
+    edge = {"source": "vae", "sourceHandle": "latent", "target": "soft_kmeans",
+            "targetHandle": "embeddings", "id": "vae->soft_kmeans"}  # fmt: skip
+    flow._handle_msg({"type": "edge_added", "edge": edge})
+    assert session.spec.wires == (Wire("vae.latent", "soft_kmeans.embeddings"),)
+    session.undo()  # before the browser has drawn anything
+    assert not session.spec.wires and not [e for e in flow.edges if not e.get("hidden")]
+    assert flow.edges != none
+    none = list(flow.edges)
+    session.param.update(run_pipeline=session.spec, looks_at_run=True)  # nothing can be wired
+    flow._handle_msg({"type": "edge_added", "edge": edge})
+    assert not session.spec.wires and flow.edges != none
+    assert all(e["hidden"] and e["source"] == e["target"] == DATA for e in flow.edges)
+
+
+def test_escape_shuts_a_dialog_wherever_the_focus_is():
+    session = Session()
+    canvas = Canvas(session)
+    session.showing = "softness"
+    canvas._key({"do": "escape"})
+    assert session.showing == ""
