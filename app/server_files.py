@@ -1,6 +1,8 @@
 """What lies in the folder of the server and can be chosen there."""
 
+import contextlib
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,15 @@ def server_files(session: Session, path: str) -> list[dict[str, Any]]:
     matrices, the whole of it is offered first.
     """
     root = Path(session.data_dir).resolve()
+    if not root.is_dir():
+        raise DataError(
+            "The folder of data of this server is not there any more.",
+            fix="Tell whoever runs the server to look at its DATA_DIR.",
+        )
     here = in_server_folder(session, path)
     if not here.is_dir():
         here, path = root, ""
+    inside = _inside(here)
     found: list[dict[str, Any]] = []
     if path:
         above = here.relative_to(root).parent
@@ -34,16 +42,28 @@ def server_files(session: Session, path: str) -> list[dict[str, Any]]:
         if _holds(here, "*/*.mtx*", "*/*/*.mtx*", "*/*/*/*.mtx*"):
             whole = {"name": "All samples of this folder", "path": str(here.relative_to(root))}
             found.append({**whole, "folder": True, "size": 0, "tenx": True})
-    for item in sorted(here.iterdir(), key=lambda i: (not i.is_dir(), i.name.lower())):
+    for item in sorted(inside, key=lambda i: (not os.path.isdir(i), i.name.lower())):
         if len(found) >= _MOST_LISTED:
             break
         if can_be_chosen(item) and _is_reached(session, item):
-            found.append(
-                {"name": item.name, "path": str(item.relative_to(root)), "folder": item.is_dir(),
-                 "size": 0 if item.is_dir() else item.stat().st_size,
-                 "tenx": item.is_dir() and _holds(item, "*.mtx", "*.mtx.*", *_STORES)}
-            )  # fmt: skip
+            with contextlib.suppress(OSError):  # it was removed a moment ago
+                found.append(
+                    {"name": item.name, "path": str(item.relative_to(root)),
+                     "folder": item.is_dir(), "size": 0 if item.is_dir() else item.stat().st_size,
+                     "tenx": item.is_dir() and _holds(item, "*.mtx", "*.mtx.*", *_STORES)}
+                )  # fmt: skip
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder, or a sentence that names it where the server may not look."""
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise DataError(
+            f"The folder '{folder.name}' cannot be read by the server ({error.strerror}).",
+            fix="Ask whoever runs the server to give its account the right to read it.",
+        ) from None
 
 
 def _is_reached(session: Session, item: Path) -> bool:
@@ -56,7 +76,7 @@ def _is_reached(session: Session, item: Path) -> bool:
 
 def can_be_chosen(item: Path) -> bool:
     """Whether it may be a data set, by its name."""
-    return item.is_dir() or item.name.lower().endswith(_FILES)
+    return os.path.isdir(item) or item.name.lower().endswith(_FILES)
 
 
 def _holds(folder: Path, *patterns: str) -> bool:

@@ -11,7 +11,7 @@ from app.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.runs import Store
-from diffbio_engine.runs.durable_files import in_words, read_json, write_json
+from diffbio_engine.runs.durable_files import in_words, make_inside, read_json, write_json
 from diffbio_engine.runs.store import folder_name
 
 _LOG = logging.getLogger("diffbio.app")
@@ -60,7 +60,7 @@ class TabMemory:
                 self.store.save_pipeline(session.owner, spec.name, document, session.change)
                 self._saved = spec
             with in_words(self.file):
-                self.file.parent.mkdir(parents=True, exist_ok=True)
+                make_inside(self.file.parents[1], self.file.parent)
             kept = {
                 **read_json(self.file),  # with what a newer version keeps there besides
                 "pipeline": document,

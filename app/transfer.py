@@ -6,6 +6,7 @@ mean the same person, and (by Tornado) that a page of ours sends it.
 """
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -90,6 +91,7 @@ class SliceHandler(_Guarded):
         self.desk: Any = None
         self.upload: Any = None
         self.mine, self.wrong, self.full, self.arrived, self.file = False, False, False, 0, None
+        self.broken: OSError | None = None
         desk = DESKS.get(self.request.headers.get("X-Desk", ""))
         if desk is None:
             raise HTTPError(403, reason="This page is out of date; reload it")
@@ -108,11 +110,14 @@ class SliceHandler(_Guarded):
         self.wrong = self.upload.busy or offset != str(self.start)
         if not self.wrong:
             self.mine = self.upload.busy = True
-            self.file = self.upload.partial.open("ab")
+            try:
+                self.file = self.upload.partial.open("ab")
+            except OSError as error:
+                self.broken = error
 
     def data_received(self, chunk: bytes) -> None:
         """Writes a piece of the slice."""
-        if self.file is None or self.full or self.wrong:
+        if self.file is None or self.full or self.wrong or self.broken:
             return
         self.arrived += len(chunk)
         try:
@@ -121,14 +126,15 @@ class SliceHandler(_Guarded):
             else:
                 self.file.write(chunk)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            self.full = True
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self.full = True
+            else:
+                self.broken = error
 
     async def put(self, upload_id: str) -> None:
         """All of the slice is here."""
         upload = self.upload
-        arrived_whole = not self.wrong and not self.full
+        arrived_whole = not self.wrong and not self.full and not self.broken
         self._close(keep=arrived_whole)
         if self.full:
             self.desk.give_up(upload)
@@ -140,16 +146,21 @@ class SliceHandler(_Guarded):
                     fix="Delete data sets or runs that are no longer needed, then upload it again.",
                 ),
             )
-        offset = upload.partial.stat().st_size
-        if self.wrong:
-            return self.say(409, offset=offset)
-        if offset < upload.size:
-            return self.say(200, offset=offset, done=False)
         try:
+            offset = upload.partial.stat().st_size
+            if self.broken:
+                raise self.broken
+            if self.wrong:
+                return self.say(409, offset=offset)
+            if offset < upload.size:
+                return self.say(200, offset=offset, done=False)
             await asyncio.to_thread(self.desk.finish, upload)
         except UserError as error:
             self.desk.give_up(upload)
             return self.refuse(400, error)
+        except FileNotFoundError:
+            self.desk.forget(upload)
+            return self.refuse(410, _deleted(upload.name))
         except OSError as error:
             self.desk.give_up(upload)
             return self.refuse(507, _not_stored(upload.name, error))
@@ -176,8 +187,9 @@ class SliceHandler(_Guarded):
             except OSError:  # what was buffered no longer fits on the disk
                 self.full = True
             self.file = None
-            if not keep and self.upload.partial.exists():
-                os.truncate(self.upload.partial, self.start)
+            if not keep:
+                with contextlib.suppress(OSError):  # deleted meanwhile
+                    os.truncate(self.upload.partial, self.start)
         if self.mine and self.upload is not None:
             self.mine = self.upload.busy = False
 
@@ -198,12 +210,23 @@ class OfferHandler(_Guarded):
         if offer.path is None:
             self.set_header("Content-Length", str(len(offer.content)))
             self.finish(offer.content)
-        else:
-            self.set_header("Content-Length", str(offer.path.stat().st_size))
-            with offer.path.open("rb") as file:
-                while piece := file.read(1 << 20):
-                    self.write(piece)
-                    await self.flush()
+            return
+        try:
+            file = offer.path.open("rb")
+        except OSError:
+            raise HTTPError(410, reason="This file is gone; ask for it again") from None
+        with file:
+            self.set_header("Content-Length", str(os.fstat(file.fileno()).st_size))
+            while piece := file.read(1 << 20):
+                self.write(piece)
+                await self.flush()
+
+
+def _deleted(name: str) -> DataError:
+    return DataError(
+        f"What had arrived of {name} is gone: it was deleted, in another tab perhaps.",
+        fix="Drop the file again if you still want it.",
+    )
 
 
 def _not_stored(name: str, error: OSError) -> DataError:

@@ -73,6 +73,13 @@ def _answered(reader: "Reader", asked: dict[str, Any]) -> Answer:
         return {"error": error.as_dict()}, {}
     except MemoryError:
         return {"trouble": "memory"}, {}
+    except PermissionError as error:
+        name = Path(os.fsdecode(error.filename or "it")).name
+        refusal = DataError(
+            f"'{_short(name)}' may not be read by the account under which the workbench runs.",
+            fix="Ask whoever looks after the files to give it that right, or choose another file.",
+        )
+        return {"error": refusal.as_dict()}, {}
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         if "memory" in said.lower() and "alloc" in said.lower():  # so does HDF5 say it

@@ -43,6 +43,17 @@ def in_words(path: Path) -> Iterator[None]:
         raise
 
 
+def make_inside(root: Path, folder: Path) -> None:
+    """Makes a folder and those above it up to the root, which has to be there.
+
+    A data folder that was removed, or is not mounted now, is not begun anew beside what it held.
+    """
+    with in_words(root / folder.name):
+        os.stat(root)
+    with in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def replace_with(path: Path, write: Callable[[BinaryIO], Any], *, durable: bool = True) -> None:
     """Puts a new file in the place of `path`, whole or not at all.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import RunError, UnknownNameError
-from diffbio_engine.runs.durable_files import in_words
+from diffbio_engine.runs.durable_files import in_words, make_inside
 from diffbio_engine.runs.fair_share import waiting_runs
 from diffbio_engine.runs.folder import LIVE, RunFolder
 from diffbio_engine.runs.launchers import Launcher, LocalLauncher
@@ -96,6 +96,7 @@ class Engine:
         now = time.time()
         run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(8)
         said = {"title": "Untitled run", **run, "owner": owner, "created": now}
+        make_inside(self.data_dir, self.runs_dir)
         folder = RunFolder.create(self.runs_dir / run_id, said)
         self._queue(folder, owner)
         return run_id

@@ -12,6 +12,7 @@ from pathlib import Path
 from diffbio_engine.errors import DataError, RunError
 from diffbio_engine.quantities import in_units
 from diffbio_engine.runs.dataset_entry import entry_in
+from diffbio_engine.runs.durable_files import in_words
 from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.plain_values import text
 from diffbio_engine.runs.store import folder_name
@@ -129,7 +130,8 @@ class Room:
 
     def _free_but_for(self, n_bytes: int) -> int:
         """Bytes that could be written if `n_bytes` were removed first."""
-        return max(shutil.disk_usage(self.data_dir).free + n_bytes - KEPT_FREE, 0)
+        with in_words(self.data_dir / "owners"):
+            return max(shutil.disk_usage(self.data_dir).free + n_bytes - KEPT_FREE, 0)
 
     def _half_written(self, folder: Path) -> int:
         with contextlib.suppress(OSError):

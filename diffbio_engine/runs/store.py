@@ -14,7 +14,7 @@ from typing import Any
 from diffbio_engine.data import Reading
 from diffbio_engine.errors import DataError, RunError, UnknownNameError, did_you_mean
 from diffbio_engine.runs.dataset_entry import FILE, Dataset, entry_in, write_entry
-from diffbio_engine.runs.durable_files import in_words, read_json, write_json
+from diffbio_engine.runs.durable_files import in_words, make_inside, read_json, write_json
 from diffbio_engine.runs.pipeline_versions import (
     PipelineEntry,
     PipelineVersion,
@@ -223,8 +223,7 @@ class Store:
 
     def _write(self, owner: str, dataset: Dataset) -> Dataset:
         folder = self._dataset(owner, dataset.id)
-        with in_words(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_inside(self.data_dir, folder)
         try:
             write_entry(folder, dataset)
         except RunError:
@@ -241,8 +240,7 @@ class Store:
             raise DataError("A pipeline needs a name.", fix="Give it one.")
         folder = self._owner(owner) / "pipelines" / folder_name(name)
         if make:
-            with in_words(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+            make_inside(self.data_dir, folder)
         return folder
 
     def _dataset(self, owner: str, dataset_id: str) -> Path:

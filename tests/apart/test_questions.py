@@ -44,3 +44,13 @@ def test_an_answer_that_is_too_long_for_a_page_is_refused_in_words(reader, monke
     monkeypatch.setattr(questions, "_MOST_SHOWN", 100)
     refused = questions._answered(reader, asked)[0]
     assert "MB of names" in refused["error"]["what"]
+
+
+def test_a_file_in_a_folder_that_may_not_be_read_is_named(reader, monkeypatch):
+    def closed(path, **_):
+        raise PermissionError(13, "Permission denied", f"{path}/deep/lost+found")
+
+    monkeypatch.setattr(questions, "inspect", closed)
+    asked = {"question": "inspect", "with": {"path": "/data/cohort", "options": {}}}
+    refused = questions._answered(reader, asked)[0]["error"]
+    assert refused["what"].startswith("'lost+found' may not be read by the account")

@@ -2,9 +2,12 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from app.dataset_card import DatasetCard
 from app.views.data_panel import server_files, shown
 from diffbio_engine.data import inspect
+from diffbio_engine.errors import DataError
 
 
 def test_a_real_file_is_told_in_words_with_its_choices(shared_data):
@@ -42,3 +45,23 @@ def test_the_server_folder_lists_what_can_be_read(tmp_path):
     found = server_files(SimpleNamespace(data_dir=tmp_path, owner="ada"), "")
     listed = [(f["name"], f["folder"], f.get("tenx", False)) for f in found]
     assert listed == [("sample", True, True), ("a.h5ad", False, False)]
+
+
+def test_a_folder_that_the_server_may_not_read_is_named_and_the_others_are_listed(
+    tmp_path, monkeypatch
+):
+    for name in ("cohort", "lost+found"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cohort/a.csv").touch()
+    session, whole = SimpleNamespace(data_dir=tmp_path, owner="ada"), type(tmp_path).iterdir
+
+    def closed(folder):  # these tests may run as root, whom nothing is closed to
+        if folder.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return whole(folder)
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", closed)
+    assert [f["name"] for f in server_files(session, "")] == ["cohort", "lost+found"]
+    assert [f["name"] for f in server_files(session, "cohort")] == ["..", "a.csv"]
+    with pytest.raises(DataError, match=r"The folder 'lost\+found' cannot be read by the server"):
+        server_files(session, "lost+found")

@@ -143,6 +143,49 @@ def test_an_upload_whose_folder_was_deleted_says_so(store):
     assert fresh["offset"] == 0
 
 
+@pytest.mark.parametrize("body, offset", [(b"01234", 0), (b"0123456789", 0), (b"wrong", 7)])
+def test_an_upload_that_is_deleted_while_a_slice_arrives_says_so(store, body, offset, monkeypatch):
+    desk = DESKS.open("ada", store)
+    closing = transfer.SliceHandler._close
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body=said()))
+        folder = DESKS.get(desk).uploads[start["id"]].partial.parent
+
+        def deleted_by_another_tab(self, keep):
+            shutil.rmtree(folder, ignore_errors=True)
+            closing(self, keep)
+
+        monkeypatch.setattr(transfer.SliceHandler, "_close", deleted_by_another_tab)
+        gone = await ask(f"uploads/{start['id']}?offset={offset}", "PUT", desk, body=body)
+        monkeypatch.undo()
+        return gone, start["id"] in DESKS.get(desk).uploads
+
+    gone, waits = talk(work)
+    assert gone.code == 410 and not waits
+    assert "a.h5ad is gone: it was deleted, in another tab perhaps" in begun(gone)["sentence"]
+
+
+def test_a_file_that_may_not_be_written_any_more_says_so(store, monkeypatch):
+    desk = DESKS.open("ada", store)
+
+    async def work(ask):
+        start = begun(await ask("uploads", "POST", desk, body=said()))
+        path = type(store.data_dir)
+
+        def closed(self, *_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(path, "open", closed)
+        answer = await ask(f"uploads/{start['id']}?offset=0", "PUT", desk, body=b"01234")
+        monkeypatch.undo()
+        return answer
+
+    answer = talk(work)
+    assert answer.code == 507
+    assert "a.h5ad could not be stored on the server: Permission" in begun(answer)["sentence"]
+
+
 def test_three_files_that_belong_together_become_one_zip(store):
     desk = DESKS.open("ada", store)
     body = '{"name": "s1", "size": 5, "parts": [["matrix.mtx", 2], ["barcodes.tsv", 3]]}'
@@ -255,6 +298,12 @@ def test_an_offer_is_fetched_by_its_owner_only(monkeypatch):
     monkeypatch.setattr(transfer, "person_of", lambda handler: "eve")
     assert talk(lambda ask: ask(url)).code == 403
     assert talk(lambda ask: ask("offer/" + "x" * 32)).code == 404
+
+
+def test_an_offered_file_that_is_gone_is_a_sentence(store, tmp_path):
+    url = OFFERS.add("ada", "gone.h5ad", path=tmp_path / "gone.h5ad").removeprefix("transfer/")
+    answer = talk(lambda ask: ask(url))
+    assert answer.code == 410 and begun(answer)["sentence"].startswith("This file is gone")
 
 
 def test_names_lead_nowhere():

@@ -68,9 +68,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     data, people = here / "data", here / "users.json"
     people.write_text(json.dumps({name: hash_of(word) for name, word in PASSWORDS.items()}))
     _hers(data)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "LOGIN": str(people), "PORT": str(port), "DATA_DIR": str(data)}
     env |= {"SPARE_WORKER": "0", "BEHIND_PROXY": "1", "MOST_TABS": str(MOST_TABS)}
     home, log = f"http://127.0.0.1:{port}", here / "log"
@@ -93,8 +91,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             server.wait(20)
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def _hers(data: Path) -> None:
     """A data set, a pipeline and a run of ada's; a file for everybody."""
+    data.mkdir()
     store = Store(data)
     upload = store.new_upload("ada", "hers.h5ad")
     with h5py.File(upload.partial_path, "w") as file:
