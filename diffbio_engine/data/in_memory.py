@@ -61,6 +61,7 @@ class Sample(NamedTuple):
         zeros: Share of zeros, where the rows do not show it.
         filled: How many cells have counts, where all values were seen.
         cells: Some whole cells, where the rows are none.
+        whole_cells: Whether all values of these cells were seen, or only those of some genes.
     """
 
     rows: sp.csr_matrix
@@ -69,6 +70,7 @@ class Sample(NamedTuple):
     zeros: float | None = None
     filled: int | None = None
     cells: sp.csr_matrix | None = None
+    whole_cells: bool = True
 
 
 class Unread:

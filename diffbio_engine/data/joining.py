@@ -160,7 +160,8 @@ def _stacked(matrices: list[Matrix], columns: list[np.ndarray]) -> Unread:
         parts = [some(s.cells, i) for i, s in looked if s.cells is not None]
         cells = sp.vstack(parts, format="csr") if parts and not whole else None
         zeros = float(np.mean(shares)) if shares else None
-        return Sample(rows, words, whole, zeros, known, cells)
+        seen_whole = all(s.whole_cells for _, s in looked)
+        return Sample(rows, words, whole, zeros, known, cells, seen_whole)
 
     shape = (sum(m.shape[0] for m in matrices), len(columns[0]))
     n_values = sum(m.n_bytes for m in matrices) // 8

@@ -22,8 +22,10 @@ RAW, BINARY, NORMALISED, LOGGED, SCALED, UNKNOWN = (
 _LARGEST_LOGARITHM = 30.0
 _BLOCKS = 32
 _FEW_VALUES, _FEW_ROWS = 200, 10
-# A matrix stored by genes is read whole to get at cells, up to this size.
-_READ_WHOLE, _CELLS = 256 * 2**20, 256
+# A matrix stored by genes is read whole to get at cells, up to a size; of a larger one so much of
+# it, spread evenly. It is read in pieces.
+_READ_WHOLE, _READ_PART, _PIECE, _CELLS = 2**30, 256 * 2**20, 32 * 2**20, 256
+_MOST_ODD = 16
 # Totals of cells that differ by less (standard deviation by mean) were made alike.
 _ALIKE, _MOST_ROWS = 0.05, 0.7
 
@@ -77,12 +79,13 @@ def even_rows(n: int, m: int) -> list[tuple[int, int]]:
 
 def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
     """Says what a matrix holds from an even sample of its rows."""
-    rows, looked, whole_rows, zeros, filled, cells = sampled(matrix, n_rows)
+    rows, looked, whole_rows, zeros, filled, cells, whole_cells = sampled(matrix, n_rows)
     if whole_rows:
         cells = rows
     seen = judge(
-        place, rows, matrix.stored, matrix.shape, looked, whole_rows=whole_rows, cells=cells
-    )
+        place, rows, matrix.stored, matrix.shape, looked, whole_rows=whole_rows, cells=cells,
+        whole_cells=whole_cells,
+    )  # fmt: skip
     pointers = matrix.pointers
     if pointers is None and whole_rows and rows is not None:
         pointers = np.r_[0, np.cumsum(rows.getnnz(axis=1))]
@@ -94,6 +97,9 @@ def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
         seen = replace(seen, empty_cells=n_cells - filled, cells_looked_at=n_cells)
     if zeros is None:
         return seen
+    if not whole_rows:
+        # Only values that are not 0 were seen: what they make of a cell, the zeros tell.
+        seen = replace(seen, per_cell=seen.per_cell * (1 - zeros))
     return replace(seen, zeros=zeros, smallest=min(0.0, seen.smallest) if zeros else seen.smallest)
 
 
@@ -113,26 +119,54 @@ def sampled(matrix: Matrix, n_rows: int = 512) -> Sample:
         runs = even_rows(n_cells, most)
         blocks, total, whole_rows = [matrix.block(a, b) for a, b in runs], n_cells, True
     stacked = (sp.hstack if unit == "genes" else sp.vstack)(blocks, "csr") if blocks else None
-    cells = None
-    if isinstance(matrix, OnDisk) and not whole_rows and stacked is not None:
-        # Only of whole numbers it is asked whether they are counts.
-        cells = _some_cells(matrix) if np.all(stacked.data == np.round(stacked.data)) else None
-    if not isinstance(matrix, InMemory):
-        matrix.close()
     n = sum(b - a for a, b in runs)
     share = f"all {total:,}" if n == total else f"{n:,} of {total:,}"
-    return Sample(stacked, f"{share} {unit} looked at", whole_rows, cells=cells)
+    found = Sample(stacked, f"{share} {unit} looked at", whole_rows)
+    if isinstance(matrix, OnDisk) and unit == "genes" and stacked is not None and n < total:
+        # Only of whole numbers it is asked whether they are counts.
+        if np.all(stacked.data == np.round(stacked.data)) and all(matrix.shape):
+            found = _with_cells(matrix, found)
+    elif unit == "genes" and stacked is not None:
+        some = np.unique(np.linspace(0, max(n_cells - 1, 0), _CELLS).astype(int))
+        found = found._replace(cells=stacked[some] if n_cells else None)
+    if not isinstance(matrix, InMemory):
+        matrix.close()
+    return found
 
 
-def _some_cells(matrix: OnDisk) -> sp.csr_matrix | None:
-    """Whole cells of a matrix that is stored by genes; all of it is read, up to a size."""
-    if matrix.n_bytes > _READ_WHOLE or not all(matrix.shape):
-        return None
+def _with_cells(matrix: OnDisk, found: Sample) -> Sample:
+    """With whole cells of a matrix that is stored by genes; of a very large one a part of them.
+
+    Fractions that come to light are added to what was seen.
+    """
     cells = np.unique(np.linspace(0, matrix.shape[0] - 1, _CELLS).astype(int))
-    step = max(1, matrix._width // 16)
-    starts = range(0, matrix._width, step)
-    blocks = [matrix.genes_block(a, min(a + step, matrix._width))[cells] for a in starts]
-    return sp.hstack(blocks, "csr")
+    width, whole = matrix._width, matrix.n_bytes <= _READ_WHOLE
+    step = max(1, int(width * _PIECE / max(matrix.n_bytes, 1)))
+    starts = np.arange(0, width, step)
+    if not whole:
+        starts = starts[
+            np.unique(np.linspace(0, len(starts) - 1, _READ_PART // _PIECE).astype(int))
+        ]
+    parts: list[sp.csr_matrix] = []
+    odd: list[float] = []
+    n_seen = 0
+    for start in starts.tolist():
+        block = matrix.genes_block(start, min(start + step, width))
+        n_seen += block.nnz
+        parts.append(block[cells])
+        fractions = block.data[block.data != np.round(block.data)][:_MOST_ODD]
+        odd += fractions[: _MOST_ODD - len(odd)].tolist()
+    rows = found.rows
+    if odd:
+        strange = sp.csr_matrix((odd, (range(len(odd)), [0] * len(odd))), (rows.shape[0], 1))
+        rows = sp.hstack([rows, strange], "csr") if len(odd) <= rows.shape[0] else rows
+    judged = (
+        f", and {len(cells):,} whole cells"
+        if whole
+        else f"; judged from {n_seen:,} of {matrix.n_bytes // 8:,} values"
+    )
+    return Sample(rows, found.looked + judged, False, cells=sp.hstack(parts, "csr"),
+                  whole_cells=whole)  # fmt: skip
 
 
 def judge(
@@ -144,6 +178,7 @@ def judge(
     *,
     whole_rows: bool,
     cells: Any = None,
+    whole_cells: bool = True,
 ) -> MatrixPreview:
     """Says what a sample of rows (or of genes) holds; ``cells``: whole ones, if there are any."""
     values = np.asarray(sample.data if sample is not None else [], np.float64)
@@ -156,7 +191,7 @@ def judge(
     whole = bool(np.all(nonzero == np.round(nonzero)))
     holds = _holds(values, nonzero, sample, whole, whole_rows)
     doubt = ""
-    if holds == RAW and (doubt := _rounded(cells)):
+    if holds == RAW and (doubt := _rounded(cells, whole_cells)):
         holds = NORMALISED
     return MatrixPreview(
         place=place,
@@ -187,12 +222,15 @@ def _holds(values: Any, nonzero: Any, sample: Any, whole: bool, whole_rows: bool
     return LOGGED if nonzero.max() <= _LARGEST_LOGARITHM else NORMALISED
 
 
-def _rounded(sample: sp.csr_matrix | None) -> str:
+def _rounded(sample: sp.csr_matrix | None, whole: bool) -> str:
     """Why whole numbers are no counts but normalised values that were rounded; empty if not.
 
     Molecules are counted from one, and their totals differ from cell to cell. Counts per million
     start at what one molecule is worth, go on in steps of it, and add up to nearly the same;
     counts that were thinned to one depth add up to exactly the same.
+
+    Args:
+        whole: Whether all genes of these cells are there; else nothing adds up.
     """
     if sample is None or sample.shape[0] < _FEW_ROWS:
         return ""
@@ -207,7 +245,7 @@ def _rounded(sample: sp.csr_matrix | None) -> str:
     steps = [differ and v[0] > 1 and abs(v[1] - 2 * v[0]) <= 1 for v in lowest]
     above_one = float(np.mean([v[0] > 1 for v in lowest]))
     spread = float(sums.std() / max(sums.mean(), 1.0))
-    alike = spread < _ALIKE and np.ptp(sums) > 0
+    alike = whole and spread < _ALIKE and np.ptp(sums) > 0
     # Of independent molecules a total varies at least as a Poisson number does.
     too_alike = alike and sums.std() < 0.5 * np.sqrt(sums.mean())
     if np.mean(steps) < _MOST_ROWS and not too_alike and not (alike and above_one > 0.5):

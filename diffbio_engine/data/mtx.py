@@ -15,7 +15,9 @@ from diffbio_engine.errors import DataError
 
 AGAIN = "Copy the three files again."
 _ENTRIES_AT_ONCE = 2_000_000
-_MOST_CELLS = 256
+_MOST_CELLS, _MOST_ODD = 256, 16
+# So many values of a file that lists gene by gene are read to get at whole cells.
+_MOST_READ = 20_000_000
 _FIELDS = ("integer", "real", "double", "unsigned-integer", "pattern")
 
 
@@ -114,29 +116,30 @@ def sample_mtx(path: Path, *, cells_are_rows: bool, n_entries: int = 200_000) ->
     if n == header.n_entries:
         cell = "row" if cells_are_rows else "column"
         filled = 0 if piece is None else int(piece[cell][values != 0].nunique())
-    cells = None
+    cells, whole_cells = None, True
     if piece is not None and not header.pattern and np.all(values == np.round(values)):
-        cells = _some_cells(path, header, piece[:n], cells_are_rows)
+        cells = _first_cells(piece[:n], header, cells_are_rows)
+        if cells is None:
+            cells, odd, n_read = _spread_cells(path, header, cells_are_rows)
+            values, whole_cells = np.r_[values, odd], n_read == header.n_entries
+            said += (
+                f", and {cells.shape[0]:,} whole cells"
+                if whole_cells
+                else f"; judged from the first {n_read:,} values"
+            )
     zeros = 1 - header.n_entries / size
-    return Sample(sp.csr_matrix(values[None]), said, False, zeros, filled, cells)
+    return Sample(sp.csr_matrix(values[None]), said, False, zeros, filled, cells, whole_cells)
 
 
-def _some_cells(
-    path: Path, header: MtxHeader, piece: pd.DataFrame, cells_are_rows: bool
+def _first_cells(
+    piece: pd.DataFrame, header: MtxHeader, cells_are_rows: bool
 ) -> sp.csr_matrix | None:
-    """Whole cells: those at the begin of a file that lists cell by cell, else of a small file."""
+    """Whole cells at the begin of a file that lists cell by cell, or that was seen whole."""
     cell, gene = ("row", "column") if cells_are_rows else ("column", "row")
-    whole = len(piece) == header.n_entries
-    if not whole and piece[cell].is_monotonic_increasing:
+    if len(piece) < header.n_entries:
+        if not piece[cell].is_monotonic_increasing:
+            return None
         piece = piece[piece[cell] < piece[cell].iloc[-1]]
-    elif not whole:
-        if header.n_entries > _ENTRIES_AT_ONCE:
-            return None
-        read = next(_entries(path, header.pattern, _ENTRIES_AT_ONCE), None)
-        if read is None or len(read) != header.n_entries:
-            return None
-        piece = read
-        _check_places(path, header, piece["row"].to_numpy() - 1, piece["column"].to_numpy() - 1)
     numbers, places = np.unique(piece[cell].to_numpy(), return_inverse=True)
     taken = places < _MOST_CELLS
     n_genes = header.n_columns if cells_are_rows else header.n_rows
@@ -144,6 +147,33 @@ def _some_cells(
         (piece["value"].to_numpy()[taken], (places[taken], piece[gene].to_numpy()[taken] - 1)),
         shape=(min(len(numbers), _MOST_CELLS), n_genes),
     )
+
+
+def _spread_cells(
+    path: Path, header: MtxHeader, cells_are_rows: bool
+) -> tuple[sp.csr_matrix, np.ndarray, int]:
+    """Cells spread over a file that lists gene by gene, some fractions in it, and values read."""
+    cell, gene = ("row", "column") if cells_are_rows else ("column", "row")
+    n_cells, n_genes = header[:2] if cells_are_rows else (header.n_columns, header.n_rows)
+    chosen = np.unique(np.linspace(1, n_cells, _MOST_CELLS).astype(np.int64))
+    rows, columns, found, odd, n = [], [], [], np.zeros(0), 0
+    for piece in _entries(path, header.pattern, _ENTRIES_AT_ONCE):
+        _check_places(path, header, piece["row"].to_numpy() - 1, piece["column"].to_numpy() - 1)
+        values, of_cell = piece["value"].to_numpy(), piece[cell].to_numpy()
+        place = np.minimum(np.searchsorted(chosen, of_cell), len(chosen) - 1)
+        mine = chosen[place] == of_cell
+        rows.append(place[mine])
+        columns.append(piece[gene].to_numpy()[mine] - 1)
+        found.append(values[mine])
+        odd = np.r_[odd, values[values != np.round(values)][:_MOST_ODD]][:_MOST_ODD]
+        n += len(piece)
+        if n >= min(_MOST_READ, header.n_entries):
+            break
+    if n < min(_MOST_READ, header.n_entries):
+        raise _wrong_number(path, header, "fewer")
+    places = (np.concatenate(rows), np.concatenate(columns))
+    cells = sp.csr_matrix((np.concatenate(found), places), shape=(len(chosen), n_genes))
+    return cells, odd, n
 
 
 def _check_places(path: Path, header: MtxHeader, rows: np.ndarray, columns: np.ndarray) -> None:
