@@ -35,7 +35,7 @@ def carry_over(dataset: Dataset, file: h5py.File) -> list[str]:
         _write_matrix(file, place, dataset.stored(place))
     for key, value in dataset.uns.items():
         _try(file["uns"], str(key).replace("/", "_"), value, notes)
-    if dataset.path is not None and dataset.kind == "h5ad":
+    if dataset.path is not None and dataset.kind in ("h5ad", "h5mu"):
         _rest_of_file(dataset, file, notes)
     for part, arrays in (*dataset.rest.items(), ("obsm", dataset.obsm)):
         for key in arrays:
@@ -52,7 +52,8 @@ def _group(parent: h5py.Group, name: str, kind: str = "dict") -> h5py.Group:
 
 def _rest_of_file(dataset: Dataset, file: h5py.File, notes: list[str]) -> None:
     assert dataset.path is not None, "called only for data that lie in a file"
-    with open_hdf5(dataset.path) as source:
+    with open_hdf5(dataset.path) as whole:
+        source = whole[dataset.inside] if dataset.inside else whole
         for part in ("obsm", "obsp", "varm", "varp", "raw/varm"):
             found = source.get(part)
             group = file.get(part)
@@ -88,7 +89,7 @@ _ELSEWHERE = {"raw.X": "raw/X", "raw.var": "raw/var", "raw.varm": "raw/varm"}
 _WITH_PARTS = ("layers", "obsm", "obsp", "varm", "varp", "uns", "raw", "raw/varm")
 
 
-def _lost(source: h5py.File, file: h5py.File) -> list[str]:
+def _lost(source: h5py.Group, file: h5py.File) -> list[str]:
     """The parts of a file that its copy lacks, by name."""
     lost = []
     for name, item in source.items():

@@ -76,6 +76,18 @@ def one_for_each(obs: pd.DataFrame, name: str, others: Sequence[str]) -> str:
     return ""
 
 
+def nested_in(obs: pd.DataFrame, name: str, others: Sequence[str]) -> str:
+    """The first of other columns of which each group of this one has one value only; or none."""
+    rows = np.unique(np.linspace(0, max(len(obs) - 1, 0), 20_000).astype(int))
+    for other in others:
+        joint = _joint(obs, name, other, rows)
+        if min(joint.shape) < 2 or joint.shape[0] <= joint.shape[1]:
+            continue
+        if joint.max(axis=1).sum() >= _ONE_TO_ONE * joint.sum():
+            return other
+    return ""
+
+
 def _as_labels(obs: pd.DataFrame, name: str, label: str, rows: np.ndarray) -> str:
     joint = _joint(obs, name, label, rows)
     if min(joint.shape) < 2:

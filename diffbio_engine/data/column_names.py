@@ -157,6 +157,12 @@ def called_times(columns: Iterable[Column]) -> list[str]:
     return _called(columns, _TIMES, lambda c: not set(words_of(c.name)) & _NO_TIMES)
 
 
+def named_times(columns: Iterable[Column]) -> list[str]:
+    """Columns whose name is that of a time, whatever they hold."""
+    named = [c.name for c in columns if not set(words_of(c.name)) & _NO_TIMES]
+    return [n for n in named if _place(n, _TIMES) is not None]
+
+
 def called_conditions(columns: Iterable[Column]) -> list[str]:
     """Columns whose name is that of a condition."""
     return _called(columns, _CONDITIONS, lambda c: _batch_rank(c) is None)

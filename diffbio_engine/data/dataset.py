@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from diffbio_engine.data.ambient_profiles import profiles_in
 from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, taken
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError, did_you_mean
@@ -81,6 +82,12 @@ class Dataset:
     ):
         self.name, self.kind, self.path = name, kind, path
         self.choices, self.samples, self.kept = choices, samples, dict(kept or {})
+        # Where uns holds profiles of empty droplets, the names of all genes that they are of, and
+        # the group of the file that is laid out like an h5ad.
+        self.profiles: tuple[str, ...] = ()
+        self.all_genes, self.inside = pd.Index(var.index), ""
+        # What a person says that "3m" stands for: "minutes" or "months".
+        self.m = ""
         self.warnings = list(warnings)
         self._matrices, self.uns, self.rest = dict(matrices), uns or {}, rest or {}
         self.obsm = obsm if obsm is not None else Lazily({}, lambda key: np.empty(0))
@@ -98,7 +105,7 @@ class Dataset:
         matrices |= {f"layers/{key}": InMemory(layer) for key, layer in layers.items()}
         if adata.raw is not None:
             matrices["raw/X"] = InMemory(adata.raw.X)
-        return cls(
+        made = cls(
             name=name,
             kind="AnnData in memory",
             obs=adata.obs.copy(),
@@ -112,6 +119,8 @@ class Dataset:
                 **{p: dict(getattr(adata, p)) for p in ("varm", "obsp", "varp")},
             },
         )
+        made.profiles = profiles_in(made.uns, made.n_genes)
+        return made
 
     @property
     def n_cells(self) -> int:
@@ -135,6 +144,11 @@ class Dataset:
                 fix=did_you_mean(place, self._matrices) or "Choose one of these.",
             )
         return self._matrices[place]
+
+    def add_matrix(self, place: str, matrix: Matrix) -> None:
+        """One more matrix of the same cells and genes."""
+        self._matrices[place] = matrix
+        self._check()
 
     def matrix(self, place: str, backed: bool | None = None) -> sp.csr_matrix | OnDisk:
         """A matrix as float32 CSR, or on disk where it is large (or where ``backed`` says so)."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from diffbio_engine.data.ambient_profiles import profile_at
 from diffbio_engine.data.counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.dataset import Dataset, names_and_ids
 from diffbio_engine.data.matrices import OnDisk
@@ -87,11 +88,11 @@ class Labels:
 def _check_place(place: str, port: str) -> None:
     head, _, rest = place.partition("/")
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, *KNOWN_GENES)
-    if not known and not (head in ("layers", "obs", "obsm", "var") and rest):
+    if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
         raise DataError(
             f"'{place}' is no place in a data set.",
-            fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, ambient:mean or "
-            f"{', '.join(KNOWN_GENES)}.",
+            fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, uns/NAME, "
+            f"ambient:mean or {', '.join(KNOWN_GENES)}.",
             where=port,
         )
 
@@ -131,7 +132,7 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
     if table == "obs":
         column = dataset.column(name)
         if port == "time_points":
-            codes, names, notes = time_codes(column, place)
+            codes, names, notes = time_codes(column, place, dataset.m)
             return Labels(codes, names, tuple(notes))
         numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
         if numeric:
@@ -142,6 +143,9 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
     if table == "var":
         values = dataset.column(name, "var").to_numpy(np.float32)
         return values / values.sum() if port == "ambient_profile" else values
+    if table == "uns":
+        kept = dataset.kept.get("var")
+        return profile_at(dataset.uns, place, dataset.all_genes, kept)
     if table == "obsm":
         if name not in dataset.obsm:
             there = ", ".join(dataset.obsm) or "none"

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from diffbio_engine.data.ambient_profiles import profiles_in
 from diffbio_engine.data.dataset import Dataset, Lazily
 from diffbio_engine.data.feature_kinds import kept_features, kept_of_raw
 from diffbio_engine.data.hdf5_check import open_hdf5
@@ -60,6 +61,7 @@ def open_h5ad(path: Path, reading: Reading, *, with_uns: bool = True, inside: st
                     f"{len(left_out)} entries of uns are empty or of an unknown kind and were left "
                     f"out: {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}."
                 )
+        profiles = profiles_in(uns_item, len(var))
         shapes = _obsm_shapes(file)
         found = _matrix_places(file)
     features, left, choices = kept_features(var, reading.features)
@@ -84,7 +86,7 @@ def open_h5ad(path: Path, reading: Reading, *, with_uns: bool = True, inside: st
             if place == "X":
                 raise
             warnings.append(f"{place} was left out: {error.what}")
-    return Dataset(
+    dataset = Dataset(
         name=path.name,
         kind="h5mu" if inside else "h5ad",
         obs=obs,
@@ -98,6 +100,8 @@ def open_h5ad(path: Path, reading: Reading, *, with_uns: bool = True, inside: st
         choices=choices,
         kept=kept,
     )
+    dataset.profiles, dataset.all_genes, dataset.inside = profiles, var.index, inside
+    return dataset
 
 
 def _raw_var(file: h5py.File, uns: Any) -> pd.DataFrame | None:

@@ -13,7 +13,9 @@ from diffbio_engine.errors import DataError
 _RNA = ("rna", "gex", "gene expression", "gene_expression", "transcriptome", "mrna", "expression")
 
 
-_GLOBAL = ("obs", "obsm", "obsp")
+_GLOBAL = ("obs", "obsm", "obsp", "var", "varm", "varp", "uns")
+# Which cells and features are of which modality: true of the file, and of nothing else.
+_MAPS = ("obsmap", "varmap")
 
 
 def _keys_of(part: h5py.Group | None) -> list[str]:
@@ -21,6 +23,24 @@ def _keys_of(part: h5py.Group | None) -> list[str]:
         return []
     names = part.attrs.get("column-order", list(part))
     return [n.decode() if isinstance(n, bytes) else str(n) for n in names]
+
+
+def _beside(file: h5py.File) -> list[str]:
+    """What a file holds of all modalities together, without copies of what each holds."""
+    mods = {str(m): file["mod"][m] for m in file["mod"] if isinstance(file["mod"][m], h5py.Group)}
+    found = []
+    for part in _GLOBAL:
+        of_mods = {m: set(_keys_of(mod.get(part))) for m, mod in mods.items()}
+        for key in _keys_of(file.get(part)):
+            mod, _, rest = key.partition(":")
+            is_map = part in ("obsm", "varm") and key in mods
+            copied = rest in of_mods.get(mod, ()) or any(
+                part == "var" and key in keys for keys in of_mods.values()
+            )
+            if not is_map and not copied:
+                found.append(f"{part}/{key}")
+    known = {*_GLOBAL, *_MAPS, "mod"}
+    return found + [f"/{name}" for name in file if name not in known]
 
 
 def is_h5mu(file: h5py.File) -> bool:
@@ -31,7 +51,7 @@ def is_h5mu(file: h5py.File) -> bool:
 def open_h5mu(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset:
     """The RNA of a multimodal file; the other modalities are left out, and said."""
     with open_hdf5(path) as file:
-        beside = [f"{part}/{key}" for part in _GLOBAL for key in _keys_of(file.get(part))]
+        beside = _beside(file)
         found = [str(m) for m in file["mod"] if isinstance(file["mod"][m], h5py.Group)]
     rna = [m for word in _RNA for m in found if m.lower() == word]
     rna += [m for m in found if "rna" in m.lower()]

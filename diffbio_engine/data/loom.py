@@ -51,6 +51,9 @@ def open_loom(path: Path) -> Dataset:
             for place, inside in places.items()
         }
         obsm = _paired(file.get("col_attrs"), n_cells)
+        if left := _left_out(file, {**obs, **var, **obsm}, n_cells, n_genes):
+            more = f" and {len(left) - 8} more" if len(left) > 8 else ""
+            warnings.append(f"Left out of the file: {', '.join(left[:8])}{more}.")
     ids = next((c for c in _GENE_IDS if c in var.columns), None)
     if ids is not None and "gene_ids" not in var.columns:
         var = var.rename(columns={ids: "gene_ids"})
@@ -94,6 +97,20 @@ def _paired(attributes: Any, n: int) -> dict[str, np.ndarray]:
         if whole and item.dtype.kind in "fiu" and 0 < item.shape[1] <= 200:
             found[str(key)] = np.asarray(read_dataset(item))
     return found
+
+
+def _left_out(file: h5py.File, known: dict[str, Any], n_cells: int, n_genes: int) -> list[str]:
+    """Parts of a loom that no table and no matrix of a data set holds, by name."""
+    left = []
+    for part, n in (("col_attrs", n_cells), ("row_attrs", n_genes)):
+        group = file.get(part)
+        for key in group if isinstance(group, h5py.Group) else ():
+            plain = isinstance(group[key], h5py.Dataset) and group[key].shape == (n,)
+            left += [] if plain or key in known else [f"{part}/{key}"]
+    for part in ("col_graphs", "row_graphs"):
+        group = file.get(part)
+        left += [f"{part}/{key}" for key in (group if isinstance(group, h5py.Group) else ())]
+    return left
 
 
 def _matrix(path: Path, inside: str, shape: tuple[int, int], dtype: np.dtype) -> Unread:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.data.column_evidence import likeness, one_for_each
+from diffbio_engine.data.column_evidence import likeness, nested_in, one_for_each
 from diffbio_engine.data.column_names import (
     MOST_BATCHES,
     called_batches,
@@ -38,6 +38,7 @@ class ColumnPreview:
         ordered: Whether the file says that its categories have an order.
         biology: Why it looks like biology rather than like batches; empty if it does not.
         one_for_each: The condition or time whose values go one to one with its own.
+        nested_in: The condition or time of which each of its groups has one value only.
         total: Sum of a column of numbers none of which is negative.
     """
 
@@ -50,6 +51,7 @@ class ColumnPreview:
     ordered: bool = False
     biology: str = ""
     one_for_each: str = ""
+    nested_in: str = ""
     total: float = 0.0
 
 
@@ -79,6 +81,8 @@ class Preview:
     choices: tuple[Choice, ...] = ()
     samples: tuple[tuple[str, int], ...] = ()
     rows: str = CELLS
+    profiles: tuple[str, ...] = ()
+    m: str = ""
 
     @property
     def sentence(self) -> str:
@@ -175,6 +179,8 @@ def preview_of(
         gene_examples=tuple(str(n) for n in names[:_EXAMPLES]),
         known_genes=n_known(names_and_ids(dataset.var)[0]),
         choices=dataset.choices,
+        profiles=dataset.profiles,
+        m=dataset.m,
         samples=dataset.samples or ((dataset.name, dataset.n_cells),),
         rows=called(dataset.obs.index, dataset.obs.columns, obsm),
         warnings=(
@@ -197,11 +203,15 @@ def _columns(dataset: Dataset, looks: tuple[MatrixPreview, ...]) -> tuple[Column
     batches = called_batches(found)[:_MOST_ASKED]
     asked_about = [n for n in (*called_conditions(found), *called_times(found)) if n not in batches]
     return tuple(
-        replace(c, one_for_each=one_for_each(dataset.obs, c.name, asked_about[:_MOST_ASKED]))
-        if c.name in batches
-        else c
+        _compared(c, dataset.obs, asked_about[:_MOST_ASKED]) if c.name in batches else c
         for c in found
     )
+
+
+def _compared(column: ColumnPreview, obs: pd.DataFrame, others: list[str]) -> ColumnPreview:
+    one = one_for_each(obs, column.name, others)
+    within = "" if one else nested_in(obs, column.name, others)
+    return replace(column, one_for_each=one, nested_in=within)
 
 
 def _single(table: pd.DataFrame) -> list[str]:

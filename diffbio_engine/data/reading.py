@@ -9,6 +9,9 @@ from diffbio_engine.errors import DataError, did_you_mean
 
 CELLS_IN_ROWS, GENES_IN_ROWS = "cells in rows", "genes in rows"
 ALL_FEATURES = "all"
+MEANINGS_OF_M = ("months", "minutes")
+AS_IT_IS = "as it is"
+ALL_TABLES, NO_TABLES = "all", "none"
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "space": " ", "bar": "|"}
 # What people also write.
 _SAME = {
@@ -20,6 +23,11 @@ _SAME = {
     },
     "separator": {sign: name for name, sign in SEPARATORS.items()} | {"\\t": "tab", "pipe": "bar"},
     "features": {"All": ALL_FEATURES, "ALL": ALL_FEATURES, "*": ALL_FEATURES},
+    "m": {"month": "months", "mo": "months", "minute": "minutes", "min": "minutes"},
+    "molecules": {
+        "spliced+unspliced": "spliced + unspliced", "all": "spliced + unspliced + ambiguous",
+        "spliced+unspliced+ambiguous": "spliced + unspliced + ambiguous",
+    },
 }  # fmt: skip
 
 
@@ -34,6 +42,9 @@ class Reading:
         separator: What stands between the columns of a table: a name of ``SEPARATORS``.
         sheet: Which sheet of a workbook.
         part: Which matrix, where a folder holds several of the same cells.
+        annotation: Which table about the cells beside a matrix is joined; ``"none"`` for none.
+        molecules: Which layers are added up as counts: ``"spliced + unspliced"``.
+        m: What an "m" in a time ("3m") stands for: ``"minutes"`` or ``"months"``.
     """
 
     orientation: str = ""
@@ -42,6 +53,9 @@ class Reading:
     separator: str = ""
     sheet: str = ""
     part: str = ""
+    annotation: str = ""
+    molecules: str = ""
+    m: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():
@@ -50,6 +64,7 @@ class Reading:
         for name, known in (
             ("orientation", (CELLS_IN_ROWS, GENES_IN_ROWS)),
             ("separator", tuple(SEPARATORS)),
+            ("m", MEANINGS_OF_M),
         ):
             said = getattr(self, name)
             if said and said not in known:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from diffbio_engine.data.ambient_profiles import adds_up, called_ambient
 from diffbio_engine.data.column_names import (
     called_batches,
     called_conditions,
     called_labels,
     called_slices,
-    called_times,
     names_of_types,
     sides_of_a_comparison,
 )
@@ -17,15 +17,14 @@ from diffbio_engine.data.fields import AMBIENT_LOW, BATCH_LABELS, COUNTS, LABELS
 from diffbio_engine.data.matrix_look import BINARY, MatrixPreview
 from diffbio_engine.data.preview import ColumnPreview, Preview
 from diffbio_engine.data.prior_knowledge import PLACES
-from diffbio_engine.data.times import times_in_order
+from diffbio_engine.data.reading import Choice
+from diffbio_engine.data.suggested_time import suggested_time
 from diffbio_engine.data.times_as_names import named_by_time
 from diffbio_engine.data.words import words_of
-from diffbio_engine.errors import DataError
 
 _PCA_KEYS = ("X_pca", "pca", "X_PCA", "X_scVI", "X_latent")
 _SPATIAL_KEYS = ("spatial", "X_spatial", "spatial_coords")
-_MOST_BATCHES, _MOST_TIMES = 200, 50
-_AMBIENT_WORDS = {"ambient", "soup", "background", "empty", "empties"}
+_MOST_BATCHES = 200
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Suggestion:
 
     fields: Fields
     notes: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
 def suggest_fields(preview: Preview) -> Fields:
@@ -49,7 +49,9 @@ def suggest(preview: Preview) -> Suggestion:
     notes += [said] if said else []
     if counts:
         places[COUNTS] = counts
-        places["ambient_profile"] = _ambient(preview) or AMBIENT_LOW
+        places["ambient_profile"] = found = _ambient(preview) or AMBIENT_LOW
+        if found != AMBIENT_LOW:
+            notes.append(f"The profile of empty droplets is taken from {found}.")
     notes += _not_counts(preview.matrices, counts, said)
     columns = {c.name: c for c in preview.obs}
     if batches := batch_candidates(preview):
@@ -64,21 +66,16 @@ def suggest(preview: Preview) -> Suggestion:
     elif preview.matrices and not counts:
         places["features"] = places["embeddings"] = preview.matrices[0].place
     places |= _of_tissue(preview, columns)
-    for name in called_times(preview.obs):
-        order = _order(columns[name])
-        if order:
-            places["time_points"] = f"obs/{name}"
-            missing = columns[name].missing
-            told = f" {missing:,} of {preview.n_cells:,} cells have no time." if missing else ""
-            notes.append(order + told)
-            break
+    time, told, choices = suggested_time(preview.obs, preview.n_cells, preview.m)
+    places |= {"time_points": f"obs/{time}"} if time else {}
+    notes += told
     conditions = [n for n in called_conditions(preview.obs) if columns[n].n_values == 2]
     if conditions:
         places["condition_labels"] = f"obs/{conditions[0]}"
     if counts:
         # Looked up by the names of the genes; offered where some are found.
         places |= {port: PLACES[port] for port, n in preview.known_genes.items() if n}
-    return Suggestion(Fields(places), tuple(notes))
+    return Suggestion(Fields(places), tuple(notes), choices)
 
 
 def _not_counts(matrices: Iterable[MatrixPreview], taken: str, said: str) -> list[str]:
@@ -151,21 +148,13 @@ def _of_batches(preview: Preview, taken: str) -> list[str]:
                 f"obs/{name} is taken as the batch, by its name. But {why}. Choose none if that is"
                 " what is asked about."
             )
+        elif f"obs/{name}" == taken and columns[name].nested_in:
+            notes.append(
+                f"Each group of obs/{name} lies in one of obs/{columns[name].nested_in} only:"
+                " correcting for it can take away what differs between these, too. Choose none, or"
+                " a batch that is in several of them, if that is what is asked about."
+            )
     return notes
-
-
-def _order(column: ColumnPreview) -> str:
-    """The order of the times of a column, in words; empty if they are none."""
-    if not 2 <= column.n_values <= _MOST_TIMES or not column.values:
-        return ""
-    # "25-year-old stage": how old the donor was, no time of a course.
-    if any("old" in words_of(value) for value in column.values):
-        return ""
-    ordered = column.values if column.ordered else None
-    try:
-        return times_in_order(column.values, f"obs/{column.name}", ordered).sentence
-    except DataError:
-        return ""
 
 
 def _of_tissue(preview: Preview, columns: dict[str, ColumnPreview]) -> dict[str, str]:
@@ -183,10 +172,7 @@ def _of_tissue(preview: Preview, columns: dict[str, ColumnPreview]) -> dict[str,
 
 
 def _ambient(preview: Preview) -> str:
-    """A column of genes that holds the profile of empty droplets: by its name and its sum."""
-    named = [
-        c for c in preview.var if c.kind == "number" and set(words_of(c.name)) & _AMBIENT_WORDS
-    ]
-    # Shares of molecules add up to one; a profile of some of the genes to a little less.
-    shares = [c for c in named if 0.5 < c.total < 1.001]
-    return f"var/{shares[0].name}" if shares else ""
+    """Where the profile of empty droplets lies, in ``var`` or ``uns``: by its name and its sum."""
+    named = [c for c in preview.var if c.kind == "number" and called_ambient(c.name)]
+    shares = [f"var/{c.name}" for c in named if adds_up(c.total)]
+    return next(iter((*shares, *preview.profiles)), "")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,11 +85,13 @@ class TimesInOrder:
         names: One name for each time, in order; of two names for one time, the first.
         place: From each name to its place in the order; names that stand for no time are left out.
         sentence: The order and how it was found, in words.
+        m: What an "m" was taken for (``"minutes"``, ``"months"``); empty if none stands there.
     """
 
     names: list[str]
     place: dict[str, int]
     sentence: str
+    m: str = ""
 
 
 def parse_time(name: str, m: str = "month") -> Time | None:
@@ -135,7 +137,10 @@ def is_missing(name: Any) -> bool:
 
 
 def times_in_order(
-    values: Sequence[Any], place: str = "the time column", ordered: Sequence[Any] | None = None
+    values: Sequence[Any],
+    place: str = "the time column",
+    ordered: Sequence[Any] | None = None,
+    m: str = "",
 ) -> TimesInOrder:
     """Puts the distinct values of a column in the order of time.
 
@@ -146,6 +151,7 @@ def times_in_order(
         values: The distinct values.
         place: The column, for the sentences.
         ordered: The order that the file gives its categories, where it gives one.
+        m: What an "m" stands for, where a person says so: ``"minutes"`` or ``"months"``.
 
     Raises:
         DataError: If they cannot be put in order: no numbers, or units that do not compare.
@@ -154,7 +160,7 @@ def times_in_order(
     if ordered is not None and all(_text(v) in names for v in ordered if not is_missing(v)):
         given = [_text(v) for v in ordered if not is_missing(v)]
         return _told(given, {n: i for i, n in enumerate(given)}, place, "as the file orders them")
-    found, said = _parsed(names)
+    found, said, meant = _parsed(names, m)
     strange = [n for n, t in found.items() if t is None]
     if strange:
         words = {n: _in_words(n) for n in names}
@@ -170,30 +176,32 @@ def times_in_order(
         )
     times = {n: t for n, t in found.items() if t is not None}
     rank, how = _comparable(times, place)
-    return _ranked(rank, place, "; ".join((how, *said)))
+    return replace(_ranked(rank, place, "; ".join((how, *said))), m=meant)
 
 
-def _parsed(names: list[str]) -> tuple[dict[str, Time | None], list[str]]:
-    """The time of each name, with what was taken where a name alone does not tell."""
+def _parsed(names: list[str], m: str) -> tuple[dict[str, Time | None], list[str], str]:
+    """The time of each name, what was taken where a name alone does not tell, and what m is."""
     said = []
-    written, hyphens = {n: n for n in names}, {n: m for n in names if (m := _HYPHEN.match(n))}
+    written, hyphens = {n: n for n in names}, {n: h for n in names if (h := _HYPHEN.match(n))}
     if hyphens:
-        stems = {m[1].strip().lower() for m in hyphens.values()}
+        stems = {h[1].strip().lower() for h in hyphens.values()}
         rest = [n for n in names if n not in hyphens]
         zero = any((t := parse_time(n)) is not None and t.value == 0 for n in rest)
         minus = zero or any(re.sub(r"\s*\d.*$", "", n).strip().lower() in stems for n in rest)
         if minus:
-            written |= {n: f"{m[1]} -{m[2]}" for n, m in hyphens.items()}
+            written |= {n: f"{h[1]} -{h[2]}" for n, h in hyphens.items()}
         said.append(f"a hyphen before a number is {'' if minus else 'not '}taken for a minus")
     with_m = {n for n in names if _BARE_M.search(re.sub(r"\d", " ", n).replace("_", " "))}
     times = {n: parse_time(text) for n, text in written.items()}
     units = {t.unit for n, t in times.items() if t is not None and n not in with_m}
-    if with_m and (units & {"second", "minute", "hour"}):
+    if not with_m or not any(times.values()):
+        return times, said, ""
+    meant = m or ("minutes" if units & {"second", "minute", "hour"} else "months")
+    if meant == "minutes":
         times |= {n: parse_time(written[n], "minute") for n in with_m}
-        said.append("m is taken for minutes")
-    elif with_m and any(times.values()):
-        said.append("m is taken for months; write min for minutes")
-    return times, said
+    other = "" if m or meant == "minutes" else "; write min for minutes"
+    said.append(f"m is taken for {meant}{', as you said' if m else ''}{other}")
+    return times, said, meant
 
 
 def _comparable(times: dict[str, Time], place: str) -> tuple[dict[str, float], str]:
@@ -263,14 +271,16 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def time_codes(column: pd.Series, place: str) -> tuple[np.ndarray, list[str], list[str]]:
+def time_codes(
+    column: pd.Series, place: str, m: str = ""
+) -> tuple[np.ndarray, list[str], list[str]]:
     """The time of each cell (-1: no time), the names of the times in order, and what to know."""
     ordered = None
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.cat.remove_unused_categories()
         ordered = list(column.cat.categories) if column.cat.ordered else None
     values = list(pd.unique(column.dropna()))
-    order = times_in_order(values, place, ordered)
+    order = times_in_order(values, place, ordered, m)
     places = {v: order.place.get(_text(v), -1) for v in values}
     codes = np.array([-1 if pd.isna(v) else places[v] for v in column], np.int32)
     notes, missing = [order.sentence], int((codes < 0).sum())

@@ -34,7 +34,7 @@ def open_workbook(path: Path, reading: Reading) -> Dataset:
         unpack(path, Path(place) / "parts")
         text = Path(place) / path.name
         try:
-            sheet, sheets, dates = _written(path, reading.sheet, text)
+            sheet, sheets = _written(path, reading.sheet, text)
         except DataError:
             raise
         except ImportError:
@@ -57,17 +57,12 @@ def open_workbook(path: Path, reading: Reading) -> Dataset:
         choices.append(Choice("sheet", "Sheet", sheet, possible, why))
         others = ", ".join(s for s in sheets if s != sheet)
         dataset.warnings.append(f"The sheet '{sheet}' is used; there is also {others}.")
-    if dates:
-        dataset.warnings.append(
-            f"{len(dates):,} names are dates ({', '.join(dates[:3])}): Excel turns names of genes "
-            "such as SEPT2 or MARCH1 into dates, and the names are lost in this file."
-        )
     dataset.choices = tuple(choices)
     return dataset
 
 
-def _written(path: Path, wanted: str, text: Path) -> tuple[str, list[str], list[str]]:
-    """Writes a sheet as csv; its name, the names of all sheets, and names that are dates."""
+def _written(path: Path, wanted: str, text: Path) -> tuple[str, list[str]]:
+    """Writes a sheet as csv; its name, and the names of all sheets."""
     from openpyxl import load_workbook
 
     book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
@@ -80,16 +75,13 @@ def _written(path: Path, wanted: str, text: Path) -> tuple[str, list[str], list[
                 where="sheet",
             )
         taken = wanted or next((s for s in sheets if _holds_table(book[s])), sheets[0])
-        dates: list[str] = []
         with text.open("w", encoding="utf-8", newline="") as file:
             write = csv.writer(file)
-            for number, row in enumerate(_rows(book[taken])):
-                names = row if number == 0 else row[:1]
-                dates += [str(v.date()) for v in names if isinstance(v, datetime.datetime)]
+            for row in _rows(book[taken]):
                 write.writerow([_as_text(value) for value in row])
     finally:
         book.close()
-    return taken, sheets, dates
+    return taken, sheets
 
 
 def _holds_table(sheet: Any) -> bool:
