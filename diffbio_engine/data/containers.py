@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from diffbio_engine.data.about_cells import is_about_cells, join_tables
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.folders import data_files, is_mtx
 from diffbio_engine.data.h5ad import is_h5ad, open_h5ad
@@ -14,6 +15,7 @@ from diffbio_engine.data.mtx_folder import is_names_of_mtx, open_mtx
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.data.same_cells import one_of_the_same
+from diffbio_engine.data.suffixes import is_aggregation
 from diffbio_engine.data.tables import open_table
 from diffbio_engine.data.tenx import is_tenx_h5, open_tenx_h5
 from diffbio_engine.data.workbooks import is_workbook, open_workbook
@@ -114,7 +116,7 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
         if len(stores) > 1:
             raise _several(name, [str(s.relative_to(folder)) for s in stores])
         return open_zarr(stores[0], reading, name, with_uns=with_uns)
-    files = data_files(folder)
+    files = [f for f in data_files(folder) if not is_aggregation(f)]
     if any(is_mtx(f) for f in files) or any(is_names_of_mtx(f) for f in files):
         return open_mtx(folder, reading, name)
     hdf5 = [f for f in files if bare_name(f).endswith(_HDF5)]
@@ -129,9 +131,11 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
         raise DataError(
             f"{name} holds no data set; it holds {there}.", fix=f"Choose one of: {_KNOWN}."
         )
+    about = [f for f in files if f not in found and _is_about(f)]
     if len(found) == 1:
         dataset = open_file(found[0], reading, with_uns=with_uns)
-        others = [f.name for f in files if f not in found and not f.name.lower().startswith("read")]
+        known = {*found, *join_tables(dataset, folder, about, reading)}
+        others = [f.name for f in files if f not in known and not f.name.lower().startswith("read")]
         if others:
             more = ", ..." if len(others) > 5 else ""
             dataset.warnings.append(f"Not opened: {', '.join(others[:5])}{more}.")
@@ -140,11 +144,19 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
     if kinds <= {"10x h5", "table"}:
         parts = [(n, open_file(f, reading)) for n, f in _samples(_filtered(found), folder)]
         if len(parts) == 1:
-            return parts[0][1]
-        if (one := one_of_the_same(parts, reading, name)) is not None:
-            return one
-        return join_samples(parts, name=name, path=folder)
+            dataset = parts[0][1]
+        elif (one := one_of_the_same(parts, reading, name)) is not None:
+            dataset = one
+        else:
+            dataset = join_samples(parts, name=name, path=folder)
+        join_tables(dataset, folder, about, reading)
+        return dataset
     raise _several(name, [str(f.relative_to(folder)) for f in found])
+
+
+def _is_about(path: Path) -> bool:
+    named = bool(_ABOUT_CELLS.search(bare_name(path))) and bare_name(path).endswith(_TABLES)
+    return named or is_about_cells(path)
 
 
 def _filtered(files: list[Path]) -> list[Path]:

@@ -12,6 +12,9 @@ from diffbio_engine.errors import DataError
 _FEW_MOLECULES = 0.2
 # The parts into which velocyto, kallisto and STARsolo sort the molecules of each gene.
 _WHOLE_PART, _OTHER_PARTS = ("spliced", "mature"), ("unspliced", "ambiguous", "nascent", "spanning")
+# In this order they are added up; what each is also called.
+PARTS = ("spliced", "unspliced", "ambiguous")
+_ALSO_CALLED = {"mature": "spliced", "nascent": "unspliced"}
 _CALLED_COUNTS = {"count", "counts", "raw", "umi", "umis"}
 # Of a molecule several reads are counted: UMIs are few beside them, and whole all the same.
 _READS, _MOLECULES = {"read", "reads"}, {"umi", "umis", "molecule", "molecules"}
@@ -35,6 +38,13 @@ def doubted(looks: Sequence[MatrixPreview]) -> tuple[MatrixPreview, ...]:
             m = replace(m, doubt=f"It has {share:.0%} of the molecules of {most.place}.")
         out.append(m)
     return tuple(out)
+
+
+def part_of(place: str) -> str:
+    """Which of ``PARTS`` a layer is by its name; empty if it is none, or was changed."""
+    words = [_ALSO_CALLED.get(w, w) for w in words_of(place.partition("/")[2])]
+    found = [w for w in words if w in PARTS]
+    return found[0] if len(found) == 1 and not set(words) & _CHANGED else ""
 
 
 def counts_place(looks: Iterable[MatrixPreview]) -> tuple[str, str]:

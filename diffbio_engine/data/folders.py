@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffbio_engine.data.mtx import AGAIN, MtxHeader, mtx_header
-from diffbio_engine.data.names_beside import NameList, read_names, role_of
+from diffbio_engine.data.names_beside import ABOUT_CELLS, NameList, read_names, role_of
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.same_cells import later
 from diffbio_engine.errors import DataError
@@ -177,7 +177,7 @@ def _lists(main: Path, before: str, others: set[str], folder: Path) -> list[Name
     stem = bare_name(main).removesuffix(".mtx")
     without_layer = re.sub(r"\.(mature|nascent|ambiguous|total|cell|nucleus)$", "", stem)
     begins = (stem, without_layer, before.lower())
-    found: list[tuple[int, NameList]] = []
+    found: list[tuple[float, NameList]] = []
     place, far = main.parent, 0
     while True:
         for path in sorted(p for p in place.iterdir() if p.is_file()):
@@ -186,7 +186,10 @@ def _lists(main: Path, before: str, others: set[str], folder: Path) -> list[Name
                 continue
             known = next((b for b in begins if b and name.startswith(b)), "")
             if role := role_of(path, known):
-                found.append((far + (0 if known or not before else 1), read_names(path, role)))
+                # A list of barcodes comes before a table about cells, whose order may be another.
+                about = 0.5 if role == "cells" and ABOUT_CELLS.search(name) else 0.0
+                near = far + (0 if known or not before else 1) + about
+                found.append((near, read_names(path, role)))
         if place == folder or far > 4:
             break
         place, far = place.parent, far + 2

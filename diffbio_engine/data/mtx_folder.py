@@ -1,12 +1,12 @@
 """A folder of Matrix Market files as a data set: one sample, or all of them joined."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from diffbio_engine.data.about_cells import is_about_cells, join_tables
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.feature_kinds import kept_features
 from diffbio_engine.data.folders import Block, data_files, find_blocks, is_mtx
@@ -21,8 +21,7 @@ from diffbio_engine.errors import DataError
 
 # The matrix itself, where a folder has layers only: the likeliest counts come first.
 _COUNTS = ("cell", "total", "spliced")
-
-_ABOUT = re.compile(r"(meta_?data|annot|clusters?|coldata|cell_?info|pheno).*\.(csv|tsv|txt)$")
+_OTHERS = (".h5ad", ".loom", ".h5mu", ".rds", ".xlsx")
 
 
 def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = True) -> Dataset:
@@ -62,7 +61,6 @@ def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = Tru
         (sample or name, _one(block, samples[sample], reading, sample or name, folder))
         for sample, block in chosen.items()
     ]
-    said += _not_opened(folder, deep=deep)
     if len(opened) > 1:
         dataset = join_samples(opened, name=name, path=folder, said=tuple(said))
     else:
@@ -73,6 +71,9 @@ def open_mtx(folder: Path, reading: Reading, name: str = "", *, deep: bool = Tru
             counts = dataset.obs["sample"].value_counts(sort=False)
             dataset.samples = tuple((str(s), int(n)) for s, n in counts.items())
     dataset.choices = (*choices, *dataset.choices)
+    every = [b for blocks in samples.values() for b in blocks]
+    lists = {n.path for b in every for n in (b.cells, *b.genes) if n is not None}
+    _about(dataset, folder, lists, reading, deep=deep)
     return dataset
 
 
@@ -215,18 +216,19 @@ def _kind(block: Block) -> str:
     return "Parse folder" if parse else "10x folder"
 
 
-def _not_opened(folder: Path, *, deep: bool) -> list[str]:
-    """Matrices of other kinds in the same folder, and tables about its cells."""
-    ends = (".h5ad", ".loom", ".h5mu", ".rds", ".xlsx")
-    others = [
-        p.name
-        for p in data_files(folder, deep=deep)
-        if bare_name(p).endswith(ends) or (_ABOUT.search(bare_name(p)) and not role_of(p))
-    ]
-    if not others:
-        return []
-    more = ", ..." if len(others) > 5 else ""
-    return [f"Not opened: {', '.join(others[:5])}{more}. Choose a file by itself to open it."]
+def _about(
+    dataset: Dataset, folder: Path, lists: set[Path], reading: Reading, *, deep: bool
+) -> None:
+    """Joins the tables about its cells, and names matrices of other kinds in the same folder."""
+    files = data_files(folder, deep=deep)
+    tables = [p for p in files if p not in lists and is_about_cells(p)]
+    join_tables(dataset, folder, tables, reading)
+    others = [p.name for p in files if bare_name(p).endswith(_OTHERS)]
+    if others:
+        more = ", ..." if len(others) > 5 else ""
+        dataset.warnings.append(
+            f"Not opened: {', '.join(others[:5])}{more}. Choose a file by itself to open it."
+        )
 
 
 def is_names_of_mtx(path: Path) -> bool:
@@ -239,8 +241,13 @@ def is_names_of_mtx(path: Path) -> bool:
 
 def read_along(path: Path) -> list[Path]:
     """The files that may be read besides a chosen one: matrices and lists in its folder."""
-    if path.is_dir() or not (is_mtx(path) or is_names_of_mtx(path)):
+    if path.is_dir():
         return []
+    if not (is_mtx(path) or is_names_of_mtx(path)):
+        # Of a 10x file only the list of samples that aggr leaves beside it.
+        names = ("aggregation.csv", "aggregation_csv.csv")
+        beside = [path.parent / n for n in names] if path.suffix == ".h5" else []
+        return [p for p in beside if p.is_file()]
     return [p for p in data_files(path.parent, deep=False) if is_mtx(p) or is_list(p)]
 
 

@@ -1,0 +1,242 @@
+"""Tables about the cells that lie beside a matrix, joined to its cells by their names."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.data.barcodes import Matched, match
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.names_beside import ABOUT_CELLS, role_of
+from diffbio_engine.data.packed_text import BROKEN, bare_name
+from diffbio_engine.data.reading import ALL_TABLES, NO_TABLES, Choice, Reading
+from diffbio_engine.data.table_text import Stream, TableText, form_of
+from diffbio_engine.errors import DataError, did_you_mean
+
+_MOST_TABLES, _MOST_KEYS, _MOST_SHOWN = 16, 8, 6
+_LARGEST = 2**30
+_ENOUGH = 0.5
+
+
+def is_about_cells(path: Path) -> bool:
+    """Whether it may be a table about cells, by its name."""
+    return bool(ABOUT_CELLS.search(bare_name(path))) or role_of(path) == "cells"
+
+
+def join_tables(
+    dataset: Dataset, folder: Path, files: Iterable[Path], reading: Reading
+) -> list[Path]:
+    """Joins the tables that name cells of the data set to ``obs``; gives those that were looked at.
+
+    A table is joined where half of its names, or of the cells, are found in the other; how they
+    were compared, n of N and why a table was not joined is said.
+
+    Args:
+        folder: Where the files lie, for their names.
+        files: What may be such tables, by name.
+    """
+    tables = {_called(f, folder): f for f in sorted(files)[:_MOST_TABLES]}
+    if not tables:
+        return []
+    wanted = reading.annotation
+    if wanted and wanted not in (ALL_TABLES, NO_TABLES, *tables):
+        raise DataError(
+            f"There is no table about cells '{wanted}' in {folder.name}; there is "
+            f"{', '.join(tables)}.",
+            fix=did_you_mean(wanted, tables) or "Choose one of these, all or none.",
+            where="annotation",
+        )
+    joined: list[str] = []
+    said: list[str] = []
+    titles: list[tuple[str, str]] = []
+    from_tables: dict[str, pd.Series] = {}
+    own = set(dataset.obs.columns)
+    for name, path in tables.items():
+        asked = wanted == name
+        taken = asked or wanted in ("", ALL_TABLES)
+        try:
+            told = _one(dataset, name, path, from_tables if taken else {}, own, sure=asked)
+        except (DataError, *BROKEN, pd.errors.ParserError) as error:
+            if asked:
+                raise
+            why = error.what if isinstance(error, DataError) else str(error)
+            said.append(f"{name} was not joined: {why}")
+            continue
+        if not told:
+            said.append(f"Not opened: {name}, which has names alone.")
+        else:
+            titles.append((name, f"{name} ({told[0]})"))
+            said += [told[1]] if taken else []
+            joined += [name] if taken else []
+    dataset.warnings += said
+    if not titles:
+        return list(tables.values())
+    obs = dataset.obs.drop(columns=[c for c in from_tables if c in dataset.obs])
+    dataset.obs = pd.concat([obs, pd.DataFrame(from_tables, index=obs.index)], axis=1)
+    possible = [*titles, (NO_TABLES, "none of them")]
+    if len(titles) > 1:
+        possible.insert(0, (ALL_TABLES, "all of them"))
+    taken_now = NO_TABLES if not joined else joined[0] if len(joined) == 1 else ALL_TABLES
+    why = "" if wanted else "it names the same cells"
+    choice = Choice("annotation", "Tables about the cells", taken_now, tuple(possible), why)
+    dataset.choices = (*dataset.choices, choice)
+    return list(tables.values())
+
+
+def _called(path: Path, folder: Path) -> str:
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:
+        return path.name
+
+
+def _one(
+    dataset: Dataset,
+    name: str,
+    path: Path,
+    columns: dict[str, pd.Series],
+    own: set[str],
+    *,
+    sure: bool,
+) -> tuple[str, str] | None:
+    """Adds the columns of one table; how many cells it names, and the sentence. None: no table."""
+    table = _read(path)
+    if table is None:
+        return None
+    cells = dataset.obs.index
+    key, found = _key_of(table, cells)
+    fewest = min(len(table), len(cells))
+    if not found.n_cells and (repeated := _repeated(table, cells)):
+        raise DataError(repeated, fix="Keep one line for each cell.", where="annotation")
+    if not found.n_cells or (found.n_cells < _ENOUGH * fewest and not sure):
+        shown = table.iloc[:, 0] if key is None else table[key]
+        n = "none" if not found.n_cells else f"only {found.n_cells:,}"
+        raise DataError(
+            f"{n} of its {len(table):,} names ({shown.iloc[0]}, ...) is found among the "
+            f"{len(cells):,} cells ({cells[0]}, ...).",
+            fix="Give the cells the same names in both.",
+            where="annotation",
+        )
+    rest = [c for c in table.columns if c != key]
+    put, same = [], 0
+    for column in rest:
+        values = _typed(table[column]).reindex(found.lines)
+        values.index = cells
+        into = _placed(str(column), values, columns, dataset.obs, own, Path(bare_name(path)).stem)
+        same += into is None
+        put += [into] if into else []
+    n_of_n = f"{found.n_cells:,} of {len(cells):,} cells"
+    shown = ", ".join(put[:_MOST_SHOWN]) + (", ..." if len(put) > _MOST_SHOWN else "")
+    how = f" (names {found.how})" if found.how else ""
+    rest_of = len(table) - found.n_cells
+    unused = f" {rest_of:,} of its {len(table):,} lines are of no cell here." if rest_of else ""
+    known = f"; {same} more say what is known already" if same else ""
+    return n_of_n, (
+        f"{n_of_n} found in {name}{how}: its {len(put)} columns ({shown}) are in the table of "
+        f"cells{known}.{unused}"
+    )
+
+
+def _read(path: Path) -> pd.DataFrame | None:
+    """A table as words; None where it has one column or none, and so nothing to tell."""
+    if path.stat().st_size > _LARGEST:
+        raise DataError(f"it has more than {_LARGEST >> 30} GB.")
+    text = form_of(path)
+    if text.width < 2 or text.header is None:
+        return None
+    header = _titles(text)
+    table = pd.read_csv(
+        Stream(text.body()),
+        sep=r"\s+" if text.separator == " " else text.separator,
+        header=None,
+        names=range(text.width),
+        index_col=False,
+        dtype=str,
+        keep_default_na=False,
+    )
+    table.columns = pd.Index(header)
+    return table.assign(**{c: _numbers(table[c], text) for c in header})
+
+
+def _titles(text: TableText) -> list[str]:
+    header = [h.strip().strip('"') for h in text.header or []]
+    header = header if len(header) == text.width else ["", *header]
+    titles: list[str] = []
+    for i, title in enumerate(header):
+        free, n = title or f"column_{i + 1}", 1
+        while free in titles:
+            n += 1
+            free = f"{title or f'column_{i + 1}'}_{n}"
+        titles.append(free)
+    return titles
+
+
+def _numbers(column: pd.Series, text: TableText) -> pd.Series:
+    """Words, or numbers where all that is told is a number."""
+    words = column.fillna("").astype(str).str.strip()
+    numbers = [text.number(w) for w in words]
+    if any(n is None for n in numbers) or all(n != n for n in numbers):
+        return words
+    return pd.Series(numbers, index=column.index, dtype=float)
+
+
+def _key_of(table: pd.DataFrame, cells: Sequence[str]) -> tuple[str | None, Matched]:
+    """The column that names most cells."""
+    best: tuple[str | None, Matched] = (None, Matched(np.full(len(cells), -1)))
+    # Names of cells differ: a column of few values is none, nor one of fractions.
+    columns = [c for c in table.columns if table[c].nunique() > 0.5 * len(table)]
+    for column in columns[:_MOST_KEYS]:
+        if table[column].dtype.kind == "f" and (table[column] % 1 != 0).any():
+            continue
+        names = table[column]
+        found = match(cells, names if names.dtype.kind != "f" else names.astype(int).astype(str))
+        if found.n_cells > best[1].n_cells:
+            best = column, found
+        if best[1].n_cells == min(len(table), len(cells)):
+            break
+    return best
+
+
+def _repeated(table: pd.DataFrame, cells: Sequence[str]) -> str:
+    """What to say of a table with several lines for a cell; empty if it is none."""
+    for column in table.columns[:_MOST_KEYS]:
+        names = table[column].astype(str)
+        known = names.isin(cells)
+        if known.mean() > _ENOUGH and names.nunique() > 1:
+            return (
+                f"its column '{column}' names {names[known].nunique():,} cells in "
+                f"{int(known.sum()):,} lines, so it is not known which line is a cell's."
+            )
+    return ""
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    if column.dtype.kind == "f":
+        whole = column.notna().all() and bool((column % 1 == 0).all())
+        return column.astype(np.int64) if whole else column
+    return column.where(~column.str.lower().isin(("", "na", "nan", "none", "null", "n/a")), None)
+
+
+def _placed(
+    name: str,
+    values: pd.Series,
+    columns: dict[str, pd.Series],
+    obs: pd.DataFrame,
+    own: set[str],
+    stem: str,
+) -> str | None:
+    """Puts a column under a free name, or into one of the same name of other cells."""
+    if name in columns and not (columns[name].notna() & values.notna()).any():
+        columns[name] = columns[name].where(columns[name].notna(), values)
+        return name
+    if name in own:
+        both = obs[name].notna() & values.notna()
+        if (obs[name][both].astype(str) == values[both].astype(str)).all():
+            return None
+    free, n = name, 1
+    while free in own or free in columns:
+        free = f"{stem}_{name}" if n == 1 else f"{stem}_{name}_{n}"
+        n += 1
+    columns[free] = values
+    return free

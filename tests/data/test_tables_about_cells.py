@@ -1,0 +1,145 @@
+"""A table about the cells beside their counts is joined to them by name, or it is said why not."""
+
+import shutil
+
+import layouts
+import numpy as np
+import pandas as pd
+import pytest
+import zoo
+
+from diffbio_engine.command_line.look import in_words
+from diffbio_engine.data import barcodes, inspect, read, write_result
+from diffbio_engine.errors import DataError
+
+LETTERS = np.array(list("ACGT"))
+BARCODES = ["".join(LETTERS[[(i >> 2 * j) & 3 for j in range(12)]]) for i in range(1, 41)]
+
+
+def folder(path, cells, *rows, name="metadata.csv", **how):
+    layouts.tenx(path, zoo.COUNTS[: len(cells)], cells, **how)
+    layouts.write(path / name, layouts.lines(rows))
+    return path
+
+
+def said(preview, begin):
+    return next(w for w in preview.warnings if begin in w)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_table_beside_the_counts_is_joined_by_names_whatever_its_order(tmp_path, zipped):
+    rows = [f"{c},{i},T{i % 2},NA" for i, c in enumerate(zoo.CELLS[:38])][::-1]
+    path = folder(tmp_path / "run", zoo.CELLS, "cell,n,cell_type,x", *rows, "other,9,T0,NA")
+    if zipped:
+        path = shutil.make_archive(str(path), "zip", path)
+    preview, dataset = inspect(path), read(path)
+    assert list(dataset.obs["n"][:38]) == list(range(38)) and dataset.obs["n"][38:].isna().all()
+    told = "38 of 40 cells found in metadata.csv: its 3 columns (n, cell_type, x) are in the table"
+    assert told in said(preview, "found in")
+    assert "1 of its 39 lines are of no cell here" in said(preview, "found in")
+    assert preview.suggested["labels"] == "obs/cell_type"
+    out = tmp_path / "out.h5ad"
+    write_result(dataset, out, {}, {})
+    assert list(read(out).obs["cell_type"].dropna()) == [f"T{i % 2}" for i in range(38)]
+
+
+def test_a_table_can_be_left_and_the_preview_says_how(tmp_path):
+    rows = [f"{c}\t{i}" for i, c in enumerate(zoo.CELLS)]
+    path = folder(tmp_path / "run", zoo.CELLS, "age", *rows, name="cell_metadata.tsv")
+    preview = inspect(path)
+    choice = next(c for c in preview.choices if c.name == "annotation")
+    assert choice.taken == "cell_metadata.tsv"
+    assert choice.possible[0][1] == "cell_metadata.tsv (40 of 40 cells)"
+    assert any("--annotation 'none'" in line for line in in_words(preview))
+    assert list(read(path).obs["age"]) == list(range(40))
+    assert "age" not in read(path, annotation="none").obs
+    with pytest.raises(DataError, match=r"no table about cells 'x' in run; there is cell_meta"):
+        inspect(path, annotation="x")
+
+
+@pytest.mark.parametrize(
+    "here, there",
+    [
+        ("{}-1", "{}"),
+        ("{}", "{}-1"),
+        ("{}-1", "ctrl_{}-1"),
+        ("{}-1", "run3#{}"),
+        ("X.{}", "{}.1"),
+        ("10X_{}-1", "X10X_{}.1"),
+    ],
+)
+def test_barcodes_that_differ_by_an_ending_or_a_sample_are_joined_and_that_is_said(
+    tmp_path, here, there
+):
+    cells = [here.format(b) for b in BARCODES]
+    rows = [f"{there.format(b)},{i}" for i, b in enumerate(BARCODES)]
+    path = folder(tmp_path / "run", cells, "barcode,age", *rows)
+    preview = inspect(path)
+    assert list(read(path).obs["age"]) == list(range(40))
+    shown = f"{cells[0]} here is {there.format(BARCODES[0])} there"
+    assert shown in said(preview, "40 of 40 cells found")
+
+
+def test_one_table_of_several_samples_goes_to_each_by_what_stands_around_the_barcodes(tmp_path):
+    """Both samples have the same barcodes; -1 and -2, or ctrl_ and stim_, tell them apart."""
+    own = [BARCODES[:22], BARCODES[18:36]]
+    for i, name in enumerate(("GSM1_ctrl_", "GSM2_stim_")):
+        cells = [f"{b}-1" for b in own[i]]
+        layouts.tenx(tmp_path / "geo", zoo.COUNTS[: len(cells)], cells, prefix=name)
+    names = [f"{b}-{i + 1}" for i in (0, 1) for b in own[i]]
+    rows = [f"{n},{i}" for i, n in enumerate(names)]
+    layouts.write(tmp_path / "geo/GSE1_metadata.csv", layouts.lines(["cell,age", *rows[::-1]]))
+    dataset = read(tmp_path / "geo")
+    assert list(dataset.obs["age"]) == list(range(40))
+
+
+def test_a_table_of_each_sample_fills_one_column(tmp_path):
+    for i, name in enumerate(("GSM1_a_", "GSM2_b_")):
+        cells = [f"{b}-1" for b in BARCODES[20 * i : 20 * i + 20]]
+        layouts.tenx(tmp_path / "geo", zoo.COUNTS[:20], cells, prefix=name)
+        rows = [f"{c},{name}{k}" for k, c in enumerate(cells)]
+        layouts.write(tmp_path / f"geo/{name}annotation.csv", layouts.lines(["cell,label", *rows]))
+    obs = read(tmp_path / "geo").obs
+    assert list(obs["label"]) == [f"{s}_{k}" for s in ("GSM1_a", "GSM2_b") for k in range(20)]
+
+
+@pytest.mark.parametrize(
+    "rows, why",
+    [
+        ([f"other{i},{i}" for i in range(9)], "none of its 9 names (other0, ...) is found among"),
+        ([f"cell{i // 2},{i}" for i in range(40)], "names 20 cells in 40 lines"),
+        ([f"{'cell' * (i < 2)}{i},{i}" for i in range(9)], "only 2 of its 9 names"),
+    ],
+)
+def test_a_table_of_other_cells_is_not_joined_and_the_reason_is_said(tmp_path, rows, why):
+    path = folder(tmp_path / "run", zoo.CELLS, "cell,age", *rows)
+    preview = inspect(path)
+    assert why in said(preview, "metadata.csv was not joined: ")
+    assert "age" not in [c.name for c in preview.obs]
+    assert not [c for c in preview.choices if c.name == "annotation"]
+
+
+def test_a_table_beside_a_10x_h5_or_a_table_of_counts_is_joined_too(tmp_path):
+    zoo.tenx_v3((tmp_path / "h5").mkdir() or tmp_path / "h5/filtered_feature_bc_matrix.h5")
+    table = pd.DataFrame(zoo.COUNTS, zoo.CELLS, zoo.GENES).astype(int)
+    table.to_csv((tmp_path / "csv").mkdir() or tmp_path / "csv/counts.csv")
+    for place in ("h5", "csv"):
+        rows = [f"{c},{i}" for i, c in enumerate(zoo.CELLS)]
+        layouts.write(tmp_path / place / "metadata.csv", layouts.lines(["cell,age", *rows]))
+        assert list(read(tmp_path / place).obs["age"]) == list(range(40))
+        assert not any("Not opened" in w for w in inspect(tmp_path / place).warnings)
+
+
+def test_a_list_of_barcodes_names_the_cells_before_a_table_about_them_does(tmp_path):
+    """Of two lists of the right length, the one in the order of the matrix."""
+    path = layouts.tenx(tmp_path / "run")
+    (path / "barcodes.tsv").rename(path / "my_barcodes.tsv")
+    rows = [f"{c},{i}" for i, c in enumerate(zoo.CELLS)][::-1]
+    layouts.write(path / "cell_metadata.csv", layouts.lines(["cell,age", *rows]))
+    dataset = read(path)
+    assert list(dataset.obs.index) == zoo.CELLS and list(dataset.obs["age"]) == list(range(40))
+
+
+def test_names_are_matched_one_to_one_or_not_at_all():
+    assert barcodes.match(["a", "b", "b"], ["b", "a"]).lines.tolist() == [1, -1, -1]
+    assert barcodes.match(["a", "b"], ["b", "b", "a"]).lines.tolist() == [2, -1]
