@@ -42,7 +42,9 @@ def test_where_x_is_no_total_the_sum_is_offered_and_taken_only_when_asked(tmp_pa
         THREE,
     ]
     assert "layers/total_counts" not in [m.place for m in preview.matrices]
-    assert any("--molecules 'spliced + unspliced' |" in line for line in in_words(preview))
+    assert any(
+        "--molecules 'spliced + unspliced' |" in line for line in in_words(preview.as_dict())
+    )
     for asked, times in ((TWO, 3), (THREE, 4), ("spliced+unspliced", 3)):
         told = inspect(path, molecules=asked)
         assert told.suggested["counts"] == "layers/total_counts"

@@ -50,7 +50,7 @@ def test_a_table_can_be_left_and_the_preview_says_how(tmp_path):
     choice = next(c for c in preview.choices if c.name == "annotation")
     assert choice.taken == "cell_metadata.tsv"
     assert choice.possible[0][1] == "cell_metadata.tsv (40 of 40 cells)"
-    assert any("--annotation 'none'" in line for line in in_words(preview))
+    assert any("--annotation 'none'" in line for line in in_words(preview.as_dict()))
     assert list(read(path).obs["age"]) == list(range(40))
     assert "age" not in read(path, annotation="none").obs
     with pytest.raises(DataError, match=r"no table about cells 'x' in run; there is cell_meta"):

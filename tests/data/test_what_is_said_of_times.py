@@ -61,7 +61,7 @@ def test_what_m_stands_for_is_said_and_can_be_changed(tmp_path):
     preview = inspect(path)
     choice = next(c for c in preview.choices if c.name == "m")
     assert choice.taken == "months" and "m is taken for months" in note(preview, "Times in")
-    assert any("--m 'minutes'" in line for line in in_words(preview))
+    assert any("--m 'minutes'" in line for line in in_words(preview.as_dict()))
     changed = inspect(path, m="minutes")
     assert "30m → 90m → 1d" in note(changed, "Times in obs/time")
     assert "as you said" in note(changed, "Times in obs/time")
