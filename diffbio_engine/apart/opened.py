@@ -31,6 +31,7 @@ class Opened:
         turns: Who may open a file now.
         again: The same file opened anew, where this one was let go of before it was asked.
         answered: Called after each question.
+        unpacked: Told the folder, once the file is open: nothing more is unpacked into it.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class Opened:
         turns: Turns,
         again: Callable[[], "Opened"] | None = None,
         answered: Callable[[], None] = lambda: None,
+        unpacked: Callable[[str], None] = lambda folder: None,
     ):
         self.path, self._options = path, options
         self._born, self._folder, self._turns = born, folder, turns
-        self._again, self._answered = again, answered
+        self._again, self._answered, self._unpacked = again, answered, unpacked
         self.person = whose(path)
         self._lock = threading.Lock()
         self._scratch = ""
@@ -120,6 +122,7 @@ class Opened:
                 self._check_kept()
                 told = {"path": str(self.path), "options": self._options}
                 self._n_cells = int(self._process.ask("open", **told)[0].get("n_cells", 0))
+                self._unpacked(self._scratch)
             except BaseException:
                 self.close()
                 raise

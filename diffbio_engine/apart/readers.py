@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.apart.checked import checked_preview
+from diffbio_engine.apart.disk_shares import DiskShares
 from diffbio_engine.apart.limits import Limits, limits_for
 from diffbio_engine.apart.nursery_line import COMMAND, NurseryLine
-from diffbio_engine.apart.opened import LetGoError, Opened
+from diffbio_engine.apart.opened import LetGoError, Opened, whose
 from diffbio_engine.apart.reader import Reader
 from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
@@ -25,7 +26,6 @@ from diffbio_engine.errors import DataError
 # Readers without work: of one person's files, and of everybody's.
 _KEPT_EACH, _KEPT_OPEN = 4, 12
 _IDLE_SECONDS = 900.0
-_SMALL_ARCHIVE = 16 << 20
 
 
 class Readers:
@@ -53,7 +53,7 @@ class Readers:
         # Whoever looks at a file need not wait for those who colour their maps, nor they for him.
         self.turns, self._openings = Turns(most, per_person), Turns(most, per_person)
         self.scratch, self._nursery, self._limits = scratch, NurseryLine(command), limits
-        self._opening = threading.Lock()
+        self._opening, self._shares = threading.Lock(), DiskShares()
         self._open: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
         self._over = False
         # Bytes of the disk that nobody was promised; None where that is not known.
@@ -146,22 +146,19 @@ class Readers:
             options,
             born=born,
             folder=self._folder,
+            unpacked=self._shares.settle,
             turns=self._openings,
             again=again,
             answered=self._tidy,
         )
 
     def _born(self, path: Path, scratch: str, *, patient: bool) -> Reader:
-        room = self._share()
+        most = MOST_BYTES
+        if self.room is not None:
+            most = self._shares.grant(whose(path), scratch, self.room())
         return Reader.born(
-            self._nursery, path, scratch, patient=patient, unpacked=room, limits=self._limits
+            self._nursery, path, scratch, patient=patient, unpacked=most, limits=self._limits
         )
-
-    def _share(self) -> int:
-        """What one reader may unpack: a third, as three or more are at work at the same time."""
-        if self.room is None:
-            return MOST_BYTES
-        return min(max(self.room() // 3, _SMALL_ARCHIVE), MOST_BYTES)
 
     def _folder(self) -> str:
         """A new folder for one reader."""
