@@ -31,7 +31,7 @@ class Engine:
     Args:
         data_dir: Where runs, their queue and the compilation cache lie.
         max_running: How many may compute at once; by default as many as the launcher has places
-            (on this machine 1 where there is a GPU, else one for every two processors).
+            (on this machine one for each GPU, without any one for every two processors).
         command: How a worker is started; the run folder is added.
         worker_env: Changes of a worker's environment; None removes a variable.
         spare: Whether one worker waits with its imports done, so that a run starts at once.
@@ -56,11 +56,11 @@ class Engine:
                 folder.mkdir(parents=True, exist_ok=True)
         command = list(command or [sys.executable, "-m", "diffbio_engine", "work"])
         env = {**_worker_environment(self.data_dir), **(worker_env or {})}
-        waiting = (
-            SpareWorker(command, self.data_dir / "spare.log", env)
-            if spare and not launcher
-            else None
-        )
+        waiting = None
+        if launcher is None:
+            launcher = here = LocalLauncher()
+            if spare:
+                waiting = SpareWorker(command, self.data_dir / "spare.log", env, here)
         self.previews = Previews(env)
         self._lines: dict[str, RunLine] = {}
         self._guard = threading.Lock()
@@ -69,7 +69,7 @@ class Engine:
             max_running=max_running,
             command=command,
             env=env,
-            launcher=launcher or LocalLauncher(),
+            launcher=launcher,
             spare=waiting,
         )
         self._supervisor.begin()

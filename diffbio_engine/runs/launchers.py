@@ -8,12 +8,13 @@ process may ask on.
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.durable_files import in_words
+from diffbio_engine.runs.gpus import GpusInUse, gpus_here, of_a_worker, shown_to
 from diffbio_engine.runs.processes import birth, is_alive, send
 
 # Exit code of a worker of which nobody knows how it ended.
@@ -66,33 +67,54 @@ def spawn(
 
 
 class LocalLauncher:
-    """Runs workers as processes of this machine; they go on when the server ends."""
+    """Runs workers as processes of this machine; they go on when the server ends.
 
-    def __init__(self) -> None:
+    Args:
+        gpus: The GPUs of a worker with this environment.
+    """
+
+    def __init__(self, gpus: Callable[[Mapping[str, str]], list[str]] = gpus_here) -> None:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._gpus_of, self._in_use = gpus, GpusInUse()
 
     def start(
         self, command: Sequence[str], run_dir: Path, env: Mapping[str, str | None]
     ) -> dict[str, Any]:
         """Starts a worker; see `Launcher`."""
-        return self.adopt(spawn(command, run_dir, env))
+        gpu = self.next_gpu(env)
+        return self.adopt(spawn(command, run_dir, shown_to(env, gpu)), gpu)
 
-    def adopt(self, child: subprocess.Popen[bytes]) -> dict[str, Any]:
-        """Looks after a process that this one started."""
+    def next_gpu(self, env: Mapping[str, str | None]) -> str | None:
+        """Which GPU the next worker is to be shown; None where there are not several."""
+        return self._in_use.next_of(self._gpus_of(of_a_worker(env)))
+
+    def suits(self, gpu: str | None, env: Mapping[str, str | None]) -> bool:
+        """Whether a worker that waits on this GPU has as good a place as any now."""
+        return self._in_use.is_as_free(gpu, self._gpus_of(of_a_worker(env)))
+
+    def adopt(self, child: subprocess.Popen[bytes], gpu: str | None = None) -> dict[str, Any]:
+        """Looks after a process that this one started, which was shown this GPU."""
         for old in [c for c in self._children.values() if c.poll() is not None]:
             # Nobody asked on: its run was deleted or queued again meanwhile.
             del self._children[old.pid]
+            self._in_use.is_gone(old.pid)
         self._children[child.pid] = child
-        return {"kind": "local", "pid": child.pid, "born": birth(child.pid)}
+        self._in_use.has(child.pid, gpu)
+        ref = {"kind": "local", "pid": child.pid, "born": birth(child.pid)}
+        return ref if gpu is None else {**ref, "gpu": gpu}
 
     def poll(self, ref: dict[str, Any]) -> int | None:
         """Whether it lives; see `Launcher`."""
         child = self._children.get(ref["pid"])
         if child is None:
-            return None if is_alive(ref["pid"], ref.get("born")) else LOST
-        code = child.poll()
-        if code is not None:
-            del self._children[ref["pid"]]
+            code = None if is_alive(ref["pid"], ref.get("born")) else LOST
+        else:
+            code = child.poll()
+        if code is None:
+            self._in_use.has(ref["pid"], ref.get("gpu"))  # a server before this one started it
+        else:
+            self._children.pop(ref["pid"], None)
+            self._in_use.is_gone(ref["pid"])
         return code
 
     def kill(self, ref: dict[str, Any], *, hard: bool) -> None:
@@ -101,14 +123,12 @@ class LocalLauncher:
 
     def holds_a_place(self, ref: dict[str, Any], *, paused: bool) -> bool:
         """A paused one lets others compute; see `Launcher`."""
+        self._in_use.rests(ref["pid"], paused)
         return not paused
 
     def places(self, env: Mapping[str, str | None]) -> int:
-        """One where there is a GPU, else one for every two processors that may be used."""
-        wanted = env.get("JAX_PLATFORMS", os.environ.get("JAX_PLATFORMS")) or ""
-        if Path("/dev/nvidiactl").exists() and wanted in ("", "cuda", "gpu", "cuda,cpu"):
-            return 1
-        return max(1, _processors() // 2)
+        """One for each GPU; without any one for every two processors that may be used."""
+        return len(self._gpus_of(of_a_worker(env))) or max(1, _processors() // 2)
 
     def where(self) -> str:
         """Here; see `Launcher`."""

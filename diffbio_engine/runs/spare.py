@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from diffbio_engine.runs.launchers import changed_environment
+from diffbio_engine.runs.gpus import shown_to
+from diffbio_engine.runs.launchers import LocalLauncher, changed_environment
 
 
 class SpareWorker:
@@ -16,28 +18,44 @@ class SpareWorker:
         command: How a worker is started; ``--spare`` is added.
         log: Where the spare writes until it has a run.
         env: Changes of the environment; None removes.
+        launcher: Knows which GPU is free, and looks after the worker once it has a run.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str | None]):
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str | None],
+        launcher: LocalLauncher,
+    ):
         self._command, self._log, self._env = [*command, "--spare"], log, env
+        self._launcher = launcher
         self._child: subprocess.Popen[bytes] | None = None
+        self._gpu: str | None = None
 
     def prepare(self) -> None:
         """Starts a spare if none is waiting."""
         if self._child is not None and self._child.poll() is None:
             return
+        self._gpu = self._launcher.next_gpu(self._env)
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=changed_environment(self._env),
+                env=changed_environment(shown_to(self._env, self._gpu)),
                 start_new_session=True,
             )
 
-    def take(self, run_dir: Path) -> subprocess.Popen[bytes] | None:
-        """Gives the run to the spare; None if there is none, and then a worker must be started."""
+    def take(self, run_dir: Path) -> dict[str, Any] | None:
+        """Gives the run to the spare, and says how it is known, as `Launcher.start` does.
+
+        None if there is none, or if another GPU has fewer at work than the one on which it waits:
+        then a worker must be started.
+        """
+        if not self._launcher.suits(self._gpu, self._env):
+            return None
         child, self._child = self._child, None
         if child is None or child.poll() is not None or child.stdin is None:
             return None
@@ -46,7 +64,7 @@ class SpareWorker:
             child.stdin.close()
         except OSError:
             return None
-        return child
+        return self._launcher.adopt(child, self._gpu)
 
     def close(self) -> None:
         """Lets a waiting spare go."""

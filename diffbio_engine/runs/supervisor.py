@@ -18,7 +18,7 @@ from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.runs.durable_files import alone, in_words, read_json, write_json
 from diffbio_engine.runs.fair_share import Waiting, waiting_runs
 from diffbio_engine.runs.folder import ENDED, RunFolder, is_launching
-from diffbio_engine.runs.launchers import LOST, Launcher, LocalLauncher
+from diffbio_engine.runs.launchers import LOST, Launcher
 from diffbio_engine.runs.plain_values import text, whole
 from diffbio_engine.runs.reader import JsonFile
 from diffbio_engine.runs.said_once import Said
@@ -272,11 +272,8 @@ class Supervisor:
             write_json(self.data_dir / "served.json", {**served, chosen.owner: time.time()})
 
     def _start_worker(self, run_dir: Path) -> dict[str, Any]:
-        if self._spare is not None and isinstance(self.launcher, LocalLauncher):
-            child = self._spare.take(run_dir)
-            if child is not None:
-                return self.launcher.adopt(child)
-        return self.launcher.start(self._command, run_dir, self._env)
+        ref = self._spare.take(run_dir) if self._spare is not None else None
+        return ref or self.launcher.start(self._command, run_dir, self._env)
 
 
 def _is_of(status: dict[str, Any], launch: dict[str, Any]) -> bool:

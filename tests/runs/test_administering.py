@@ -45,11 +45,9 @@ def test_a_wrong_word_is_refused_with_the_way_out(said, words):
         engine_options(said)
 
 
-def test_a_gpu_has_one_place_and_processors_two_to_each(monkeypatch):
+def test_every_two_processors_are_a_place_where_no_gpu_is_used(monkeypatch):
     here = LocalLauncher()
     monkeypatch.setattr("diffbio_engine.runs.launchers._processors", lambda: 8)
     assert here.places({"JAX_PLATFORMS": "cpu"}) == 4
-    monkeypatch.setattr("diffbio_engine.runs.launchers.Path.exists", lambda path: True)
-    assert here.places({"JAX_PLATFORMS": None}) == 1
     monkeypatch.setattr("diffbio_engine.runs.launchers._processors", lambda: 1)
     assert here.places({"JAX_PLATFORMS": "cpu"}) == 1
