@@ -37,6 +37,8 @@ class Operator(nnx.Module):
         prepare_cells: The most cells that ``prepare`` wants to see; None for all.
         learns_from_neighbours: Training batches hold, for each cell, a neighbour drawn from the
             graph that ``neighbour_graph`` returns.
+        adversarial: Its losses are those of players against each other, so that what they add up
+            to does not tell which weights are better.
         needs_training: Its output means little before its weights were trained or prepared.
         dials_of_prepared: Dials that act only once ``prepare`` has looked at the data.
         example: Settings with which it runs on a few cells, for the promises tested on all.
@@ -49,6 +51,7 @@ class Operator(nnx.Module):
     reach: ClassVar[Literal["cell", "population"]] = "cell"
     prepare_cells: ClassVar[int | None] = None
     learns_from_neighbours: ClassVar[bool] = False
+    adversarial: ClassVar[bool] = False
     needs_training: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Any]] = {}
     dials_of_prepared: ClassVar[tuple[str, ...]] = ()

@@ -66,6 +66,7 @@ def facts_of(
         "as_of": f"{as_of}, from the last checkpoint" if of_checkpoint else "",
         "epochs": training.epoch,
         "cells_held_out": len(training.held_out),
+        "weights_of_step": dict(training.looks.kept.steps),  # by part; none: of the last
         "device": backend(),
         "seconds_of_training": round(seconds, 3),
         "dials": training.dials_at(training.step),

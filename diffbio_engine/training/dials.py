@@ -23,7 +23,7 @@ class Dials:
     def __init__(
         self, pipeline: Pipeline, learning_rate: float, schedules: Mapping[str, Schedule]
     ) -> None:
-        self._pipeline, self.schedules = pipeline, dict(schedules)
+        self.plan, self.schedules = pipeline.plan, dict(schedules)
         self.turned: dict[str, float] = {}
         self._rest = {LEARNING_RATE: learning_rate} | {
             WEIGHT + port: weight for port, weight in pipeline.plan.losses.items()
@@ -60,7 +60,7 @@ class Dials:
 
         None of a block that learns from neighbours: these are drawn among the trained cells.
         """
-        blocks = self._pipeline.plan.blocks
+        blocks = self.plan.blocks
         counted = {name for name, b in blocks.items() if not b.declared.learns_from_neighbours}
         owner = {name: name.removeprefix(WEIGHT).partition(".")[0] for name in values}
         return {name: value for name, value in values.items() if owner[name] in counted}
@@ -69,8 +69,8 @@ class Dials:
         """The value in its right type; refused where the dial does not go."""
         self._known(name)
         block_id, _, dial = name.partition(".")
-        if block_id in self._pipeline.plan.blocks:
-            declared = self._pipeline.plan.blocks[block_id].declared
+        if block_id in self.plan.blocks:
+            declared = self.plan.blocks[block_id].declared
             setting = next(s for s in declared.settings if s.name == dial)
             try:
                 return float(setting.check(value))

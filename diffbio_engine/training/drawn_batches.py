@@ -61,9 +61,7 @@ class DrawnBatches:
 
     def draw(self) -> dict[str, Any]:
         """The arrays of the next batch, by field name."""
-        if self._sampler is None:
-            self._sampler = self._new_sampler()
-        return self._with_the_rest(next(self._sampler))
+        return self._with_the_rest(next(self._present_sampler()))
 
     def of(self, rows: np.ndarray) -> dict[str, Any]:
         """The arrays of these cells, as many as a batch has; neighbours are whoever comes next."""
@@ -76,7 +74,7 @@ class DrawnBatches:
 
     def _with_the_rest(self, batch: Batch) -> dict[str, Any]:
         data: dict[str, Any] = {k: v for k, v in batch.items() if k != "cell_index"}
-        if isinstance(self._sampler, NeighbourSampler):
+        if isinstance(self._present_sampler(), NeighbourSampler):
             half = np.arange(self._size // 2, dtype=np.int32)
             # An edge has two ends: each cell is its partner's neighbour.
             data["neighbour"] = np.concatenate([half + self._size // 2, half])
@@ -86,6 +84,11 @@ class DrawnBatches:
         """The last batch has been learned from."""
         assert self._sampler is not None
         self.state = self._sampler.state
+
+    def _present_sampler(self) -> BatchSampler | NeighbourSampler:
+        if self._sampler is None:
+            self._sampler = self._new_sampler()
+        return self._sampler
 
     def _new_sampler(self) -> BatchSampler | NeighbourSampler:
         if self._graph is None:

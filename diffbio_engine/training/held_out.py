@@ -41,9 +41,10 @@ def filled_batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
 class Plateau:
     """Whether the held-out loss of a stage still falls.
 
-    Where it has not fallen for four looks the learning rate is lowered to a tenth; where that does
-    not help for four looks either, the stage ends. Losses compare only under the same dials: where
-    one was turned, or its schedule moved it, all begins anew. All of it is part of a checkpoint.
+    Where it has not fallen for four looks the training goes back to its best weights and on at a
+    tenth of the learning rate; where that does not help either, the stage ends. Losses compare only
+    under the same dials: where one was turned, or its schedule moved it, all begins anew. All of it
+    is part of a checkpoint.
 
     Attributes:
         best: The least loss seen at the present rate's stretch.

@@ -123,13 +123,25 @@ class ObjectiveStep:
         dials: Mapping[str, float],
         seed: int,
         step: int,
+        weights: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, float]:
         """The losses of cells that nothing is learned from.
 
         By the compiled step itself, on copies and at rate 0: another program would take seconds
         to compile.
+
+        Args:
+            weights: By path, in place of the present ones.
         """
         kept = jax.tree.map(jnp.copy, (self._params, self._moments))
+        if weights:
+            device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+            flat = dict(nnx.to_flat_state(self._params))
+            for path, variable in flat.items():
+                if (value := weights.get("/".join(map(str, path)))) is not None:
+                    put = jax.device_put(jnp.asarray(value, variable.get_value().dtype), device)
+                    flat[path] = variable.replace(put)
+            self._params = nnx.from_flat_state(flat)
         told = self(
             data, {**dials, "learning_rate": 0.0}, dict.fromkeys(self._blocks, 0.0), seed, step
         )

@@ -28,7 +28,8 @@ class Stage:
             only, every 60 steps.
         learning_rate: A rate of its own for this stage.
         held_out: Share of the cells that is not trained on. The stage then goes on beyond its
-            length until the loss of these cells improves no longer (`Plateau`).
+            length until the loss of these cells improves no longer (`Plateau`), and leaves the
+            weights with which it was least (`KeptWeights`).
         most_steps: Where such a stage ends at the latest.
     """
 

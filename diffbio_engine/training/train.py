@@ -11,14 +11,11 @@ from diffbio_engine.data import CellSource, SamplerState
 from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines import Pipeline, prepare
-from diffbio_engine.training.dials import WEIGHT, Dials
+from diffbio_engine.training.dials import Dials
 from diffbio_engine.training.drawn_batches import DrawnBatches
-from diffbio_engine.training.held_out import (
-    Plateau,
-    filled_batches,
-    held_out_cells,
-    steps_between_looks,
-)
+from diffbio_engine.training.held_out import Plateau, held_out_cells, steps_between_looks
+from diffbio_engine.training.kept_weights import KeptWeights
+from diffbio_engine.training.looks import Looks
 from diffbio_engine.training.not_finite import not_finite
 from diffbio_engine.training.objective_step import ObjectiveStep
 from diffbio_engine.training.report import StepReport
@@ -26,20 +23,20 @@ from diffbio_engine.training.schedules import Schedule
 from diffbio_engine.training.stages import Stage
 from diffbio_engine.training.state import TrainingState, named_arrays, put_arrays
 
-_NOISE_OF_HELD_OUT = 2**31  # no step has these numbers, so no step has this noise
-
 
 class Training:
     """A pipeline being trained on a data set. Iterate it; turn its dials between steps.
 
-    ``pipeline`` always holds the present weights. All that changes is in ``state()``; a training
-    that is restored from it goes on with the same losses, bit for bit on CPU.
+    ``pipeline`` always holds the present weights; after ``settle``, those to keep. All that changes
+    is in ``state()``; a training restored from it goes on with the same losses, bit for bit on CPU.
 
     Args:
         stages: What learns, one after the other.
         batch_size: Cells in a step; with blocks that learn from neighbours, half of them anchors.
         schedules: By dial name, how it moves by itself until a person turns it.
         say: Told what takes long, block by block.
+
+    ``looks`` knows whether held-out cells are explained better still, and the best weights so far.
     """
 
     def __init__(
@@ -67,11 +64,11 @@ class Training:
         self.prepared = False
         share = max((stage.held_out for stage in stages), default=0.0)
         self.held_out = held_out_cells(cells.n_cells, share, seed)
-        self.plateau = Plateau()
         self._drawn = DrawnBatches(pipeline.plan, cells, self.batch_size, seed, self.held_out)
         self.steps_per_epoch = self._drawn.steps_per_epoch
         self._refreshed_epoch = 0
         self._step_function = ObjectiveStep(pipeline)
+        self.looks = Looks(self.dials, self._drawn, self._step_function, self.held_out, seed)
 
     # -- what can be asked -----------------------------------------------------------------
 
@@ -81,8 +78,8 @@ class Training:
         return sum(self._length(place) for place in range(len(self.stages)))
 
     def _length(self, place: int) -> int:
-        stage, ended = self.stages[place], self.plateau.ended.get(str(place))
-        if stage.held_out and self.held_out.size:
+        stage, ended = self.stages[place], self.looks.plateau.ended.get(str(place))
+        if self._holds_out(stage):
             return ended or stage.latest_end(self.steps_per_epoch)
         return stage.n_steps(self.steps_per_epoch)
 
@@ -125,7 +122,7 @@ class Training:
 
     def dials_at(self, step: int) -> dict[str, float]:
         """The value of every dial at a step: turned by hand, else scheduled, else as it was."""
-        return self.dials.at(step, self.stage_at(step)[0], self.plateau.rate_factor)
+        return self.dials.at(step, self.stage_at(step)[0], self.looks.plateau.rate_factor)
 
     # -- training --------------------------------------------------------------------------
 
@@ -149,13 +146,15 @@ class Training:
         refreshed = self._refresh_if_due(stage, first)
         data = self._drawn.draw()
         dials = self.dials_at(self.step)
+        if self.step == first and self._holds_out(stage):
+            self.looks.begin(self.step, dials, self._weights)
         learns = self._learning(stage)
         outcome = self._step_function(data, dials, learns, self.seed, self.step)
         if not outcome.finite:
             raise not_finite(self.sync(dials), data, outcome, self.step + 1)
         self._drawn.taken()
         self.step += 1
-        held_out = self._look_at_held_out(first, dials)
+        held_out, went_back = self._look(first, dials)
         return StepReport(
             step=self.step,
             epoch=self.epoch,
@@ -163,61 +162,59 @@ class Training:
             total=outcome.total,
             losses=outcome.terms,
             seconds=time.perf_counter() - began,
-            refreshed=refreshed,
+            refreshed=refreshed or went_back,
             held_out=held_out,
         )
 
-    def _look_at_held_out(self, first: int, dials: Mapping[str, float]) -> float | None:
-        """The objective of the held-out cells where it is time to look; may end the stage."""
+    def _look(self, first: int, dials: Mapping[str, float]) -> tuple[float | None, bool]:
+        """The objective of the held-out cells where it is time to look; may end the stage.
+
+        Where it improves no longer, the rate is lowered from the best weights on, and the next
+        stage begins with the best of this one. Also whether it went back to these.
+        """
         place, _ = self._place_at(self.step - 1)
         stage, done = self.stages[place], self.step - first
-        if not (stage.held_out and self.held_out.size):
-            return None
-        found = None
-        if done % steps_between_looks(self.steps_per_epoch) == 0:
-            found = self._held_out_loss(dials)
+        if not self._holds_out(stage):
+            return None, False
+        plateau, found, lowered = self.looks.plateau, None, self.looks.plateau.lowered
+        if done % steps_between_looks(self.steps_per_epoch) == 0 or done == self._length(place):
+            found = self.looks.look(self.step, dials, self._weights)
             least_reached = done >= stage.n_steps(self.steps_per_epoch)
-            if self.plateau.look(found, least_reached, self.dials.that_count(dials)):
-                self.plateau.ended[str(place)] = done
+            if plateau.look(found, least_reached, self.dials.that_count(dials)):
+                plateau.ended[str(place)] = done
+        go_back = plateau.lowered and not lowered
         if done == self._length(place):
-            self.plateau.next_stage()
-        return found
+            plateau.next_stage()
+            go_back = self.step < self.total_steps  # after the last stage ``settle`` does
+        if go_back:
+            put_arrays(self.sync(), self.looks.kept.arrays)
+            self._prepare_anew() if stage.refresh_every else self._take_pipeline()
+        return found, go_back
+
+    def _holds_out(self, stage: Stage) -> bool:
+        return bool(stage.held_out and self.held_out.size)
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return named_arrays(self.sync(), (nnx.Param,))
 
     def how_it_ended(self) -> list[str]:
         """In words, where a stage ended because nothing got better, or might have gone on."""
-        if not self.held_out.size or not self.step:
-            return []
         most = sum(stage.latest_end(self.steps_per_epoch) for stage in self.stages)
-        n = f"{len(self.held_out):,} cells that were not trained on"
-        if self.plateau.ended:
-            return [f"Trained for {self.step:,} steps: {n} were then explained no better."]
-        return [f"Trained for {self.step:,} of at most {most:,} steps; {n} might still improve."]
-
-    def _held_out_loss(self, dials: Mapping[str, float]) -> float:
-        """Mean over batches of the held-out cells, with the same noise each time.
-
-        Losses of neighbours (the map) do not count: neighbours are drawn among the trained cells.
-        """
-        counted = {
-            name.removeprefix(WEIGHT): weight
-            for name, weight in self.dials.that_count(dials).items()
-            if name.startswith(WEIGHT)
-        }
-        found = []
-        for number, rows in enumerate(filled_batches(self.held_out, self._drawn.size)):
-            data = self._drawn.of(rows)
-            terms = self._step_function.terms_of(
-                data, dials, self.seed, _NOISE_OF_HELD_OUT + number
-            )
-            found.append(sum(weight * terms[port] for port, weight in counted.items()))
-        return float(np.mean(found))
+        said = self.held_out.size and self.step
+        return [self.looks.in_words(self.step, most)] if said else []
 
     def settle(self) -> Pipeline:
-        """Makes what was prepared anew from the final weights: the pipeline to keep.
+        """The pipeline to keep: the best weights, and what is prepared made anew from them.
 
-        Corrections and maps then belong to the latent space as it ended, not as it was at the
-        last refresh. Call it after the last step; the training itself does not go on from here.
+        Where cells are held out, each part's weights are those that explained them best (the
+        present ones are looked at once more). Corrections and maps then belong to the latent space
+        that is kept. Call it after the last step; the training does not go on from here.
         """
+        if self.step and self._holds_out(self.stage_at(self.step - 1)[0]):
+            if self.looks.kept.looked < self.step:
+                self.looks.look(self.step, self.dials_at(self.step), self._weights)
+            put_arrays(self.sync(), self.looks.kept.arrays)
+            self._step_function.read_from(self.pipeline)
         if any(stage.refresh_every for stage in self.stages) and self.step:
             prepare(self.sync(), self.cells, first=False, seed=self.seed, say=self.say)
         return self.sync()
@@ -246,16 +243,19 @@ class Training:
             return True
         wait = stage.epochs_to_refresh(self.steps_per_epoch)
         # What changes less and less is looked at less and less often.
-        if stage.held_out and self.held_out.size:
+        if self._holds_out(stage):
             wait = max(wait, self._refreshed_epoch // 2)
         due = wait and self.epoch >= self._refreshed_epoch + wait
         if due and self.step % self.steps_per_epoch == 0:
             self.sync()
-            prepare(self.pipeline, self.cells, first=False, seed=self.seed, say=self.say)
-            self._refreshed_epoch = self.epoch
-            self._take_pipeline()
+            self._prepare_anew()
             return True
         return False
+
+    def _prepare_anew(self) -> None:
+        prepare(self.pipeline, self.cells, first=False, seed=self.seed, say=self.say)
+        self._refreshed_epoch = self.epoch
+        self._take_pipeline()
 
     def _take_pipeline(self) -> None:
         """New prepared state: the compiled step and the batches go on with it."""
@@ -270,28 +270,31 @@ class Training:
         kinds = (nnx.Param, Dial, Buffer, TrainingBuffer)
         arrays = named_arrays(self.pipeline, kinds) | self._step_function.moments()
         blocks = self.pipeline.blocks.items()
+        kept, kept_facts = self.looks.kept.as_state()
         facts = {
             "step": self.step,
             "turned": self.turned,
             "refreshed_epoch": self._refreshed_epoch,
             "sampler": self._drawn.state.as_dict(),
-            "plateau": self.plateau.as_dict(),
+            "plateau": self.looks.plateau.as_dict(),
+            "kept": kept_facts,
             "fitted": {block_id: bool(block.fitted) for block_id, block in blocks},
         }
-        return TrainingState(arrays, facts)
+        return TrainingState(arrays | kept, facts)
 
     def restore(self, state: TrainingState) -> None:
         """Goes on from a saved state."""
-        moments = {k: v for k, v in state.arrays.items() if k.startswith("moments/")}
-        put_arrays(self.pipeline, {k: v for k, v in state.arrays.items() if k not in moments})
         facts = state.facts
+        self.looks.kept, arrays = KeptWeights.from_state(state.arrays, facts.get("kept", {}))
+        moments = {k: v for k, v in arrays.items() if k.startswith("moments/")}
+        put_arrays(self.pipeline, {k: v for k, v in arrays.items() if k not in moments})
         for block_id, fitted in facts["fitted"].items():
             self.pipeline.blocks[block_id].fitted = fitted
         self.step = int(facts["step"])
         self.dials.turned = dict(facts["turned"])
         self._refreshed_epoch = int(facts["refreshed_epoch"])
         self._drawn.state = SamplerState(**facts["sampler"])
-        self.plateau = Plateau.from_dict(facts.get("plateau", {}))
+        self.looks.plateau = Plateau.from_dict(facts.get("plateau", {}))
         self.prepared = True
         self._take_pipeline()
         self._step_function.put_moments(moments)

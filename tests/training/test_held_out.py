@@ -35,7 +35,7 @@ def training(cells, *stages):
 def test_a_stage_ends_when_held_out_cells_improve_no_longer_and_the_next_begins(cells):
     run = training(cells, OPEN, Stage(name="after", steps=3))
     reports = list(run)
-    ended = run.plateau.ended["0"]
+    ended = run.looks.plateau.ended["0"]
     assert 20 <= ended < 4000 and run.total_steps == run.step == ended + 3
     assert [r.stage for r in reports[-4:]] == ["joint", "after", "after", "after"]
     assert run.dials_at(run.step)["learning_rate"] == 0.05, "the next stage has its own rate again"
@@ -49,7 +49,7 @@ def test_a_training_restored_on_its_plateau_goes_on_bit_for_bit_and_ends_where_i
     whole = training(cells, OPEN)
     steps = []
     while whole.step < whole.total_steps:
-        if whole.plateau.waited == 2 and not (tmp_path / "state").exists():
+        if whole.looks.plateau.waited == 2 and not (tmp_path / "state").exists():
             whole.state().save(tmp_path / "state")
             steps = []
         steps.append(whole.one_step())
@@ -58,7 +58,7 @@ def test_a_training_restored_on_its_plateau_goes_on_bit_for_bit_and_ends_where_i
     redone = list(again)
     assert [r.total for r in redone] == [r.total for r in steps]
     assert [r.held_out for r in redone] == [r.held_out for r in steps]
-    assert again.plateau == whole.plateau and again.total_steps == whole.total_steps
+    assert again.looks.plateau == whole.looks.plateau and again.total_steps == whole.total_steps
 
 
 def test_a_look_at_held_out_cells_teaches_nothing(cells):
@@ -66,7 +66,7 @@ def test_a_look_at_held_out_cells_teaches_nothing(cells):
     run.one_step()
     before = run.state().arrays
     dials = run.dials_at(run.step)
-    assert run._held_out_loss(dials) == run._held_out_loss(dials)
+    assert run.looks.losses(dials) == run.looks.losses(dials)
     after = run.state().arrays
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert run.compilations == 1
@@ -129,14 +129,14 @@ def test_only_dials_that_the_held_out_loss_depends_on_begin_it_anew(cells):
     run = training(cells, OPEN)
     dials = run.dials_at(0)
     assert set(dials) - set(run.dials.that_count(dials)) == {"learning_rate"}
-    while run.plateau.waited < 2:
+    while run.looks.plateau.waited < 2:
         run.one_step()
     run.turn("learning_rate", 0.001)
-    waited = run.plateau.waited
+    waited = run.looks.plateau.waited
     for _ in range(50):
         run.one_step()
-    assert run.plateau.waited in (0, waited + 1)
+    assert run.looks.plateau.waited in (0, waited + 1)
     run.turn(next(name for name in dials if name.startswith("weight:")), 3.0)
     for _ in range(50):
         run.one_step()
-    assert (run.plateau.waited, run.plateau.lowered) == (0, False)
+    assert (run.looks.plateau.waited, run.looks.plateau.lowered) == (0, False)

@@ -80,6 +80,7 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
     """
 
     Config = WGANBatchCorrectionConfig
+    adversarial = True
     outputs = (
         CORRECTED,
         latent_port("obsm/X_wgan_diffbio"),
