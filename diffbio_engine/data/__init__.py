@@ -9,7 +9,7 @@ from diffbio_engine.data.batches import (
 )
 from diffbio_engine.data.colors import category_colors
 from diffbio_engine.data.counts import ambient_profile, require_counts
-from diffbio_engine.data.dataset import Dataset, made_unique, names_and_ids
+from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.examples import Example, examples, simulate_batches
 from diffbio_engine.data.fields import (
     Fields,
@@ -19,6 +19,7 @@ from diffbio_engine.data.fields import (
     require_several,
     resolve,
 )
+from diffbio_engine.data.gene_names import made_unique, names_and_ids
 from diffbio_engine.data.genes import GeneAlignment, align_genes
 from diffbio_engine.data.hdf5_check import check_hdf5
 from diffbio_engine.data.matrices import OnDisk

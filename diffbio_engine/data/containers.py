@@ -15,7 +15,7 @@ from diffbio_engine.data.mtx_folder import is_names_of_mtx, open_mtx
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.data.same_cells import one_of_the_same
-from diffbio_engine.data.suffixes import is_aggregation
+from diffbio_engine.data.samples_in_names import is_aggregation
 from diffbio_engine.data.tables import open_table
 from diffbio_engine.data.tenx import is_tenx_h5, open_tenx_h5
 from diffbio_engine.data.workbooks import is_workbook, open_workbook

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.counts_place import counts_place
 from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, Unread
 from diffbio_engine.data.matrix_look import LOGGED, SCALED, look
+from diffbio_engine.data.whole_numbers import LEAST, rounding_of
 from diffbio_engine.errors import DataError
 
 _ROWS_AT_ONCE = 4096
@@ -28,7 +29,7 @@ def blocks_of(matrix: Matrix) -> Iterator[sp.csr_matrix]:
         yield matrix.block(start, min(start + _ROWS_AT_ONCE, matrix.shape[0]))
 
 
-def require_counts(matrix: Any, place: str, others: Mapping[str, Matrix] | None = None) -> None:
+def require_counts(matrix: Any, place: str, others: Mapping[str, Matrix] | None = None) -> Matrix:
     """Refuses what a count likelihood cannot take: fractions, NaN, negative numbers, no counts.
 
     In memory every value is looked at; on disk an even sample of rows.
@@ -37,6 +38,9 @@ def require_counts(matrix: Any, place: str, others: Mapping[str, Matrix] | None 
         matrix: What the port ``counts`` would get.
         place: Where it lies, for the sentence.
         others: Other matrices of the same data, to name the one that does hold counts.
+
+    Returns:
+        The matrix: whole numbers that were rounded on their way (22.999998) are whole again.
     """
     matrix = as_matrix(matrix)
     seen = _Seen()
@@ -74,6 +78,7 @@ def require_counts(matrix: Any, place: str, others: Mapping[str, Matrix] | None 
         raise _not_counts(matrix, place, look(place, matrix).holds, others)
     if not seen.nonzero:
         raise DataError(f"{place} holds only zeros.", fix="Choose another.", where="counts")
+    return matrix.of_whole_numbers() if seen.rounding else matrix
 
 
 class _Seen:
@@ -82,16 +87,18 @@ class _Seen:
     def __init__(self) -> None:
         self.n = self.not_numbers = self.infinite = self.negative = 0
         self.fractions = self.nonzero = False
-        self.lowest = 0.0
+        self.lowest = self.rounding = 0.0
 
     def look(self, values: np.ndarray) -> None:
         self.n += values.size
         self.not_numbers += int(np.isnan(values).sum())
         self.infinite += int(np.isinf(values).sum())
-        self.negative += int((values < 0).sum())
+        self.negative += int((values < -LEAST).sum())
         self.lowest = min(self.lowest, float(values.min(initial=0.0)))
         finite = values[np.isfinite(values)]
-        self.fractions |= bool((finite != np.round(finite)).any())
+        rounding = rounding_of(finite)
+        self.fractions |= rounding is None
+        self.rounding = max(self.rounding, rounding or 0.0)
         self.nonzero |= bool(finite.any())
 
 

@@ -1,6 +1,5 @@
 """A data set: cells, genes, the matrices between them, and where each lies."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -10,17 +9,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.ambient_profiles import profiles_in
+from diffbio_engine.data.gene_names import made_unique
 from diffbio_engine.data.matrices import InMemory, Matrix, OnDisk, taken
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError, did_you_mean
 
 ORIGINAL_NAME = "original_name"
-_ENSEMBL = re.compile(r"^ENS[A-Z]{0,6}G\d{6,}(\.\d+)?$")
-_ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl", "ensembl_gene_id", "feature_id")
-_SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "gene_name", "symbol", "hgnc")
-
-# No table has so many genes; the Entrez ids of a species do not end before.
-_COUNTED = 100_000
 
 
 class Lazily(Mapping):
@@ -226,69 +220,3 @@ class Dataset:
                     f"{expected[0]:,} cells and {expected[1]:,} genes.",
                     fix="Save the file again; it does not agree with itself.",
                 )
-
-
-def made_unique(names: pd.Index) -> pd.Index:
-    """Names of which none occurs twice: the second of a kind gets -1, the third -2."""
-    taken_names, out = set(names), []
-    counters: dict[str, int] = {}
-    seen: set[str] = set()
-    for name in names:
-        new = name
-        while new in seen or (new != name and new in taken_names):
-            counters[name] = counters.get(name, 0) + 1
-            new = f"{name}-{counters[name]}"
-        seen.add(new)
-        out.append(new)
-    return pd.Index(out, dtype=object)
-
-
-def gene_name_style(names: Any) -> str:
-    """What kind of gene names these are."""
-    names = [str(n) for n in list(names)[:2000]]
-    if not names:
-        return "none"
-    if np.mean([bool(_ENSEMBL.match(n)) for n in names]) > 0.5:
-        return "Ensembl ids"
-    if np.mean([n.isdigit() for n in names]) > 0.5:
-        return "numbers"
-    return "symbols"
-
-
-def names_and_ids(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
-    """Gene symbols and, where there are any, gene ids.
-
-    Where the rows are only numbered, or named by ids, symbols are looked for in the columns.
-    """
-    index = var.index.astype(str).to_numpy(dtype=object)
-    if gene_name_style(index) == "numbers":
-        return _of_numbered(var, index)
-    if gene_name_style(index) == "Ensembl ids":
-        symbols = next((c for c in _SYMBOL_COLUMNS if c in var.columns), None)
-        return (index if symbols is None else _words(var[symbols])), index
-    ids = next((c for c in _ID_COLUMNS if c in var.columns), None)
-    return index, None if ids is None else _words(var[ids])
-
-
-def _of_numbered(var: pd.DataFrame, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Names and ids where the index is of numbers: those of the columns, where there are any."""
-    ids = next((_words(var[c]) for c in _ID_COLUMNS if c in var.columns), None)
-    symbols = next((_words(var[c]) for c in _SYMBOL_COLUMNS if c in var.columns), None)
-    if symbols is None:
-        return (index if ids is None else np.where(ids == "", index, ids)), ids
-    if ids is None:
-        # Numbers may be Entrez ids; numbers that only count are none.
-        ids = None if only_counted(index) else index
-    return np.where(symbols == "", index if ids is None else ids, symbols), ids
-
-
-def only_counted(names: Any) -> bool:
-    """Whether names are small numbers, as rows are counted; Entrez ids go far beyond."""
-    names = [str(n) for n in names]
-    if gene_name_style(names) != "numbers":
-        return False
-    return max(int(n) for n in names if n.isdecimal()) < _COUNTED
-
-
-def _words(column: pd.Series) -> np.ndarray:
-    return np.array(["" if pd.isna(v) else str(v) for v in column], dtype=object)

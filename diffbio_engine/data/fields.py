@@ -10,7 +10,8 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.ambient_profiles import profile_at
 from diffbio_engine.data.counts import ambient_profile, as_matrix, require_counts
-from diffbio_engine.data.dataset import Dataset, names_and_ids
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.gene_names import names_and_ids
 from diffbio_engine.data.matrices import OnDisk
 from diffbio_engine.data.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.source import CellSource
@@ -241,7 +242,7 @@ def open_source(
     place = fields.get(COUNTS, "X")
     if counts is not None and counts_must_be_raw:
         others = [p for p in dataset.places if p != place]
-        require_counts(counts, place, {p: dataset.stored(p) for p in others})
+        counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
     if several_batches and BATCH_LABELS in found:
         require_several(found[BATCH_LABELS], fields[BATCH_LABELS])
     per_cell: dict[str, Any] = {}

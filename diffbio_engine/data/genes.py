@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from diffbio_engine.data.dataset import gene_name_style, only_counted
+from diffbio_engine.data.gene_names import gene_name_style, only_counted, parts_of_names
 from diffbio_engine.data.gene_spelling import other_spelling
 from diffbio_engine.errors import DataError
 
@@ -105,9 +106,17 @@ def align_genes(
     columns = np.full(len(var_names), -1, np.int64)
     used: set[int] = set()
     n_by = [0, 0]
-    ids = list(var_ids) if var_ids is not None else [""] * len(var_names)
+    # Trained on names that hold both, or a genome: as those of the new data they are taken apart.
+    trained, inside = parts_of_names(var_names)
+    known = var_ids if var_ids is not None else inside
+    ids = list(known) if known is not None else [""] * len(var_names)
     # All matches by name come first, so that no id takes the column of a gene that has the name.
-    ways = [(var_names, by_name, 0), (ids, by_id, 1), (ids, by_name, 1), (var_names, by_id, 1)]
+    ways: list[tuple[Any, dict[str, int], int]] = [
+        (trained, by_name, 0),
+        (ids, by_id, 1),
+        (ids, by_name, 1),
+        (trained, by_id, 1),
+    ]
     if all(numbered) and new_ids is not None and var_ids is not None:
         ways = [(ids, by_id, 1)]
     for wanted, places, how in ways:

@@ -44,6 +44,12 @@ class InMemory:
         """The same cells with some of the genes only, copied."""
         return InMemory(self._csr[:, columns])
 
+    def of_whole_numbers(self) -> "InMemory":
+        """The same, rounded; copied."""
+        csr = self._csr.copy()
+        csr.data = np.round(csr.data)
+        return InMemory(csr)
+
     def load(self) -> sp.csr_matrix:
         """All of it, in memory."""
         return self._csr
@@ -115,6 +121,10 @@ class Unread:
     def of_genes(self, columns: np.ndarray) -> InMemory:
         """The same cells with some of the genes only, copied."""
         return InMemory(self.load()[:, columns])
+
+    def of_whole_numbers(self) -> InMemory:
+        """The same, rounded; copied."""
+        return InMemory(self.load()).of_whole_numbers()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from diffbio_engine.data.dataset import Dataset, made_unique, names_and_ids
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.gene_names import made_unique, names_and_ids
 from diffbio_engine.data.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrices import Matrix, taken
 from diffbio_engine.data.matrix_look import sampled

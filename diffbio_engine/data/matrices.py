@@ -48,7 +48,7 @@ class OnDisk:
         sideways: bool = False,
     ):
         self.path, self.place, self._columns = Path(path), place, columns
-        self._sideways = sideways
+        self._sideways, self._rounded = sideways, False
         # Its bytes on disk are not cells by genes as anndata has them.
         self.rearranged = sideways or columns is not None
         self._file: h5py.File | None = None
@@ -129,12 +129,22 @@ class OnDisk:
         )
 
     def _some_genes(self, block: sp.csr_matrix) -> sp.csr_matrix:
+        if self._rounded:
+            block.data = np.round(block.data)
         return block if self._columns is None else block[:, self._columns]
 
     def of_genes(self, columns: np.ndarray) -> "OnDisk":
         """The same cells with some of the genes only; nothing is read."""
         kept = columns if self._columns is None else self._columns[columns]
-        return OnDisk(self.path, self.place, columns=kept, sideways=self._sideways)
+        made = OnDisk(self.path, self.place, columns=kept, sideways=self._sideways)
+        made._rounded = self._rounded
+        return made
+
+    def of_whole_numbers(self) -> "OnDisk":
+        """The same, rounded as it is read; nothing is read."""
+        made = OnDisk(self.path, self.place, columns=self._columns, sideways=self._sideways)
+        made._rounded = True
+        return made
 
     def rows(self, indices: np.ndarray) -> sp.csr_matrix:
         """These cells, in this order; runs of neighbours are read at once."""

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrices import Matrix, OnDisk
+from diffbio_engine.data.whole_numbers import are_whole, rounding_of
 
 RAW, BINARY, NORMALISED, LOGGED, SCALED, UNKNOWN = (
     "raw counts",
@@ -49,6 +50,7 @@ class MatrixPreview:
     cells_looked_at: int = 0
     per_cell: float = 0.0
     doubt: str = ""
+    rounding: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -60,6 +62,8 @@ class MatrixPreview:
         else:
             what = self.holds if self.holds in (RAW, BINARY) else f"{self.holds} values"
         kind = "whole numbers" if self.whole_numbers else "fractions"
+        if self.rounding:
+            kind += f" but for rounding, by {self.rounding:.1g} at most"
         return (
             f"{self.place} holds {what} ({kind}, {self.smallest:,.4g} to {self.largest:,.4g}, "
             f"{self.zeros:.0%} zeros; {self.looked})."
@@ -124,7 +128,7 @@ def sampled(matrix: Matrix, n_rows: int = 512) -> Sample:
     found = Sample(stacked, f"{share} {unit} looked at", whole_rows)
     if isinstance(matrix, OnDisk) and unit == "genes" and stacked is not None and n < total:
         # Only of whole numbers it is asked whether they are counts.
-        if np.all(stacked.data == np.round(stacked.data)) and all(matrix.shape):
+        if are_whole(stacked.data) and all(matrix.shape):
             found = _with_cells(matrix, found)
     elif unit == "genes" and stacked is not None:
         some = np.unique(np.linspace(0, max(n_cells - 1, 0), _CELLS).astype(int))
@@ -154,7 +158,9 @@ def _with_cells(matrix: OnDisk, found: Sample) -> Sample:
         block = matrix.genes_block(start, min(start + step, width))
         n_seen += block.nnz
         parts.append(block[cells])
-        fractions = block.data[block.data != np.round(block.data)][:_MOST_ODD]
+        odd_here = np.abs(block.data - np.round(block.data))
+        fractions = block.data[odd_here > odd_here.max(initial=0.0) * 0.5][:_MOST_ODD]
+        fractions = fractions[:0] if are_whole(fractions) else fractions
         odd += fractions[: _MOST_ODD - len(odd)].tolist()
     rows = found.rows
     if odd:
@@ -184,12 +190,15 @@ def judge(
     values = np.asarray(sample.data if sample is not None else [], np.float64)
     size = int(np.prod(sample.shape)) if sample is not None else 0
     finite = values[np.isfinite(values)]
+    rounding = rounding_of(finite)
+    if rounding:
+        finite, cells = np.round(finite), _rounded_off(cells)
     nonzero = finite[finite != 0]
     some_zero = len(nonzero) < size
     smallest = min(nonzero.min(initial=np.inf), 0.0 if some_zero else np.inf)
     largest = max(nonzero.max(initial=-np.inf), 0.0 if some_zero else -np.inf)
-    whole = bool(np.all(nonzero == np.round(nonzero)))
-    holds = _holds(values, nonzero, sample, whole, whole_rows)
+    whole = rounding is not None
+    holds = _holds(len(finite) < len(values), nonzero, sample, whole, whole_rows)
     doubt = ""
     if holds == RAW and (doubt := _rounded(cells, whole_cells)):
         holds = NORMALISED
@@ -207,11 +216,20 @@ def judge(
         looked=looked,
         per_cell=float(finite.sum()) / size * shape[1] if size else 0.0,
         doubt=doubt,
+        rounding=rounding or 0.0,
     )
 
 
-def _holds(values: Any, nonzero: Any, sample: Any, whole: bool, whole_rows: bool) -> str:
-    if len(nonzero) == 0 or len(nonzero) + np.sum(values == 0) < len(values):
+def _rounded_off(cells: Any) -> Any:
+    if cells is None:
+        return None
+    found = sp.csr_matrix(cells, copy=True)
+    found.data = np.round(found.data)
+    return found
+
+
+def _holds(not_numbers: bool, nonzero: Any, sample: Any, whole: bool, whole_rows: bool) -> str:
+    if len(nonzero) == 0 or not_numbers:
         return UNKNOWN
     if nonzero.min() < 0:
         return UNKNOWN if whole else SCALED

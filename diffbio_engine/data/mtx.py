@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.in_memory import Sample
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.data.packed_text import BROKEN, open_bytes
+from diffbio_engine.data.whole_numbers import are_whole
 from diffbio_engine.errors import DataError
 
 AGAIN = "Copy the three files again."
@@ -117,7 +118,7 @@ def sample_mtx(path: Path, *, cells_are_rows: bool, n_entries: int = 200_000) ->
         cell = "row" if cells_are_rows else "column"
         filled = 0 if piece is None else int(piece[cell][values != 0].nunique())
     cells, whole_cells = None, True
-    if piece is not None and not header.pattern and np.all(values == np.round(values)):
+    if piece is not None and not header.pattern and are_whole(values):
         cells = _first_cells(piece[:n], header, cells_are_rows)
         if cells is None:
             cells, odd, n_read = _spread_cells(path, header, cells_are_rows)
@@ -165,7 +166,9 @@ def _spread_cells(
         rows.append(place[mine])
         columns.append(piece[gene].to_numpy()[mine] - 1)
         found.append(values[mine])
-        odd = np.r_[odd, values[values != np.round(values)][:_MOST_ODD]][:_MOST_ODD]
+        if not are_whole(values):
+            off = np.abs(values - np.round(values))
+            odd = np.r_[odd, values[off > 0.5 * off.max()][:_MOST_ODD]][:_MOST_ODD]
         n += len(piece)
         if n >= min(_MOST_READ, header.n_entries):
             break

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.data.dataset import gene_name_style
 from diffbio_engine.data.feature_kinds import kinds_of_features
+from diffbio_engine.data.gene_names import gene_name_style
 from diffbio_engine.data.mtx import AGAIN, cut_off
 from diffbio_engine.data.packed_text import BROKEN, bare_name, open_text
 from diffbio_engine.errors import DataError

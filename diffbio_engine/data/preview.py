@@ -17,7 +17,8 @@ from diffbio_engine.data.column_names import (
     called_types,
 )
 from diffbio_engine.data.counts_place import doubted
-from diffbio_engine.data.dataset import Dataset, gene_name_style, names_and_ids
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.gene_names import gene_name_style, names_and_ids
 from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
 from diffbio_engine.data.prior_knowledge import n_known
 from diffbio_engine.data.reading import Choice
@@ -26,6 +27,8 @@ from diffbio_engine.errors import DataError
 
 _EXAMPLES = 5
 _MOST_VALUES = 50
+# Numbers of 32 bits tell whole numbers apart up to here.
+_EXACT = 2**24
 _MOST_ASKED = 8
 
 
@@ -266,6 +269,11 @@ def _warnings(matrices: tuple[MatrixPreview, ...]) -> list[str]:
             said.append(f"{m.place} holds values that are not numbers (NaN); {m.looked}.")
         if m.smallest < 0 and m.whole_numbers:
             said.append(f"{m.place} holds negative whole numbers, so it cannot be counts.")
+        if m.holds == RAW and m.largest > _EXACT:
+            said.append(
+                f"{m.place} holds numbers up to {m.largest:,.4g}, more than any count of molecules;"
+                f" above {_EXACT:,} they are kept to seven digits."
+            )
     said += _empty_cells(matrices)
     raw = [m.place for m in matrices if m.holds == RAW]
     if matrices and not raw:

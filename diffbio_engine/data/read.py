@@ -16,8 +16,8 @@ from diffbio_engine.data.molecules import offer_sums
 from diffbio_engine.data.mtx_folder import folder_of_mtx, is_names_of_mtx, open_mtx, read_along
 from diffbio_engine.data.preview import Preview, preview_of
 from diffbio_engine.data.reading import ALL_FEATURES, Reading
+from diffbio_engine.data.samples_in_names import name_samples
 from diffbio_engine.data.spreadsheet_names import warn_of_changed_names
-from diffbio_engine.data.suffixes import name_samples
 from diffbio_engine.data.suggestions import suggest
 from diffbio_engine.data.tars import is_tar, unpack_tar
 from diffbio_engine.data.workbooks import is_workbook

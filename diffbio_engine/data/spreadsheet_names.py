@@ -2,7 +2,8 @@
 
 import re
 
-from diffbio_engine.data.dataset import ORIGINAL_NAME, Dataset, gene_name_style
+from diffbio_engine.data.dataset import ORIGINAL_NAME, Dataset
+from diffbio_engine.data.gene_names import gene_name_style
 
 # What the names were, by the month that the spreadsheet took them for.
 _GENES = {

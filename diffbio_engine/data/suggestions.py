@@ -75,6 +75,7 @@ def suggest(preview: Preview) -> Suggestion:
     if counts:
         # Looked up by the names of the genes; offered where some are found.
         places |= {port: PLACES[port] for port, n in preview.known_genes.items() if n}
+    notes += _spelt_twice(columns, places)
     return Suggestion(Fields(places), tuple(notes), choices)
 
 
@@ -85,6 +86,22 @@ def _not_counts(matrices: Iterable[MatrixPreview], taken: str, said: str) -> lis
         why = m.doubt or ("It holds zeros and ones only." if m.holds == BINARY else "")
         if why and m.place != taken and m.place not in said:
             notes.append(f"{m.place} is not taken for counts: {why[0].lower()}{why[1:]}")
+    return notes
+
+
+def _spelt_twice(columns: dict[str, ColumnPreview], places: dict[str, str]) -> list[str]:
+    """Groups of the columns that are taken whose names differ by blanks or by large letters."""
+    notes = []
+    for place in dict.fromkeys(p for p in places.values() if p.startswith("obs/")):
+        first: dict[str, str] = {}
+        for value in columns[place.removeprefix("obs/")].values:
+            plain = " ".join(value.lower().split())
+            if (other := first.setdefault(plain, value)) != value:
+                notes.append(
+                    f"{place} has '{other}' and '{value}': they differ by blanks or large letters"
+                    " only, and count as two groups."
+                )
+                break
     return notes
 
 

@@ -59,3 +59,21 @@ def test_names_that_were_only_made_unique_are_no_samples(tmp_path):
     cells = [*BARCODES[:36], *(f"{b}-1" for b in BARCODES[:2]), *(f"{b}-2" for b in BARCODES[:2])]
     anndata.AnnData(zoo.COUNTS, obs=pd.DataFrame(index=cells)).write_h5ad(tmp_path / "x.h5ad")
     assert inspect(tmp_path / "x.h5ad").obs == ()
+
+
+def test_what_stands_before_the_barcodes_names_samples_too(tmp_path):
+    names = ["ctrl", "T", "GSM9_old"]
+    cells = [f"{names[e - 1]}_{b}-{e}" for b, e in zip(BARCODES, ENDS, strict=True)]
+    pd.DataFrame(zoo.COUNTS.astype(int), cells, zoo.GENES).to_csv(tmp_path / "x.csv")
+    preview = inspect(tmp_path / "x.csv")
+    assert preview.samples == (("GSM9_old", 16), ("T", 14), ("ctrl", 10))
+    assert preview.suggested["batch_labels"] == "obs/sample"
+    assert any(
+        w.startswith("Sample by what stands before the barcode: 3") for w in preview.warnings
+    )
+
+
+def test_barcodes_of_several_rounds_are_no_samples(tmp_path):
+    rounds = [f"{'ACGTACGT' if i % 2 else 'TTGGCCAA'}-{b}" for i, b in enumerate(BARCODES)]
+    pd.DataFrame(zoo.COUNTS.astype(int), rounds, zoo.GENES).to_csv(tmp_path / "x.csv")
+    assert "sample" not in read(tmp_path / "x.csv").obs
