@@ -1,5 +1,6 @@
 """Tables about the cells that lie beside a matrix, joined to its cells by their names."""
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from diffbio_engine.data.names_beside import ABOUT_CELLS, role_of
 from diffbio_engine.data.packed_text import BROKEN, bare_name
 from diffbio_engine.data.reading import ALL_TABLES, NO_TABLES, Choice, Reading
 from diffbio_engine.data.table_text import Stream, TableText, form_of
+from diffbio_engine.data.workbooks import is_workbook, sheet_as_text
 from diffbio_engine.errors import DataError, did_you_mean
 
 _MOST_TABLES, _MOST_KEYS, _MOST_SHOWN = 16, 8, 6
@@ -21,7 +23,8 @@ _ENOUGH = 0.5
 
 def is_about_cells(path: Path) -> bool:
     """Whether it may be a table about cells, by its name."""
-    return bool(ABOUT_CELLS.search(bare_name(path))) or role_of(path) == "cells"
+    name = bare_name(path).replace(".xlsx", ".csv")
+    return bool(ABOUT_CELLS.search(name)) or role_of(path) == "cells"
 
 
 def join_tables(
@@ -119,11 +122,13 @@ def _one(
             where="annotation",
         )
     rest = [c for c in table.columns if c != key]
+    # "clusters.csv" of graphclust and of kmeans_2: the folder tells which.
+    stem = Path(name).parent.name or Path(bare_name(path)).stem
     put, same = [], 0
     for column in rest:
         values = _typed(table[column]).reindex(found.lines)
         values.index = cells
-        into = _placed(str(column), values, columns, dataset.obs, own, Path(bare_name(path)).stem)
+        into = _placed(str(column), values, columns, dataset.obs, own, stem)
         same += into is None
         put += [into] if into else []
     n_of_n = f"{found.n_cells:,} of {len(cells):,} cells"
@@ -131,10 +136,12 @@ def _one(
     how = f" (names {found.how})" if found.how else ""
     rest_of = len(table) - found.n_cells
     unused = f" {rest_of:,} of its {len(table):,} lines are of no cell here." if rest_of else ""
+    columns_are = (
+        f"its column {shown} is" if len(put) == 1 else f"its {len(put)} columns ({shown}) are"
+    )
     known = f"; {same} more say what is known already" if same else ""
     return n_of_n, (
-        f"{n_of_n} found in {name}{how}: its {len(put)} columns ({shown}) are in the table of "
-        f"cells{known}.{unused}"
+        f"{n_of_n} found in {name}{how}: {columns_are} in the table of cells{known}.{unused}"
     )
 
 
@@ -142,6 +149,13 @@ def _read(path: Path) -> pd.DataFrame | None:
     """A table as words; None where it has one column or none, and so nothing to tell."""
     if path.stat().st_size > _LARGEST:
         raise DataError(f"it has more than {_LARGEST >> 30} GB.")
+    if is_workbook(path):
+        with tempfile.TemporaryDirectory(prefix="diffbio-") as place:
+            return _of_text(sheet_as_text(path, Path(place))[0])
+    return _of_text(path)
+
+
+def _of_text(path: Path) -> pd.DataFrame | None:
     text = form_of(path)
     if text.width < 2 or text.header is None:
         return None

@@ -134,6 +134,9 @@ def float32_csr(matrix: Any) -> sp.csr_matrix:
     """Anything like a matrix of numbers, as CSR of 32 bits."""
     if sp.issparse(matrix):
         csr = sp.csr_matrix(matrix)
+        if not csr.has_canonical_format:  # a value that stands there in parts is their sum
+            csr = csr.copy()
+            csr.sum_duplicates()
         return csr if csr.dtype == np.float32 else csr.astype(np.float32)
     matrix = np.asarray(matrix)
     if matrix.dtype.kind not in "fiub":

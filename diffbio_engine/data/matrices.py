@@ -123,10 +123,13 @@ class OnDisk:
         pointers = self._indptr[start : stop + 1] - first
         shape = (stop - start, width) if make is sp.csr_matrix else (width, stop - start)
         check_sparse(indices, pointers, min(len(data), len(indices)), shape, make, self.place)
-        return make(
+        made = make(
             (data.astype(np.float32, copy=False), indices.astype(np.int32, copy=False), pointers),
             shape=shape,
         )
+        if not made.has_canonical_format:  # a value that stands there in parts is their sum
+            made.sum_duplicates()
+        return made
 
     def _some_genes(self, block: sp.csr_matrix) -> sp.csr_matrix:
         if self._rounded:

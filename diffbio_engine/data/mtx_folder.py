@@ -17,6 +17,7 @@ from diffbio_engine.data.names_beside import cell_table, gene_table, is_list, ro
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.reading import Choice, Reading
 from diffbio_engine.data.same_cells import no_part
+from diffbio_engine.data.samples_in_names import is_aggregation
 from diffbio_engine.errors import DataError
 
 # The matrix itself, where a folder has layers only: the likeliest counts come first.
@@ -222,8 +223,8 @@ def _about(
     """Joins the tables about its cells, and names matrices of other kinds in the same folder."""
     files = data_files(folder, deep=deep)
     tables = [p for p in files if p not in lists and is_about_cells(p)]
-    join_tables(dataset, folder, tables, reading)
-    others = [p.name for p in files if bare_name(p).endswith(_OTHERS)]
+    known = join_tables(dataset, folder, tables, reading)
+    others = [p.name for p in files if bare_name(p).endswith(_OTHERS) and p not in known]
     if others:
         more = ", ..." if len(others) > 5 else ""
         dataset.warnings.append(
@@ -245,10 +246,10 @@ def read_along(path: Path) -> list[Path]:
         return []
     if not (is_mtx(path) or is_names_of_mtx(path)):
         # Of a 10x file only the list of samples that aggr leaves beside it.
-        names = ("aggregation.csv", "aggregation_csv.csv")
-        beside = [path.parent / n for n in names] if path.suffix == ".h5" else []
-        return [p for p in beside if p.is_file()]
-    return [p for p in data_files(path.parent, deep=False) if is_mtx(p) or is_list(p)]
+        files = data_files(path.parent, deep=False) if path.suffix == ".h5" else []
+        return [p for p in files if is_aggregation(p)]
+    kinds = (is_mtx, is_list, is_about_cells, is_aggregation)
+    return [p for p in data_files(path.parent, deep=False) if any(is_one(p) for is_one in kinds)]
 
 
 def folder_of_mtx(path: Path) -> Path:

@@ -55,6 +55,8 @@ class NameList:
         body, names = self.lines, [f"column_{i}" for i in range(self.width)]
         if len(body) == n + 1:
             given = [w.strip().strip('"') for w in body[0]]
+            if len(given) == self.width - 1:
+                given = ["", *given]  # R leaves out the title of the numbers
             names, body = [w or names[i] for i, w in enumerate(given)], body[1:]
         width = len(names)
         rows = [[*row[:width], *[""] * (width - len(row))] for row in body]
@@ -106,10 +108,14 @@ def read_names(path: Path, role: str) -> NameList:
         lines.pop()
     split = csv.reader(lines, delimiter=separator) if separator == "," else None
     try:
-        rows = list(split) if split else [line.split("\t") for line in lines]
+        rows = list(split) if split else [_unquoted(line.split("\t")) for line in lines]
     except csv.Error as error:
         raise DataError(f"{path.name} cannot be read ({error}).", fix=AGAIN) from None
     return NameList(path, role, rows)
+
+
+def _unquoted(fields: list[str]) -> list[str]:
+    return [f[1:-1] if len(f) > 1 and f[0] == f[-1] == '"' else f for f in fields]
 
 
 def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:

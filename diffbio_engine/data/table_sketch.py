@@ -35,6 +35,7 @@ class Sketch:
         word_rows: Rows of words (number in the body -> fields).
         row_facts, column_facts: Rows and columns of numbers that are no genes and no cells.
         fractions: Rows whose last number is a fraction.
+        again: Rows of words that repeat the header.
         why: Why each of these is none (``"by name"``, ``"it is the sum of the others"``).
     """
 
@@ -52,6 +53,7 @@ class Sketch:
     said: list[str] = field(default_factory=list)
     fractions: set[int] = field(default_factory=set)
     named_by: int | None = None
+    again: set[int] = field(default_factory=set)
 
     @property
     def named(self) -> bool:
@@ -106,6 +108,7 @@ def sketch_names(path: Path, reading: Reading) -> tuple[Sketch, np.ndarray]:
             fix="Keep one row of names and one column of names, and numbers between them.",
         )
     _read_rows(sketch)
+    _drop_repeated_header(sketch)
     title = _names_in_a_column(sketch)
     corner = _names_in_a_row(sketch, corner) if title is None else title
     numbers = values[:, sketch.numbers]
@@ -185,6 +188,16 @@ def _read_rows(sketch: Sketch) -> None:
             mine = [words[i] for i in sketch.numbers if i < len(words)]
             if mine and sum(mine) > 0.5 * len(mine):
                 sketch.word_rows[number] = fields
+
+
+def _drop_repeated_header(sketch: Sketch) -> None:
+    """Files that were put together one below the other have their header again and again."""
+    for number, fields in sketch.word_rows.items():
+        if [f.strip() for f in fields] == sketch.columns:
+            sketch.again.add(number)
+    if n := len(sketch.again):
+        rows = "row repeats" if n == 1 else "rows repeat"
+        sketch.said.append(f"{n:,} {rows} the header and {'was' if n == 1 else 'were'} left out.")
 
 
 def _names_in_a_column(sketch: Sketch) -> str | None:

@@ -59,7 +59,8 @@ def open_table(path: Path, reading: Reading) -> Dataset:
             _put(of_rows, sketch.columns[c], _plain_numbers(numbers[rows_kept][:, [i]]))
     of_columns: dict[str, Any] = {}
     for i, fields in sketch.word_rows.items():
-        _put(of_columns, sketch.rows[i], [fields[columns[j]].strip() or None for j in kept])
+        if i not in sketch.again:
+            _put(of_columns, sketch.rows[i], [fields[columns[j]].strip() or None for j in kept])
     for i, r in enumerate(body):
         if r in row_facts:
             _put(of_columns, sketch.rows[r], _plain_numbers(numbers[[i]][:, kept].T))
@@ -222,7 +223,7 @@ def _facts_said(sketch: Sketch, shape: tuple[int, int]) -> list[str]:
     moved = [name for name in moved if sketch.why.get(name) != EMPTY]
     words = [sketch.columns[i] for i in sketch.words]
     row_facts = [sketch.rows[i] for i in sketch.row_facts]
-    word_rows = [sketch.rows[i] for i in sketch.word_rows]
+    word_rows = [sketch.rows[i] for i in sketch.word_rows if i not in sketch.again]
     said = []
     for names, line, what, to, n_all in (
         (moved + words, "columns", columns, rows, len(sketch.columns)),

@@ -27,27 +27,31 @@ def is_workbook(path: Path) -> bool:
     return bare_name(path).endswith((".xlsx", ".xlsm"))
 
 
+def sheet_as_text(path: Path, place: Path, wanted: str = "") -> tuple[Path, str, list[str]]:
+    """A sheet as csv in a folder, its name, and the names of all sheets."""
+    # A workbook is a zip: looked at as any other before it is read.
+    unpack(path, place / "parts")
+    text = place / path.name
+    try:
+        sheet, sheets = _written(path, wanted, text)
+    except (DataError, MemoryError):
+        raise
+    except ImportError:
+        raise DataError(
+            f"{path.name} is a workbook of Excel, which cannot be opened here.", fix=_AS_CSV
+        ) from None
+    except Exception as error:
+        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise DataError(
+            f"{path.name} is a workbook that cannot be read ({said}).", fix=_AS_CSV
+        ) from None
+    return text, sheet, sheets
+
+
 def open_workbook(path: Path, reading: Reading) -> Dataset:
     """A sheet: the one that a person says, else the first that holds a table of numbers."""
     with tempfile.TemporaryDirectory(prefix="diffbio-") as place:
-        # A workbook is a zip: looked at as any other before it is read.
-        unpack(path, Path(place) / "parts")
-        text = Path(place) / path.name
-        try:
-            sheet, sheets = _written(path, reading.sheet, text)
-        except DataError:
-            raise
-        except ImportError:
-            raise DataError(
-                f"{path.name} is a workbook of Excel, which cannot be opened here.", fix=_AS_CSV
-            ) from None
-        except MemoryError:
-            raise
-        except Exception as error:
-            said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise DataError(
-                f"{path.name} is a workbook that cannot be read ({said}).", fix=_AS_CSV
-            ) from None
+        text, sheet, sheets = sheet_as_text(path, Path(place), reading.sheet)
         dataset = open_table(text, replace(reading, separator="comma"))
     dataset.name, dataset.path, dataset.kind = path.name, path, f"workbook, sheet '{sheet}'"
     choices = [c for c in dataset.choices if c.name != "separator"]

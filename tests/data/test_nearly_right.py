@@ -1,6 +1,8 @@
 """Files that are nearly what they seem: rounded or huge counts, names of two things in one."""
 
 import anndata
+import h5py
+import layouts
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,3 +90,35 @@ def test_a_table_with_groups_in_its_first_header_takes_the_names_from_the_second
     assert list(dataset.obs["sample"]) == ["ctrl"] * 20 + ["stim"] * 20
     np.testing.assert_array_equal(dataset.matrix("X").toarray(), zoo.COUNTS)
     assert any("the row 'gene' below it names them" in w for w in dataset.warnings)
+
+
+@pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_matrix])
+def test_a_value_that_stands_in_parts_in_a_sparse_matrix_is_their_sum(tmp_path, form):
+    path = saved(tmp_path / "x.h5ad", form(zoo.COUNTS))
+    with h5py.File(path, "a") as file:
+        x = file["X"]
+        for part, made in (("data", x["data"][()] / 2), ("indices", x["indices"][()])):
+            del x[part]
+            x[part] = np.repeat(made, 2)
+        x["indptr"][...] = 2 * x["indptr"][()]
+    assert inspect(path).matrices[0].holds == "raw counts"
+    np.testing.assert_array_equal(read(path).matrix("X").toarray(), zoo.COUNTS)
+
+
+def test_a_header_that_is_repeated_is_left_out_and_that_is_said(tmp_path):
+    table = pd.DataFrame(zoo.COUNTS.astype(int), zoo.CELLS, SYMBOLS)
+    (tmp_path / "x.csv").write_text(table[:15].to_csv() + table[15:].to_csv())
+    dataset = read(tmp_path / "x.csv")
+    assert list(dataset.obs.index) == zoo.CELLS and list(dataset.var.columns) == []
+    assert "1 row repeats the header and was left out." in dataset.warnings
+
+
+@pytest.mark.parametrize("sign", [",", "\t"])
+def test_lists_of_r_with_numbers_and_quotes_name_genes_and_cells(tmp_path, sign):
+    ending = ".csv" if sign == "," else ".tsv"
+    layouts.mtx(tmp_path / "run/counts.mtx", zoo.COUNTS.T)
+    for what, names in (("genes", SYMBOLS), ("barcodes", zoo.CELLS)):
+        rows = ['"x"', *(f'"{i + 1}"{sign}"{n}"' for i, n in enumerate(names))]
+        layouts.write(tmp_path / f"run/{what}{ending}", layouts.lines(rows))
+    dataset = read(tmp_path / "run")
+    assert list(dataset.obs.index) == zoo.CELLS and list(dataset.var.index) == SYMBOLS

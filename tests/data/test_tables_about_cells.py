@@ -143,3 +143,19 @@ def test_a_list_of_barcodes_names_the_cells_before_a_table_about_them_does(tmp_p
 def test_names_are_matched_one_to_one_or_not_at_all():
     assert barcodes.match(["a", "b", "b"], ["b", "a"]).lines.tolist() == [1, -1, -1]
     assert barcodes.match(["a", "b"], ["b", "b", "a"]).lines.tolist() == [2, -1]
+
+
+def test_a_workbook_with_the_table_is_joined_and_tables_of_one_name_are_told_by_their_folders(
+    tmp_path,
+):
+    path = layouts.tenx(tmp_path / "run/outs/filtered")
+    about = pd.DataFrame({"Barcode": zoo.CELLS, "Cluster": [i % 3 for i in range(40)]})
+    about.assign(Cluster=zoo.TYPES).to_excel(path / "metadata.xlsx", index=False)
+    for name in ("graphclust", "kmeans_2"):
+        place = tmp_path / "run/outs/analysis" / name
+        place.mkdir(parents=True)
+        about.to_csv(place / "clusters.csv", index=False)
+    dataset = read(tmp_path / "run")
+    assert set(dataset.obs) == {"Cluster", "kmeans_2_Cluster", "filtered_Cluster"}
+    assert list(dataset.obs["filtered_Cluster"]) == list(zoo.TYPES)
+    assert not any("Not opened" in w for w in dataset.warnings)
