@@ -14,6 +14,8 @@ from panel.custom import JSComponent
 
 LIFETIME = 600.0
 _MOST_BYTES = 256 << 20
+# Of a name, in bytes: file systems take 255, and what is made of it gets endings of its own.
+_LONGEST_NAME, _ENDING = 160, 24
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,17 @@ OFFERS = Offers()
 
 
 def safe_name(name: str, fallback: str = "file") -> str:
-    """A file name without folders, control signs or anything that a shell or a header minds."""
+    """A file name without folders, control signs or anything that a shell or a header minds.
+
+    A long one is shortened in its midst: its ending says what kind of file it is.
+    """
     plain = unicodedata.normalize("NFKC", name).replace("\\", "/").split("/")[-1]
     plain = re.sub(r"[^\w.()+\- ]", "_", plain).strip(" .")
-    return plain[:120] or fallback
+    if len(plain.encode()) > _LONGEST_NAME:
+        tail = plain[-_ENDING:]
+        head = plain.encode()[: _LONGEST_NAME - len(tail.encode()) - 1].decode(errors="ignore")
+        plain = f"{head}_{tail}"
+    return plain or fallback
 
 
 class Fetch(JSComponent):

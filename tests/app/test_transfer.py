@@ -310,3 +310,6 @@ def test_names_lead_nowhere():
     assert safe_name("../../etc/pass\nwd") == "pass_wd"
     assert safe_name("C:\\data\\my file (1).h5ad") == "my file (1).h5ad"
     assert safe_name("...") == "file"
+    long = safe_name("Mixture of blood cells " * 12 + "donor 7 filtered.csv.gz")
+    assert len(long) == 160 and long.endswith("donor 7 filtered.csv.gz")  # it is still a csv.gz
+    assert len(safe_name("细胞" * 100 + ".h5ad").encode()) <= 160
