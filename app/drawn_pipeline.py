@@ -146,7 +146,7 @@ class Drawing:
         problems = [] if session.looks_at_run else session.problems
         notes = messages.by_block(problems).get(block.id, [])
         state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
-        if state and block.id in self._stale:
+        if block.id in self._stale:
             state = "stale"  # what was found belongs to other settings
         if ours and session.run_place == block.id and session.is_running:
             state = "running"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.models import (
+    BasicTicker,
     ColumnDataSource,
     FixedTicker,
     HoverTool,
@@ -213,6 +214,7 @@ class LossPlot:
     def _dress(self, theme: str, *, empty: bool) -> None:
         fig = self.figure
         fig.xaxis.formatter = NumeralTickFormatter(format="0,0")
+        fig.xaxis.ticker = BasicTicker(desired_num_ticks=4)  # more would touch in a small window
         for axis in fig.axis:
             axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = None
             axis.major_label_text_color, axis.major_label_text_font_size = _DIM[theme], "11px"

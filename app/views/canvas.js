@@ -22,7 +22,7 @@ export function render({ model }) {
   look();
 
   // As long as nobody has moved the view by hand, it shows the whole pipeline in a window of any size.
-  let whole = false, settling = 0;
+  let whole = true, settling = 0;
   const fit = () => { whole = true; for (const b of everywhere(document, ".react-flow__controls-fitview")) b.click(); };
   const resized = new ResizeObserver(() => {
     clearTimeout(settling);
@@ -82,10 +82,9 @@ export function render({ model }) {
   document.addEventListener("pointerdown", down, true);
   document.addEventListener("pointerup", up, true);
   model.on("msg:custom", (message) => {
-    if (message?.do === "refit" && whole) setTimeout(() => { if (whole) fit(); }, 120);
-    if (message?.do !== "fit") return;
-    whole = true;
-    // More than once: a large pipeline is drawn late on a busy machine.
+    if (message?.do === "fit") whole = true;
+    else if (message?.do !== "refit") return;
+    // More than once: a large pipeline, or what grew in it, is drawn late on a busy machine.
     for (const wait of [80, 500, 1500]) setTimeout(() => { if (whole) fit(); }, wait);
   });
   model.on("remove", () => {

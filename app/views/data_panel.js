@@ -44,9 +44,9 @@ export function render({ model }) {
       <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${svg(ICON.up)}
         <b>Drop files or a folder here</b><span>h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr. Any size.</span></label>
       <div class="uploads"></div>
-      <h4>One-click demo</h4><div class="demos"></div>
       <div class="mine"><h4>Your data sets</h4><div class="recent"></div>
         <p class="room"><span></span> <button></button></p></div>
+      <h4>One-click demo</h4><div class="demos"></div>
       <div class="server"><h4>On the server <span class="where"></span></h4><div class="listing"></div></div>
     </div><div class="look"></div>`
   const find = (s) => box.querySelector(s)
@@ -156,8 +156,10 @@ export function render({ model }) {
   const row = (icon, name, more, act) => {
     const item = make("button", "row")
     item.innerHTML = svg(icon) + "<b></b><span></span>"
-    item.querySelector("b").textContent = name
-    item.querySelector("span").textContent = more
+    // Long names differ in their ends as often as in their beginnings: the midst gives way.
+    const tail = name.length > 30 ? 14 : 0
+    item.querySelector("b").append(make("span", "head", name.slice(0, name.length - tail)), make("span", "tail", tail ? name.slice(-tail) : ""))
+    item.querySelector(":scope > span").textContent = more
     item.title = name
     item.onclick = act
     return item
@@ -170,6 +172,7 @@ export function render({ model }) {
     button.textContent = "Really?"
     setTimeout(() => { delete button.dataset.sure; button.textContent = before }, 3000)
   }
+  const tell = (text) => () => model.send_msg({ do: "refused", text })
   const lists = () => {
     find(".demos").replaceChildren(...model.demos.map((d) => {
       const item = row(ICON.demo, d.title, d.sentence, () => model.send_msg({ do: "demo", id: d.id }))
@@ -179,8 +182,8 @@ export function render({ model }) {
     find(".mine").hidden = !model.recent.length && !model.used.trash
     find(".recent").replaceChildren(...model.recent.map((d) => {
       const line = make("div", "own")
-      const item = d.damaged ? row(ICON.file, d.name, "damaged", () => {})
-        : d.unfinished ? row(ICON.file, d.name, `unfinished, ${size(d.size)} arrived`, () => {})
+      const item = d.damaged ? row(ICON.file, d.name, "damaged", tell("It cannot be read any more: delete it, and bring the file again."))
+        : d.unfinished ? row(ICON.file, d.name, `unfinished, ${size(d.size)} arrived`, tell("Its upload was broken off: drop the same file again, and it goes on where it was."))
         : row(ICON.file, d.name, `${size(d.size)} · ${day(d.added)}`, () => model.send_msg({ do: "look", id: d.id }))
       item.classList.toggle("on", d.id === model.preview.id)
       const bin = make("button", "bin", d.ours ? "Delete" : "Remove")
@@ -255,7 +258,7 @@ export function render({ model }) {
     const trained = model.applying
     if (trained.title) {
       const said = trained.why || trained.sentence
-      if (said) pane.append(make("p", trained.doubtful || trained.why ? "fits warning" : "fits", `${trained.title}, as trained: ${said}`))
+      if (said) foot.append(make("p", trained.doubtful || trained.why ? "fits warning" : "fits", `${trained.title}, as trained: ${said}`))
       const apply = make("button", "apply", `Apply “${trained.title}” as trained`)
       apply.title = `Places these ${p.rows} by what the shown run has learned; nothing is trained.`
       apply.disabled = !!trained.why

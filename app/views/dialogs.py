@@ -11,6 +11,7 @@ from app.session import Session
 # In the dark, Material's paper is a grey that belongs to nothing else here.
 _PAPER = {
     "& .MuiDialog-paper": {"backgroundColor": "var(--db-raised)", "backgroundImage": "none"},
+    "& .MuiDialogTitle-root": {"color": "var(--db-text)"},
     "& .MuiIconButton-root": {"color": "var(--db-dim)"},
 }
 

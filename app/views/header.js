@@ -92,6 +92,10 @@ export function render({ model }) {
     while (toasts.children.length > 4) toasts.lastChild.remove();
     if (kind !== "error") setTimeout(() => toast.remove(), 4000 + 60 * text.length);
   };
+  // Where the page moves it, it drops out of the top layer, under the dialog that opens then.
+  const above = setInterval(() => {
+    if (toasts.children.length && toasts.isConnected && !toasts.matches(":popover-open")) toasts.showPopover?.();
+  }, 250);
 
   const draw = () => {
     if (document.activeElement !== name && root.getRootNode().activeElement !== name) name.value = model.pipeline;
@@ -114,7 +118,7 @@ export function render({ model }) {
   };
   for (const p of ["pipeline", "dataset", "saved", "device", "where", "theme", "owner", "read_only", "looks"]) model.on(p, draw);
   model.on("notice", tell);
-  model.on("remove", () => document.removeEventListener("click", close));
+  model.on("remove", () => { document.removeEventListener("click", close); clearInterval(above); });
   draw();
   return root;
 }

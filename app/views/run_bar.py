@@ -93,7 +93,7 @@ class RunBar(pn.viewable.Viewer):
             other=other,
             back=["Open its pipeline", "Its pipeline"]
             if (other or looks) and s.run_id
-            else ["Back to the run", "Its run"]
+            else ["Back to the run", "Last run"]
             if _left(s)
             else [],
             leave=[f"Back to '{s.spec.name}'", "Back"] if looks else [],
@@ -173,7 +173,7 @@ def message_of(session: Session) -> str:
     if session.is_of_another_document:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
     if not session.run_state:
-        return session.hindrance or _left(session) or session.run_length
+        return session.hindrance or f"{session.run_length} {_left(session)}".strip()
     if session.hindrance and not session.is_running:
         return f"Not ready for another run: {session.hindrance}"
     if session.is_running:

@@ -21,7 +21,8 @@ export function render({ model }) {
     root.replaceChildren();
     if (model.mode === "hidden") return;
     if (model.mode === "hint") {
-      root.innerHTML = "<p>Drag a block from the left onto the canvas, or press <kbd>Space</kbd> to search. Or begin with a ready pipeline, below.</p>";
+      root.innerHTML = "<p>Drag a block from the left onto the canvas, or press <kbd>Space</kbd> to search. Or begin with a <button type='button'>ready pipeline</button>.</p>";
+      root.querySelector("p button").addEventListener("click", () => model.send_msg({ do: "ready" }));
     }
     if (model.mode === "welcome") {
       root.innerHTML = `<h2>Train a pipeline on your cells, and watch it learn</h2>`;

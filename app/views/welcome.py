@@ -69,6 +69,8 @@ class Welcome(pn.viewable.Viewer):
         session, do = self.session, message.get("do")
         if do == "data":
             session.showing = "data"
+        elif do == "ready":
+            session.showing = "presets"
         elif do == "preset" and message.get("id") in presets():
             datasets.open_preset(session, presets()[message["id"]])
 

@@ -45,6 +45,8 @@ def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     bar = RunBar(session, lambda: None)
     assert message_of(session) == "The run of 'Old' is under Runs."
     assert bar._bar.back[0] == "Back to the run" and not bar._bar.ready
+    session.run_length = "Trains for 90 steps: about 80 s."
+    assert message_of(session) == f"{session.run_length} The run of 'Old' is under Runs."
     session.undo()
     assert session.run_id == "r1" and session.is_of_this_document
 

@@ -50,6 +50,9 @@ def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(end
     assert message_of(ended) and stage_words(ended, Drawn())["badge"] == stale_words(ended)
     styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
     assert "stale" in styles["k"] and "done" in styles["v"]
+    ended.run_state = "stopped"
+    styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
+    assert "stale" in styles["k"] and "stale" not in styles["v"]
     ended.undo()
     assert not stale_words(ended) and not stage_words(ended, Drawn())["badge"]
 

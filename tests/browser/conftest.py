@@ -163,6 +163,10 @@ def tab(_window: tuple[Any, Watch], served: Served) -> Iterator[Any]:
     """A tab with an empty canvas. The tests of a file share the window and its session."""
     page, watch = _window
     session = served.session
+    for _ in range(400):  # a page that was loaded anew looks on until the one before is gone
+        if not session.read_only:
+            break
+        time.sleep(0.05)
     session.later(lambda: emptied(session))
     page.wait_for_selector(".welcome.begin")
     yield page
