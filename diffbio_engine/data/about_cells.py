@@ -18,6 +18,7 @@ from diffbio_engine.errors import DataError, did_you_mean
 
 _MOST_TABLES, _MOST_KEYS, _MOST_SHOWN = 16, 8, 6
 _LARGEST = 2**30
+_NO_VALUE = ("", "na", "nan", "none", "null", "n/a")
 _ENOUGH = 0.5
 
 
@@ -189,6 +190,10 @@ def _titles(text: TableText) -> list[str]:
 def _numbers(column: pd.Series, text: TableText) -> pd.Series:
     """Words, or numbers where all that is told is a number."""
     words = column.fillna("").astype(str).str.strip()
+    if text.decimal == "." and not text.thousands:
+        told = ~words.str.lower().isin(_NO_VALUE)
+        fast = pd.to_numeric(words.where(told), errors="coerce").astype(float)
+        return fast if told.any() and bool(fast[told].notna().all()) else words
     numbers = [text.number(w) for w in words]
     if any(n is None for n in numbers) or all(n != n for n in numbers):
         return words
@@ -229,7 +234,7 @@ def _typed(column: pd.Series) -> pd.Series:
     if column.dtype.kind == "f":
         whole = column.notna().all() and bool((column % 1 == 0).all())
         return column.astype(np.int64) if whole else column
-    return column.where(~column.str.lower().isin(("", "na", "nan", "none", "null", "n/a")), None)
+    return column.where(~column.str.lower().isin(_NO_VALUE), None)
 
 
 def _placed(

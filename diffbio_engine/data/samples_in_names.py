@@ -14,9 +14,10 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.packed_text import BROKEN, bare_name, open_text
 
 # Seurat writes "_2", and anndata puts its own number after that of Cell Ranger: "-1-0".
-_SUFFIX = re.compile(r"^(?:.*[^ACGTN])?[ACGTN]{8,}(?:[-.]1)?[-._](\d{1,4})$")
+_SUFFIX = re.compile(r"^(?:.*[^ACGTN])?(?P<barcode>[ACGTN]{8,})(?:[-.]1)?[-._](?P<number>\d{1,4})$")
 _PREFIX = re.compile(r"^((?![ACGTN]{6,}(?:[^A-Za-z]|$)).+?)[-_.:|#]+[ACGTN]{8,}([^A-Za-z].*)?$")
 _MOST_ALIKE, _FEWEST_CELLS, _LONGEST, _SHOWN = 0.95, 2, 200, 8
+_SMALL, _SAME = 0.1, 0.5
 _AGGREGATION = ("aggregation.csv", "aggregation_csv.csv")
 _NAMES = ("library_id", "sample_id", "sample")
 
@@ -42,7 +43,7 @@ def name_samples(dataset: Dataset, files: Iterable[Path]) -> None:
     said = "Sample by what stands before the barcode"
     groups = _groups([m[1] if (m := _PREFIX.match(n[:_LONGEST])) else "" for n in names])
     if groups is None:
-        found = [m[1] if (m := _SUFFIX.match(n[-_LONGEST:])) else "" for n in names]
+        found = _numbers_at_the_end(names)
         groups = _groups(found, _of_aggregation(files))
         said = "Sample by the end of the barcode"
     if groups is None:
@@ -64,6 +65,28 @@ def name_samples(dataset: Dataset, files: Iterable[Path]) -> None:
         f"{said}: {len(groups.titles)} samples{groups.by} ({shown}{more}), in the column "
         f"'{column}'."
     )
+
+
+def _numbers_at_the_end(names: list[str]) -> list[str]:
+    """The number after each barcode; none where the numbers tell names apart that were alike.
+
+    Samples are counted through from one (or nought): of 1 and 11, the 11 is a 1 that was put after
+    another. A small group whose barcodes are nearly all in the others too is of names that were
+    made unique.
+    """
+    matches = [_SUFFIX.match(n[-_LONGEST:]) for n in names]
+    numbers = pd.Series([m["number"] if m else "" for m in matches], dtype=object)
+    kinds = {int(k) for k in numbers.unique() if k}
+    if kinds and len(kinds) < 0.5 * max(kinds):
+        return [""] * len(names)
+    barcodes = pd.Series([m["barcode"] if m else "" for m in matches], dtype=object)
+    sizes = numbers[numbers != ""].value_counts()
+    for kind, size in sizes.items():
+        if size < _SMALL * sizes.max():
+            others = barcodes[(numbers != kind) & (numbers != "")]
+            if barcodes[numbers == kind].isin(others).mean() > _SAME:
+                return [""] * len(names)
+    return list(numbers)
 
 
 class _Groups(NamedTuple):

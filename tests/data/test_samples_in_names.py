@@ -77,3 +77,17 @@ def test_barcodes_of_several_rounds_are_no_samples(tmp_path):
     rounds = [f"{'ACGTACGT' if i % 2 else 'TTGGCCAA'}-{b}" for i, b in enumerate(BARCODES)]
     pd.DataFrame(zoo.COUNTS.astype(int), rounds, zoo.GENES).to_csv(tmp_path / "x.csv")
     assert "sample" not in read(tmp_path / "x.csv").obs
+
+
+@pytest.mark.parametrize("alike", ["{}-11", "{}-1.2"])
+def test_numbers_that_tell_equal_names_apart_are_no_samples(tmp_path, alike):
+    """Seurat's merge of ctrl and stim writes -11 after a barcode that both have."""
+    cells = [f"{b}-1" for b in BARCODES[:37]] + [alike.format(b) for b in BARCODES[:3]]
+    anndata.AnnData(zoo.COUNTS, obs=pd.DataFrame(index=cells)).write_h5ad(tmp_path / "x.h5ad")
+    assert inspect(tmp_path / "x.h5ad").obs == ()
+
+
+def test_the_cells_of_kang_are_no_samples_by_their_names(shared_data):
+    if not (path := shared_data / "kang_pbmc_stim_counts.h5ad").exists():
+        pytest.skip("the data of Kang are not on this machine")
+    assert len(inspect(path).samples) == 1
