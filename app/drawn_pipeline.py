@@ -29,6 +29,8 @@ from diffbio_engine.pipelines.spec import DATA, Block, Wire
 
 # A field that is worked out from the data because the file has none.
 _ESTIMATED = "ambient:"
+# Summed from the counts: there for every file, and shown where it is wired.
+_SUMMED = "counts:"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Drawing:
         names = [p.name for p in ports]
         usual: Collection[str]
         if block == DATA:
-            usual = [n for n in names if not self._place(n).startswith(_ESTIMATED)]
+            usual = [n for n in names if not self._place(n).startswith((_ESTIMATED, _SUMMED))]
         else:
             usual = usual_outputs(kind)
         hidden = folded(names, usual, self._wired.get(block, ()), at_least)
@@ -95,7 +97,8 @@ class Drawing:
         if block in self._unfolded:
             return _Ports(f"{kind} unfolded", ports, (f"{FEWER} fewer", "Shows the usual ports"))
         outputs = tuple(p for p in ports if p.name not in hidden)
-        words = "estimated" if block == DATA else "more"
+        all_estimated = all(self._place(n).startswith(_ESTIMATED) for n in hidden)
+        words = "estimated" if block == DATA and all_estimated else "more"
         also = " ".join(p.name for p in outputs if p.name not in usual)
         says_which = f"Shows {', '.join(hidden)}"
         return _Ports(
@@ -245,6 +248,8 @@ def _said_to_be_estimated(port: Port, place: str) -> Port:
 
 def in_words(place: str) -> str:
     """Where a field lies, or in words how it was estimated: ``ambient:mean-of-low-count-cells``."""
+    if place.startswith(_SUMMED):
+        return "counts summed over all genes"
     if not place.startswith(_ESTIMATED):
         return place
     words = place.removeprefix(_ESTIMATED).replace("-", " ").replace("low count", "low-count")

@@ -29,6 +29,10 @@ _GROUPED = (_HERE / "grouped_files.js").read_text(encoding="utf-8")
 # Port: what a person calls it, and what it is for.
 _FIELDS = {
     "counts": ("Counts from", "Raw molecule counts, which the count models need."),
+    "total_counts": (
+        "Total counts of cells",
+        "Levels are per 10,000 of these. Choose a column where the file holds only some genes.",
+    ),
     "batch_labels": ("Batch column", "What is to be corrected for: donor, sample, chemistry."),
     "labels": ("Known labels", "Cell types where they are known; only blocks wired to it see it."),
     "embeddings": ("Embedding", "Coordinates that are there already, such as PCA."),
@@ -244,6 +248,12 @@ def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
             (m["place"], f"{m['place']} ({m['holds']}{', doubted' if m.get('doubt') else ''})")
             for m in p.get("matrices", ())
         ]
+    elif port == "total_counts":
+        if "counts" not in card.fields:
+            return None
+        numbers = [c["name"] for c in p.get("obs", ()) if c["kind"] == "number"]
+        places = [("counts:total", "sum over all genes of the file")]
+        places += [(f"obs/{name}", name) for name in numbers]
     elif port in ("embeddings", "spatial_coords"):
         places = [
             (f"obsm/{k}", f"{k} ({s[-1]} columns)")

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from diffbio_engine.bundles.guide import EXAMPLE, README
 from diffbio_engine.data import CellSource
+from diffbio_engine.data.cell_totals import TOTAL_COUNTS
 from diffbio_engine.declare import Buffer, Dial
 from diffbio_engine.errors import DataError, RunError
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, plan
@@ -96,6 +97,8 @@ def _write(
             "n_classes": port.n_classes,
             "names": list(cells.label_names.get(name, ())),
         }
+        if name == TOTAL_COUNTS:
+            fields[name]["of_genes"] = cells.of_all_genes.n_genes
         if name in cells.per_dataset:
             arrays[_FIELD + name] = cells.per_dataset[name]
     # Not `ascontiguousarray`: it makes a vector of a single number.

@@ -4,7 +4,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from diffbio_engine.data import CellSource
-from diffbio_engine.pipelines import Pipeline
 
 
 def of_all_genes(cells: CellSource, values: np.ndarray) -> np.ndarray | sp.csr_matrix:
@@ -38,18 +37,3 @@ def genes_trained_on(cells: CellSource) -> dict[str, np.ndarray]:
         "var/trained_on_diffbio": trained,
         "var/variable_rank_diffbio": cells.chosen.ranks,
     }
-
-
-def told_of_chosen(pipeline: Pipeline, cells: CellSource) -> list[str]:
-    """Which genes were trained on, and in which blocks 10,000 counts are counts of these only."""
-    if cells.chosen is None:
-        return []
-    notes = [cells.chosen.sentence]
-    blocks = [b.id for b in pipeline.plan.blocks.values() if getattr(b.config, "normalize", False)]
-    if blocks:
-        n = f"{len(cells.chosen.columns):,}"
-        notes.append(
-            f"Counts per 10,000 in {', '.join(blocks)} are per 10,000 counts of these {n} genes,"
-            " not of all. For levels of all genes set the variable genes of the data block to 0."
-        )
-    return notes

@@ -10,9 +10,10 @@ import pandas as pd
 
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.class_names import names_along
-from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes, told_of_chosen
+from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
 from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
+from diffbio_engine.bundles.sizes_of_cells import place_in_new_file, silent_pairs, told_of_sizes
 from diffbio_engine.data import (
     CellSource,
     Dataset,
@@ -23,6 +24,7 @@ from diffbio_engine.data import (
     open_source,
     resolve,
 )
+from diffbio_engine.data.cell_totals import TOTAL_COUNTS
 from diffbio_engine.data.counts_place import find_counts
 from diffbio_engine.data.genes import LEAST_OVERLAP
 from diffbio_engine.data.matrix_look import RAW, look
@@ -97,7 +99,7 @@ def result_arrays(
     arrays = {p: of_all_genes(cells, v) if p.startswith("var/") else v for p, v in arrays.items()}
     if cells.chosen is not None:
         arrays |= genes_trained_on(cells)
-        notes += told_of_chosen(pipeline, cells)
+    notes += told_of_sizes(pipeline, cells)
     kept = {name: of_all_genes(cells, values[port]) for port, name in as_layers.items()}
     if cells.columns is not None:
         notes += [
@@ -204,6 +206,10 @@ def cells_for(
     if "counts" not in (fields or {}):
         chosen["counts"] = _counts_place(dataset, chosen.get("counts", "X"), notes)
     plain = tuple(n for n in per_cell if n not in labels)
+    if TOTAL_COUNTS in plain:
+        n_genes, facts = len(dataset.genes(chosen["counts"])), bundle.fields[TOTAL_COUNTS]
+        chosen[TOTAL_COUNTS], told = place_in_new_file(dataset, chosen, facts, n_genes)
+        notes += told
     source = open_source(dataset, Fields(chosen), plain)
     if "counts" in needed:
         alignment = align_genes(
@@ -214,6 +220,8 @@ def cells_for(
         )
         alignment.require(least_overlap)
         notes.append(alignment.sentence)
+        if "lr_pairs" in per_dataset:
+            notes += silent_pairs(bundle.per_dataset["lr_pairs"], alignment.columns >= 0)
         source = source.aligned(alignment)
     source.label_names.update({n: list(f["names"]) for n, f in bundle.fields.items() if f["names"]})
     source.per_dataset.update({n: bundle.per_dataset[n] for n in per_dataset})

@@ -9,6 +9,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.ambient_profiles import profile_at
+from diffbio_engine.data.cell_totals import (
+    OVER_ALL_GENES,
+    TOTAL_COUNTS,
+    place_of_totals,
+    require_totals,
+    totals_of,
+)
 from diffbio_engine.data.counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.gene_names import names_and_ids
@@ -88,12 +95,12 @@ class Labels:
 
 def _check_place(place: str, port: str) -> None:
     head, _, rest = place.partition("/")
-    known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, *KNOWN_GENES)
+    known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
     if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
         raise DataError(
             f"'{place}' is no place in a data set.",
             fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, uns/NAME, "
-            f"ambient:mean or {', '.join(KNOWN_GENES)}.",
+            f"ambient:mean, {OVER_ALL_GENES} or {', '.join(KNOWN_GENES)}.",
             where=port,
         )
 
@@ -102,7 +109,7 @@ def resolve(dataset: Dataset, fields: Mapping[str, str], needed: Iterable[str]) 
     """The arrays that the ports need: counts as CSR or on disk, labels as codes and names."""
     found: dict[str, Any] = {}
     for port in needed:
-        place = fields.get(port)
+        place = place_of_totals(fields) if port == TOTAL_COUNTS else fields.get(port)
         if place is None:
             have = ", ".join(f"{p}={q}" for p, q in fields.items()) or "none"
             raise DataError(
@@ -118,7 +125,10 @@ def resolve(dataset: Dataset, fields: Mapping[str, str], needed: Iterable[str]) 
 
 
 def _usual_place(port: str) -> str:
-    usual = {COUNTS: "layers/counts", "ambient_profile": AMBIENT_LOW, LABELS: "obs/cell_type"}
+    usual = {
+        COUNTS: "layers/counts", "ambient_profile": AMBIENT_LOW, LABELS: "obs/cell_type",
+        TOTAL_COUNTS: OVER_ALL_GENES,
+    }  # fmt: skip
     return usual.get(port, "obs/batch" if "label" in port else "obsm/X_pca")
 
 
@@ -127,9 +137,11 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
     table, _, name = place.partition("/")
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
-    if place in (AMBIENT_ALL, AMBIENT_LOW):
-        counts = dataset.matrix(fields.get(COUNTS, "X"))
-        return ambient_profile(as_matrix(counts), low_counts_only=place == AMBIENT_LOW)
+    if place in (AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES):
+        counts = as_matrix(dataset.matrix(fields.get(COUNTS, "X")))
+        if place == OVER_ALL_GENES:
+            return totals_of(counts)
+        return ambient_profile(counts, low_counts_only=place == AMBIENT_LOW)
     if table == "obs":
         column = dataset.column(name)
         if port == "time_points":
@@ -163,7 +175,7 @@ def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
     """What is known of these genes by name: positions (or a matrix), and what they stand for."""
     counts = fields.get(COUNTS, "")
     genes = dataset.genes(counts) if counts in dataset.places else dataset.var
-    array, names = KNOWN_GENES[place](names_and_ids(genes)[0])
+    array, names, told = KNOWN_GENES[place](names_and_ids(genes)[0])
     if not names:
         what = place.removeprefix("genes:").replace("-", " ")
         raise DataError(
@@ -171,7 +183,7 @@ def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
             f" ({', '.join(map(str, genes.index[:3]))}, ...).",
             fix="They are looked up by gene symbol: use a file whose genes have symbols.",
         )
-    return Labels(array, names)
+    return Labels(array, names, (told,) if told else ())
 
 
 def _finite(array: np.ndarray, place: str) -> np.ndarray:
@@ -245,6 +257,10 @@ def open_source(
         counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
     if several_batches and BATCH_LABELS in found:
         require_several(found[BATCH_LABELS], fields[BATCH_LABELS])
+    totals_from = fields.get(TOTAL_COUNTS, OVER_ALL_GENES)
+    if TOTAL_COUNTS in found and totals_from != OVER_ALL_GENES:
+        matrix = None if counts is None else as_matrix(counts)
+        require_totals(found[TOTAL_COUNTS], matrix, totals_from)
     per_cell: dict[str, Any] = {}
     per_dataset: dict[str, Any] = {}
     names: dict[str, list[str]] = {}
@@ -254,7 +270,7 @@ def open_source(
             names[port] = value.names
             notes += value.notes
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
-        elif port == "ambient_profile" or fields[port].startswith("var/"):
+        elif port == "ambient_profile" or fields.get(port, "").startswith("var/"):
             per_dataset[port] = value
         else:
             per_cell[port] = value

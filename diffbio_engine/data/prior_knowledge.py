@@ -4,14 +4,40 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from diffbio_engine.data.known_genes import find_markers, find_pairs, find_regulators
+from diffbio_engine.data.known_genes import (
+    find_markers,
+    find_pairs,
+    find_regulators,
+    known_pairs,
+    known_regulators,
+)
 
-type Known = tuple[np.ndarray, list[str]]
+# An array, what its rows stand for, and how many are left out, in words.
+type Known = tuple[np.ndarray, list[str], str]
 
 
 def _pairs(names: Sequence[str] | np.ndarray) -> Known:
     positions, pairs, _ = find_pairs(names)
-    return positions, pairs
+    n_all = len(known_pairs())
+    told = (
+        f"{len(pairs):,} of {n_all:,} known ligand-receptor pairs have all their genes in the file;"
+        " the others are left out. The genes of these pairs are kept, however little they vary."
+    )
+    return positions, pairs, told
+
+
+def _regulators(names: Sequence[str] | np.ndarray) -> Known:
+    positions, found = find_regulators(names)
+    n_all = len(known_regulators())
+    told = (
+        f"{len(found):,} of {n_all:,} known transcription factors are among the genes of the file."
+        " They are kept, however little they vary."
+    )
+    return positions, found, told
+
+
+def _markers(names: Sequence[str] | np.ndarray) -> Known:
+    return *find_markers(names), ""
 
 
 # Port: the place that stands for it, as `obs/batch` stands for a column.
@@ -25,8 +51,8 @@ FROM_SYMBOLS = frozenset(PLACES)
 # Place: from names of genes to an array and what its rows stand for.
 KNOWN_GENES: dict[str, Callable[[Sequence[str] | np.ndarray], Known]] = {
     "genes:ligand-receptor-pairs": _pairs,
-    "genes:transcription-factors": find_regulators,
-    "genes:cell-type-markers": find_markers,
+    "genes:transcription-factors": _regulators,
+    "genes:cell-type-markers": _markers,
 }
 
 

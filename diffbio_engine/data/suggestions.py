@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from diffbio_engine.data.ambient_profiles import adds_up, called_ambient
+from diffbio_engine.data.cell_totals import OVER_ALL_GENES, TOTAL_COUNTS
 from diffbio_engine.data.column_names import (
     called_batches,
     called_conditions,
@@ -52,6 +53,8 @@ def suggest(preview: Preview) -> Suggestion:
         places["ambient_profile"] = found = _ambient(preview) or AMBIENT_LOW
         if found != AMBIENT_LOW:
             notes.append(f"The profile of empty droplets is taken from {found}.")
+        places["ambient_profile"] = _ambient(preview) or AMBIENT_LOW
+        places[TOTAL_COUNTS] = OVER_ALL_GENES
     notes += _not_counts(preview.matrices, counts, said)
     columns = {c.name: c for c in preview.obs}
     if batches := batch_candidates(preview):

@@ -110,6 +110,13 @@ class Operator(nnx.Module):
         return None
 
     @classmethod
+    def takes_totals(cls, config: Any) -> bool:
+        """Whether, with these settings, it divides the counts of a cell by its ``total_counts``."""
+        return getattr(config, "normalize", True) and any(
+            port.name == "total_counts" for port in cls.inputs
+        )
+
+    @classmethod
     def prepares(cls) -> bool:
         """Whether this operator looks at the data before it runs."""
         return cls.prepare is not Operator.prepare

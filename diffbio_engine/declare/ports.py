@@ -145,6 +145,15 @@ CONDITION_LABELS = Port(
     "Which condition each cell is from, counted from 0.",
     classes="conditions",
 )
+# Not `library_size`: that of a count model is the total of the genes that it is a model of.
+TOTAL_COUNTS = Port(
+    "total_counts",
+    "cells",
+    Kind.SCORE,
+    "Total counts of each cell over all its genes, also those that are not trained on: what levels"
+    " per 10 000 are made with. Without it, the sum of the genes given.",
+    optional=True,
+)
 # Prior knowledge, found by the names of the genes; the same for all cells.
 LR_PAIRS = Port(
     "lr_pairs",
@@ -173,6 +182,7 @@ DATA_PORTS: dict[str, Port] = {
     port.name: port
     for port in (
         COUNTS,
+        TOTAL_COUNTS,
         BATCH_LABELS,
         Port("ambient_profile", "genes", Kind.PROFILE, "Expression of empty droplets, by gene."),
         EMBEDDINGS,

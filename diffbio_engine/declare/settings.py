@@ -154,6 +154,15 @@ def setting(
     )
 
 
+def normalize_setting() -> Any:
+    """Whether counts come in, which are brought to one size of cell, or log-normalised values."""
+    return setting(
+        True,
+        doc="Take log(1 + counts per 10 000) of the cell's total_counts, or where these are not"
+        " wired of the genes given. Off: it is log-normalised already.",
+    )
+
+
 def dial(
     default: float,
     *,

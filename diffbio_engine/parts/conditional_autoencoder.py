@@ -16,6 +16,7 @@ from sklearn.utils.extmath import randomized_svd
 from diffbio_engine.errors import DataError
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import DenseLayers, quiet_linear
+from diffbio_engine.parts.log_normalized_counts import Totals, log_normalized
 
 _PACE = 0.25
 
@@ -149,11 +150,14 @@ def are_counts(expression: np.ndarray) -> bool:
     return bool(x.size and x.min() >= 0 and x.max() > 1 and np.all(x == np.round(x)))
 
 
-def logged(expression: jax.Array, from_counts: jax.Array) -> jax.Array:
-    """``log(1 + counts per 10 000)`` where ``from_counts`` is 1, the values as they are where 0."""
-    counts = jnp.maximum(expression, 0.0)
-    total = jnp.maximum(jnp.sum(counts, axis=1, keepdims=True), 1.0)
-    return jnp.where(from_counts > 0, jnp.log1p(1e4 * counts / total), expression)
+def logged(
+    expression: jax.Array,
+    from_counts: jax.Array,
+    total_counts: Totals = None,
+) -> jax.Array:
+    """``log_normalized`` where ``from_counts`` is 1, the values as they are where it is 0."""
+    counts = log_normalized(jnp.maximum(expression, 0.0), total_counts)
+    return jnp.where(from_counts > 0, counts, expression)
 
 
 def equal_pull(sizes: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:

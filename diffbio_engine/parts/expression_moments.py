@@ -1,4 +1,4 @@
-"""Log-normalised expression, and its means and covariances from cells that are streamed."""
+"""Means and covariances of expression from cells that are streamed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine import soft_ops
-
 _ROWS = 2048  # cells at a time
-
-
-def log_normalized(counts: jax.Array, total: float = 1e4) -> jax.Array:
-    """``log(1 + counts per 10 000)`` of the genes given; a cell without counts stays at 0."""
-    totals = jnp.sum(counts, axis=1, keepdims=True)
-    return jnp.log1p(total * soft_ops.div(counts, totals))
 
 
 @dataclass(frozen=True)
@@ -33,14 +25,19 @@ class Moments:
 
 
 def moments_of(
-    cells: np.ndarray, chosen: np.ndarray, expression: Callable[[jax.Array], jax.Array]
+    cells: np.ndarray,
+    chosen: np.ndarray,
+    expression: Callable[[jax.Array, jax.Array | None], jax.Array],
+    total_counts: np.ndarray | None = None,
 ) -> Moments:
-    """Moments of ``expression(cells)``, 2048 cells at a time, summed in double precision."""
+    """Moments of ``expression(cells, totals)``, 2048 cells at a time, in double precision."""
     n_genes = cells.shape[1]
     first, second = np.zeros(n_genes), np.zeros(n_genes)
     cross = np.zeros((len(chosen), n_genes))
     for start in range(0, len(cells), _ROWS):
-        some = np.asarray(expression(jnp.asarray(cells[start : start + _ROWS])), np.float64)
+        rows = slice(start, start + _ROWS)
+        totals = None if total_counts is None else jnp.asarray(total_counts[rows])
+        some = np.asarray(expression(jnp.asarray(cells[rows]), totals), np.float64)
         first += some.sum(axis=0)
         second += np.einsum("ij,ij->j", some, some)
         cross += some[:, chosen].T @ some

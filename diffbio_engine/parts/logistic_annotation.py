@@ -6,28 +6,27 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from diffbio_engine import soft_ops
+from diffbio_engine.parts.log_normalized_counts import log_normalized, log_normalized_rows
 
 _HIGHEST = 10.0  # no gene counts for more than ten standard deviations, as in CellTypist
 _UNSEEN = 10.0  # so far below the rarest class (in logits) lies one of which no cell is known
 _ROWS_AT_ONCE = 4096
 
 
-def log_normalised(counts: jax.Array) -> jax.Array:
-    """``log(1 + counts per 10 000)``; an empty cell stays zero."""
-    return jnp.log1p(1e4 * soft_ops.div(counts, jnp.sum(counts, axis=-1, keepdims=True)))
-
-
-def standardised(counts: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.Array:
+def standardised(
+    counts: jax.Array, mean: jax.Array, scale: jax.Array, total_counts: jax.Array | None = None
+) -> jax.Array:
     """Log-normalised counts in standard deviations from the mean, at most 10."""
-    return jnp.minimum((log_normalised(counts) - mean) / scale, _HIGHEST)
+    return jnp.minimum((log_normalized(counts, total_counts) - mean) / scale, _HIGHEST)
 
 
-def gene_scaling(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def gene_scaling(
+    counts: np.ndarray, total_counts: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each gene's log-normalised counts; 1 where it never varies."""
     total, squares = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
     for start in range(0, len(counts), _ROWS_AT_ONCE):
-        values = _log_rows(counts[start : start + _ROWS_AT_ONCE])
+        values = _log_rows(counts, total_counts, start)
         total += values.sum(axis=0, dtype=np.float64)
         squares += (values.astype(np.float64) ** 2).sum(axis=0)
     mean = total / len(counts)
@@ -35,19 +34,23 @@ def gene_scaling(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(variance > 1e-10, np.sqrt(variance), 1.0)
 
 
-def scaled_rows(counts: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def scaled_rows(
+    counts: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    total_counts: np.ndarray | None = None,
+) -> np.ndarray:
     """``standardised`` in NumPy, float32, a block of cells at a time."""
     found = np.empty(counts.shape, np.float32)
     for start in range(0, len(counts), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        found[rows] = np.minimum((_log_rows(counts[rows]) - mean) / scale, _HIGHEST)
+        values = _log_rows(counts, total_counts, start)
+        found[start : start + len(values)] = np.minimum((values - mean) / scale, _HIGHEST)
     return found
 
 
-def _log_rows(counts: np.ndarray) -> np.ndarray:
-    counts = np.asarray(counts, np.float32)
-    total = counts.sum(axis=1, keepdims=True)
-    return np.log1p(1e4 * counts / np.where(total > 0, total, 1.0))
+def _log_rows(counts: np.ndarray, totals: np.ndarray | None, start: int) -> np.ndarray:
+    rows = slice(start, start + _ROWS_AT_ONCE)
+    return log_normalized_rows(counts[rows], None if totals is None else totals[rows])
 
 
 def fit_softmax_regression(

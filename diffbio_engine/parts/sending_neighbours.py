@@ -7,8 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-from diffbio_engine import soft_ops
-
 _AT_ONCE = 8_000_000  # distances, 32 MB
 _SPARE = 4  # candidates more than asked: float32 products can put near-equal distances wrongly
 _WIDE = 2000  # genes that the axes of expression are made of, at most
@@ -19,14 +17,6 @@ class Senders(NamedTuple):
 
     rows: jax.Array
     squares: jax.Array
-
-
-def log_expression(counts: jax.Array, normalize: bool) -> jax.Array:
-    """``log(1 + counts per 10 000)`` of the genes given; as it came if ``normalize`` is off."""
-    counts = jnp.asarray(counts, float)
-    if not normalize:
-        return counts
-    return jnp.log1p(1e4 * soft_ops.div(counts, jnp.sum(counts, axis=1, keepdims=True)))
 
 
 def senders_among(places: jax.Array, k: int) -> Senders:

@@ -7,10 +7,10 @@ from flax import nnx
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.parts.complexes import genes_of, least_of
+from diffbio_engine.parts.log_normalized_counts import log_expression
 from diffbio_engine.parts.sending_neighbours import (
     Senders,
     expression_axes,
-    log_expression,
     senders_among,
     senders_of,
     unit_rows,
@@ -69,8 +69,10 @@ class StoredSenders(nnx.Module):
         return unit_rows(places) if self.metric == "cosine" else places
 
 
-def log_of_all(counts: np.ndarray, normalize: bool) -> np.ndarray:
-    """Log expression of all cells, float32, made a chunk at a time."""
+def log_of_all(
+    counts: np.ndarray, normalize: bool, total_counts: np.ndarray | None = None
+) -> np.ndarray:
+    """``log_expression`` of all cells, float32, made a chunk at a time."""
     if len(counts) < 3:
         raise DataError(
             f"has {len(counts)} cells; signals go between some more.",
@@ -80,5 +82,6 @@ def log_of_all(counts: np.ndarray, normalize: bool) -> np.ndarray:
     x = np.empty(counts.shape, np.float32)
     for start in range(0, len(x), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        x[rows] = log_expression(jnp.asarray(counts[rows]), normalize)
+        totals = None if total_counts is None else jnp.asarray(total_counts[rows])
+        x[rows] = log_expression(jnp.asarray(counts[rows]), normalize, totals)
     return x

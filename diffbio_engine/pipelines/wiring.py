@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
+from diffbio_engine.declare import DATA_PORTS, TOTAL_COUNTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec, Wire
 
@@ -60,9 +60,16 @@ def wires_by_input(
     data: dict[str, DataPort],
     problems: list[UserError],
 ) -> dict[str, dict[str, Wire]]:
-    """For each block, the wire into each of its inputs; problems are added to the list."""
+    """For each block, the wire into each of its inputs; problems are added to the list.
+
+    Arrays without ``total_counts`` (in a notebook) need no other document: the blocks then take the
+    sum of the genes that they are given.
+    """
     sources: dict[str, dict[str, Wire]] = {b: {} for b in declared}
+    absent = f"{DATA}.{TOTAL_COUNTS.name}" if TOTAL_COUNTS.name not in data else ""
     for wire in spec.wires:
+        if wire.source == absent:
+            continue
         try:
             check_wire(wire, declared, data)
             block_id, port = wire.target.split(".", 1)

@@ -1,14 +1,13 @@
 """Which genes are trained on, and that all others stay what they were."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from diffbio_engine.bundles.genes_of_file import of_all_genes, told_of_chosen
+from diffbio_engine.bundles.genes_of_file import of_all_genes
 from diffbio_engine.data import (
     CellSource,
     OnDisk,
@@ -127,18 +126,3 @@ def test_what_is_known_of_some_genes_lies_at_these_genes_of_the_file():
     np.testing.assert_array_equal(layer.toarray(), [[0, 1, 0, 2], [0, 3, 0, 0]])
     assert layer.nnz == 4, "a gene that is known to be 0 is told from one that is not known"
     assert of_all_genes(cells, np.ones(4)) is not None
-
-
-def test_a_result_says_where_counts_per_ten_thousand_are_of_some_genes_only():
-    def pipeline(**normalize):
-        blocks = {k: SimpleNamespace(id=k, config=SimpleNamespace(normalize=v))
-                  for k, v in normalize.items()}  # fmt: skip
-        blocks["map"] = SimpleNamespace(id="map", config=SimpleNamespace())
-        return SimpleNamespace(plan=SimpleNamespace(blocks=blocks))
-
-    cells = CellSource(sp.csr_matrix(np.ones((2, 4), np.float32)))
-    seen = cells.of_genes(VariableGenes(np.array([1, 3]), np.zeros(4)))
-    assert told_of_chosen(pipeline(pairs=True), cells) == []
-    assert told_of_chosen(pipeline(pairs=False), seen) == [seen.chosen.sentence]
-    note = told_of_chosen(pipeline(pairs=True, network=True), seen)[1]
-    assert "in pairs, network are per 10,000 counts of these 2 genes, not of all" in note

@@ -52,6 +52,7 @@ class Form(nnx.Module):
         markers: jax.Array | None,
         key: jax.Array | None,
         fitted: bool,
+        totals: jax.Array | None = None,
     ) -> Found:
         raise NotImplementedError
 
@@ -72,14 +73,14 @@ class FromGenes(Form):
         self.n_known = Buffer(jnp.asarray(1000.0))
 
     def prepare(self, arrays: Mapping[str, np.ndarray], seed: int, *, first: bool) -> None:
-        counts, labels = _known_cells(arrays, self.classifier_head.out_features)
-        mean, scale = logistic.gene_scaling(counts)
+        counts, labels, totals = _known_cells(arrays, self.classifier_head.out_features)
+        mean, scale = logistic.gene_scaling(counts, totals)
         put(self.gene_mean, mean)
         put(self.gene_scale, scale)
         put(self.n_known, np.asarray(len(labels)))
         if not first:
             return
-        x = logistic.scaled_rows(counts, mean.astype(np.float32), scale.astype(np.float32))
+        x = logistic.scaled_rows(counts, mean.astype(np.float32), scale.astype(np.float32), totals)
         n_types = self.classifier_head.out_features
         weights, bias = logistic.fit_softmax_regression(x, labels, n_types, l2=self.l2)
         put(self.classifier_head.kernel, weights)
@@ -92,8 +93,9 @@ class FromGenes(Form):
         markers: jax.Array | None,
         key: jax.Array | None,
         fitted: bool,
+        totals: jax.Array | None = None,
     ) -> Found:
-        x = logistic.standardised(counts, self.gene_mean[...], self.gene_scale[...])
+        x = logistic.standardised(counts, self.gene_mean[...], self.gene_scale[...], totals)
         ridge = jnp.sum(self.classifier_head.kernel[...] ** 2)
         none = jnp.zeros((), counts.dtype)
         penalty = 0.5 * self.l2 / self.n_known[...] * ridge
@@ -117,7 +119,7 @@ class FromMarkers(Form):
     def prepare(self, arrays: Mapping[str, np.ndarray], seed: int, *, first: bool) -> None:
         markers = np.asarray(_required(arrays.get("marker_matrix")), np.float32)
         counts = np.asarray(arrays["counts"], np.float32)
-        total = counts.sum(axis=1)
+        total = np.asarray(arrays.get("total_counts", counts.sum(axis=1)), np.float32)
         if not markers.any() or not total.any():
             raise DataError(
                 "names no gene of these cells.",
@@ -159,9 +161,10 @@ class FromMarkers(Form):
         markers: jax.Array | None,
         key: jax.Array | None,
         fitted: bool,
+        totals: jax.Array | None = None,
     ) -> Found:
         markers = jnp.asarray(_required(markers), counts.dtype)
-        log_total = log_library(counts, None)
+        log_total = log_library(counts, totals)
         genes = self.marker_genes[...]
         x, markers = counts[:, genes], markers[:, genes]
         if fitted:
@@ -217,6 +220,7 @@ class FromFewLabels(Form):
         markers: jax.Array | None,
         key: jax.Array | None,
         fitted: bool,
+        totals: jax.Array | None = None,
     ) -> Found:
         cells = self.model(counts, self.typical_library[...], key)
         divergence = semi_supervised_bound(cells, labels) - cells.misfit
@@ -246,8 +250,10 @@ def _required(markers: Any) -> Any:
     return markers
 
 
-def _known_cells(arrays: Mapping[str, np.ndarray], n_types: int) -> tuple[np.ndarray, np.ndarray]:
-    """Counts and labels of the cells whose type is known."""
+def _known_cells(
+    arrays: Mapping[str, np.ndarray], n_types: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Counts and labels of the cells whose type is known, and their totals where these are."""
     labels = arrays.get("labels")
     known = np.zeros(0, bool) if labels is None else np.asarray(labels) >= 0
     if labels is None or not known.any() or np.asarray(labels).max() >= n_types:
@@ -260,4 +266,6 @@ def _known_cells(arrays: Mapping[str, np.ndarray], n_types: int) -> tuple[np.nda
             else "Count the types from 0.",
             where="labels",
         )
-    return np.asarray(arrays["counts"], np.float32)[known], np.asarray(labels)[known]
+    totals = arrays.get("total_counts")
+    counts = np.asarray(arrays["counts"], np.float32)[known]
+    return counts, np.asarray(labels)[known], None if totals is None else totals[known]

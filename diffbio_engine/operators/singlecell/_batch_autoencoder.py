@@ -12,6 +12,7 @@ from flax import nnx
 from diffbio_engine.declare import (
     BATCH_LABELS,
     EXPRESSION,
+    TOTAL_COUNTS,
     Buffer,
     Kind,
     Operator,
@@ -27,6 +28,7 @@ from diffbio_engine.parts.conditional_autoencoder import (
     logged,
     start_of_batches,
 )
+from diffbio_engine.parts.log_normalized_counts import Totals
 
 CORRECTED = Port(
     "corrected_expression",
@@ -70,7 +72,7 @@ def gradnorm_setting() -> Any:
 class BatchAutoencoder(Operator):
     """Autoencoder told the batch; a subclass says what makes the batches alike in the middle."""
 
-    inputs: ClassVar[tuple[Port, ...]] = (EXPRESSION, BATCH_LABELS)
+    inputs: ClassVar[tuple[Port, ...]] = (EXPRESSION, BATCH_LABELS, TOTAL_COUNTS)
     needs_training = True
     prepare_cells = 8192
     example: ClassVar[Mapping[str, Any]] = {"latent_dim": 3, "hidden_dim": 8}
@@ -98,20 +100,23 @@ class BatchAutoencoder(Operator):
         """Sets the first weights; the latent coordinates and batches of these cells."""
         config = self.config
         labels = checked_batches(arrays["batch_labels"], config.n_batches)
-        raw = np.asarray(arrays["expression"], np.float32)
+        raw, totals = np.asarray(arrays["expression"], np.float32), arrays.get("total_counts")
         if first:
             self.from_counts[...] = jnp.asarray(float(are_counts(raw)), self.from_counts.dtype)
             if config.reference_batch < 0:
                 self.reference[...] = jnp.asarray(np.argmax(np.bincount(labels)), jnp.int32)
-            x = np.asarray(logged(jnp.asarray(raw), self.from_counts[...]))
+            x = np.asarray(logged(jnp.asarray(raw), self.from_counts[...], totals))
             seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
             start = start_of_batches(x, labels, config.n_batches, config.latent_dim, seed=seed)
             self.autoencoder.begin(start)
-        _, _, latent = self._latent(jnp.asarray(raw), jnp.asarray(labels))
+        _, _, latent = self._latent(jnp.asarray(raw), jnp.asarray(labels), totals)
         return latent, labels
 
     def _latent(
-        self, expression: jax.Array, batch_labels: jax.Array
+        self,
+        expression: jax.Array,
+        batch_labels: jax.Array,
+        total_counts: Totals = None,
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Logarithmic expression, batches as one-hot rows, and latent coordinates."""
         expression = jnp.asarray(expression)
@@ -119,7 +124,7 @@ class BatchAutoencoder(Operator):
             expression = expression.astype(float)
         labels = jnp.asarray(batch_labels).astype(jnp.int32)
         self._mention_unknown(labels)
-        x = logged(expression, self.from_counts[...])
+        x = logged(expression, self.from_counts[...], total_counts)
         batch = batch_rows(labels, self.config.n_batches, x.dtype)
         return x, batch, self.autoencoder.encode(x, batch)
 

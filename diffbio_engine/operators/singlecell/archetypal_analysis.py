@@ -11,12 +11,14 @@ from sklearn.utils.extmath import randomized_svd
 
 from diffbio_engine.declare import (
     COUNTS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
     Operator,
     Port,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
@@ -24,7 +26,7 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.errors import DataError
 from diffbio_engine.parts.archetype_fit import fit_archetypes, rounds, start_of
-from diffbio_engine.parts.expression_moments import log_normalized
+from diffbio_engine.parts.log_normalized_counts import Totals, log_expression
 from diffbio_engine.parts.simplex_least_squares import soft_shares
 
 _UNPREPARED_ROUNDS = 40
@@ -52,10 +54,7 @@ class ArchetypalAnalysisConfig(Config):
     learnable_temperature: bool = setting(
         False, doc="Let training find the temperature.", advanced=True
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
     n_candidates: int = setting(
         2000,
         low=10,
@@ -112,7 +111,7 @@ class DifferentiableArchetypalAnalysis(Operator):
     """
 
     Config = ArchetypalAnalysisConfig
-    inputs = (COUNTS,)
+    inputs = (COUNTS, TOTAL_COUNTS)
     outputs = (
         Port(
             "archetype_weights",
@@ -166,7 +165,9 @@ class DifferentiableArchetypalAnalysis(Operator):
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
-        expression = self._expression_of_all(np.asarray(arrays["counts"]))
+        expression = self._expression_of_all(
+            np.asarray(arrays["counts"]), arrays.get("total_counts")
+        )
         if len(expression) < 2:
             raise DataError(
                 f"has {len(expression)} cells; there is nothing between them to describe.",
@@ -210,8 +211,10 @@ class DifferentiableArchetypalAnalysis(Operator):
         self.corner_rows[...] = jnp.asarray(rows, jnp.int32)
         return rows
 
-    def __call__(self, counts: jax.Array) -> dict[str, jax.Array]:
-        expression = self._expression(jnp.asarray(counts, float))
+    def __call__(
+        self, counts: jax.Array, total_counts: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
+        expression = self._expression(counts, total_counts)
         if self.fitted:
             archetypes = jax.nn.softmax(self.mixtures[...], axis=1) @ self.corner_cells[...]
             points = (expression - self.centre[...]) @ self.axes[...]
@@ -247,12 +250,13 @@ class DifferentiableArchetypalAnalysis(Operator):
         left = jnp.mean(jnp.sum((points - shares @ (weights @ candidates)) ** 2, axis=1))
         return jnp.zeros((n, len(points)), points.dtype).at[:, rows].set(weights), left
 
-    def _expression(self, counts: jax.Array) -> jax.Array:
-        return log_normalized(counts) if self.config.normalize else counts
+    def _expression(self, counts: jax.Array, total_counts: Totals = None) -> jax.Array:
+        return log_expression(counts, self.config.normalize, total_counts)
 
-    def _expression_of_all(self, counts: np.ndarray) -> np.ndarray:
+    def _expression_of_all(self, counts: np.ndarray, totals: np.ndarray | None) -> np.ndarray:
         expression = np.empty(counts.shape, np.float32)
         for start in range(0, len(counts), _BLOCK):
-            some = jnp.asarray(counts[start : start + _BLOCK])
-            expression[start : start + _BLOCK] = np.asarray(self._expression(some))
+            rows = slice(start, start + _BLOCK)
+            sizes = None if totals is None else jnp.asarray(totals[rows])
+            expression[rows] = np.asarray(self._expression(jnp.asarray(counts[rows]), sizes))
         return expression

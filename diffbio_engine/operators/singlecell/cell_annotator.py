@@ -14,6 +14,7 @@ from diffbio_engine.declare import (
     COUNTS,
     LABELS,
     MARKER_MATRIX,
+    TOTAL_COUNTS,
     Config,
     Kind,
     Operator,
@@ -149,6 +150,7 @@ class DifferentiableCellAnnotator(Operator):
         COUNTS,
         replace(LABELS, optional=True),
         replace(MARKER_MATRIX, optional=True),
+        TOTAL_COUNTS,
     )
     outputs = (
         Port(
@@ -176,15 +178,15 @@ class DifferentiableCellAnnotator(Operator):
     prepare_cells = 20_000
 
     def __init__(
-        self,
-        config: CellAnnotatorConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
+        self, config: CellAnnotatorConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
     ) -> None:
         rngs = rngs or nnx.Rngs(0)
         super().__init__(config, rngs=rngs, name=name)
         self.form: Form = FORMS[config.annotation_mode](config, rngs=rngs)
+
+    @classmethod
+    def takes_totals(cls, config: Any) -> bool:
+        return bool(config.annotation_mode != "scanvi")  # a model of the genes that it is given
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
@@ -198,9 +200,10 @@ class DifferentiableCellAnnotator(Operator):
         labels: jax.Array | None = None,
         marker_matrix: jax.Array | None = None,
         key: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, float)
-        found = self.form(counts, labels, marker_matrix, key, self.fitted)
+        found = self.form(counts, labels, marker_matrix, key, self.fitted, total_counts)
         temperature = self.dial("temperature")
         shares = soft_ops.argmax(found.logits, axis=1, softness=temperature, standardize=False)
         centred = found.logits - jnp.mean(found.logits, axis=1, keepdims=True)

@@ -13,6 +13,7 @@ from diffbio_engine.declare import (
     LABELS,
     LR_PAIRS,
     SPATIAL_COORDS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
@@ -20,6 +21,7 @@ from diffbio_engine.declare import (
     Port,
     contract,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
@@ -27,6 +29,7 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.parts.complexes import genes_of, least_of, require_positions
 from diffbio_engine.parts.ligand_receptor import column_shares, hill
+from diffbio_engine.parts.log_normalized_counts import log_expression
 from diffbio_engine.parts.niche_network import (
     NicheNetwork,
     Signals,
@@ -37,7 +40,7 @@ from diffbio_engine.parts.niche_network import (
     pathways_of_pairs,
     ridge_start,
 )
-from diffbio_engine.parts.sending_neighbours import Senders, log_expression
+from diffbio_engine.parts.sending_neighbours import Senders
 from diffbio_engine.parts.stored_niches import StoredNiches
 from diffbio_engine.parts.stored_senders import log_of_all
 
@@ -71,10 +74,7 @@ class CellCommunicationConfig(Config):
         log=True,
         doc="Signal at which a score is one half, in units of the highest expression, squared.",
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 
 
@@ -126,6 +126,7 @@ class DifferentiableCellCommunication(Operator):
             optional=True,
         ),
         Port("pair_pathways", "pairs", Kind.INDEX, "Pathway of each pair, from 0.", optional=True),
+        TOTAL_COUNTS,
     )
     outputs = (
         Port(
@@ -197,7 +198,7 @@ class DifferentiableCellCommunication(Operator):
     ) -> None:
         pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
         require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        x = log_of_all(arrays["counts"], self.config.normalize)
+        x = log_of_all(arrays["counts"], self.config.normalize, arrays.get("total_counts"))
         self.stored.store(x, pairs, arrays.get("spatial_coords"))
         codes = np.zeros(len(x), np.int32) if labels is None else np.asarray(labels, np.int32)
         receptor = np.asarray(least_of(x, genes_of(pairs).receptor))
@@ -245,11 +246,12 @@ class DifferentiableCellCommunication(Operator):
         spatial_graph: jax.Array | None = None,
         pair_pathways: jax.Array | None = None,
         key: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         if not self.fitted:
             warn_untrained(type(self).__name__)
         require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
-        x = log_expression(counts, self.config.normalize)
+        x = log_expression(counts, self.config.normalize, total_counts)
         ligand, receptor = (least_of(x, genes) for genes in genes_of(lr_pairs))
         codes = jnp.zeros(len(x), int) if labels is None else labels
         k, types = self.config.n_neighbors, self.stored.types(codes)
@@ -288,9 +290,8 @@ class DifferentiableCellCommunication(Operator):
         if labels is not None and self.fitted:
             outputs["communication_by_type"] = self.by_type[...]
         elif labels is not None:
-            size = jnp.maximum(jnp.sum(types, axis=0), 1e-6)[None, :, None]
-            total = heard_between(signals, shares, receptor)
-            outputs["communication_by_type"] = total / (size * highest**2)
+            unit = jnp.maximum(jnp.sum(types, axis=0), 1e-6)[None, :, None] * highest**2
+            outputs["communication_by_type"] = heard_between(signals, shares, receptor) / unit
         return outputs
 
     def _between(self, near: Senders, codes: jax.Array, receptor: jax.Array) -> jax.Array:

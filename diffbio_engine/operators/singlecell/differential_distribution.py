@@ -8,16 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     CONDITION_LABELS,
     COUNTS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
     Operator,
     Port,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
@@ -25,6 +26,7 @@ from diffbio_engine.declare import (
 from diffbio_engine.errors import DataError
 from diffbio_engine.parts.distribution_distances import false_discovery
 from diffbio_engine.parts.gene_comparison import compared_genes
+from diffbio_engine.parts.log_normalized_counts import Totals, log_expression
 
 _FOUND = ("ks_statistics", "p_values", "effects", "categories", "mean_change", "zero_change")
 
@@ -67,10 +69,7 @@ class DifferentialDistributionConfig(Config):
     significance: float = setting(
         0.05, low=1e-6, high=0.5, doc="Rate of false discoveries below which a gene has a pattern."
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
 
 
 @operator(title="Differential distributions")
@@ -109,7 +108,7 @@ class DifferentiableDifferentialDistribution(Operator):
     """
 
     Config = DifferentialDistributionConfig
-    inputs = (COUNTS, CONDITION_LABELS)
+    inputs = (COUNTS, CONDITION_LABELS, TOTAL_COUNTS)
     outputs = (
         Port(
             "ks_statistics",
@@ -213,7 +212,7 @@ class DifferentiableDifferentialDistribution(Operator):
                 fix="Choose two different conditions.",
                 where="condition_labels",
             )
-        expression = self._expression(jnp.asarray(arrays["counts"]))
+        expression = self._expression(jnp.asarray(arrays["counts"]), arrays.get("total_counts"))
         found = jax.jit(self._compared)(expression, jnp.asarray(conditions))
         # A result for people: of the exact statistic, which has no gradient.
         found["p_values"] = found.pop("exact_p_values")
@@ -221,11 +220,13 @@ class DifferentiableDifferentialDistribution(Operator):
             self.found[name][...] = value.astype(self.found[name].dtype)
         self.fitted = True
 
-    def __call__(self, counts: jax.Array, condition_labels: jax.Array) -> dict[str, jax.Array]:
+    def __call__(
+        self, counts: jax.Array, condition_labels: jax.Array, total_counts: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         if self.fitted:
             found = {name: buffer[...] for name, buffer in self.found.items()}
         else:
-            found = self._compared(self._expression(counts), condition_labels)
+            found = self._compared(self._expression(counts, total_counts), condition_labels)
             found.pop("exact_p_values")
         effects = found.pop("effects")
         logits = effects @ self.head_weights[...] + self.head_offsets[...]
@@ -248,8 +249,5 @@ class DifferentiableDifferentialDistribution(Operator):
         )
         return found._asdict()
 
-    def _expression(self, counts: jax.Array) -> jax.Array:
-        if not self.config.normalize:
-            return counts
-        total = jnp.sum(counts, axis=1, keepdims=True)
-        return jnp.log1p(1e4 * soft_ops.div(counts, total))
+    def _expression(self, counts: jax.Array, total_counts: Totals = None) -> jax.Array:
+        return log_expression(counts, self.config.normalize, total_counts)

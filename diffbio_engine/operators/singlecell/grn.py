@@ -12,6 +12,7 @@ from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     COUNTS,
     TF_INDICES,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
@@ -19,13 +20,15 @@ from diffbio_engine.declare import (
     Port,
     contract,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
     warn_untrained,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.parts.expression_moments import log_normalized, moments_of, standardized
+from diffbio_engine.parts.expression_moments import moments_of, standardized
+from diffbio_engine.parts.log_normalized_counts import log_expression
 from diffbio_engine.parts.sparse_regression import (
     Penalty,
     chance_strength,
@@ -72,10 +75,7 @@ class GRNInferenceConfig(Config):
         doc="Weak edges are cut until chance alone would leave so many in the whole network; empty:"
         " none is cut.",
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
     hidden_dim: int = contract(
         64, doc="Without effect, accepted for older callers: the model has no hidden layer."
     )
@@ -128,7 +128,7 @@ class DifferentiableGRN(Operator):
     """
 
     Config = GRNInferenceConfig
-    inputs = (COUNTS, TF_INDICES)
+    inputs = (COUNTS, TF_INDICES, TOTAL_COUNTS)
     outputs = (
         Port(
             "grn_matrix",
@@ -180,7 +180,8 @@ class DifferentiableGRN(Operator):
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
         regulators = self._checked(np.asarray(arrays["tf_indices"]))
-        found = moments_of(np.asarray(arrays["counts"]), regulators, jax.jit(self._expression))
+        counts, totals = np.asarray(arrays["counts"]), arrays.get("total_counts")
+        found = moments_of(counts, regulators, jax.jit(self._expression), totals)
         among = found.across[:, regulators]
         if first:
             allowed = np.asarray(self._allowed(jnp.asarray(regulators)))
@@ -189,16 +190,16 @@ class DifferentiableGRN(Operator):
             self.strengths[...] = jnp.asarray(free, self.strengths.dtype)
         self.mean[...] = jnp.asarray(found.mean, self.mean.dtype)
         self.spread[...] = jnp.asarray(found.spread, self.spread.dtype)
-        chance = chance_strength(
-            len(arrays["counts"]), found.across.shape, self.config.chance_edges
-        )
+        chance = chance_strength(len(counts), found.across.shape, self.config.chance_edges)
         self.edge_threshold[...] = jnp.asarray(chance, self.edge_threshold.dtype)
         network = self._kept(self._network(self.strengths[...], jnp.asarray(regulators)))
         self.explained[...] = _explained(jnp.asarray(among), jnp.asarray(found.across), network)
         self.fitted = True
 
-    def __call__(self, counts: jax.Array, tf_indices: jax.Array) -> dict[str, jax.Array]:
-        expression = self._expression(jnp.asarray(counts, float))
+    def __call__(
+        self, counts: jax.Array, tf_indices: jax.Array, total_counts: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
+        expression = self._expression(counts, total_counts)
         if self.fitted:
             cells = (expression - self.mean[...]) / self.spread[...]
             weights = self._network(self.strengths[...], tf_indices)
@@ -223,8 +224,8 @@ class DifferentiableGRN(Operator):
             "grn_loss": 0.5 * jnp.mean(left**2) + cost / weights.shape[1],
         }
 
-    def _expression(self, counts: jax.Array) -> jax.Array:
-        return log_normalized(counts) if self.config.normalize else counts
+    def _expression(self, counts: jax.Array, total_counts: jax.Array | None = None) -> jax.Array:
+        return log_expression(counts, self.config.normalize, total_counts)
 
     def _allowed(self, tf_indices: jax.Array) -> jax.Array:
         """Every regulator on every gene but itself, (regulators, genes)."""

@@ -14,12 +14,14 @@ from diffbio_engine.declare import (
     LABELS,
     LR_PAIRS,
     SPATIAL_COORDS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
     Operator,
     Port,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
@@ -42,7 +44,8 @@ from diffbio_engine.parts.ligand_receptor import (
     permuted_p_values,
     type_levels,
 )
-from diffbio_engine.parts.sending_neighbours import Senders, log_expression, soft_adjacency
+from diffbio_engine.parts.log_normalized_counts import log_expression
+from diffbio_engine.parts.sending_neighbours import Senders, soft_adjacency
 from diffbio_engine.parts.stored_senders import StoredSenders, log_of_all
 
 _CHUNK = 1024
@@ -98,10 +101,7 @@ class LRScoringConfig(Config):
     n_permutations: int = setting(
         1000, low=0, high=20_000, doc="Shuffles of the types for p-values; 0: a formula instead."
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
     n_axes: int = setting(
         30, low=2, high=100, doc="Axes of expression in which neighbours are found.", advanced=True
     )
@@ -145,8 +145,7 @@ class DifferentiableLigandReceptor(Operator):
         Efremova et al. (2020), CellPhoneDB, Nature Protocols 15.
         Jin et al. (2021), Inference and analysis of cell-cell communication using CellChat.
         Hoeffding (1951), A combinatorial central limit theorem.
-        Li et al. (2023), SpatialDM for rapid identification of spatially co-expressed
-        ligand-receptor pairs.
+        Li et al. (2023), SpatialDM, Nature Communications 14.
     """
 
     Config = LRScoringConfig
@@ -162,6 +161,7 @@ class DifferentiableLigandReceptor(Operator):
             optional=True,
         ),
         replace(SPATIAL_COORDS, optional=True),
+        TOTAL_COUNTS,
     )
     outputs = (
         Port(
@@ -209,12 +209,11 @@ class DifferentiableLigandReceptor(Operator):
     ) -> None:
         pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
         require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        x = log_of_all(arrays["counts"], self.config.normalize)
+        x = log_of_all(arrays["counts"], self.config.normalize, arrays.get("total_counts"))
         coords = arrays.get("spatial_coords")
         self.stored.store(x, pairs, coords)
         self.fitted = True
-        types = self._types(labels, arrays.get("cell_type_probabilities"))
-        if types is not None:
+        if (types := self._types(labels, arrays.get("cell_type_probabilities"))) is not None:
             self._compare_types(x, pairs, types, key)
         if types is None or coords is not None:
             self._compare_neighbours(x, pairs)
@@ -226,8 +225,8 @@ class DifferentiableLigandReceptor(Operator):
         statistic, average = self.config.statistic, self.config.average
         genes, where = columns_of(pairs)
         columns = x[:, genes]
-        levels = type_levels(jnp.asarray(columns), where, types, average)
-        self.type_ligands, self.type_receptors = (Buffer(level) for level in levels)
+        levels = (Buffer(t) for t in type_levels(jnp.asarray(columns), where, types, average))
+        self.type_ligands, self.type_receptors = levels
         if not self.config.n_permutations:
             found = formula_p_values(jnp.asarray(columns), where, types, statistic, average)
         else:
@@ -254,9 +253,10 @@ class DifferentiableLigandReceptor(Operator):
         labels: jax.Array | None = None,
         cell_type_probabilities: jax.Array | None = None,
         spatial_coords: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
-        x = log_expression(counts, self.config.normalize)
+        x = log_expression(counts, self.config.normalize, total_counts)
         ligand, receptor = (least_of(x, genes) for genes in genes_of(lr_pairs))
         types = self._types(labels, cell_type_probabilities)
         k = self.config.n_neighbors
@@ -289,8 +289,8 @@ class DifferentiableLigandReceptor(Operator):
     def _heard(self, near: Senders, ligand: jax.Array | None) -> jax.Array:
         """Ligand that reaches each cell from its neighbours, stored ones or one another."""
         shares = soft_adjacency(near.squares, self.dial("temperature"))
-        sent = self.stored.ligands[...] if ligand is None else ligand
-        return jnp.einsum("ik,ikp->ip", shares, sent[near.rows])
+        sent = (self.stored.ligands[...] if ligand is None else ligand)[near.rows]
+        return jnp.einsum("ik,ikp->ip", shares, sent)
 
     def _types(self, labels: Any | None, shares: Any | None) -> jax.Array | None:
         """Rows of types, (cells, types); None if not wired."""

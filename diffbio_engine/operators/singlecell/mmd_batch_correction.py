@@ -110,8 +110,13 @@ class DifferentiableMMDBatchCorrection(BatchAutoencoder):
         self.typical_sq_distance[...] = jnp.asarray(found, self.typical_sq_distance.dtype)
         self.fitted = True
 
-    def __call__(self, expression: jax.Array, batch_labels: jax.Array) -> dict[str, jax.Array]:
-        x, batch, latent = self._latent(expression, batch_labels)
+    def __call__(
+        self,
+        expression: jax.Array,
+        batch_labels: jax.Array,
+        total_counts: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        x, batch, latent = self._latent(expression, batch_labels, total_counts)
         labels = jnp.asarray(batch_labels).astype(jnp.int32)
         apart, misfit = self.discrepancy(latent, labels), self._misfit(x, latent, batch)
         if self.config.use_gradnorm:

@@ -13,6 +13,7 @@ from flax import nnx
 from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     COUNTS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
@@ -24,6 +25,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.parts.binned_dispersions import normalized_dispersions
+from diffbio_engine.parts.log_normalized_counts import counts_per_ten_thousand
 
 _ROWS = 2048
 
@@ -96,7 +98,7 @@ class SoftHVG(Operator):
     """
 
     Config = SoftHVGConfig
-    inputs = (replace(COUNTS, also=("features",)),)
+    inputs = (replace(COUNTS, also=("features",)), TOTAL_COUNTS)
     outputs = (
         Port(
             "selected_features",
@@ -136,10 +138,12 @@ class SoftHVG(Operator):
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
-        counts, n = arrays["counts"], len(arrays["counts"])
+        counts, totals, n = arrays["counts"], arrays.get("total_counts"), len(arrays["counts"])
         total, squares = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
         for start in range(0, n, _ROWS):
-            some = np.asarray(self._scaled(jnp.asarray(counts[start : start + _ROWS])), float)
+            rows = slice(start, start + _ROWS)
+            sizes = None if totals is None else jnp.asarray(totals[rows])
+            some = np.asarray(self._scaled(jnp.asarray(counts[rows]), sizes), float)
             total += some.sum(axis=0)
             squares += np.einsum("ij,ij->j", some, some)
         mean = total / n
@@ -153,12 +157,14 @@ class SoftHVG(Operator):
         self.known[...] = jnp.asarray(known)
         self.fitted = True
 
-    def __call__(self, counts: jax.Array) -> dict[str, jax.Array]:
+    def __call__(
+        self, counts: jax.Array, total_counts: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, float)
         if self.fitted:
             dispersion, known = self.dispersion[...], self.known[...]
         else:
-            scaled = self._scaled(counts)
+            scaled = self._scaled(counts, total_counts)
             n = len(counts)
             mean = jnp.mean(scaled, axis=0)
             variance = jnp.sum((scaled - mean) ** 2, axis=0) / max(n - 1, 1)
@@ -178,10 +184,10 @@ class SoftHVG(Operator):
             "hvg_dispersion": dispersion,
         }
 
-    def _scaled(self, counts: jax.Array) -> jax.Array:
+    def _scaled(self, counts: jax.Array, total_counts: jax.Array | None) -> jax.Array:
         """Counts per 10 000, or for cell_ranger, as scanpy has it, their logarithm."""
         logged = self.config.flavor == "cell_ranger"
         if not self.config.normalize:
             return counts if logged else jnp.expm1(counts)
-        scaled = 1e4 * soft_ops.div(counts, jnp.sum(counts, axis=1, keepdims=True))
+        scaled = counts_per_ten_thousand(counts, total_counts)
         return jnp.log1p(jnp.maximum(scaled, 0.0)) if logged else scaled

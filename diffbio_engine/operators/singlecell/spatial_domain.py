@@ -14,17 +14,20 @@ from diffbio_engine.declare import (
     COUNTS,
     SLICE_LABELS,
     SPATIAL_COORDS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
     Operator,
     Port,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
 )
 from diffbio_engine.errors import DataError, SettingError
+from diffbio_engine.parts.log_normalized_counts import log_expression
 from diffbio_engine.parts.spatial_attention import Around, SpatialAttention
 from diffbio_engine.parts.spatial_graph import (
     Held,
@@ -87,10 +90,7 @@ class SpatialDomainConfig(Config):
         doc="How many principal components of each spot are held.",
         advanced=True,
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
 
 
 @operator(title="Spatial domains (STAGATE)")
@@ -123,7 +123,7 @@ class DifferentiableSpatialDomain(Operator):
     """
 
     Config = SpatialDomainConfig
-    inputs = (COUNTS, SPATIAL_COORDS, replace(SLICE_LABELS, optional=True))
+    inputs = (COUNTS, SPATIAL_COORDS, replace(SLICE_LABELS, optional=True), TOTAL_COUNTS)
     outputs = (
         Port(
             "domain_assignments",
@@ -187,7 +187,8 @@ class DifferentiableSpatialDomain(Operator):
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
         config, seed = self.config, int(jax.random.randint(key, (), 0, 2**31 - 1))
-        expression = np.asarray(self._expression(jnp.asarray(arrays["counts"])), np.float32)
+        totals, counts = arrays.get("total_counts"), jnp.asarray(arrays["counts"])
+        expression = np.asarray(log_expression(counts, config.normalize, totals), np.float32)
         places = np.asarray(arrays["spatial_coords"], np.float32)
         slices = np.asarray(arrays.get("slice_labels", np.zeros(len(places))), np.int32)
         if len(places) <= config.n_domains:
@@ -243,8 +244,9 @@ class DifferentiableSpatialDomain(Operator):
         counts: jax.Array,
         spatial_coords: jax.Array,
         slice_labels: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
-        expression = self._expression(jnp.asarray(counts, float))
+        expression = log_expression(counts, self.config.normalize, total_counts)
         centred = expression - self.centre[...]
         features = centred @ self.basis[...] / self.scale[...]
         if self.fitted:
@@ -269,12 +271,6 @@ class DifferentiableSpatialDomain(Operator):
             "reconstruction_loss": left / self.variance[...],
             "domain_loss": jnp.mean(energy) / (2.0 * z.shape[1]),
         }
-
-    def _expression(self, counts: jax.Array) -> jax.Array:
-        if not self.config.normalize:
-            return counts
-        total = jnp.sum(counts, axis=1, keepdims=True)
-        return jnp.log1p(1e4 * soft_ops.div(counts, total))
 
     def _held(self) -> Held:
         return Held(

@@ -9,9 +9,9 @@ import numpy as np
 from flax import nnx
 from jax.scipy.stats import norm
 
-from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     EXPRESSION,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
@@ -23,6 +23,7 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
+from diffbio_engine.parts.log_normalized_counts import log_normalized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class StochasticGateSelector(Operator):
     """
 
     Config = StochasticGateSelectorConfig
-    inputs = (replace(EXPRESSION, also=("features",)),)
+    inputs = (replace(EXPRESSION, also=("features",)), TOTAL_COUNTS)
     outputs = (
         Port("gated_features", "cells genes", Kind.EXPRESSION, "Expression behind the gates."),
         Port(
@@ -104,10 +105,14 @@ class StochasticGateSelector(Operator):
         whole = bool(np.all(some >= 0) and np.all(some == np.round(some)) and some.any())
         self.from_counts[...] = jnp.asarray(whole)
 
-    def __call__(self, expression: jax.Array, key: jax.Array | None = None) -> dict[str, jax.Array]:
+    def __call__(
+        self,
+        expression: jax.Array,
+        key: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
         x = jnp.asarray(expression, float)
-        counts = jnp.maximum(x, 0.0)
-        logged = jnp.log1p(1e4 * soft_ops.div(counts, jnp.sum(counts, axis=1, keepdims=True)))
+        logged = log_normalized(jnp.maximum(x, 0.0), total_counts)
         x = jnp.where(self.from_counts[...], logged, x)
         mu, sigma = self.mu[...], self.dial("sigma")
         noise = 0.0 if key is None else sigma * jax.random.normal(key, mu.shape, mu.dtype)

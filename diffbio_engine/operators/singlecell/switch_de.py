@@ -12,17 +12,20 @@ from scipy.stats import chi2
 from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     COUNTS,
+    TOTAL_COUNTS,
     Buffer,
     Config,
     Kind,
     Operator,
     Port,
     dial,
+    normalize_setting,
     operator,
     setting,
     size,
 )
 from diffbio_engine.errors import DataError
+from diffbio_engine.parts.log_normalized_counts import Totals, log_expression
 from diffbio_engine.parts.switch_fit import fit_switches
 
 
@@ -42,10 +45,7 @@ class SwitchDEConfig(Config):
     learnable_temperature: bool = setting(
         False, doc="Let training find the temperature.", advanced=True
     )
-    normalize: bool = setting(
-        True,
-        doc="Take log(1 + counts per 10 000 of these genes). Off: it is log-normalised already.",
-    )
+    normalize: bool = normalize_setting()
     with_base: bool = setting(
         False,
         doc="Let genes keep a level where they are off (the published model is 0 there).",
@@ -86,6 +86,7 @@ class DifferentiableSwitchDE(Operator):
     inputs = (
         COUNTS,
         Port("pseudotime", "cells", Kind.TIME, "Place of each cell along the trajectory."),
+        TOTAL_COUNTS,
     )
     outputs = (
         Port(
@@ -146,7 +147,9 @@ class DifferentiableSwitchDE(Operator):
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
         time = np.asarray(arrays["pseudotime"], np.float64)
-        expression = np.asarray(self._expression(jnp.asarray(arrays["counts"])), np.float32)
+        expression = np.asarray(
+            self._expression(jnp.asarray(arrays["counts"]), arrays.get("total_counts")), np.float32
+        )
         start, whole = float(time.min()), float(np.ptp(time))
         if not np.isfinite(whole) or whole == 0:
             raise DataError(
@@ -188,9 +191,11 @@ class DifferentiableSwitchDE(Operator):
         self.explained[...] = jnp.asarray(np.maximum(1.0 - ratio, 0.0), dtype)
         self.unlikely[...] = jnp.asarray(chi2.sf(statistic, 3 if self.base else 2), dtype)
 
-    def __call__(self, counts: jax.Array, pseudotime: jax.Array) -> dict[str, jax.Array]:
+    def __call__(
+        self, counts: jax.Array, pseudotime: jax.Array, total_counts: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         expected = self._expected(pseudotime)
-        residual = self._expression(counts) - expected
+        residual = self._expression(counts, total_counts) - expected
         noise = self.noise[...]
         return {
             "switch_times": self.first_time[...] + self.whole_time[...] * self.place[...],
@@ -202,11 +207,8 @@ class DifferentiableSwitchDE(Operator):
             "switch_loss": 0.5 * jnp.mean((residual / noise) ** 2),
         }
 
-    def _expression(self, counts: jax.Array) -> jax.Array:
-        if not self.config.normalize:
-            return counts
-        total = jnp.sum(counts, axis=1, keepdims=True)
-        return jnp.log1p(1e4 * soft_ops.div(counts, total))
+    def _expression(self, counts: jax.Array, total_counts: Totals = None) -> jax.Array:
+        return log_expression(counts, self.config.normalize, total_counts)
 
     def _expected(self, pseudotime: jax.Array) -> jax.Array:
         """Expected expression of each cell, (cells, genes)."""

@@ -126,9 +126,13 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
         self.fitted = True
 
     def __call__(
-        self, expression: jax.Array, batch_labels: jax.Array, key: jax.Array | None = None
+        self,
+        expression: jax.Array,
+        batch_labels: jax.Array,
+        key: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
-        x, batch, latent = self._latent(expression, batch_labels)
+        x, batch, latent = self._latent(expression, batch_labels, total_counts)
         labels = jnp.asarray(batch_labels).astype(jnp.int32)
         member = jax.nn.one_hot(labels, self.config.n_batches, dtype=x.dtype)
         reference = self._reference(x)

@@ -19,6 +19,7 @@ def annotation_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
         {
             "normalize.counts": "data.counts",
             "annotate.counts": "data.counts",
+            "annotate.total_counts": "data.total_counts",
             "annotate.labels": "data.labels",
             "umap.features": "normalize.latent_mean | stop",
             "cluster.embeddings": "normalize.latent_mean",

@@ -9,6 +9,7 @@ from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 
 _IN_WORDS = {
     "counts": "raw counts",
+    "total_counts": "the total counts of each cell",
     "batch_labels": "the batch of each cell",
     "labels": "known cell types",
     "time_points": "the time of each cell",

@@ -20,6 +20,7 @@ def regulatory_network_spec(fields: Mapping[str, str] | None = None) -> Pipeline
             "normalize.counts": "data.counts",
             "network.counts": "data.counts",
             "network.tf_indices": "data.tf_indices",
+            "network.total_counts": "data.total_counts",
             "umap.features": "normalize.latent_mean | stop",
             "cluster.embeddings": "normalize.latent_mean",
         },

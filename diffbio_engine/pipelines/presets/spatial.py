@@ -22,6 +22,7 @@ def spatial_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
             "align.spatial_coords": "data.spatial_coords",
             "align.slice_labels": "data.slice_labels",
             "domains.counts": "data.counts",
+            "domains.total_counts": "data.total_counts",
             "domains.spatial_coords": "data.spatial_coords",
             "domains.slice_labels": "data.slice_labels",
             "umap.features": "normalize.latent_mean | stop",

@@ -28,6 +28,7 @@ def trajectory_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
             "fates.embeddings": "order.diffusion_components",
             "fates.pseudotime": "order.pseudotime",
             "switches.counts": "data.counts",
+            "switches.total_counts": "data.total_counts",
             "switches.pseudotime": "order.pseudotime",
             "transport.embeddings": "normalize.latent_mean | stop",
             "transport.time_points": "data.time_points",

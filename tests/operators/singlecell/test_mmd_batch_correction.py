@@ -199,8 +199,8 @@ class Displaced(DifferentiableMMDBatchCorrection):
 
     by = 0.0
 
-    def _latent(self, expression, batch_labels):
-        x, batch, latent = super()._latent(expression, batch_labels)
+    def _latent(self, expression, batch_labels, total_counts=None):
+        x, batch, latent = super()._latent(expression, batch_labels, total_counts)
         return x, batch, latent + type(self).by
 
 
