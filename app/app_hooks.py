@@ -11,6 +11,7 @@ import panel as pn
 from bokeh.embed.bundle import extension_dirs
 
 from app import starting
+from app.bounded_log import bound_the_log
 from app.gate import PERSON
 from app.serve import without_the_gate
 
@@ -28,6 +29,7 @@ def process_request(request: Any) -> dict[str, Any]:
 
 def on_server_loaded(server_context: Any) -> None:
     """Begins to import the page and starts the engine; the server answers meanwhile."""
+    bound_the_log()
     if not starting.is_guarded:
         without_the_gate()
     starting.begin()

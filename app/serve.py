@@ -5,9 +5,11 @@ headers on every answer, tokens against forged requests, a data folder for this 
 """
 
 import argparse
+import contextlib
 import hashlib
 import hmac
 import os
+import resource
 import secrets
 import sys
 from pathlib import Path
@@ -28,6 +30,7 @@ from app.login import People
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.quantities import number_set
 
+_LINES = 65_536
 _COMPONENTS = ("panel", "panel_material_ui", "panel_reactflow", "app")
 
 
@@ -104,7 +107,13 @@ class _Serve(Serve):
             for route, handler, *rest in kwargs["extra_patterns"]
         ]
         # Of a request whose body is not streamed; slices of uploads say their own limit.
-        kwargs["http_server_kwargs"] = {"max_body_size": 2 << 20, "max_header_size": 64 << 10}
+        kwargs["http_server_kwargs"] = {
+            "max_body_size": 2 << 20,
+            "max_header_size": 64 << 10,
+            # Of a line that says nothing, and of one that says it ever so slowly.
+            "idle_connection_timeout": 120,
+            "body_timeout": 1800,
+        }
         self.gate = gate
         starting.is_guarded = True
         return kwargs
@@ -160,6 +169,15 @@ def most_tabs() -> int | None:
     """What ``MOST_TABS`` says; None if nothing."""
     most = number_set(os.environ, "MOST_TABS", least=1, most=10_000, whole=True, of=" of tabs")
     return None if most is None else int(most)
+
+
+def _as_many_lines_as_may_be() -> None:
+    """Many systems give a program 1,024 open files and lines unless it asks: few idle ones do."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _LINES if most == resource.RLIM_INFINITY else min(most, _LINES)
+    if now < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _warn_if_open(address: str | None) -> None:
@@ -235,6 +253,7 @@ def main(words: list[str] | None = None) -> int:
             People(os.environ["LOGIN"])
         _check_settings()
         _warn_if_open(asked.address)
+        _as_many_lines_as_may_be()
         print(os.environ.pop("GREETING", ""), flush=True)
         command.invoke(asked)
     except UserError as error:

@@ -23,6 +23,7 @@ from diffbio_engine.runs.spare import SpareWorker
 from diffbio_engine.runs.supervisor import Supervisor, change_launch
 
 _SECONDS_TO_END = 5.0
+_MOST_WAITING = 100
 
 
 class Engine:
@@ -97,6 +98,7 @@ class Engine:
         run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(now)) + secrets.token_hex(8)
         said = {"title": "Untitled run", **run, "owner": owner, "created": now}
         make_inside(self.data_dir, self.runs_dir)
+        self._check_waiting(owner)
         folder = RunFolder.create(self.runs_dir / run_id, said)
         self._queue(folder, owner)
         return run_id
@@ -231,6 +233,18 @@ class Engine:
         with in_words(self._active):
             (self._active / folder.path.name).touch()
         self._supervisor.wake()
+
+    def _check_waiting(self, owner: str) -> None:
+        """One person does not make the queue long for all."""
+        launches = (RunFolder(self.runs_dir / n).launch() for n in os.listdir(self._active))
+        mine = sum(
+            launch.get("phase") == "queued" and launch.get("owner") == owner for launch in launches
+        )
+        if mine >= _MOST_WAITING:
+            raise RunError(
+                f"{mine} runs of yours wait for their turn; at most {_MOST_WAITING} may.",
+                fix="Wait until some are done, or delete some under Runs.",
+            )
 
     def _line(self, run_id: str, owner: str) -> RunLine:
         with self._guard:

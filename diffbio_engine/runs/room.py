@@ -67,7 +67,7 @@ class Room:
         """What a person takes; sizes of runs are at most half a minute old."""
         runs = [self._size(self.data_dir / "runs" / name) for name in self._runs_of(owner)]
         trash = [self._size(folder) for folder in self._trash_of(owner)]
-        data = size_of(self.data_dir / "owners" / folder_name(owner) / "datasets")
+        data = size_of(self.data_dir / "owners" / folder_name(owner))  # pipelines, too
         return Used(data, sum(runs), sum(trash), self.quota, self.free())
 
     def free(self) -> int:

@@ -27,6 +27,7 @@ from diffbio_engine.runs.pipeline_versions import (
 )
 
 _READING = tuple(Reading.__dataclass_fields__)
+_MOST_PIPELINES, _MOST_DATASETS = 1_000, 2_000
 
 
 class Store:
@@ -223,6 +224,7 @@ class Store:
 
     def _write(self, owner: str, dataset: Dataset) -> Dataset:
         folder = self._dataset(owner, dataset.id)
+        _check_number(folder, _MOST_DATASETS, "data sets")
         make_inside(self.data_dir, folder)
         try:
             write_entry(folder, dataset)
@@ -240,6 +242,7 @@ class Store:
             raise DataError("A pipeline needs a name.", fix="Give it one.")
         folder = self._owner(owner) / "pipelines" / folder_name(name)
         if make:
+            _check_number(folder, _MOST_PIPELINES, "pipelines")
             make_inside(self.data_dir, folder)
         return folder
 
@@ -247,6 +250,16 @@ class Store:
         if not re.fullmatch(r"[0-9a-f]{24}", dataset_id):
             raise UnknownNameError("You have no such data set.", fix="Choose one from the list.")
         return self._owner(owner) / "datasets" / dataset_id
+
+
+def _check_number(folder: Path, most: int, what: str) -> None:
+    """Refuses one more than so many; each costs every look at the list a moment."""
+    with suppress(OSError):
+        if not folder.exists() and len(os.listdir(folder.parent)) >= most:
+            raise DataError(
+                f"You have {most:,} {what}, and no more can be kept.",
+                fix="Delete some that are no longer needed.",
+            )
 
 
 def folder_name(name: str) -> str:

@@ -115,3 +115,15 @@ def test_a_deleted_data_folder_is_said_in_words_and_once_in_the_log(
     assert len(caplog.records) <= 2
     with pytest.raises(RunError, match="is not there any more"):
         engine.runs("ada")
+
+
+def test_a_person_may_have_a_hundred_runs_waiting(make_engine, monkeypatch):
+    monkeypatch.setattr("diffbio_engine.runs.engine._MOST_WAITING", 3)
+    engine = make_engine(max_running=1, command=["false"])
+    engine._supervisor.close()  # nobody is served
+    for _ in range(3):
+        engine.start({"steps": 5}, "eve")
+    with pytest.raises(RunError, match="3 runs of yours wait for their turn; at most 3 may"):
+        engine.start({"steps": 5}, "eve")
+    assert len(engine.runs("eve")) == 3
+    assert engine.start({"steps": 5}, "ada")

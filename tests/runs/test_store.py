@@ -105,3 +105,20 @@ def test_nobody_reaches_the_data_of_another(store, tmp_path):
         with pytest.raises(UnknownNameError):
             store.dataset("bob", dataset_id)
     assert len(dataset.id) == 24  # 96 bits: it cannot be guessed
+
+
+def test_pipelines_and_data_sets_of_a_person_are_no_more_than_a_list_can_hold(
+    tmp_path, monkeypatch
+):
+    store = Store(tmp_path)
+    monkeypatch.setattr("diffbio_engine.runs.store._MOST_PIPELINES", 2)
+    monkeypatch.setattr("diffbio_engine.runs.store._MOST_DATASETS", 2)
+    for name in ("one", "two"):
+        store.save_pipeline("ada", name, {"name": name})
+        store.new_upload("ada", name)
+    store.save_pipeline("ada", "one", {"name": "one", "more": 1})  # one that is there goes on
+    with pytest.raises(DataError, match="You have 2 pipelines, and no more can be kept"):
+        store.save_pipeline("ada", "three", {"name": "three"})
+    with pytest.raises(DataError, match="You have 2 data sets, and no more can be kept"):
+        store.new_upload("ada", "three")
+    assert store.save_pipeline("bob", "three", {"name": "three"}) == 1

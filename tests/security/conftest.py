@@ -74,8 +74,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     home, log = f"http://127.0.0.1:{port}", here / "log"
     with log.open("w") as said:
         server = subprocess.Popen(
-            ["bash", ".ci/serve.sh", sys.executable], cwd=ROOT, env=env, stdout=said, stderr=said,
-            start_new_session=True,
+            # As few lines as a system may give a program that does not ask for more.
+            ["bash", "-c", 'ulimit -Sn 256 && exec bash .ci/serve.sh "$0"', sys.executable],
+            cwd=ROOT, env=env, stdout=said, stderr=said, start_new_session=True,
         )  # fmt: skip
         try:
             for _ in range(480):

@@ -1,0 +1,38 @@
+"""Much of what means nothing: idle lines of nobody, and messages that no page sends."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import urllib.parse
+
+from tornado.websocket import WebSocketClosedError
+
+
+def test_idle_lines_of_somebody_who_has_not_signed_in_keep_nobody_out(lab):
+    there = urllib.parse.urlsplit(lab.home)
+    with contextlib.ExitStack() as lines:
+        for _ in range(300):
+            address = (there.hostname, there.port)
+            lines.enter_context(socket.create_connection(address, timeout=10))
+        assert lab.visitor("ada").ask("/app").status == 200
+
+
+def test_messages_that_cannot_be_read_end_the_line_and_leave_little_in_the_log(lab):
+    bob, before = lab.visitor("bob"), lab.log.stat().st_size
+    deep = "[" * 100_000 + "]" * 100_000
+    head = json.dumps({"msgid": "1", "msgtype": "PATCH-DOC"})
+
+    async def work():
+        token = bob.ask("/app").token
+        for parts in (["x" * (3 << 20), "{}", "{}"], [head, "{}", deep]):
+            line = await bob.socket(token)
+            with contextlib.suppress(WebSocketClosedError):
+                for part in parts:
+                    await line.write_message(part)
+            while await asyncio.wait_for(line.read_message(), 20) is not None:
+                pass
+
+    asyncio.run(asyncio.wait_for(work(), 60))
+    assert lab.log.stat().st_size - before < 100_000
+    assert lab.visitor("ada").ask("/app").status == 200
