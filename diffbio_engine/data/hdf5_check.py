@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 
 from diffbio_engine.errors import DataError, UserError
+from diffbio_engine.quantities import in_units
 
 # An anndata file has some hundred objects; a file with millions is made to keep us busy.
 MOST_OBJECTS = 100_000
@@ -215,7 +216,7 @@ def _check_storage(dataset: h5py.Dataset, where: str) -> None:
         size = math.prod(plist.get_chunk()) * dataset.id.get_type().get_size()
         if size > LARGEST_CHUNK:
             raise DataError(
-                f"{where} is stored in pieces of {size / 2**30:,.1f} GB; each is read whole.",
+                f"{where} is stored in pieces of {in_units(size)}; each is read whole.",
                 fix="Save it in pieces (chunks) of some megabytes.",
             )
     if plist.get_layout() == h5py.h5d.VIRTUAL:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
+from diffbio_engine.quantities import in_units
 
 _OF_A_STRING = 80
 _SMALL = 16 * 2**20
@@ -76,7 +77,7 @@ def refuse_if_hollow(item: h5py.Dataset) -> None:
     declared, stored = item.size * item.dtype.itemsize, item.id.get_storage_size()
     if declared > _SMALL and declared > _MOST_SHRUNK * stored:
         raise DataError(
-            f"{item.name} declares {item.size:,} values ({declared / 2**20:,.0f} MB), of which the "
+            f"{item.name} declares {item.size:,} values ({in_units(declared)}), of which the "
             f"file stores {stored:,} bytes.",
             fix="Save the file again with the program that made it; it was damaged or cut off.",
         )

@@ -18,6 +18,7 @@ from diffbio_engine.data.hdf5_elements import (
 from diffbio_engine.data.in_memory import InMemory, Unread, float32_csr
 from diffbio_engine.data.memory import refuse_if_too_big
 from diffbio_engine.errors import DataError
+from diffbio_engine.quantities import in_units
 
 # Below this a matrix is taken into memory, where any row is as near as any other.
 IN_MEMORY_LIMIT = 4 * 2**30
@@ -184,8 +185,8 @@ class OnDisk:
     def _wrong_way_round(self) -> DataError:
         return DataError(
             f"{self.place} is stored gene by gene (CSC), so cells cannot be read from disk one "
-            f"after the other, and it has {self.n_bytes / 2**30:.1f} GB, more than the "
-            f"{IN_MEMORY_LIMIT / 2**30:.0f} GB that are read into memory.",
+            f"after the other, and it has {in_units(self.n_bytes)}, more than the "
+            f"{in_units(IN_MEMORY_LIMIT)} that are read into memory.",
             fix="Save it cell by cell: adata.X = adata.X.tocsr(); adata.write_h5ad('new.h5ad').",
         )
 

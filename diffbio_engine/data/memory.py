@@ -6,6 +6,7 @@ import resource
 from pathlib import Path
 
 from diffbio_engine.errors import DataError
+from diffbio_engine.quantities import in_units
 
 _CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -25,13 +26,13 @@ def refuse_if_too_big(n_bytes: int, where: str) -> None:
     allowed = resource.getrlimit(resource.RLIMIT_DATA)[0]
     if 0 <= allowed < most and n_bytes > allowed:
         raise DataError(
-            f"{where} would need {n_bytes / 2**30:,.1f} GB of memory; a file of this size may take "
-            f"{allowed / 2**30:,.1f} GB here.",
+            f"{where} would need {in_units(n_bytes)} of memory; a file of this size may take "
+            f"{in_units(allowed)} here.",
             fix="Bring a smaller part of it, or store the matrix as sparse CSR.",
         )
     if n_bytes > most:
         raise DataError(
-            f"{where} would need {n_bytes / 2**30:,.0f} GB of memory, more than half of what this "
-            f"machine has ({most / 2**30:,.0f} GB is half).",
+            f"{where} would need {in_units(n_bytes)} of memory, more than half of what this "
+            f"machine has ({in_units(most)} is half).",
             fix="Use a machine with more memory, or store the matrix as sparse CSR.",
         )
