@@ -52,7 +52,7 @@ class TabsOpen:
 
     def let_in_page(self, handler: RequestHandler, person: str) -> None:
         """Counts a page that is about to be made, or answers with why it is not."""
-        if self.of(person) >= self.most:
+        if self._is_full(person, self.most):
             sentence = (
                 f"You have {self.most} tabs of the workbench open, and more than {self.most} "
                 "cannot be. Close one of them; this page then opens by itself."
@@ -75,11 +75,24 @@ class TabsOpen:
             HTTPError: 429, if the person has too many.
         """
         with self._guard:
-            if self.of(person) >= self.most + _COMING:
+            if self._is_full(person, self.most + _COMING):
                 raise HTTPError(429, reason="Too many tabs are open; close some")
             if is_new and not self._count_page(person):
                 raise HTTPError(429, reason="Too many pages were opened; wait a minute")
             self._sockets[socket] = person, login
+
+    def _is_full(self, person: str, most: int) -> bool:
+        """Whether the person has so many; then those that answer no more are closed for the next.
+
+        A line that broke without a word (a closed lid, another network) lives on for a quarter of
+        an hour, and its page has come back by another one.
+        """
+        if self.of(person) < most:
+            return False
+        for socket, (name, _) in self.open_now():
+            if name == person and _is_silent(socket):
+                socket.application.io_loop.add_callback(socket.close)
+        return True
 
     def _count_page(self, person: str) -> bool:
         """Whether the person may open another page now; it counts then."""
@@ -95,6 +108,12 @@ class TabsOpen:
 def _is_open(socket: Any) -> bool:
     """Whether a socket is open or about to be; a refused or closed one has its answer already."""
     return socket.ws_connection is not None or socket.get_status() == 200
+
+
+def _is_silent(socket: Any) -> bool:
+    """Whether the last two pings, which are half a minute apart, have had no answer."""
+    line = socket.connection
+    return line is not None and line._ping_count - socket.latest_pong > 2
 
 
 def _ask_to_wait(handler: RequestHandler, sentence: str, seconds: int) -> None:

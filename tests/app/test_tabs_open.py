@@ -17,7 +17,13 @@ class Asking:
 
     def __init__(self):
         self.said, self.status, self.ws_connection = {}, 200, None
+        self.connection, self.latest_pong = SimpleNamespace(_ping_count=0), -1
+        loop = SimpleNamespace(add_callback=lambda act: act())
+        self.application = SimpleNamespace(io_loop=loop)
         self.set_header = self.said.__setitem__
+
+    def close(self):
+        self.ws_connection = None
 
     def set_status(self, status):
         self.status = status
@@ -63,6 +69,18 @@ def test_a_person_with_all_tabs_open_gets_a_sentence_until_one_is_closed():
     tabs.let_in_page(Asking(), "bob")
     hers[1].ws_connection = None
     tabs.let_in_page(Asking(), "ada")
+
+
+def test_lines_that_broke_without_a_word_make_room_where_a_tab_would_be_refused():
+    tabs = TabsOpen(3)
+    sleeping, awake, fresh = opened(tabs, "ada", 3)
+    sleeping.connection._ping_count = awake.connection._ping_count = 9
+    sleeping.latest_pong, awake.latest_pong = 6, 7
+    assert tabs.of("ada") == 3  # as long as there is room nothing is closed: a lid may be opened
+    with pytest.raises(Finish, match="You have 3 tabs"):
+        tabs.let_in_page(Asking(), "ada")
+    tabs.let_in_page(Asking(), "ada")
+    assert sleeping.ws_connection is None and awake.ws_connection and fresh.ws_connection
 
 
 def test_sockets_without_pages_are_bounded_and_refused_ones_take_no_place():
