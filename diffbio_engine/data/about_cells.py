@@ -1,24 +1,23 @@
 """Tables about the cells that lie beside a matrix, joined to its cells by their names."""
 
-import tempfile
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.data.barcodes import Matched, match
+from diffbio_engine.data.barcodes import Matched, match, match_samples
+from diffbio_engine.data.cell_tables import read_about, typed
+from diffbio_engine.data.column_names import CLUSTERINGS
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.names_beside import ABOUT_CELLS, role_of
 from diffbio_engine.data.packed_text import BROKEN, bare_name
 from diffbio_engine.data.reading import ALL_TABLES, NO_TABLES, Choice, Reading
-from diffbio_engine.data.table_text import Stream, TableText, form_of
-from diffbio_engine.data.workbooks import is_workbook, sheet_as_text
+from diffbio_engine.data.words import words_of
 from diffbio_engine.errors import DataError, did_you_mean
 
 _MOST_TABLES, _MOST_KEYS, _MOST_SHOWN = 16, 8, 6
-_LARGEST = 2**30
-_NO_VALUE = ("", "na", "nan", "none", "null", "n/a")
 _ENOUGH = 0.5
 
 
@@ -78,6 +77,7 @@ def join_tables(
         return list(tables.values())
     obs = dataset.obs.drop(columns=[c for c in from_tables if c in dataset.obs])
     dataset.obs = pd.concat([obs, pd.DataFrame(from_tables, index=obs.index)], axis=1)
+    _place_spots(dataset)
     possible = [*titles, (NO_TABLES, "none of them")]
     if len(titles) > 1:
         possible.insert(0, (ALL_TABLES, "all of them"))
@@ -86,6 +86,16 @@ def join_tables(
     choice = Choice("annotation", "Tables about the cells", taken_now, tuple(possible), why)
     dataset.choices = (*dataset.choices, choice)
     return list(tables.values())
+
+
+def _place_spots(dataset: Dataset) -> None:
+    """Where the spots of a Visium slide lie: across, then down, in pixels of the full image."""
+    columns = ["pxl_col_in_fullres", "pxl_row_in_fullres"]
+    if all(c in dataset.obs for c in columns) and not len(dataset.obsm):
+        dataset.obsm = {"spatial": dataset.obs[columns].to_numpy(np.float64)}
+        dataset.warnings.append(
+            f"Where the spots lie (obsm/spatial) is taken from {' and '.join(columns)}."
+        )
 
 
 def _called(path: Path, folder: Path) -> str:
@@ -105,12 +115,19 @@ def _one(
     sure: bool,
 ) -> tuple[str, str] | None:
     """Adds the columns of one table; how many cells it names, and the sentence. None: no table."""
-    table = _read(path)
+    table = read_about(path)
     if table is None:
         return None
     cells = dataset.obs.index
-    key, found = _key_of(table, cells)
-    fewest = min(len(table), len(cells))
+    sample, key, found = _in_its_sample(dataset, name, table)
+    whole = _key_of(table, cells)
+    if whole[1].n_cells > found.n_cells:
+        sample, (key, found) = "", whole
+    fewest = min(len(table), dict(dataset.samples).get(sample, len(cells)))
+    what, how_many = "cells", f"{found.n_cells:,} of {len(cells):,} cells"
+    if found.n_cells < _ENOUGH * fewest and (by_sample := _of_samples(dataset, table)):
+        key, found, how_many = by_sample
+        fewest, what = 0, "samples"
     if not found.n_cells and (repeated := _repeated(table, cells)):
         raise DataError(repeated, fix="Keep one line for each cell.", where="annotation")
     if not found.n_cells or (found.n_cells < _ENOUGH * fewest and not sure):
@@ -123,81 +140,72 @@ def _one(
             where="annotation",
         )
     rest = [c for c in table.columns if c != key]
+    if rest and sample and not sure and all(set(words_of(c)) & CLUSTERINGS for c in rest):
+        raise DataError(
+            f"its clusters are of {sample} alone; those of other samples have the same numbers.",
+            fix="Join it by its name, if that is what you want.",
+            where="annotation",
+        )
     # "clusters.csv" of graphclust and of kmeans_2: the folder tells which.
     stem = Path(name).parent.name or Path(bare_name(path)).stem
     put, same = [], 0
     for column in rest:
-        values = _typed(table[column]).reindex(found.lines)
+        values = typed(table[column]).reindex(found.lines)
         values.index = cells
         into = _placed(str(column), values, columns, dataset.obs, own, stem)
         same += into is None
         put += [into] if into else []
-    n_of_n = f"{found.n_cells:,} of {len(cells):,} cells"
     shown = ", ".join(put[:_MOST_SHOWN]) + (", ..." if len(put) > _MOST_SHOWN else "")
     how = f" (names {found.how})" if found.how else ""
-    rest_of = len(table) - found.n_cells
+    rest_of = len(table) - found.n_cells if what == "cells" else 0
     unused = f" {rest_of:,} of its {len(table):,} lines are of no cell here." if rest_of else ""
     columns_are = (
         f"its column {shown} is" if len(put) == 1 else f"its {len(put)} columns ({shown}) are"
     )
     known = f"; {same} more say what is known already" if same else ""
-    return n_of_n, (
-        f"{n_of_n} found in {name}{how}: {columns_are} in the table of cells{known}.{unused}"
+    return how_many, (
+        f"{how_many} found in {name}{how}: {columns_are} in the table of cells{known}.{unused}"
     )
 
 
-def _read(path: Path) -> pd.DataFrame | None:
-    """A table as words; None where it has one column or none, and so nothing to tell."""
-    if path.stat().st_size > _LARGEST:
-        raise DataError(f"it has more than {_LARGEST >> 30} GB.")
-    if is_workbook(path):
-        with tempfile.TemporaryDirectory(prefix="diffbio-") as place:
-            return _of_text(sheet_as_text(path, Path(place))[0])
-    return _of_text(path)
+def _in_its_sample(
+    dataset: Dataset, name: str, table: pd.DataFrame
+) -> tuple[str, str | None, Matched]:
+    """The sample in whose folder a table lies, or whose name it has, matched with its cells."""
+    none = Matched(np.full(dataset.n_cells, -1))
+    if not {"sample", "barcode"} <= set(dataset.obs) or len(dataset.samples) < 2:
+        return "", None, none
+    names = [s for s, _ in dataset.samples]
+    mine = [
+        s
+        for s in names
+        if f"/{s}/" in f"/{name}" or re.match(rf"{re.escape(s)}(?![A-Za-z0-9])", Path(name).name)
+    ]
+    sample = max(mine, key=len, default="")
+    rows = np.flatnonzero(dataset.obs["sample"].astype(str) == sample)
+    if not sample or not len(rows):
+        return "", None, none
+    key, found = _key_of(table, list(dataset.obs["barcode"].iloc[rows].astype(str)))
+    lines = none.lines.copy()
+    lines[rows] = found.lines
+    return sample, key, Matched(lines, found.how)
 
 
-def _of_text(path: Path) -> pd.DataFrame | None:
-    text = form_of(path)
-    if text.width < 2 or text.header is None:
+def _of_samples(dataset: Dataset, table: pd.DataFrame) -> tuple[str, Matched, str] | None:
+    """A table with a line for each sample: its column of names, the line of each cell, n of N."""
+    if "sample" not in dataset.obs or len(dataset.samples) < 2:
         return None
-    header = _titles(text)
-    table = pd.read_csv(
-        Stream(text.body()),
-        sep=r"\s+" if text.separator == " " else text.separator,
-        header=None,
-        names=range(text.width),
-        index_col=False,
-        dtype=str,
-        keep_default_na=False,
-    )
-    table.columns = pd.Index(header)
-    return table.assign(**{c: _numbers(table[c], text) for c in header})
-
-
-def _titles(text: TableText) -> list[str]:
-    header = [h.strip().strip('"') for h in text.header or []]
-    header = header if len(header) == text.width else ["", *header]
-    titles: list[str] = []
-    for i, title in enumerate(header):
-        free, n = title or f"column_{i + 1}", 1
-        while free in titles:
-            n += 1
-            free = f"{title or f'column_{i + 1}'}_{n}"
-        titles.append(free)
-    return titles
-
-
-def _numbers(column: pd.Series, text: TableText) -> pd.Series:
-    """Words, or numbers where all that is told is a number."""
-    words = column.fillna("").astype(str).str.strip()
-    if text.decimal == "." and not text.thousands:
-        told = ~words.str.lower().isin(_NO_VALUE)
-        fast = pd.to_numeric(words.where(told), errors="coerce").astype(float)
-        return fast if told.any() and bool(fast[told].notna().all()) else words
-    numbers = [text.number(w) for w in words]
-    if any(n is None for n in numbers) or all(n != n for n in numbers):
-        return words
-    return pd.Series(numbers, index=column.index, dtype=float)
+    of_cells = dataset.obs["sample"].astype(str)
+    samples = list(dict.fromkeys(of_cells))
+    found = {c: match_samples(samples, list(table[c].astype(str))) for c in table.columns}
+    key = max(found, key=lambda c: len(found[c]), default="")
+    if not key or len(found[key]) < max(2, _ENOUGH * len(samples)):
+        return None
+    lines = of_cells.map(found[key]).fillna(-1).to_numpy().astype(int)
+    one = next(iter(found[key]))
+    other = str(table[key].iloc[found[key][one]])
+    how = "" if one == other else f"{one} here is {other} there"
+    return key, Matched(lines, how), f"{len(found[key]):,} of {len(samples):,} samples"
 
 
 def _key_of(table: pd.DataFrame, cells: Sequence[str]) -> tuple[str | None, Matched]:
@@ -228,13 +236,6 @@ def _repeated(table: pd.DataFrame, cells: Sequence[str]) -> str:
                 f"{int(known.sum()):,} lines, so it is not known which line is a cell's."
             )
     return ""
-
-
-def _typed(column: pd.Series) -> pd.Series:
-    if column.dtype.kind == "f":
-        whole = column.notna().all() and bool((column % 1 == 0).all())
-        return column.astype(np.int64) if whole else column
-    return column.where(~column.str.lower().isin(_NO_VALUE), None)
 
 
 def _placed(

@@ -62,6 +62,32 @@ def match(cells: Sequence[str], names: Sequence[str]) -> Matched:
     return best
 
 
+def match_samples(samples: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """The line of each sample: by its name, or by one that stands in the other as whole words.
+
+    ``GSM1_ctrl`` is ``ctrl`` or ``GSM1``. What fits several, or is fitted by several, is left out.
+    """
+    words = [_words(n) for n in names]
+    found: dict[str, int] = {}
+    for sample in samples:
+        mine = _words(sample)
+        same = [i for i, w in enumerate(words) if w == mine]
+        within = [i for i, w in enumerate(words) if w and (_run_in(w, mine) or _run_in(mine, w))]
+        if len(same or within) == 1:
+            found[sample] = (same or within)[0]
+    lines = list(found.values())
+    return {s: i for s, i in found.items() if lines.count(i) == 1}
+
+
+def _words(name: str) -> list[str]:
+    return [w for w in re.split(r"[^a-z0-9]+", str(name).lower()) if w]
+
+
+def _run_in(some: list[str], all_of_them: list[str]) -> bool:
+    n = len(some)
+    return any(all_of_them[i : i + n] == some for i in range(len(all_of_them) - n + 1))
+
+
 def tokens(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """The barcode in each name (empty: none), and what stands around it."""
     parts = [_BARCODE.match(str(n)[:_LONGEST]) for n in names]

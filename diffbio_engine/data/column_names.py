@@ -43,7 +43,7 @@ _NO_TYPE_VALUES = {
 }  # fmt: skip
 _NOT_KNOWN = {"", "nan", "na", "none", "unknown", "unassigned", "undetermined", "other"}
 _OF_CELLS = ("cell type", "celltype", "cell types", "celltypes")
-_CLUSTERINGS = {"cluster", "clusters", "louvain", "leiden", "res", "snn"}
+CLUSTERINGS = {"cluster", "clusters", "louvain", "leiden", "res", "snn"}
 _MEASURES = {
     "score", "scores", "prob", "probability", "confidence", "certainty", "uncertainty", "color",
     "colors", "colour", "colours", "count", "counts", "entropy", "distance", "size", "pseudotime",
@@ -119,7 +119,7 @@ def _batch_rank(column: Column) -> int | None:
 
 def called_types(columns: Iterable[Column]) -> list[str]:
     """Columns whose name is that of cell types somebody assigned; no clusterings."""
-    named = [name for name in called_labels(columns) if not set(words_of(name)) & _CLUSTERINGS]
+    named = [name for name in called_labels(columns) if not set(words_of(name)) & CLUSTERINGS]
     return named[:3]
 
 

@@ -88,16 +88,22 @@ def open_file(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset
     )
 
 
-def _hdf5_kind(path: Path) -> str:
+def _layout(path: Path) -> str:
+    """Which kind of HDF5 file it is; empty if it is none that is known."""
     with open_hdf5(path) as file:
-        for is_one, kind in (
+        kinds = (
             (is_h5mu, "h5mu"),
             (is_h5ad, "h5ad"),
             (is_tenx_h5, "10x h5"),
             (is_loom, "loom"),
-        ):
-            if is_one(file):
-                return kind
+        )
+        return next((kind for is_one, kind in kinds if is_one(file)), "")
+
+
+def _hdf5_kind(path: Path) -> str:
+    if kind := _layout(path):
+        return kind
+    with open_hdf5(path) as file:
         there = ", ".join(list(file)[:10]) or "nothing"
     raise DataError(
         f"{path.name} is neither an h5ad nor a 10x file; it holds {there}.",
@@ -120,6 +126,8 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
     if any(is_mtx(f) for f in files) or any(is_names_of_mtx(f) for f in files):
         return open_mtx(folder, reading, name)
     hdf5 = [f for f in files if bare_name(f).endswith(_HDF5)]
+    if known_kinds := [f for f in hdf5 if len(hdf5) > 1 and _layout(f)]:
+        hdf5 = known_kinds  # molecule_info.h5 lies beside the matrices of Cell Ranger
     tables = [f for f in files if bare_name(f).endswith(_TABLES)]
     if not hdf5 and len(tables) > 1:
         tables = [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))] or tables
@@ -150,6 +158,12 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
         else:
             dataset = join_samples(parts, name=name, path=folder)
         join_tables(dataset, folder, about, reading)
+        left = [f.name for f in files if bare_name(f).endswith(_HDF5) and f not in found]
+        if left:
+            more = ", ..." if len(left) > 5 else ""
+            dataset.warnings.append(
+                f"Not opened, because no matrix of cells: {', '.join(left[:5])}{more}."
+            )
         return dataset
     raise _several(name, [str(f.relative_to(folder)) for f in found])
 
@@ -161,8 +175,8 @@ def _is_about(path: Path) -> bool:
 
 def _filtered(files: list[Path]) -> list[Path]:
     """Without the raw file beside the filtered one of the same cells."""
-    names = {str(f).replace("filtered", "raw") for f in files if "filtered" in f.name}
-    return [f for f in files if str(f) not in names]
+    raw = {f.with_name(f.name.replace("filtered", "raw")) for f in files if "filtered" in f.name}
+    return [f for f in files if f not in raw]
 
 
 def _samples(files: list[Path], folder: Path) -> list[tuple[str, Path]]:

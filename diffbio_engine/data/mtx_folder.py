@@ -224,7 +224,12 @@ def _about(
     files = data_files(folder, deep=deep)
     tables = [p for p in files if p not in lists and is_about_cells(p)]
     known = join_tables(dataset, folder, tables, reading)
-    others = [p.name for p in files if bare_name(p).endswith(_OTHERS) and p not in known]
+    known += lists
+    others = [
+        p.name
+        for p in files
+        if p not in known and (bare_name(p).endswith(_OTHERS) or role_of(p) == "genes")
+    ]
     if others:
         more = ", ..." if len(others) > 5 else ""
         dataset.warnings.append(

@@ -21,7 +21,7 @@ _ROWS = re.compile(r"(^|[^a-z])(rows?|mtx_rows)([^a-z]|$)")
 _COLUMNS = re.compile(r"(^|[^a-z])(cols?|columns?|mtx_cols)([^a-z]|$)")
 ABOUT_CELLS = re.compile(
     r"(meta_?data|annot|clusters?|coldata|cell_?(info|types?|labels?|data)|pheno|"
-    r"(^|[^a-z])(obs|meta)([^a-z]|$)).*\.(csv|tsv|txt|tab)$"
+    r"tissue_positions|samples?[-_]?(info|sheet|table)|(^|[^a-z])(obs|meta)([^a-z]|$)).*\.(csv|tsv|txt|tab)$"
 )
 _NAME_COLUMNS = ("gene_name", "gene_symbol", "symbol", "name", "gene")
 _ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "id")

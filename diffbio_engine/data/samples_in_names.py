@@ -9,9 +9,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffbio_engine.data.column_evidence import one_for_each
-from diffbio_engine.data.column_names import MOST_BATCHES
+from diffbio_engine.data.column_names import MOST_BATCHES, called_batches
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.packed_text import BROKEN, bare_name, open_text
+from diffbio_engine.data.preview import preview_column
 
 # Seurat writes "_2", and anndata puts its own number after that of Cell Ranger: "-1-0".
 _SUFFIX = re.compile(r"^(?:.*[^ACGTN])?(?P<barcode>[ACGTN]{8,})(?:[-.]1)?[-._](?P<number>\d{1,4})$")
@@ -30,8 +31,9 @@ def is_aggregation(path: Path) -> bool:
 def name_samples(dataset: Dataset, files: Iterable[Path]) -> None:
     """Adds a column with the sample of each cell, where their names tell several.
 
-    By what stands before the barcode, else by the number after it. The column is called ``sample``
-    (``gem_group`` where there is one already). None is added where a column says the same, where
+    By what stands before the barcode, else by the number after it. The column is called ``sample``;
+    ``barcode_group``, which is not suggested as the batch, where a person's own column is called
+    like a batch. None is added where a column says the same, where
     samples were joined, or where all names are alike.
 
     Args:
@@ -51,7 +53,7 @@ def name_samples(dataset: Dataset, files: Iterable[Path]) -> None:
     told = dataset.obs.assign(**{"\x00": groups.names.to_numpy()})
     if one_for_each(told, "\x00", list(dataset.obs.columns)):
         return
-    column = next(iter(_free(dataset.obs)))
+    column = _free(dataset.obs)
     dataset.obs = dataset.obs.assign(**{column: groups.names.array})
     sizes = groups.names.value_counts()
     if not dataset.samples:
@@ -115,9 +117,11 @@ def _groups(found: list[str], called: Sequence[str] = ()) -> _Groups | None:
     return _Groups(pd.Series(names), shown, titles, by)
 
 
-def _free(obs: pd.DataFrame) -> Iterable[str]:
-    yield from (c for c in ("sample", "gem_group") if c not in obs.columns)
-    yield from (c for i in range(2, 1_000) if (c := f"gem_group_{i}") not in obs.columns)
+def _free(obs: pd.DataFrame) -> str:
+    columns = (preview_column(str(c), obs[c]) for c in dict.fromkeys(obs.columns))
+    named = called_batches(columns) or "sample" in obs.columns
+    stem = "barcode_group" if named else "sample"
+    return next(c for i in range(1, 1_000) if (c := f"{stem}{i if i > 1 else ''}") not in obs)
 
 
 def _of_aggregation(files: Iterable[Path]) -> list[str]:

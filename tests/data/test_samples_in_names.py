@@ -91,3 +91,12 @@ def test_the_cells_of_kang_are_no_samples_by_their_names(shared_data):
     if not (path := shared_data / "kang_pbmc_stim_counts.h5ad").exists():
         pytest.skip("the data of Kang are not on this machine")
     assert len(inspect(path).samples) == 1
+
+
+def test_a_batch_of_the_person_s_own_stays_the_batch(tmp_path):
+    cells = [f"{b}-{e}" for b, e in zip(BARCODES, ENDS, strict=True)]
+    obs = pd.DataFrame({"donor_id": ["P1", "P2"] * 20}, index=cells)
+    anndata.AnnData(zoo.COUNTS, obs=obs).write_h5ad(tmp_path / "x.h5ad")
+    preview = inspect(tmp_path / "x.h5ad")
+    assert preview.suggested["batch_labels"] == "obs/donor_id"
+    assert [c.name for c in preview.obs] == ["donor_id", "barcode_group"]
