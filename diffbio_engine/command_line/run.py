@@ -24,6 +24,7 @@ from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.opening import check_run, title_of
 from diffbio_engine.runs.reader import RunReader
 from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.runs.why_lost import CRASHES, why_lost
 from diffbio_engine.runs.writer import EXIT_START_AGAIN
 
 _MOST_RESTARTS = 3
@@ -180,6 +181,8 @@ def _watched(folder: RunFolder, env: Mapping[str, str], *, quiet: bool) -> int:
         step = folder.last_step()
         restarts, progress = (0 if step > progress else restarts + 1), step
         if restarts >= _MOST_RESTARTS:
+            if -code in CRASHES:
+                raise why_lost(restarts, step, code, str(folder.status().get("message") or ""))
             raise RunError(
                 f"The worker was killed {restarts} times at step {step}.",
                 fix=f"Look into {folder.log}; often the machine is out of memory.",

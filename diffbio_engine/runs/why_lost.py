@@ -4,12 +4,12 @@ import signal
 
 from diffbio_engine.errors import RunError
 
-_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 
 
 def why_lost(tries: int, step: int, code: int, doing: str) -> RunError:
     """Why a run is given up: its workers broke down by themselves, or somebody ended them."""
-    if -code in _CRASHES:
+    if -code in CRASHES:
         said = f" while it said '{doing}'" if doing and not step else ""
         return RunError(
             f"The worker broke down {tries} times ({signal.Signals(-code).name}) without getting "

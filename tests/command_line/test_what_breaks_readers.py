@@ -9,7 +9,10 @@ import pytest
 
 from diffbio_engine.apart import Readers, limits_alone, limits_for
 from diffbio_engine.command_line import looking
+from diffbio_engine.command_line.run import _watched
 from diffbio_engine.data.memory import memory_of_this_machine
+from diffbio_engine.errors import RunError
+from diffbio_engine.runs import RunFolder
 from tests.command_line.small_run import said
 
 ODD = (sys.executable, str(Path(__file__).parents[1] / "apart/odd_nursery.py"))
@@ -46,16 +49,28 @@ def test_native_code_that_breaks_down_at_a_file(odd, words, name, sentence, tmp_
     assert not (tmp_path / "out").exists()
 
 
-def test_apply_itself_may_break_down_and_says_so(tmp_path):
+def broken_at(tmp_path, module):
+    """An environment in which a process aborts where it imports a module."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "class Breaks:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'diffbio_engine.command_line': os.abort()\n"
+        f"        if name == '{module}': os.abort()\n"
         "sys.meta_path.insert(0, Breaks())\n"
     )
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+
+
+def test_a_run_whose_worker_breaks_down_at_its_data_says_so(tmp_path):
+    env = broken_at(tmp_path, "diffbio_engine.command_line.work")
+    folder = RunFolder.create(tmp_path / "run", {"title": "Hers"})
+    with pytest.raises(RunError, match=r"broke down 3 times \(SIGABRT\).*the data file is damaged"):
+        _watched(folder, env, quiet=True)
+
+
+def test_apply_itself_may_break_down_and_says_so(tmp_path):
     words = [sys.executable, "-m", "diffbio_engine", "apply", "b", "x.h5ad", "--out", "o.h5ad"]
-    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    env = broken_at(tmp_path, "diffbio_engine.command_line")
     ended = subprocess.run(words, env=env, cwd=Path(__file__).parents[2], capture_output=True)
     assert ended.returncode == 1 and not ended.stdout
     assert ended.stderr.decode().startswith(
