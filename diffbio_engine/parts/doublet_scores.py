@@ -141,6 +141,15 @@ RULES = (
     " and of two.",
     *(_EXPECTED.format(whence) + why for whence in ("", _GUESSED) for why in _WHY),
 )
+# The same for a classifier's probability, which needs no valley.
+EVIDENCE, EVIDENCE_TOO_MANY = range(2)
+EVIDENCE_RULES = (
+    "The evidence for two cells outweighs that for one: the probability is above 1/2.",
+    *(
+        _EXPECTED.format(whence) + "a probability above 1/2 would call many times more."
+        for whence in ("", _GUESSED)
+    ),
+)
 # Of the simulated doublets, this share at least must lie beyond the valley.
 _LEAST_SEEN = 0.1
 # What may be called in any case where the rate was only guessed: chips are loaded more densely
@@ -168,12 +177,34 @@ def plausible_threshold(
     """
     valley, there = valley_threshold(simulated)
     seen, called = jnp.mean(simulated > valley), jnp.mean(scores > valley)
-    bound = jnp.where(guessed, jnp.maximum(most * rate, _NEVER_MANY), most * rate)
-    rule = jnp.where(called > bound, TOO_MANY, VALLEY)
+    rule = jnp.where(called > _bound(rate, most, guessed), TOO_MANY, VALLEY)
     rule = jnp.where(seen < _LEAST_SEEN, FEW_SEEN, rule)
     rule = jnp.where(there, rule, NO_VALLEY)
     threshold = jnp.where(rule == VALLEY, valley, jnp.quantile(scores, 1 - rate))
     return threshold, jnp.where((rule != VALLEY) & guessed, rule + len(_WHY), rule)
+
+
+def bounded_threshold(
+    probabilities: jax.Array,
+    rate: jax.Array,
+    most: jax.Array | float,
+    guessed: jax.Array | bool = False,
+) -> tuple[jax.Array, jax.Array]:
+    """1/2, or where that calls more than is believed, the expected share; and the rule's number.
+
+    Args:
+        probabilities: Of all cells.
+        rate, most, guessed: As of ``plausible_threshold``; the rules are ``EVIDENCE_RULES``.
+    """
+    many = jnp.mean(probabilities > 0.5) > _bound(rate, most, guessed)
+    threshold = jnp.where(many, jnp.quantile(probabilities, 1 - rate), 0.5)
+    rule = jnp.where(many, EVIDENCE_TOO_MANY + jnp.asarray(guessed, int), EVIDENCE)
+    return threshold, rule
+
+
+def _bound(rate: jax.Array, most: jax.Array | float, guessed: jax.Array | bool) -> jax.Array:
+    """The largest share of cells that may be called before a threshold is not believed."""
+    return jnp.where(guessed, jnp.maximum(most * rate, _NEVER_MANY), most * rate)
 
 
 def _valley(scores: np.ndarray) -> np.ndarray:

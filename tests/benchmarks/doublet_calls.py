@@ -1,10 +1,11 @@
 """How many cells are called doublets, and how many of these are, where doublets were planted.
 
-Run: python tests/benchmarks/doublet_calls.py [WORD ...]   (only sets with one of these words)
+Run: python tests/benchmarks/doublet_calls.py [--solo] [WORD ...]   (sets with one of these words)
 
 Doublets are sums of two random cells of pbmc3k, Paul's or Kang's cells (one cell may be of any
 kind, so that some are hidden), or those of simulated cells (gen_scale.py). Beside the calls of the
-block stand those of the bare valley, which is Scrublet's threshold of the same scores.
+block stand those of the bare valley, which is Scrublet's threshold of the same scores; with --solo
+the calls of Solo as prepared, and beside them those of the evidence alone (probability above 1/2).
 """
 
 import sys
@@ -15,7 +16,12 @@ import jax
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from diffbio_engine.operators.singlecell import DifferentiableDoubletScorer, DoubletScorerConfig
+from diffbio_engine.operators.singlecell import (
+    DifferentiableDoubletScorer,
+    DifferentiableSoloDetector,
+    DoubletScorerConfig,
+    SoloDetectorConfig,
+)
 from diffbio_engine.parts.doublet_scores import valley_threshold
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -54,9 +60,26 @@ def told(call, doublet):
     return f"{call.mean():.1%}, precision {precision:.2f}, recall {call[doublet].mean():.2f}"
 
 
+def solo(counts, doublet):
+    block = DifferentiableSoloDetector(SoloDetectorConfig(n_genes=counts.shape[1]))
+    block.prepare({"counts": counts}, jax.random.key(0))
+    out = {n: np.asarray(v) for n, v in jax.jit(lambda x: block(x))(counts).items()}
+    p = out["doublet_probabilities"]
+    ours = told(out["doublet_labels"] > 0.5, doublet)
+    rule = f"(rule {int(out['threshold_rule'])}, {float(out['expected_rate']):.1%} expected)"
+    return (
+        f"AUROC {roc_auc_score(doublet, p):.3f}; called {ours} {rule}; above 1/2"
+        f" {told(p > 0.5, doublet)}"
+    )
+
+
 def main():
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
     for name, counts, doublet in sets():
-        if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
+        if words and not any(word in name for word in words):
+            continue
+        if "--solo" in sys.argv:
+            print(f"{name}: Solo, {solo(counts, doublet)}", flush=True)
             continue
         block = DifferentiableDoubletScorer(DoubletScorerConfig(n_genes=counts.shape[1]))
         block.prepare({"counts": counts}, jax.random.key(0))

@@ -1,7 +1,7 @@
 """Doublet scores: cells that look like two cells in one droplet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ from flax import nnx
 
 from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
-    BATCH_LABELS,
     COUNTS,
     Buffer,
     Kind,
@@ -21,7 +20,11 @@ from diffbio_engine.declare import (
     setting,
     warn_untrained,
 )
-from diffbio_engine.operators.singlecell._doublet_settings import ComparisonSettings
+from diffbio_engine.operators.singlecell._doublet_settings import (
+    BATCHES,
+    ComparisonSettings,
+    most_called_setting,
+)
 from diffbio_engine.parts.doublet_rates import rate_by_cells, rate_or
 from diffbio_engine.parts.doublet_reference import (
     DoubletReference,
@@ -53,14 +56,7 @@ class DoubletScorerConfig(ComparisonSettings):
         doc="Share of droplets expected to hold two cells. 0: from the number of cells of a batch,"
         " 0.8 % per 1000 (10x), from 0.8 to 30 %.",
     )
-    most_called: float = setting(
-        2.0,
-        low=1.0,
-        high=100.0,
-        unit="times the expected rate",
-        doc="A threshold that calls more than this is not believed; the expected share is called.",
-        advanced=True,
-    )
+    most_called: float = most_called_setting()
     threshold_temperature: float = dial(
         10.0,
         low=1.0,
@@ -122,14 +118,7 @@ class DifferentiableDoubletScorer(Operator):
     """
 
     Config = DoubletScorerConfig
-    inputs = (
-        COUNTS,
-        replace(
-            BATCH_LABELS,
-            doc="Batch (run, lane) of each cell: only cells of one can share a droplet.",
-            optional=True,
-        ),
-    )
+    inputs = (COUNTS, BATCHES)
     outputs = (
         Port(
             "doublet_scores",

@@ -13,7 +13,6 @@ from diffbio_engine import soft_ops
 from diffbio_engine.declare import (
     COUNTS,
     Buffer,
-    Config,
     Kind,
     Operator,
     Port,
@@ -21,10 +20,15 @@ from diffbio_engine.declare import (
     dial,
     operator,
     setting,
-    size,
     warn_untrained,
 )
 from diffbio_engine.errors import DataError
+from diffbio_engine.operators.singlecell._bounded_calls import CALL_PORTS, BoundedCalls
+from diffbio_engine.operators.singlecell._doublet_settings import (
+    BATCHES,
+    ClassifierSettings,
+    most_called_setting,
+)
 from diffbio_engine.parts.count_autoencoder import (
     CountDecoder,
     CountEncoder,
@@ -36,30 +40,23 @@ from diffbio_engine.parts.count_autoencoder import (
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.doublet_classifier import DoubletClassifier, doublet_loss
+from diffbio_engine.parts.doublet_rates import rate_or
 from diffbio_engine.parts.doublet_reference import draw_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoloDetectorConfig(Config):
+class SoloDetectorConfig(ClassifierSettings):
     """Settings of the doublet classifier."""
 
-    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
-    latent_dim: int = setting(10, low=2, high=128, doc="Dimensions of the latent space.")
-    hidden_dims: tuple[int, ...] = setting(
-        (128, 64), low=1, doc="Widths of the encoder's hidden layers.", advanced=True
-    )
-    classifier_hidden_dim: int = setting(
-        64, low=4, high=1024, log=True, doc="Width of the classifier.", advanced=True
-    )
-    sim_doublet_ratio: float = setting(
-        2.0, low=0.5, high=10.0, doc="Simulated doublets for each observed cell."
-    )
     expected_doublet_rate: float = dial(
-        0.5,
-        low=0.001,
+        0.0,
+        low=0.0,
         high=0.99,
-        doc="Share of droplets taken to hold two cells. 0.5: the evidence alone, as Solo has it.",
+        doc="Share of droplets expected to hold two cells. 0: probabilities are of the evidence"
+        " alone, and calls are held to 0.8 % per 1000 cells of a batch (10x). 0.5: calls too are"
+        " of the evidence alone, as Solo has them.",
     )
+    most_called: float = most_called_setting()
     temperature: float = dial(
         0.1,
         low=0.001,
@@ -85,17 +82,20 @@ class DifferentiableSoloDetector(Operator):
     Doublets are made by adding the counts of two random cells. A classifier on ``z`` and the log
     total count tells these from observed cells: ``p = sigmoid(logit(z, log total) + offset)``. The
     offset turns the share of simulated doublets in training, ``r / (1 + r)``, into
-    ``expected_doublet_rate``. ``doublet_labels`` are ``greater(p, 1/2)``.
+    ``expected_doublet_rate`` (1/2 where that is 0). ``doublet_labels`` are ``greater(p,
+    threshold)``: 1/2, but where that calls more than ``most_called`` times the expected rate (and
+    more than 5 %, where that rate follows from the number of cells), the expected share of cells is
+    called; ``threshold_rule`` says which. It is found when preparing and at each refresh.
 
     Real doublets among the observed cells stand as single ones in training, so ``p`` of a doublet
     is below that of a simulated one; a doublet of two cells of one kind stays hidden.
     In training each batch makes its own doublets, anew in each step (without a key: each cell with
     the next one). Losses are nats per cell; ``classifier_loss`` also reaches the autoencoder.
 
-    Softens: the call (``p > 1/2``).
+    Softens: the call (``p > threshold``).
     Hard limit: as ``temperature`` goes to 0, the call is 0 or 1.
-    Gradients: reach ``counts`` and all weights; those of the call vanish far from p = 1/2 at a low
-    temperature.
+    Gradients: reach ``counts`` and all weights; those of the call vanish far from the threshold at
+    a low temperature.
     Cost: O(cells * genes * hidden width) time, O(cells * genes) memory.
     Start: principal components as encoder, the log-linear model of them as decoder; the classifier
     is a small network trained on latent means of cells and doublets for 60 epochs.
@@ -106,7 +106,7 @@ class DifferentiableSoloDetector(Operator):
     """
 
     Config = SoloDetectorConfig
-    inputs = (COUNTS,)
+    inputs = (COUNTS, BATCHES)
     outputs = (
         Port(
             "doublet_probabilities",
@@ -123,6 +123,7 @@ class DifferentiableSoloDetector(Operator):
             result="obs/solo_call_diffbio",
             call=True,
         ),
+        *CALL_PORTS,
         Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates."),
         Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
         Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
@@ -138,11 +139,7 @@ class DifferentiableSoloDetector(Operator):
     example = {"hidden_dims": (8,), "classifier_hidden_dim": 8}
 
     def __init__(
-        self,
-        config: SoloDetectorConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
+        self, config: SoloDetectorConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
     ) -> None:
         rngs = rngs or nnx.Rngs(0)
         super().__init__(config, rngs=rngs, name=name)
@@ -154,14 +151,23 @@ class DifferentiableSoloDetector(Operator):
             config.latent_dim, config.classifier_hidden_dim, rngs=rngs
         )
         self.typical_library = Buffer(jnp.asarray(1000.0))
+        self.calls = BoundedCalls()
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
     ) -> None:
-        if not first:
-            return
-        counts = np.asarray(arrays["counts"], np.float32)
-        counts = counts[counts.sum(axis=1) > 0]
+        counts, batches = np.asarray(arrays["counts"], np.float32), arrays.get("batch_labels")
+        there = counts.sum(axis=1) > 0
+        counts, batches = counts[there], None if batches is None else np.asarray(batches)[there]
+        if first:
+            self._begin(counts, key)
+        evidence = self.classifier(jnp.asarray(self._placed(counts)))
+        chosen, most = self.dial("expected_doublet_rate"), self.config.most_called
+        self.calls.find(evidence, self._offset(), chosen, most, batches, self.share_seen)
+        self.fitted = True
+
+    def _begin(self, counts: np.ndarray, key: jax.Array) -> None:
+        """First weights: of the autoencoder from the counts, of the classifier by training it."""
         if len(counts) < 3:
             raise DataError(
                 f"has {len(counts)} cells with counts; doublets of them cannot be simulated.",
@@ -179,7 +185,6 @@ class DifferentiableSoloDetector(Operator):
         pairs = np.asarray(draw_pairs(key_pairs, n_pairs, len(counts), None))
         single, double = self._placed(counts), self._placed(counts, pairs)
         self.classifier.begin(single, double, key=key_fit)
-        self.fitted = True
 
     def _placed(self, counts: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
         """Features of the classifier for these cells, or for the doublets of these pairs."""
@@ -198,19 +203,27 @@ class DifferentiableSoloDetector(Operator):
             found.append(np.asarray(features(state, jnp.asarray(x))))
         return np.concatenate(found)[:n_all]
 
-    def __call__(self, counts: jax.Array, key: jax.Array | None = None) -> dict[str, jax.Array]:
+    def __call__(
+        self,
+        counts: jax.Array,
+        key: jax.Array | None = None,
+        batch_labels: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, float)
         key_z, key_pairs = (None, None) if key is None else jax.random.split(key)
         mean, log_var = self._encode(counts)
         z = gaussian_draw(mean, log_var, key_z)
         evidence = self.classifier(self._features(counts, z))
         probability = jax.nn.sigmoid(evidence + self._offset())
+        calls = self.calls.told(self._offset(), self.dial("expected_doublet_rate"))
+        softness = self.dial("temperature")
         library = log_library(counts, None)
         log_rate = self.decoder(z)[0] + library
         fit = negative_binomial_log_prob(counts, log_rate, self.log_dispersion[...])
         return {
             "doublet_probabilities": probability,
-            "doublet_labels": soft_ops.greater(probability, 0.5, softness=self.dial("temperature")),
+            "doublet_labels": soft_ops.greater(probability, calls["threshold"], softness=softness),
+            **calls,
             "latent": z,
             "reconstruction_loss": -jnp.mean(jnp.sum(fit, axis=1)),
             "kl_loss": jnp.mean(gaussian_kl(mean, log_var)),
@@ -259,7 +272,8 @@ class DifferentiableSoloDetector(Operator):
 
     def _offset(self) -> jax.Array:
         """Turns log odds at the simulated share into those at the expected rate."""
-        rate, ratio = self.dial("expected_doublet_rate"), self.config.sim_doublet_ratio
+        chosen, ratio = self.dial("expected_doublet_rate"), self.config.sim_doublet_ratio
+        rate = rate_or(jnp.asarray(0.5), chosen)
         return jnp.log(rate) - jnp.log1p(-rate) - jnp.log(ratio)
 
     def _classifier_loss(

@@ -31,6 +31,7 @@ def doublets_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
             "doublets.counts": "data.counts",
             "doublets.batch_labels": "data.batch_labels",
             "solo.counts": "data.counts",
+            "solo.batch_labels": "data.batch_labels",
             "ambient.counts": "data.counts",
             "ambient.ambient_profile": "data.ambient_profile",
             "normalize.counts": counts,

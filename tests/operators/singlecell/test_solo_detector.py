@@ -11,6 +11,7 @@ from diffbio_engine.declare import set_temperature
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableSoloDetector, SoloDetectorConfig
 from diffbio_engine.parts.doublet_classifier import doublet_loss
+from diffbio_engine.parts.doublet_scores import EVIDENCE_RULES
 from tests.gradients import check_gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not been trained or prepared")
@@ -47,6 +48,47 @@ def run(block, counts, key=None):
     return block(counts, key)
 
 
+def test_as_many_are_called_as_doublets_are_expected_where_the_evidence_calls_many_more(droplets):
+    counts, doublet = droplets
+    block = detector()
+    block.prepare({"counts": counts}, jax.random.key(0))
+    said = run(block, counts)
+    # 40 of 400 hold two cells; from 400 cells 0.8 % are expected, and above 5 % is not believed.
+    assert (said["doublet_probabilities"] > 0.5).mean() > 0.05
+    assert EVIDENCE_RULES[int(said["threshold_rule"])].startswith("As many cells are called as")
+    assert 3 <= (said["doublet_labels"] > 0.5).sum() <= 4
+    assert doublet[np.asarray(said["doublet_labels"]) > 0.5].all()
+    believed = detector(expected_doublet_rate=0.5)
+    believed.prepare({"counts": counts}, jax.random.key(0))
+    said = run(believed, counts)
+    assert float(said["threshold"]) == 0.5 and int(said["threshold_rule"]) == 0
+    assert (said["doublet_labels"] > 0.5).sum() == (said["doublet_probabilities"] > 0.5).sum()
+
+
+def test_a_rate_that_is_set_is_called_and_follows_the_weights_at_a_refresh(droplets):
+    counts = droplets[0]
+    block = detector(expected_doublet_rate=0.1, most_called=1.0)
+    block.prepare({"counts": counts}, jax.random.key(0))
+    said = run(block, counts)
+    assert float(said["expected_rate"]) == pytest.approx(0.1)
+    assert (said["doublet_labels"] > 0.5).mean() <= 0.1 + 1e-6
+    before = float(said["threshold"])
+    block.classifier.line.bias[...] += 3.0
+    block.prepare({"counts": counts}, jax.random.key(0), first=False)
+    assert (run(block, counts)["doublet_labels"] > 0.5).mean() <= 0.1 + 1e-6
+    assert float(run(block, counts)["threshold"]) >= before
+
+
+def test_the_expected_rate_is_of_the_cells_of_a_batch(droplets):
+    counts = np.tile(droplets[0], (6, 1))
+    alone, apart = detector(), detector()
+    for block, more in ((alone, {}), (apart, {"batch_labels": np.arange(2400) % 2})):
+        block.share_seen = 0.5
+        block.prepare({"counts": counts, **more}, jax.random.key(0))
+    assert float(run(alone, counts)["expected_rate"]) == pytest.approx(8e-6 * 4800)
+    assert float(run(apart, counts)["expected_rate"]) == pytest.approx(8e-6 * 2400)
+
+
 def test_known_doublets_rank_above_single_cells_before_any_training(prepared, droplets):
     counts, doublet = droplets
     assert roc_auc_score(doublet, run(prepared, counts)["doublet_probabilities"]) > 0.85
@@ -74,7 +116,7 @@ def test_the_loss_is_the_cross_entropy():
 
 def test_at_a_low_temperature_the_call_is_yes_or_no(droplets):
     counts = droplets[0]
-    block = detector()
+    block = detector(expected_doublet_rate=0.5)
     block.prepare({"counts": counts}, jax.random.key(0))
     soft = run(block, counts)
     assert ((soft["doublet_labels"] > 0.5) == (soft["doublet_probabilities"] > 0.5)).all()
@@ -89,7 +131,7 @@ def test_the_expected_rate_moves_the_odds_of_all_alike(prepared, droplets):
     half = run(prepared, droplets[0])["doublet_probabilities"].astype(float)
     prepared.dials["expected_doublet_rate"][...] = jnp.asarray(0.1)
     low = run(prepared, droplets[0])["doublet_probabilities"].astype(float)
-    prepared.dials["expected_doublet_rate"][...] = jnp.asarray(0.5)
+    prepared.dials["expected_doublet_rate"][...] = jnp.asarray(0.0)
     clear = (half > 0.01) & (half < 0.99)
     odds = (low / (1 - low)) / (half / (1 - half))
     np.testing.assert_allclose(odds[clear], 1 / 9, rtol=1e-2)
