@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffbio_engine.data.mtx import AGAIN, MtxHeader, mtx_header
-from diffbio_engine.data.names_beside import ABOUT_CELLS, NameList, read_names, role_of
+from diffbio_engine.data.names_beside import ABOUT_CELLS, ABOUT_GENES, NameList, read_names, role_of
 from diffbio_engine.data.packed_text import bare_name
 from diffbio_engine.data.same_cells import later
 from diffbio_engine.errors import DataError
@@ -186,8 +186,9 @@ def _lists(main: Path, before: str, others: set[str], folder: Path) -> list[Name
                 continue
             known = next((b for b in begins if b and name.startswith(b)), "")
             if role := role_of(path, known):
-                # A list of barcodes comes before a table about cells, whose order may be another.
-                about = 0.5 if role == "cells" and ABOUT_CELLS.search(name) else 0.0
+                # A list comes before a table about cells or genes, whose order may be another.
+                tells = {"cells": ABOUT_CELLS, "genes": ABOUT_GENES}.get(role)
+                about = 0.5 if tells is not None and tells.search(name) else 0.0
                 near = far + (0 if known or not before else 1) + about
                 found.append((near, read_names(path, role)))
         if place == folder or far > 4:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from diffbio_engine.data.barcodes import match
 from diffbio_engine.data.feature_kinds import kinds_of_features
 from diffbio_engine.data.gene_names import gene_name_style
 from diffbio_engine.data.mtx import AGAIN, cut_off
@@ -23,6 +24,7 @@ ABOUT_CELLS = re.compile(
     r"(meta_?data|annot|clusters?|coldata|cell_?(info|types?|labels?|data)|pheno|"
     r"tissue_positions|samples?[-_]?(info|sheet|table)|(^|[^a-z])(obs|meta)([^a-z]|$)).*\.(csv|tsv|txt|tab)$"
 )
+ABOUT_GENES = re.compile(r"annot|meta_?data|info|description|biotype|length|id_to_name|t2g")
 _NAME_COLUMNS = ("gene_name", "gene_symbol", "symbol", "name", "gene")
 _ID_COLUMNS = ("gene_id", "gene_ids", "ensembl_id", "id")
 _CELL_COLUMNS = ("bc_wells", "barcode", "barcodes", "cell", "cell_id", "cellid")
@@ -127,14 +129,13 @@ def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:
     names = next((named[c] for c in _NAME_COLUMNS if c in named), None)
     if names is None and "column_1" in named:
         names = named["column_1"]
-    if names is None and len(tables) > 1:
-        other = tables[1].iloc[:, -1]
-        if tables[1].shape[1] > 1:
-            # Ids with their names, in an order of their own.
-            named_by = dict(zip(tables[1].iloc[:, 0], other, strict=True))
-            names = ids.map(lambda gene: named_by.get(gene, ""))
+    others = [told for other in tables[1:] if (told := _in_order_of(ids, names, other)) is not None]
+    if names is None:
+        names = next((found for told in others if (found := _names_in(told)) is not None), None)
+    if names is None and len(tables) > 1 and tables[1].shape[1] == 1:
+        other = tables[1].iloc[:, 0]
         # Whichever of two lists looks like ids is the one of ids.
-        elif gene_name_style(other) == "Ensembl ids" and gene_name_style(ids) != "Ensembl ids":
+        if gene_name_style(other) == "Ensembl ids" and gene_name_style(ids) != "Ensembl ids":
             ids, names = other, ids
         else:
             names = other
@@ -148,7 +149,37 @@ def gene_table(lists: list[NameList], n: int) -> pd.DataFrame:
         columns[column] = kinds.to_numpy(dtype=object)
     if "genome" in named:
         columns["genome"] = named["genome"].to_numpy(dtype=object)
+    for told in others:
+        # What another table tells of the genes, under the titles that it has.
+        for title in (t for t in told if not t.startswith("column_") and t not in columns):
+            if told[title] is not names and title.lower() not in (*_NAME_COLUMNS, *_ID_COLUMNS):
+                columns[title] = told[title].to_numpy(dtype=object)
     return pd.DataFrame(columns, index=pd.Index(names.to_numpy(dtype=object), dtype=object))
+
+
+def _in_order_of(
+    ids: pd.Series, names: pd.Series | None, table: pd.DataFrame
+) -> pd.DataFrame | None:
+    """The other columns of a table of genes, in the order of these; None where it has others."""
+    if table.shape[1] < 2:
+        return None
+    for mine in (ids, names):
+        for key in table.columns if mine is not None else ():
+            found = match(list(mine), list(table[key])) if mine is not None else None
+            if found is not None and not found.how and found.n_cells > 0.5 * len(ids):
+                rest = table.drop(columns=[key]).reindex(found.lines).fillna("")
+                return rest.set_axis(ids.index)
+    return None
+
+
+def _names_in(told: pd.DataFrame) -> pd.Series | None:
+    """The column of names of genes: by its title, else one of which most values differ."""
+    by_title = {str(c).lower(): told[c] for c in told.columns}
+    named = next((by_title[c] for c in _NAME_COLUMNS if c in by_title), None)
+    if named is not None:
+        return named
+    differ = (told[c] for c in told.columns if told[c].nunique() > 0.5 * len(told))
+    return next(differ, None)
 
 
 def cell_table(found: NameList, n: int) -> pd.DataFrame:

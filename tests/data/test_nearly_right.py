@@ -122,3 +122,25 @@ def test_lists_of_r_with_numbers_and_quotes_name_genes_and_cells(tmp_path, sign)
         layouts.write(tmp_path / f"run/{what}{ending}", layouts.lines(rows))
     dataset = read(tmp_path / "run")
     assert list(dataset.obs.index) == zoo.CELLS and list(dataset.var.index) == SYMBOLS
+
+
+@pytest.mark.parametrize("titles", ["gene_id,gene_name,chromosome", "id,x,chromosome"])
+def test_a_table_about_genes_names_them_and_is_kept_whatever_its_order(tmp_path, titles):
+    """A list of ids alone, and a table whose last column is no name."""
+    folder = layouts.tenx(tmp_path / "run")
+    layouts.write(folder / "features.tsv", layouts.lines(IDS))
+    rows = [f"{i},{n},chr{k % 2}" for k, (i, n) in enumerate(zip(IDS, SYMBOLS, strict=True))]
+    layouts.write(folder / "gene_annotation.csv", layouts.lines([titles, *rows[::-1]]))
+    var = read(folder).var
+    assert list(var.index) == SYMBOLS and list(var["gene_ids"]) == IDS
+    assert list(var["chromosome"]) == ["chr0", "chr1"] * 6
+
+
+@pytest.mark.parametrize("name", ["features.tsv", "genes.tsv"])
+def test_a_table_about_genes_beside_their_list_is_kept_and_gives_no_order(tmp_path, name):
+    folder = layouts.tenx(tmp_path / "run")
+    (folder / "features.tsv").rename(folder / name)
+    rows = [f"{n},{k}" for k, n in enumerate(zoo.GENES)][::-1]
+    layouts.write(folder / "gene_annotation.csv", layouts.lines(["gene,length", *rows]))
+    var = read(folder).var
+    assert list(var.index) == zoo.GENES and list(var["length"]) == [str(k) for k in range(12)]
