@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from diffbio_engine.errors import RunError
 from diffbio_engine.runs.durable_files import in_words
 from diffbio_engine.runs.folder import RunFolder
 from diffbio_engine.runs.launchers import changed_environment
+from diffbio_engine.runs.plain_values import text
 from diffbio_engine.runs.preview_folder import PreviewFolder, refuses_preview
 
 # Each holds a data set and a pipeline in memory.
@@ -24,6 +26,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     asked: float
     by: str
+    owner: str
 
 
 class Previews:
@@ -61,17 +64,17 @@ class Previews:
         """
         if words := refuses_preview(run.state()):
             raise RunError(words)
-        folder = PreviewFolder(run)
+        folder, owner = PreviewFolder(run), text(run.run.get("owner"))
         with self._guard:
             self._reap()
             known = self._children.get(str(run.path))
             if known is None and not folder.is_at_work():
-                self._make_room()
+                self._make_room(owner)
             seq = folder.ask(dials)
             if known is not None:
                 known.asked, known.by = time.monotonic(), by
             elif not folder.is_at_work():  # another server may have started it
-                self._children[str(run.path)] = self._start(folder, by)
+                self._children[str(run.path)] = self._start(folder, by, owner)
         return seq
 
     def is_at_work(self, run: RunFolder) -> bool:
@@ -101,7 +104,7 @@ class Previews:
                 process.kill()  # it has nothing to lose
                 process.wait()
 
-    def _start(self, folder: PreviewFolder, by: str) -> _Child:
+    def _start(self, folder: PreviewFolder, by: str, owner: str) -> _Child:
         with in_words(folder.log), folder.log.open("wb") as log:
             process = subprocess.Popen(
                 [*self._command, str(folder.run.path)],
@@ -111,13 +114,20 @@ class Previews:
                 env=changed_environment(self._env),
                 start_new_session=True,
             )
-        return _Child(process, time.monotonic(), by)
+        return _Child(process, time.monotonic(), by, owner)
 
-    def _make_room(self) -> None:
+    def _make_room(self, owner: str) -> None:
+        """Ends one where there are too many: of whoever has most, if this person has fewer."""
         if len(self._children) < self._most:
             return
-        path, oldest = min(self._children.items(), key=lambda item: item[1].asked)
-        if time.monotonic() - oldest.asked < _IN_USE_SECONDS:
+        had = Counter(child.owner for child in self._children.values())
+        greedy, n = had.most_common(1)[0]
+        takes_turns = n > had[owner] + 1
+        could_end = {
+            p: c for p, c in self._children.items() if not takes_turns or c.owner == greedy
+        }
+        path, oldest = min(could_end.items(), key=lambda item: item[1].asked)
+        if not takes_turns and time.monotonic() - oldest.asked < _IN_USE_SECONDS:
             raise RunError(
                 f"{self._most} previews are at work on this server.",
                 fix="Turn the dial again in a minute.",

@@ -180,5 +180,22 @@ def test_few_are_at_work_at_once_and_a_run_that_trains_has_none(tmp_path):
     assert not previews.is_at_work(runs[0])
 
 
+def test_one_person_does_not_keep_the_previews_of_a_server_from_another(tmp_path):
+    runs = [RunFolder.create(tmp_path / f"{i}", {"owner": "eve"}) for i in range(3)]
+    hers = RunFolder.create(tmp_path / "hers", {"owner": "ada"})
+    for run in (*runs, hers):
+        run.status_file.write_text('{"state": "done"}')
+    previews = Previews({}, SLEEPER, most=3)
+    try:
+        for run in runs:
+            previews.ask(run, {})
+        previews.ask(hers, {})  # eve's first one gives its place, though she turns its dial
+        assert [previews.is_at_work(run) for run in (*runs, hers)] == [False, True, True, True]
+        with pytest.raises(RunError, match="3 previews are at work"):
+            previews.ask(runs[0], {})
+    finally:
+        previews.close()
+
+
 def test_a_preview_ends_by_itself_when_nobody_turns_any_more(trained):
     assert preview(trained.path, idle_seconds=0.0) == EXIT_DONE
