@@ -29,8 +29,18 @@ export function render({ model }) {
     if (whole) settling = setTimeout(() => { if (whole) fit(); }, 200);
   });
   let looking = setInterval(() => {
-    for (const pane of everywhere(document, ".react-flow__pane")) { clearInterval(looking); resized.observe(pane); }
+    for (const pane of everywhere(document, ".react-flow__pane")) {
+      clearInterval(looking); resized.observe(pane); ground = pane.getRootNode();
+    }
   }, 300);
+  // What is on the canvas is compared with what was drawn last; an older picture is asked for anew.
+  let ground = null, behind = 0;
+  const comparing = setInterval(() => {
+    const data = ground?.querySelector(".react-flow__node[data-id=data]");
+    if (!data) return;
+    behind = Number(data.style.getPropertyValue("--drawn")) === model.drawn ? 0 : behind + 1;
+    if (behind === 2 || behind === 10) send({ do: "again" });
+  }, 1000);
   const taken = (event) => {
     const on = event.composedPath().map((el) => el.classList).filter(Boolean);
     const has = (name) => on.some((list) => list.contains(name));
@@ -89,6 +99,7 @@ export function render({ model }) {
   });
   model.on("remove", () => {
     clearInterval(looking);
+    clearInterval(comparing);
     clearTimeout(settling);
     resized.disconnect();
     for (const name of moves) document.removeEventListener(name, taken, true);

@@ -27,6 +27,7 @@ class CanvasKeys(JSComponent):
     """Keys and pointer of the canvas that the graph library does not know."""
 
     theme = param.String("default")
+    drawn = param.Integer(0, doc="How often the blocks were drawn; the data block bears it, too.")
 
     _esm = (_HERE / "canvas.js").read_text(encoding="utf-8")
 
@@ -69,7 +70,7 @@ class Canvas(pn.viewable.Viewer):
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = self._dropping = False
         self._deletions, self._deleted_at = 0, 0.0
-        self._by_hand = 0
+        self._by_hand = self._drawn = 0
         self._shown_blocks: set[str] = set()
         self._shown = (session.spec.name, False)
         self._unfolded: set[str] = set()
@@ -118,8 +119,11 @@ class Canvas(pn.viewable.Viewer):
             with pn.io.hold():
                 if types != self.flow.node_types:
                     self.flow.node_types = types
+                nodes[0]["style"]["--drawn"] = str(self._drawn)
                 if shown(nodes) != shown(self.flow.nodes):
-                    self.flow.nodes = nodes
+                    self._drawn += 1
+                    nodes[0]["style"]["--drawn"] = str(self._drawn)
+                    self.flow.nodes, self._hands.drawn = nodes, self._drawn
                 if edges != [{**e, "selected": False} for e in self.flow.edges]:
                     self.flow.edges = edges
         finally:
@@ -245,6 +249,10 @@ class Canvas(pn.viewable.Viewer):
             session.paste()
         elif do == "stop" and session.is_running:
             session.stop()
+        elif do == "again":  # of two drawings in a moment the first may arrive last
+            self._by_hand += 1
+            self._drawn += 1
+            self._draw()
         elif do == "escape":
             session.showing = ""
         elif do == "shortcuts":

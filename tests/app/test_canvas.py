@@ -82,3 +82,22 @@ def test_escape_shuts_a_dialog_wherever_the_focus_is():
     session.showing = "softness"
     canvas._key({"do": "escape"})
     assert session.showing == ""
+
+
+def test_a_canvas_that_is_behind_its_document_is_drawn_anew():
+    session = Session(spec=PipelineSpec("P", blocks=(Block("soft_kmeans", KMEANS),)))
+    canvas = Canvas(session)
+
+    def drawn():
+        number = canvas.flow.nodes[0]["style"]["--drawn"]
+        assert number == str(canvas._hands.drawn)  # what the browser compares
+        return int(number)
+
+    first, told = drawn(), list(canvas.flow.edges)
+    session.param.trigger("problems")  # nothing to be seen: nothing is sent
+    assert drawn() == first
+    session.set_setting("soft_kmeans", "n_clusters", 5)
+    assert drawn() > first
+    second, nodes = drawn(), canvas.flow.nodes
+    canvas._key({"do": "again"})
+    assert drawn() > second and canvas.flow.nodes is not nodes and canvas.flow.edges != told
