@@ -20,6 +20,7 @@ from tornado.web import HTTPError, RequestHandler, decode_signed_value
 
 from app.cookies import BEFORE, LOGIN, MARK, USER, cookie_of
 from app.login import People
+from app.message_size import bound_messages
 from app.tabs_open import TabsOpen
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs.durable_files import read_json, write_json
@@ -183,6 +184,7 @@ class Gate(AuthProvider):
                 return None
             login = self._cookie(handler, LOGIN) or ""
             self.tabs.let_in_socket(handler, person, login, is_new=not _has_session(handler))
+            bound_messages(handler)
         elif request.method == "GET":
             if isinstance(handler, DocHandler):
                 self.tabs.let_in_page(handler, person)

@@ -27,6 +27,7 @@ from app.answers import Guarding
 from app.cookies import MARK, cookie_of
 from app.gate import AS_IT_IS_SERVED, DAYS, Gate
 from app.login import People
+from app.message_size import MOST_PART
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.quantities import number_set
 
@@ -106,6 +107,7 @@ class _Serve(Serve):
             (route, _INSTEAD.get(handler, handler), *rest)
             for route, handler, *rest in kwargs["extra_patterns"]
         ]
+        kwargs["websocket_max_message_size"] = MOST_PART
         # Of a request whose body is not streamed; slices of uploads say their own limit.
         kwargs["http_server_kwargs"] = {
             "max_body_size": 2 << 20,

@@ -49,7 +49,9 @@ export function render({ model }) {
   $("[data-do=export]").addEventListener("click", () => model.send_msg({ do: "export" }));
   $("[data-do=open]").addEventListener("click", () => file.click());
   file.addEventListener("change", async () => {
-    if (file.files[0]) model.send_msg({ do: "import", text: await file.files[0].text() });
+    // No pipeline is so large: data, say, would be too much for the line.
+    const chosen = file.files[0]
+    if (chosen) model.send_msg({ do: "import", text: chosen.size > 4e6 ? "" : await chosen.text() });
     file.value = "";
   });
   model.on("msg:custom", (message) => {

@@ -122,12 +122,10 @@ class Previews:
             return
         had = Counter(child.owner for child in self._children.values())
         greedy, n = had.most_common(1)[0]
-        takes_turns = n > had[owner] + 1
-        could_end = {
-            p: c for p, c in self._children.items() if not takes_turns or c.owner == greedy
-        }
-        path, oldest = min(could_end.items(), key=lambda item: item[1].asked)
-        if not takes_turns and time.monotonic() - oldest.asked < _IN_USE_SECONDS:
+        is_fair = n <= had[owner] + 1
+        could_end = [(p, c) for p, c in self._children.items() if is_fair or c.owner == greedy]
+        path, oldest = min(could_end, key=lambda item: item[1].asked)
+        if is_fair and time.monotonic() - oldest.asked < _IN_USE_SECONDS:
             raise RunError(
                 f"{self._most} previews are at work on this server.",
                 fix="Turn the dial again in a minute.",

@@ -36,3 +36,27 @@ def test_messages_that_cannot_be_read_end_the_line_and_leave_little_in_the_log(l
     asyncio.run(asyncio.wait_for(work(), 60))
     assert lab.log.stat().st_size - before < 100_000
     assert lab.visitor("ada").ask("/app").status == 200
+
+
+def test_a_message_without_end_is_refused_before_it_fills_the_memory(lab):
+    bob = lab.visitor("bob")
+    head = json.dumps({"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 10**9})
+
+    async def refused(*parts):
+        line = await bob.socket(bob.ask("/app").token)
+        await line.read_message()  # it is open
+        with contextlib.suppress(WebSocketClosedError):
+            for part in parts:
+                await line.write_message(part, binary=isinstance(part, bytes))
+        while await asyncio.wait_for(line.read_message(), 20) is not None:
+            pass
+        return line.close_code
+
+    async def work():
+        buffers = [part for i in range(10) for part in (json.dumps({"id": str(i)}), bytes(4 << 20))]
+        assert await refused(head, "{}", '{"events": []}', *buffers) == 1009
+        assert await refused("x" * (9 << 20)) in (1009, None)
+
+    asyncio.run(asyncio.wait_for(work(), 60))
+    assert "A message of more than 24 MB was refused" in lab.log.read_text()
+    assert lab.visitor("ada").ask("/app").status == 200
