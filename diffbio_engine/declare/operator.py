@@ -37,8 +37,9 @@ class Operator(nnx.Module):
         prepare_cells: The most cells that ``prepare`` wants to see; None for all.
         learns_from_neighbours: Training batches hold, for each cell, a neighbour drawn from the
             graph that ``neighbour_graph`` returns.
-        adversarial: Its losses are those of players against each other, so that what they add up
-            to does not tell which weights are better.
+        compares_cells: Its losses compare the cells of a batch with each other (distances between
+            distributions, critics), so that a few held-out cells do not tell which weights are
+            better. So do those of a block whose ``reach`` is the population.
         needs_training: Its output means little before its weights were trained or prepared.
         dials_of_prepared: Dials that act only once ``prepare`` has looked at the data.
         example: Settings with which it runs on a few cells, for the promises tested on all.
@@ -51,7 +52,7 @@ class Operator(nnx.Module):
     reach: ClassVar[Literal["cell", "population"]] = "cell"
     prepare_cells: ClassVar[int | None] = None
     learns_from_neighbours: ClassVar[bool] = False
-    adversarial: ClassVar[bool] = False
+    compares_cells: ClassVar[bool] = False
     needs_training: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Any]] = {}
     dials_of_prepared: ClassVar[tuple[str, ...]] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbio_engine.pipelines import Plan
+from diffbio_engine.pipelines import Plan, PlannedBlock
 from diffbio_engine.pipelines.spec import DATA
 
 _STORED = "kept/"
@@ -18,9 +18,9 @@ class Part:
     """Blocks that wires join; what another part learns changes nothing here.
 
     Attributes:
-        losses: By which held-out cells judge it. None of a map, whose neighbours are drawn among
-            the trained cells, and none of a game: what its players lose together stays the same,
-            whoever wins.
+        losses: By which held-out cells judge it: those that a cell has by itself. None of a map,
+            whose neighbours are drawn among the trained cells, and none that compares cells with
+            each other, for which the held-out ones (and their copies, which fill a batch) are few.
     """
 
     name: str
@@ -40,17 +40,17 @@ def parts_of(plan: Plan) -> tuple[Part, ...]:
     found = []
     for first in dict.fromkeys(part.values()):
         blocks = tuple(b for b, p in part.items() if p == first)
-        judging = [
-            b
-            for b in blocks
-            if plan.blocks[b].learns
-            and not plan.blocks[b].declared.learns_from_neighbours
-            and not plan.blocks[b].declared.make.adversarial
-        ]
+        judging = [b for b in blocks if _judges(plan.blocks[b])]
         losses = tuple(port for port in plan.losses if port.split(".")[0] in judging)
         if losses:
             found.append(Part(losses[0].split(".")[0], blocks, losses))
     return tuple(found)
+
+
+def _judges(block: PlannedBlock) -> bool:
+    declared, make = block.declared, block.declared.make
+    together = declared.learns_from_neighbours or make.compares_cells
+    return block.learns and not together and make.reach == "cell"
 
 
 @dataclass

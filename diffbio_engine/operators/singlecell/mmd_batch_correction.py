@@ -79,6 +79,7 @@ class DifferentiableMMDBatchCorrection(BatchAutoencoder):
     """
 
     Config = MMDBatchCorrectionConfig
+    compares_cells = True
     outputs = (
         CORRECTED,
         latent_port("obsm/X_mmd_diffbio"),

@@ -80,7 +80,7 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
     """
 
     Config = WGANBatchCorrectionConfig
-    adversarial = True
+    compares_cells = True
     outputs = (
         CORRECTED,
         latent_port("obsm/X_wgan_diffbio"),
