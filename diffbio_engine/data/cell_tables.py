@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.packed_text import bare_name
-from diffbio_engine.data.table_text import Stream, TableText, form_of
+from diffbio_engine.data.table_text import TableText, form_of
+from diffbio_engine.data.text_stream import Stream
 from diffbio_engine.data.workbooks import is_workbook, sheet_as_text
 from diffbio_engine.errors import DataError
 

@@ -15,6 +15,7 @@ _ID_FIRST = re.compile(rf"^({_ID})[-_|;:,. ]+(\S.*)$")
 _SYMBOL_FIRST = re.compile(rf"^(.*\S)[-_|;:,. ]+({_ID})$")
 # Cell Ranger puts the genome before names where its reference holds several.
 _GENOME = re.compile(r"^(?:GRCh3[78]|hg(?:19|38)|GRCm3[89]|mm(?:9|10|39))[-_]+(?=\S)")
+VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
 BOTH = "ids and symbols in one"
 
 # No table has so many genes; the Entrez ids of a species do not end before.
@@ -56,7 +57,7 @@ def names_and_ids(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
     Where the rows are only numbered, or named by ids, symbols are looked for in the columns. Names
     that hold both are taken apart; the genome before a name (``GRCh38_GAPDH``) is no part of it.
     """
-    index = var.index.astype(str).to_numpy(dtype=object)
+    index = np.array([str(n).strip() for n in var.index], dtype=object)
     if gene_name_style(index) == "numbers":
         return _of_numbered(var, index)
     if gene_name_style(index) == "Ensembl ids":
@@ -69,7 +70,7 @@ def names_and_ids(var: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
 
 def parts_of_names(names: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Symbols, and the ids that stand in the same names (None: there are none)."""
-    index = np.array([str(n) for n in names], dtype=object)
+    index = np.array([str(n).strip() for n in names], dtype=object)
     if gene_name_style(index) == BOTH:
         return _taken_apart(index)
     return _without_genome(index), None

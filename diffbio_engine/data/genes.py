@@ -1,17 +1,15 @@
 """Finds the genes of a trained pipeline in new data."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from diffbio_engine.data.gene_names import gene_name_style, only_counted, parts_of_names
+from diffbio_engine.data.gene_names import VERSION, gene_name_style, only_counted, parts_of_names
 from diffbio_engine.data.gene_spelling import other_spelling
 from diffbio_engine.errors import DataError
 
-_VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
 _ENOUGH = 0.8  # share of the trained genes below which a result is to be doubted
 # Share of the trained genes below which nothing is placed unless a person says so.
 LEAST_OVERLAP = 0.5
@@ -155,7 +153,7 @@ def _refuse_numbers(new_names: Sequence[str] | np.ndarray, var_names: Sequence[s
 
 
 def _plain(gene: str) -> str:
-    return _VERSION.sub(r"\1", str(gene))
+    return VERSION.sub(r"\1", str(gene))
 
 
 def _positions(names: Sequence[str] | np.ndarray | None) -> dict[str, int]:

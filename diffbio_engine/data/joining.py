@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.gene_names import made_unique, names_and_ids
+from diffbio_engine.data.gene_names import VERSION, made_unique, names_and_ids
 from diffbio_engine.data.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrices import Matrix, taken
 from diffbio_engine.data.matrix_look import sampled
@@ -35,8 +35,10 @@ def join_samples(
     same = doubled(parts, name)
     names = [sample for sample, _ in parts]
     datasets = [dataset for _, dataset in parts]
-    keys, by_id = _keys(datasets)
+    keys, by_id, versions = _keys(datasets)
     columns, lost = _shared(keys, by_id, names, datasets)
+    if versions:
+        lost.append("The versions of gene ids differ (ENSG....14, .15) and were not compared.")
     places = [p for p in datasets[0].places if all(p in d.places for d in datasets)]
     if not places:
         raise DataError(
@@ -69,13 +71,25 @@ def join_samples(
     return dataset
 
 
-def _keys(datasets: list[Dataset]) -> tuple[list[pd.Index], bool]:
-    """What genes are matched by: ids where all have them, else names."""
+def _keys(datasets: list[Dataset]) -> tuple[list[pd.Index], bool, bool]:
+    """What genes are matched by: ids where all have them, else names; if versions were dropped."""
     ids = [d.var.get("gene_ids") for d in datasets]
     by_id = all(i is not None and i.is_unique for i in ids)
     if by_id:
-        return [pd.Index([str(v) for v in i]) for i in ids if i is not None], True
-    return [made_unique(pd.Index(names_and_ids(d.var)[0])) for d in datasets], False
+        found = [pd.Index([str(v) for v in i]) for i in ids if i is not None]
+        keys = _of_one_version(found)
+        return keys, True, not all(k.equals(n) for k, n in zip(keys, found, strict=True))
+    names = [made_unique(pd.Index(names_and_ids(d.var)[0])) for d in datasets]
+    keys = _of_one_version(names)
+    return keys, False, not all(k.equals(n) for k, n in zip(keys, names, strict=True))
+
+
+def _of_one_version(keys: list[pd.Index]) -> list[pd.Index]:
+    """Ids without their versions, where these differ: ENSG00000111640.15 is ENSG00000111640.14."""
+    if all(k.equals(keys[0]) for k in keys):
+        return keys
+    plain = [pd.Index([VERSION.sub(r"\1", name) for name in k], dtype=object) for k in keys]
+    return plain if all(k.is_unique for k in plain) else keys
 
 
 def _shared(

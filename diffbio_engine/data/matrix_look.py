@@ -237,7 +237,8 @@ def _holds(not_numbers: bool, nonzero: Any, sample: Any, whole: bool, whole_rows
         return BINARY if len(nonzero) > _FEW_VALUES and nonzero.max() == 1 else RAW
     if whole_rows and _sums_are_equal(sample):
         return NORMALISED
-    return LOGGED if nonzero.max() <= _LARGEST_LOGARITHM else NORMALISED
+    # Logarithms of counts go beyond one; shares and scaled maxima do not.
+    return LOGGED if 1 < nonzero.max() <= _LARGEST_LOGARITHM else NORMALISED
 
 
 def _rounded(sample: sp.csr_matrix | None, whole: bool) -> str:

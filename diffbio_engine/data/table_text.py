@@ -1,7 +1,6 @@
 """The form of a table of text: its separator, its header, the lines before it, its decimal sign."""
 
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,9 @@ _MOST_FIELDS = 500_000
 _LONGEST_LINE = 200_000_000
 # Line by line, 200,000 columns take 0.4 s a row; a million would take its reader's whole time.
 MOST_COLUMNS, MOST_ROWS = 200_000, 5_000_000
-_NO_VALUE = {"", "na", "nan", "n/a", "null", "none", "-nan", "#n/a", "<na>", "?"}
+# What people write instead of a number; among words a minus may be a strand.
+NO_NUMBERS = ("-", "--", ".", "–")
+_NO_VALUE = {*NO_NUMBERS, "", "na", "nan", "n/a", "null", "none", "-nan", "#n/a", "<na>", "?"}
 _DECIMAL_COMMA = re.compile(r"^-?\d+,\d+([eE][-+]?\d+)?$")
 _THOUSANDS = re.compile(r"^-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 _NUMBER = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+]?inf(inity)?$", re.IGNORECASE)
@@ -144,6 +145,7 @@ def form_of(path: Path, separator: str = "") -> TableText:
             break
     if not first:
         raise _no_text(path)
+    _refuse_what_stands_for_it(path, first[0])
     said: list[str] = []
     told = re.match(r"^sep=(.)$", first[0].strip().strip('"'))
     before = 0
@@ -181,6 +183,21 @@ def form_of(path: Path, separator: str = "") -> TableText:
         width, body, decimal, thousands, (),
     )  # fmt: skip
     return _without_header(text, said)
+
+
+def _refuse_what_stands_for_it(path: Path, line: str) -> None:
+    """A page that says "sign in", or the few lines that Git keeps for a large file."""
+    begin = line.strip().lower()
+    if begin.startswith(("<!doctype", "<html", "<?xml")):
+        raise DataError(
+            f"{path.name} is a web page, not a table.",
+            fix="Download the file itself; a page to sign in may have come instead.",
+        )
+    if begin.startswith("version https://git-lfs"):
+        raise DataError(
+            f"{path.name} is a note of Git LFS that stands for the file.",
+            fix="Fetch the file itself: git lfs pull.",
+        )
 
 
 def _without_header(text: TableText, said: list[str]) -> TableText:
@@ -263,28 +280,3 @@ def _short(line: str) -> str:
 
 def _no_text(path: Path) -> DataError:
     return DataError(f"{path.name} is not a table of text.", fix="Choose a csv or tsv.")
-
-
-class Stream(io.TextIOBase):
-    """Lines as a file that pandas reads."""
-
-    def __init__(self, lines: Iterator[str]):
-        self._lines, self._rest = lines, ""
-
-    def readable(self) -> bool:
-        """It can be read."""
-        return True
-
-    def read(self, size: int | None = -1) -> str:
-        """At least one line, about ``size`` letters; empty at the end."""
-        if size is None or size < 0:
-            size = 2**62
-        parts, n = [self._rest], len(self._rest)
-        for line in self._lines:
-            parts.append(line + "\n")
-            n += len(line) + 1
-            if n >= size:
-                break
-        text = "".join(parts)
-        self._rest = text[size:]
-        return text[:size]

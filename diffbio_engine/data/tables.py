@@ -25,17 +25,22 @@ from diffbio_engine.data.reading import (
 )
 from diffbio_engine.data.table_facts import EMPTY, sketch_table
 from diffbio_engine.data.table_sketch import Sketch
-from diffbio_engine.data.table_text import Stream
+from diffbio_engine.data.table_text import NO_NUMBERS
+from diffbio_engine.data.text_stream import Stream
+from diffbio_engine.data.triplets import open_triplets
+from diffbio_engine.data.whole_numbers import are_whole
 from diffbio_engine.errors import DataError
 
 _VALUES_AT_ONCE = 2**23
 _NO_VALUES = ("?", "-nan", "#N/A", "na", "nan", "NaN", "none", "null")
-_MOST_SHOWN = 6
+_MOST_SHOWN, _MANY_EMPTY = 6, 0.1
 _WIDE = 20_000
 
 
 def open_table(path: Path, reading: Reading) -> Dataset:
     """The whole table, as sparse counts, with what is known of cells and of genes beside it."""
+    if not reading.orientation and (found := open_triplets(path, reading)) is not None:
+        return found
     sketch = sketch_table(path, reading)
     numbers, words = _read(sketch)
     body = [i for i in range(len(sketch.rows)) if i not in sketch.word_rows]
@@ -64,7 +69,7 @@ def open_table(path: Path, reading: Reading) -> Dataset:
     for i, r in enumerate(body):
         if r in row_facts:
             _put(of_columns, sketch.rows[r], _plain_numbers(numbers[[i]][:, kept].T))
-    matrix = numbers[rows_kept][:, kept]
+    matrix, empty = _without_empty(numbers[rows_kept][:, kept])
     about_rows = pd.DataFrame(of_rows, index=pd.Index(row_names, dtype=object))
     about_columns = pd.DataFrame(of_columns, index=pd.Index(column_names, dtype=object))
     obs, var = about_rows, about_columns
@@ -83,11 +88,23 @@ def open_table(path: Path, reading: Reading) -> Dataset:
             _orientation_said(sketch),
             *sketch.said,
             *_facts_said(sketch, matrix.shape),
+            *empty,
             *left,
         ),
         path=path,
         choices=(*_choices(sketch, reading), *of_features),
     )
+
+
+def _without_empty(matrix: sp.csr_matrix) -> tuple[sp.csr_matrix, list[str]]:
+    """Where many fields are empty, and none is 0, an empty one stands for 0."""
+    missing = np.isnan(matrix.data)
+    size, n = int(np.prod(matrix.shape)), int(missing.sum())
+    if n < _MANY_EMPTY * size or matrix.nnz < size or not are_whole(matrix.data[~missing]):
+        return matrix, []
+    matrix.data[missing] = 0
+    matrix.eliminate_zeros()
+    return matrix, [f"{n:,} of {size:,} fields are empty and none is 0: empty ones are 0."]
 
 
 def _put(table: dict[str, Any], name: str, values: Any) -> None:
@@ -127,7 +144,8 @@ def _read(sketch: Sketch) -> tuple[sp.csr_matrix, pd.DataFrame]:
             dtype=kinds,
             decimal=text.decimal,
             thousands=text.thousands or None,
-            na_values=list(_NO_VALUES),
+            na_values={c: list(_NO_VALUES) for c in words}
+            | {c: [*_NO_VALUES, *NO_NUMBERS] for c in numbers},
             chunksize=max(20, min(2_000, _VALUES_AT_ONCE // text.width)),
         )
         for piece in pieces:
