@@ -20,7 +20,7 @@ from tornado.web import HTTPError, RequestHandler, decode_signed_value
 
 from app.cookies import BEFORE, LOGIN, MARK, USER, cookie_of
 from app.login import People
-from app.message_size import bound_messages
+from app.message_size import Received, bound_messages
 from app.tabs_open import TabsOpen
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs.durable_files import read_json, write_json
@@ -62,6 +62,7 @@ class Gate(AuthProvider):
         self.people, self.inner, self.secret, self._left_file = people, inner, secret, left
         self._guard = threading.Lock()
         self.tabs = TabsOpen(most_tabs, is_shared=not self.is_on)
+        self._received = Received(is_shared=not self.is_on)
         kept = read_json(left) if left is not None else {}
         self._left = {login: float(when) for login, when in kept.items()}
         super().__init__()
@@ -184,7 +185,7 @@ class Gate(AuthProvider):
                 return None
             login = self._cookie(handler, LOGIN) or ""
             self.tabs.let_in_socket(handler, person, login, is_new=not _has_session(handler))
-            bound_messages(handler)
+            bound_messages(handler, lambda n_bytes: self._received.takes(person, n_bytes))
         elif request.method == "GET":
             if isinstance(handler, DocHandler):
                 self.tabs.let_in_page(handler, person)
