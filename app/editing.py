@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 LOST_SECONDS = 15.0
+_LOADS_SECONDS = 10.0
 _Key = tuple[str, str]
 _LOST = "'{name}' is edited in another tab now. Nothing is lost; 'Take over' brings it back here."
 _BACK = "'{name}' is not open elsewhere any more: it can be edited here."
@@ -135,7 +136,9 @@ class Editing:
             with self._guard:
                 if _key(tab) == key and self._holder(key) in (None, gone):
                     self._hold(key, tab, gone)
-                    tab.say(_BACK.format(name=key[1]))
+                    # A tab that was just loaded anew has never looked on: it was its own before.
+                    if time.time() - tab.opened > _LOADS_SECONDS:
+                        tab.say(_BACK.format(name=key[1]))
 
         tab.later(may)
 

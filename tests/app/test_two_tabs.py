@@ -95,6 +95,7 @@ def test_taking_over_loses_nothing_and_undo_goes_on_where_the_other_was(two):
 def test_when_the_first_tab_is_closed_the_second_may_edit_and_undo(two):
     first, second = two
     first.add_block(KMEANS)
+    second.opened -= 60
     first.close()
     assert not second.read_only and "can be edited here" in second.notice["text"]
     second.undo()
@@ -183,3 +184,9 @@ def test_a_tab_that_is_being_taken_down_is_not_connected():
     context.session = SimpleNamespace(connection_count=1)
     assert _connected(lambda: document)()
     assert not _connected(lambda: None)()
+
+
+def test_a_tab_that_is_loaded_anew_is_not_told_that_it_was_open_elsewhere(two):
+    first, second = two
+    first.close()
+    assert not second.read_only and not second.notice  # a moment after it was opened
