@@ -135,7 +135,9 @@ class Dataset:
             raise DataError(
                 f"There is no matrix '{place}' in {self.name}; there are "
                 f"{', '.join(self._matrices) or 'none'}.",
-                fix=did_you_mean(place, self._matrices) or "Choose one of these.",
+                fix=_added_up(place, self._matrices)
+                or did_you_mean(place, self._matrices)
+                or "Choose one of these.",
             )
         return self._matrices[place]
 
@@ -220,3 +222,9 @@ class Dataset:
                     f"{expected[0]:,} cells and {expected[1]:,} genes.",
                     fix="Save the file again; it does not agree with itself.",
                 )
+
+
+def _added_up(place: str, there: Mapping[str, Matrix]) -> str:
+    """What to say of a sum that is made only when it is asked for (see ``molecules.py``)."""
+    parts = {"layers/spliced", "layers/unspliced"} <= set(there)
+    return "Add it up: molecules 'spliced + unspliced'." if parts and "total" in place else ""

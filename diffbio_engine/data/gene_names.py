@@ -16,6 +16,9 @@ _SYMBOL_FIRST = re.compile(rf"^(.*\S)[-_|;:,. ]+({_ID})$")
 # Cell Ranger puts the genome before names where its reference holds several.
 _GENOME = re.compile(r"^(?:GRCh3[78]|hg(?:19|38)|GRCm3[89]|mm(?:9|10|39))[-_]+(?=\S)")
 VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
+# Peaks of ATAC: "chr1:10109-10357", "chr1-10109-10357".
+_REGION = re.compile(r"^[A-Za-z0-9.]+[:_-]\d{2,}[-_]\d{2,}$")
+REGIONS = "genomic regions"
 BOTH = "ids and symbols in one"
 
 # No table has so many genes; the Entrez ids of a species do not end before.
@@ -46,6 +49,8 @@ def gene_name_style(names: Any) -> str:
         return "Ensembl ids"
     if np.mean([bool(_ID_FIRST.match(n) or _SYMBOL_FIRST.match(n)) for n in names]) > 0.5:
         return BOTH
+    if np.mean([bool(_REGION.match(n)) for n in names]) > 0.5:
+        return REGIONS
     if np.mean([n.isdigit() for n in names]) > 0.5:
         return "numbers"
     return "symbols"

@@ -18,7 +18,7 @@ from diffbio_engine.data.column_names import (
 )
 from diffbio_engine.data.counts_place import doubted
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.gene_names import gene_name_style, names_and_ids
+from diffbio_engine.data.gene_names import REGIONS, gene_name_style, names_and_ids
 from diffbio_engine.data.matrix_look import RAW, SCALED, MatrixPreview, look
 from diffbio_engine.data.prior_knowledge import n_known
 from diffbio_engine.data.reading import Choice
@@ -190,6 +190,7 @@ def preview_of(
             *dataset.warnings,
             *unreadable,
             *_without_genes(dataset, obsm),
+            *_of_regions(names),
             *_warnings(matrices),
         ),
     )
@@ -242,6 +243,15 @@ def _without_genes(dataset: Dataset, obsm: dict[str, tuple[int, ...]]) -> list[s
         else "No block can run on it: choose the file that holds the counts."
     )
     return [f"This file holds no genes and no expression matrix; it holds {held}. {can}"]
+
+
+def _of_regions(names: pd.Index) -> list[str]:
+    if gene_name_style(names) != REGIONS:
+        return []
+    return [
+        f"The features are genomic regions ({names[0]}, ...), not genes: what is looked up by "
+        "names of genes (markers, pairs, regulators) is not found among them."
+    ]
 
 
 def _empty_cells(matrices: tuple[MatrixPreview, ...]) -> list[str]:

@@ -73,3 +73,10 @@ def test_folders_of_text_can_be_added_up_too(tmp_path):
     total = read(path, molecules=THREE).matrix("layers/total_counts").toarray()
     np.testing.assert_array_equal(total, 6 * zoo.COUNTS)
     assert any(f"({6 * zoo.COUNTS.sum() / 40:,.0f} molecules a cell" in w for w in told.warnings)
+
+
+def test_a_sum_that_nobody_asked_for_is_missing_with_the_way_to_it(tmp_path):
+    dataset = read(velocyto(tmp_path / "x.h5ad", zoo.COUNTS))
+    with pytest.raises(DataError) as error:
+        dataset.matrix("layers/total_counts")
+    assert error.value.fix == "Add it up: molecules 'spliced + unspliced'."

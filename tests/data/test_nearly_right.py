@@ -144,3 +144,10 @@ def test_a_table_about_genes_beside_their_list_is_kept_and_gives_no_order(tmp_pa
     layouts.write(folder / "gene_annotation.csv", layouts.lines(["gene,length", *rows]))
     var = read(folder).var
     assert list(var.index) == zoo.GENES and list(var["length"]) == [str(k) for k in range(12)]
+
+
+def test_peaks_are_said_to_be_no_genes(tmp_path):
+    peaks = [f"chr1:{g}0109-{g}0357" for g in range(10, 22)]
+    preview = inspect(saved(tmp_path / "x.h5ad", zoo.COUNTS, peaks))
+    assert preview.gene_names == "genomic regions"
+    assert any("not genes: what is looked up by" in w for w in preview.warnings)
