@@ -7,8 +7,8 @@ from diffbio_engine.runs.plain_values import whole
 from diffbio_engine.runs.spec import RunSpec
 from diffbio_engine.training import planned_steps, stages_from
 
-_UNKNOWN = "the first run of a pipeline shows how long that takes"
-_EARLIER = " It ends earlier where held-out cells are explained no better."
+_UNKNOWN = "the first run shows how long that takes"
+_EARLIER = " Ends earlier where held-out cells gain no more."
 _ELSEWHERE = " As its last run took, which was on other data."
 
 
@@ -36,7 +36,7 @@ def how_long(
     n = f"{most:,}".replace(",", "\u202f") + (" steps" if least == most else " steps at most")
     earlier = "" if least == most else _EARLIER
     if taken is None:
-        begin = f" Before, reading and compiling took up to {_duration(to_begin)} in other runs."
+        begin = f" Other runs took up to {_duration(to_begin)} to begin."
         return f"Trains for {n}: {_UNKNOWN}.{begin if to_begin else ''}{earlier}"
     elsewhere = "" if taken.same_data else _ELSEWHERE
     return f"Trains for {n}: {_parts(taken, most)}.{elsewhere}{earlier}"

@@ -78,7 +78,7 @@ export function render({ model }) {
         return sign;
       });
       count.textContent = found.length > MOST_ROWS ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
-        : `${found.length.toLocaleString("en")} rows`;
+        : `${found.length.toLocaleString("en")} row${found.length === 1 ? "" : "s"}`;
       thead.replaceChildren();
       const heads = node("tr");
       c.columns.forEach((column, i) => {

@@ -15,6 +15,7 @@ from app.titles import told_apart
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs import RunReader
+from diffbio_engine.runs.gathering import ALL
 
 _HERE = Path(__file__).parent
 
@@ -104,6 +105,9 @@ class FindingsView(pn.viewable.Viewer):
         content = {"id": "", "step": self._step, **content}
         if sheet is not None:
             content |= {"id": sheet.id, "form": sheet.form, "about": sheet.doc}
+        cells = self.session.cells_shown
+        if cells is not None and content.get("groups"):
+            content["groups"] = [f"all {cells.rows}" if g == ALL else g for g in content["groups"]]
         theme, n_classes = self.session.theme, len(content.get("classes", ()))
         content["colors"] = for_theme(category_colors(n_classes), theme) if n_classes else []
         if not self.session.run_id:

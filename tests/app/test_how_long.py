@@ -43,9 +43,9 @@ def test_steps_and_time_are_said_in_words():
     said = how_long(planned(steps=2000), 500, Taken(0.06, 1.0, 2.0))
     assert said == "Trains for 2\u202f000 steps: about 2 min."
     said = how_long(planned(steps=100), 500, None)
-    assert said == "Trains for 100 steps: the first run of a pipeline shows how long that takes."
+    assert said == "Trains for 100 steps: the first run shows how long that takes."
     said = how_long(planned(steps=100), 500, None, 43.0)
-    assert said.endswith("Before, reading and compiling took up to 45 s in other runs.")
+    assert said.endswith("Other runs took up to 45 s to begin.")
     stages = [{"epochs": 7, "held_out": 0.1, "most_steps": 90}]
     said = how_long(planned(stages=stages), 500, Taken(1.0, 1.0, 1.0))
     assert "90 steps at most: about 90 s" in said and "held-out" in said

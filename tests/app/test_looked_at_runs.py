@@ -28,7 +28,9 @@ OLD = PipelineSpec(
     wires=(Wire("data.embeddings", "groups.embeddings"),),
     training={"learning_rate": 0.02, "steps": 77},
 )
-CELLS = DatasetCard("1", "then.h5ad", "/then.h5ad", 30, 5, {"embeddings": "obsm/X_pca"})
+CELLS = DatasetCard(
+    "1", "then.h5ad", "/then.h5ad", 30, 5, {"embeddings": "obsm/X_pca"}, {"rows": "spots"}
+)
 
 
 class Driver:
@@ -172,7 +174,7 @@ def test_a_map_is_called_after_the_block_of_its_run(session):
 def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_path):
     sheet = SimpleNamespace(
         id="s", title="Genes", block="groups", form="table", doc="", of_the_model=False,
-        make=lambda: ({"rows": [1]}, None),
+        make=lambda: ({"rows": [1], "groups": ["all cells", "slice 1"]}, None),
     )  # fmt: skip
     found = SimpleNamespace(step=3)
     monkeypatch.setattr(
@@ -194,6 +196,7 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
     session.watch_run("old")
     work_off()
     assert view._desk.content["id"] == "s"
+    assert view._desk.content["groups"] == ["all spots", "slice 1"]  # as the rows are called
     session.watch_run("live")
     assert view._desk.content["id"] == "" and not view._desk.sheets  # before anything is read
     late = waiting.pop(0)
