@@ -26,7 +26,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import SettingError
-from diffbio_engine.parts.ambient_starts import ambient_parts
+from diffbio_engine.parts.ambient_starts import NOT_TOLD, SIGNS, ambient_start
 from diffbio_engine.parts.count_autoencoder import (
     CountDecoder,
     CountEncoder,
@@ -89,11 +89,10 @@ class DifferentiableAmbientRemoval(Operator):
     molecules), relative to what is usual. An unprepared block gives every cell ``ambient_prior``.
 
     What can be known: counts alone bound the level only from above. It is found where many genes
-    are off in whole clusters (within 0.02 in simulations), and elsewhere guessed from how much the
-    cells differ (``ambient_starts`` says how), rather too high, since cells differ for other
-    reasons too: by 0 to 0.02 where it is 0.02 to 0.15, and by up to 0.03 where one profile stands
-    for several batches (tests/benchmarks/README.md). With neither sign it stays near
-    ``ambient_prior``.
+    are off in whole clusters, and elsewhere guessed from how much the cells differ: within 0.03 in
+    simulations, in which soup varies much between cells; where 0.15 of even soup was added to real
+    cells of few molecules, 0.01 to 0.09 of it was found (tests/benchmarks/README.md). With
+    neither sign it stays near ``ambient_prior``. ``level_rule`` says which sign it was.
     Doublets and cells between two kinds look like ambient ones, so without silent genes a single
     cell's fraction says little.
 
@@ -131,6 +130,8 @@ class DifferentiableAmbientRemoval(Operator):
     outputs = (
         Port("decontaminated_counts", "cells genes", Kind.COUNTS, "Counts without ambient RNA."),
         Port("contamination_fraction", "cells", Kind.SCORE, "Ambient share of a cell's counts."),
+        Port("ambient_level", "", Kind.PARAMETER, "Ambient share of all counts, when prepared."),
+        Port("level_rule", "", Kind.PARAMETER, "How it was found.", words=SIGNS),
         Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",)),
         Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
         Port(
@@ -149,11 +150,7 @@ class DifferentiableAmbientRemoval(Operator):
     prepare_cells = 8192
 
     def __init__(
-        self,
-        config: AmbientRemovalConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
+        self, config: AmbientRemovalConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
     ) -> None:
         rngs = rngs or nnx.Rngs(0)
         super().__init__(config, rngs=rngs, name=name)
@@ -167,6 +164,7 @@ class DifferentiableAmbientRemoval(Operator):
         self.prior_centre = Buffer(jnp.asarray(centre))
         self.strength = Buffer(jnp.asarray(_UNPREPARED))
         self.usual = Buffer(jnp.asarray(centre))
+        self.level_rule = Buffer(jnp.asarray(NOT_TOLD))
         self.mean_profile = Buffer(jnp.full(n_genes, 1.0 / n_genes))
 
     def prepare(
@@ -185,9 +183,8 @@ class DifferentiableAmbientRemoval(Operator):
         profile = np.asarray(self._profile(None if given is None else jnp.asarray(given)))
 
         rough = start_of_counts(counts, self.config.latent_dim, seed=seed)
-        fractions, cleaned = ambient_parts(
-            counts, profile, prior=self.config.ambient_prior, seed=seed
-        )
+        prior = self.config.ambient_prior
+        fractions, cleaned, sign = ambient_start(counts, profile, prior=prior, seed=seed)
         start = start_of_counts(cleaned, self.config.latent_dim, seed=seed)
         self.decoder.begin(start)
         self.encoder.begin(rough)
@@ -197,6 +194,7 @@ class DifferentiableAmbientRemoval(Operator):
         put(self.level, np.asarray(centre))
         put(self.prior_centre, np.asarray(centre))
         put(self.strength, np.asarray(_STRENGTH))
+        put(self.level_rule, np.asarray(sign))
         put(self.usual, np.asarray(self._usual(counts, profile, centre)))
         self.fitted = True
 
@@ -242,6 +240,8 @@ class DifferentiableAmbientRemoval(Operator):
         return {
             "decontaminated_counts": self._decontaminated(counts, cell, ambient),
             "contamination_fraction": jax.nn.sigmoid(logit[:, 0]),
+            "ambient_level": jax.nn.sigmoid(centre),
+            "level_rule": self.level_rule[...],
             "latent": z,
             "latent_mean": mean,
             "latent_logvar": log_var,

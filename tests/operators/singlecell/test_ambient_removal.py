@@ -15,7 +15,15 @@ from diffbio_engine.operators.singlecell import (
     DifferentiableAmbientRemoval,
 )
 from diffbio_engine.parts import ambient_starts
-from diffbio_engine.parts.ambient_starts import ambient_level, ambient_parts
+from diffbio_engine.parts.ambient_starts import (
+    CELLS_DIFFER,
+    GENES_OFF,
+    NO_SIGN,
+    SIGNS,
+    ambient_level,
+    ambient_parts,
+    ambient_start,
+)
 
 N_GENES = 60
 
@@ -53,6 +61,28 @@ def prepared(mixture):
     block = remover()
     block.prepare({"counts": mixture[0], "ambient_profile": mixture[1]}, jax.random.key(0))
     return block
+
+
+def test_it_is_said_by_which_sign_the_level_was_found(prepared, mixture):
+    counts, soup, rho, _ = mixture
+    said = run(prepared, counts, soup)
+    assert SIGNS[int(said["level_rule"])].startswith("Genes that are off in whole clusters")
+    assert float(said["ambient_level"]) == pytest.approx(rho.mean(), abs=0.02)
+    assert SIGNS[int(run(remover(), counts, soup)["level_rule"])].startswith("It was not recorded")
+    assert ambient_start(counts, soup, prior=0.01).sign == GENES_OFF
+
+
+@pytest.mark.parametrize(
+    ("spread", "sign", "level"), [(0.0, NO_SIGN, 0.01), (0.05, CELLS_DIFFER, 0.1)]
+)
+def test_without_a_gene_that_is_off_the_level_is_a_guess_or_not_known(
+    monkeypatch, mixture, spread, sign, level
+):
+    levels = ambient_starts._LEVELS
+    monkeypatch.setattr(ambient_starts, "_lower_spread", lambda *_: spread)
+    monkeypatch.setattr(ambient_starts, "_gain_of_a_pile", lambda *_: (np.zeros(len(levels)), 0))
+    start = ambient_start(mixture[0], mixture[1], prior=0.01)
+    assert start.sign == sign and start.fractions.mean() == pytest.approx(level, rel=0.2)
 
 
 def trained(block, counts, soup, n_steps):
