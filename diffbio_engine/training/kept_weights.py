@@ -18,9 +18,9 @@ class Part:
     """Blocks that wires join; what another part learns changes nothing here.
 
     Attributes:
-        losses: By which held-out cells judge it: those that a cell has by itself. None of a map,
-            whose neighbours are drawn among the trained cells, and none that compares cells with
-            each other, for which the held-out ones (and their copies, which fill a batch) are few.
+        losses: By which held-out cells judge it, none where they cannot: those that a cell has by
+            itself. None of a map, whose neighbours are drawn among the trained cells, and none that
+            compares cells with each other: the held-out ones, with copies to fill a batch, are few.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Part:
 
 
 def parts_of(plan: Plan) -> tuple[Part, ...]:
-    """The parts of a pipeline, in running order, by the name of the first block judged."""
+    """The parts of a pipeline, in running order, by the first block judged (else: that learns)."""
     part = {name: name for name in plan.blocks}
     for block in plan.blocks.values():
         for wire in block.sources.values():
@@ -40,10 +40,12 @@ def parts_of(plan: Plan) -> tuple[Part, ...]:
     found = []
     for first in dict.fromkeys(part.values()):
         blocks = tuple(b for b, p in part.items() if p == first)
-        judging = [b for b in blocks if _judges(plan.blocks[b])]
-        losses = tuple(port for port in plan.losses if port.split(".")[0] in judging)
-        if losses:
-            found.append(Part(losses[0].split(".")[0], blocks, losses))
+        learned = [
+            p for p in plan.losses if (b := p.split(".")[0]) in blocks and plan.blocks[b].learns
+        ]
+        losses = tuple(port for port in learned if _judges(plan.blocks[port.split(".")[0]]))
+        if learned:
+            found.append(Part((*losses, *learned)[0].split(".")[0], blocks, losses))
     return tuple(found)
 
 
@@ -108,8 +110,10 @@ class KeptWeights:
         if not self.steps or all(kept == step for kept in self.steps.values()):
             return ""
         at = {name: _named(kept, step) for name, kept in self.steps.items()}
-        if len(set(at.values())) == 1:
+        last = [part.name for part in parts_of(plan) if part.name not in self.steps]
+        if len(set(at.values())) == 1 and not last:
             return f"Kept is {next(iter(at.values()))}, where these cells were explained best."
+        at |= dict.fromkeys(last, "the last step, as its losses compare cells")
         each = "; ".join(f"{plan.blocks[b].declared.title}: {words}" for b, words in at.items())
         return f"Kept is of each part where these cells were explained best: {each}."
 

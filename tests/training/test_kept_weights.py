@@ -133,8 +133,16 @@ def test_only_losses_that_a_cell_has_by_itself_say_which_weights_are_best():
         "batch_labels": DataPort.named("batch_labels", n_classes=2),
     }
     fields = {"counts": "X", "batch_labels": "obs/batch"}
-    parts = parts_of(plan(presets()["integration"].make(fields), data))
-    assert [part.name for part in parts] == ["normalize"]
+    planned = plan(presets()["integration"].make(fields), data)
+    parts = parts_of(planned)
+    assert {part.name: bool(part.losses) for part in parts} == {
+        "normalize": True,
+        "mmd": False,
+        "wgan": False,
+    }
     named = {port for part in parts for port in part.losses}
     assert not any(port.startswith(("umap", "wgan", "mmd")) for port in named)
     assert {"harmony", "umap_harmony", "cluster"} < set(parts[0].blocks)
+    said = KeptWeights(steps={"normalize": 50}).in_words(planned, 450)
+    assert "Count autoencoder (scVI): step 50 of 450; Batch correction (MMD" in said
+    assert said.count("the last step, as its losses compare cells") == 2
