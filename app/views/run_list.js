@@ -37,7 +37,7 @@ export function render({ model }) {
       row.querySelector("em").title = run.message
       row.querySelector(".steps").textContent = run.total ? `${number(run.step)} of ${number(run.total)} steps` : run.step || run.state !== "done" ? `${number(run.step)} steps` : ""
       row.querySelector(".loss").textContent = run.loss
-      row.querySelector(".open").onclick = () => model.send_msg({ do: "open", id: run.id, narrow: window.innerWidth < 1500 })
+      row.querySelector(".open").onclick = () => model.send_msg({ do: "open", id: run.id })
       row.querySelector(".onward").style.visibility = run.onward ? "visible" : "hidden"
       row.querySelector(".onward").onclick = () => model.send_msg({ do: "onward", id: run.id })
       const bin = row.querySelector(".bin")

@@ -104,8 +104,6 @@ class RunList(pn.viewable.Viewer):
         if do == "open":
             session.showing = ""
             session.watch_run(run)
-            # Nothing can be added to what is looked at: in a narrow window its map has the room.
-            session.folds_palette = session.looks_at_run and bool(message.get("narrow"))
         elif do == "onward":
             self._carried_out(lambda: go_on(session, run))
         elif do == "more":
