@@ -10,10 +10,10 @@ from typing import Any
 import panel as pn
 from bokeh.embed.bundle import extension_dirs
 
-from app import starting
-from app.bounded_log import bound_the_log
-from app.gate import PERSON
+from app.access.bounded_log import bound_the_log
+from app.access.gate import PERSON
 from app.serve import without_the_gate
+from app.server import lazy_start as starting
 
 _ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # Panel's own pages (login, errors) come before the first tab: they, too, ask nothing from outside.

@@ -6,7 +6,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the page only draws; the runs c
 
 import panel as pn
 
-from app import starting
+from app.server import lazy_start as starting
 
 pn.extension(reconnect=True)
 
@@ -14,7 +14,7 @@ if starting.is_under_way():
     starting.Waiting().servable(title="DiffBio Workbench")
 else:
     try:
-        from app.opening import open_tab
+        from app.server.open_tab import open_tab
 
         open_tab().servable()
     except Exception as error:  # an empty page would tell nobody

@@ -22,12 +22,12 @@ from panel.io.server import ComponentResourceHandler
 from tornado.ioloop import PeriodicCallback
 from tornado.web import HTTPError, RequestHandler
 
-from app import starting
-from app.answers import Guarding
-from app.cookies import MARK, cookie_of
-from app.gate import AS_IT_IS_SERVED, DAYS, Gate
+from app.access.answers import Guarding
+from app.access.cookies import MARK, cookie_of
+from app.access.gate import AS_IT_IS_SERVED, DAYS, Gate
+from app.access.message_size import MOST_PART
 from app.login import People
-from app.message_size import MOST_PART
+from app.server import lazy_start as starting
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.quantities import number_set
 
@@ -198,7 +198,7 @@ def _check_settings() -> None:
     most_tabs()
     # The imports take long; a server without such settings should not wait for them.
     if _are_set(_OF_ROOM):
-        from app.tidying import room_settings
+        from app.server.disk_cleanup import room_settings
 
         room_settings()
     if _are_set(_OF_READERS):
@@ -207,7 +207,7 @@ def _check_settings() -> None:
         limits_for(os.environ["DATA_DIR"] + "/nothing")
     if not _are_set(_OF_RUNS):
         return
-    from diffbio_engine.runs.administering import engine_options
+    from diffbio_engine.runs.queue.administering import engine_options
 
     launcher = engine_options(os.environ)["launcher"]
     if launcher is not None:

@@ -1,8 +1,8 @@
 """Files in and out: slices of an upload are streamed to disk, and what is offered is fetched.
 
 `app.serve` takes ``ROUTES`` from here. Bokeh does not ask who comes to such routes, so each request
-is checked here: a token that only a tab of this server gives out, who asks by `app.gate`, that both
-mean the same person, and (by Tornado) that a page of ours sends it.
+is checked here: a token that only a tab of this server gives out, who asks by `app.access.gate`,
+that both mean the same person, and (by Tornado) that a page of ours sends it.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from typing import Any
 from bokeh.server.util import check_allowlist
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from app.downloads import OFFERS
-from app.gate import person_of
-from app.uploads import DESKS, announced
+from app.access.gate import person_of
+from app.files.downloads import OFFERS
+from app.files.uploads import DESKS, announced
 from diffbio_engine.errors import DataError, UserError
 
 SLICE = 16 << 20

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffbio_engine.data.archives import MOST_BYTES
+from diffbio_engine.data.readers.archives import MOST_BYTES
 
 _SMALL_ARCHIVE = 16 << 20
 

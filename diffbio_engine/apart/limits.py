@@ -8,8 +8,8 @@ import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from diffbio_engine.data.archives import MOST_BYTES
-from diffbio_engine.data.memory import memory_of_this_machine
+from diffbio_engine.data.matrix.memory_limit import memory_of_this_machine
+from diffbio_engine.data.readers.archives import MOST_BYTES
 from diffbio_engine.quantities import in_units, number_set
 
 _MB, _GB = 2**20, 2**30

@@ -15,8 +15,8 @@ import pandas as pd
 from diffbio_engine.apart.frames import receive, send
 from diffbio_engine.apart.limits import Limits, allow_time, confine
 from diffbio_engine.data import Dataset, align_genes, inspect, names_and_ids, read
-from diffbio_engine.data.archives import allow_to_unpack
-from diffbio_engine.data.matrix_look import RAW, look
+from diffbio_engine.data.matrix.matrix_preview import RAW, look
+from diffbio_engine.data.readers.archives import allow_to_unpack
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 
 type Arrays = dict[str, np.ndarray]

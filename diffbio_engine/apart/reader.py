@@ -16,7 +16,7 @@ import numpy as np
 from diffbio_engine.apart.frames import GarbledError, receive, send
 from diffbio_engine.apart.limits import Limits, limits_for
 from diffbio_engine.apart.nursery_line import NurseryLine
-from diffbio_engine.data.archives import MOST_BYTES
+from diffbio_engine.data.readers.archives import MOST_BYTES
 from diffbio_engine.errors import DataError, UserError
 
 _LOG = logging.getLogger(__name__)

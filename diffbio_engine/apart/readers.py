@@ -20,7 +20,7 @@ from diffbio_engine.apart.opened import LetGoError, Opened, whose
 from diffbio_engine.apart.reader import Reader
 from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
-from diffbio_engine.data.archives import MOST_BYTES
+from diffbio_engine.data.readers.archives import MOST_BYTES
 from diffbio_engine.errors import DataError
 
 # Readers without work: of one person's files, and of everybody's.

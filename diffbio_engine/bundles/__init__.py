@@ -1,5 +1,6 @@
 """A trained pipeline to carry away: document, weights, genes and fields, as plain files."""
 
+from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.bundles.bundle import (
     Bundle,
     genes_of_bundle,
@@ -7,7 +8,6 @@ from diffbio_engine.bundles.bundle import (
     put_weights,
     save_bundle,
 )
-from diffbio_engine.bundles.class_names import names_along
 from diffbio_engine.bundles.place import (
     NewCells,
     cells_for,

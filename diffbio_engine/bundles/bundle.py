@@ -16,9 +16,9 @@ from flax import nnx
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from diffbio_engine.bundles.guide import EXAMPLE, README
+from diffbio_engine.bundles.bundle_readme import EXAMPLE, README
 from diffbio_engine.data import CellSource
-from diffbio_engine.data.cell_totals import TOTAL_COUNTS
+from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.declare import Buffer, Dial
 from diffbio_engine.errors import DataError, RunError
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, plan

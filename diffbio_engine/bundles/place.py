@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.bundles.bundle import Bundle
-from diffbio_engine.bundles.class_names import names_along
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
 from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
@@ -24,11 +24,11 @@ from diffbio_engine.data import (
     open_source,
     resolve,
 )
-from diffbio_engine.data.cell_totals import TOTAL_COUNTS
-from diffbio_engine.data.counts_place import find_counts
-from diffbio_engine.data.genes import LEAST_OVERLAP
-from diffbio_engine.data.matrix_look import RAW, look
-from diffbio_engine.data.write import PROBABILITIES, likeliest
+from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
+from diffbio_engine.data.inspection.counts_place import find_counts
+from diffbio_engine.data.matrix.matrix_preview import RAW, look
+from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
+from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, values_of_cells

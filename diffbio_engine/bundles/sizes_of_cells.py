@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from diffbio_engine.data import CellSource, Dataset
-from diffbio_engine.data.cell_totals import OVER_ALL_GENES, TOTAL_COUNTS
+from diffbio_engine.data.sampling.cell_totals import OVER_ALL_GENES, TOTAL_COUNTS
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan
 from diffbio_engine.pipelines.plan import PlannedBlock

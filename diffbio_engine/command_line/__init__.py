@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.command == "preview":
             set_up_device()
             os.nice(5)  # runs go first
-            from diffbio_engine.runs.previewing import preview
+            from diffbio_engine.runs.worker.preview import preview
 
             return preview(asked.folder)
         from diffbio_engine.command_line.work import carry_out

@@ -20,12 +20,12 @@ from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
 from diffbio_engine.runs.device import with_kept_memory
-from diffbio_engine.runs.folder import RunFolder
-from diffbio_engine.runs.opening import check_run, title_of
-from diffbio_engine.runs.reader import RunReader
-from diffbio_engine.runs.spec import RunSpec
-from diffbio_engine.runs.why_lost import CRASHES, why_lost
-from diffbio_engine.runs.writer import EXIT_START_AGAIN
+from diffbio_engine.runs.folder.paths import RunFolder
+from diffbio_engine.runs.folder.reader import RunReader
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.folder.writer import EXIT_START_AGAIN
+from diffbio_engine.runs.queue.why_lost import CRASHES, why_lost
+from diffbio_engine.runs.worker.open_run import check_run, title_of
 
 _MOST_RESTARTS = 3
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.device import set_up_device
-from diffbio_engine.runs.folder import RunFolder
+from diffbio_engine.runs.folder.paths import RunFolder
 
 
 def carry_out(folder: Path | None, *, spare: bool = False, results: bool = False) -> int:
@@ -18,11 +18,11 @@ def carry_out(folder: Path | None, *, spare: bool = False, results: bool = False
     """
     set_up_device()
     # After the set-up, because this imports JAX.
-    from diffbio_engine.runs.worker import work
+    from diffbio_engine.runs.worker.train import work
 
     if spare:
         from diffbio_engine.declare import operators
-        from diffbio_engine.runs.spare import wait_for_run
+        from diffbio_engine.runs.queue.warm_worker import wait_for_run
 
         operators()  # their imports are the slow ones
         _warm_up()
@@ -35,7 +35,7 @@ def carry_out(folder: Path | None, *, spare: bool = False, results: bool = False
 
 
 def _only_results(folder: RunFolder) -> int:
-    from diffbio_engine.runs.worker import work
+    from diffbio_engine.runs.worker.train import work
 
     if folder.checkpoint_step() is None:
         raise RunError(

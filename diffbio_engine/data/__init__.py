@@ -1,17 +1,9 @@
 """From a file to batches of cells, and back to a file."""
 
-from diffbio_engine.data.batches import (
-    BatchSampler,
-    NeighbourSampler,
-    SamplerState,
-    iterate_chunks,
-    sample_cells,
-)
-from diffbio_engine.data.colors import category_colors
-from diffbio_engine.data.counts import ambient_profile, require_counts
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.examples import Example, examples, simulate_batches
-from diffbio_engine.data.fields import (
+from diffbio_engine.data.dataset.gene_names import made_unique, names_and_ids
+from diffbio_engine.data.demos.examples import Example, examples, simulate_batches
+from diffbio_engine.data.fields.places import (
     Fields,
     Labels,
     labels_of,
@@ -19,18 +11,30 @@ from diffbio_engine.data.fields import (
     require_several,
     resolve,
 )
-from diffbio_engine.data.gene_names import made_unique, names_and_ids
-from diffbio_engine.data.genes import GeneAlignment, align_genes
-from diffbio_engine.data.hdf5_check import check_hdf5
-from diffbio_engine.data.matrices import OnDisk
-from diffbio_engine.data.preview import ColumnPreview, MatrixPreview, Preview
-from diffbio_engine.data.prior_knowledge import FROM_SYMBOLS
-from diffbio_engine.data.read import inspect, read
+from diffbio_engine.data.fields.suggestions import batch_candidates, suggest_fields
+from diffbio_engine.data.genes.alignment import GeneAlignment, align_genes
+from diffbio_engine.data.genes.prior_knowledge import FROM_SYMBOLS
+from diffbio_engine.data.inspection.preview import ColumnPreview, MatrixPreview, Preview
+from diffbio_engine.data.inspection.raw_counts import ambient_profile, require_counts
+from diffbio_engine.data.matrix.hdf5_check import check_hdf5
+from diffbio_engine.data.matrix.matrices import OnDisk
+from diffbio_engine.data.readers.dispatch import inspect, read
 from diffbio_engine.data.reading import Choice, Reading, file_of, source_of
-from diffbio_engine.data.source import Batch, CellSource
-from diffbio_engine.data.suggestions import batch_candidates, suggest_fields
-from diffbio_engine.data.variable_genes import VariableGenes, asked_for, most_variable_genes
-from diffbio_engine.data.write import Written, write_result
+from diffbio_engine.data.sampling.batches import (
+    BatchSampler,
+    NeighbourSampler,
+    SamplerState,
+    iterate_chunks,
+    sample_cells,
+)
+from diffbio_engine.data.sampling.cell_source import Batch, CellSource
+from diffbio_engine.data.sampling.variable_genes import (
+    VariableGenes,
+    asked_for,
+    most_variable_genes,
+)
+from diffbio_engine.data.writers.colors import category_colors
+from diffbio_engine.data.writers.h5ad import Written, write_result
 
 __all__ = [
     "Batch", "BatchSampler", "CellSource", "Choice", "ColumnPreview", "Dataset", "Example",

@@ -16,7 +16,7 @@ from diffbio_engine.training.drawn_batches import DrawnBatches
 from diffbio_engine.training.held_out import Plateau, held_out_cells, steps_between_looks
 from diffbio_engine.training.kept_weights import KeptWeights
 from diffbio_engine.training.looks import Looks
-from diffbio_engine.training.not_finite import not_finite
+from diffbio_engine.training.nan_report import not_finite
 from diffbio_engine.training.objective_step import ObjectiveStep
 from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import Schedule

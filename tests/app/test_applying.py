@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from app.applying import offer
-from app.attaching import attach
-from app.datasets import card_of
-from app.runs import Server
-from app.session import Session
-from app.views.run_bar import state_in_words
+from app.data.apply import offer
+from app.runs.bar import state_in_words
+from app.server.attach import attach
+from app.server.run_driver import Server
+from app.session.datasets import card_of
+from app.session.session import Session
 from diffbio_engine.runs import RunFolder
 
 GENES = [f"GENE{i}" for i in range(20)]

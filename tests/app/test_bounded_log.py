@@ -2,7 +2,7 @@
 
 import logging
 
-from app.bounded_log import LONGEST, MOST_A_MINUTE, MOST_TRACES_A_MINUTE, Bounded
+from app.access.bounded_log import LONGEST, MOST_A_MINUTE, MOST_TRACES_A_MINUTE, Bounded
 
 
 def record(text, *args, line=1, error=None):

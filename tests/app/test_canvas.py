@@ -1,9 +1,9 @@
 """What the canvas shows of a document and its run. Without a browser."""
 
-from app.gestures import DatasetCard
-from app.session import Session
-from app.views.canvas import Canvas
-from app.views.inspector import Inspector
+from app.canvas.view import Canvas
+from app.inspector.view import Inspector
+from app.session.edits import DatasetCard
+from app.session.session import Session
 from diffbio_engine.pipelines import presets
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 

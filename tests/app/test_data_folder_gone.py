@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from app.attaching import attach
-from app.own_things import room_used
-from app.runs import Server
-from app.server_files import server_files
-from app.session import Session
-from app.uploads import DESKS, announced
+from app.data.server_files import server_files
+from app.files.uploads import DESKS, announced
+from app.server.attach import attach
+from app.server.run_driver import Server
+from app.session.own_things import room_used
+from app.session.session import Session
 from diffbio_engine.errors import UserError
 
 

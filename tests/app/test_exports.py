@@ -5,8 +5,8 @@ import time
 import zipfile
 from types import SimpleNamespace
 
-from app.views.data_panel import server_files
-from app.views.exports import zipped
+from app.data.view import server_files
+from app.results.exports import zipped
 
 
 def test_a_bundle_on_its_way_is_never_offered_as_data_of_the_server(tmp_path):

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from app.fair_pool import FairPool
+from app.server.fair_pool import FairPool
 
 
 def test_a_person_with_many_slow_things_leaves_threads_for_another():

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from app.finding_sheets import as_csv, sheets_of
-from app.views.findings import _first_to_see
+from app.results.sheets import as_csv, sheets_of
+from app.results.view import _first_to_see
 from diffbio_engine.declare import find_operator
 from diffbio_engine.runs import GROUPS, Finding, Findings
-from diffbio_engine.runs.findings import load_findings, save_findings
+from diffbio_engine.runs.folder.findings import load_findings, save_findings
 
 NAMES = {
     "genes": ["GATA1", "KLF1", "SPI1"],

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from tornado.web import HTTPError, create_signed_value
 
-from app.cookies import cookie_of
-from app.gate import ALONE, Gate, person_of
+from app.access.cookies import cookie_of
+from app.access.gate import ALONE, Gate, person_of
 
 
 def asking(provider):

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.how_long import how_long
-from app.paces import Paces, Taken, taken_by
+from app.server.paces import Paces, Taken, taken_by
+from app.server.run_duration import how_long
 from diffbio_engine.data import CellSource
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
 from diffbio_engine.runs import RunFolder

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.map_drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
-from app.map_figure import as_csv, as_figure
-from app.map_parts import colour_groups, of_another_run, with_names
-from app.picked_cells import pickable_here, take_as, unchosen
-from app.rendered import RENDERED
-from app.session import DatasetCard, Session
-from app.titles import told_apart
+from app.map.components import colour_groups, of_another_run, with_names
+from app.map.drawing import MOST_GLYPHS, Wish, draw, lassoed, selection_card
+from app.map.figure import as_csv, as_figure
+from app.map.render_cache import RENDERED
+from app.session.picked_cells import pickable_here, take_as, unchosen
+from app.session.session import DatasetCard, Session
+from app.style.titles import disambiguate
 from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
 
 
@@ -141,14 +141,14 @@ def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     chosen[[5, 80, 200]] = True
     frame = replace(drawn.frame, xy=drawn.frame.xy.copy(), cells=np.arange(300) * 2)
     frame.xy[[5, 80, 200]] = [[0, 0], [1, 0.1], [2, 0]]
-    take_as(session, "pseudotime", frame, chosen)
+    take_as(session, "pseudotime", frame.xy, frame.cells, chosen)
     assert session.spec.block("pseudotime").config["root_cell_index"] == 160
     assert "Cell 160 is the root cell" in session.notice["text"]
     assert not unchosen(session.spec)
     # Rows of other cells, on which an old run was trained, say nothing of those in use.
     session.param.update(run_id="r1", run_dataset=DatasetCard("2", "others", "/others.h5ad"))
     assert not pickable_here(session)
-    take_as(session, "pseudotime", frame, chosen[::-1])
+    take_as(session, "pseudotime", frame.xy, frame.cells, chosen[::-1])
     assert session.spec.block("pseudotime").config["root_cell_index"] == 160
 
 
@@ -180,6 +180,6 @@ def test_classes_get_their_names_from_what_the_run_found_single_numbers_among_it
 
 def test_maps_of_one_kind_are_told_apart_by_what_is_particular_of_their_blocks():
     maps = ("umap_harmony.embedding", "umap.embedding", "umap_2.embedding")
-    titles = told_apart(maps, lambda port: "UMAP")
+    titles = disambiguate(maps, lambda port: "UMAP")
     assert list(titles.values()) == ["UMAP (harmony)", "UMAP", "UMAP (2)"]
-    assert told_apart(maps[:1], lambda port: "UMAP") == {maps[0]: "UMAP"}
+    assert disambiguate(maps[:1], lambda port: "UMAP") == {maps[0]: "UMAP"}

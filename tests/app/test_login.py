@@ -8,13 +8,14 @@ import sys
 
 import pytest
 
-from app import app_hooks, starting
-from app.attempts import Attempts
+from app import app_hooks
+from app.access.attempts import Attempts
 from app.login import People, hash_of, main, read_people
-from app.opening import _owner
 from app.serve import kept_secret, prepared
 from app.serve import main as serve
-from app.starting import could_not_open
+from app.server import lazy_start as starting
+from app.server.lazy_start import could_not_open
+from app.server.open_tab import _owner
 from diffbio_engine.errors import DataError, UserError
 
 

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.left_runs import open_its_pipeline
-from app.looked_at import does_the_same, pipeline_of
-from app.map_parts import map_title, stage_words
-from app.runs import RunDriver
-from app.session import DatasetCard, Session
-from app.views.canvas import Canvas
-from app.views.findings import FindingsView
-from app.views.header import Header
-from app.views.inspector import Inspector
-from app.views.run_bar import RunBar, state_in_words
+from app.canvas.view import Canvas
+from app.inspector.view import Inspector
+from app.map.components import map_title, stage_words
+from app.results.view import FindingsView
+from app.runs.bar import RunBar, state_in_words
+from app.server.run_driver import RunDriver
+from app.session.looked_at import does_the_same, pipeline_of
+from app.session.return_to_run import open_its_pipeline
+from app.session.session import DatasetCard, Session
+from app.shell.header import Header
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.runs import RunFolder
 
@@ -178,9 +178,9 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
     )  # fmt: skip
     found = SimpleNamespace(step=3)
     monkeypatch.setattr(
-        "app.views.findings.RunReader", lambda _: SimpleNamespace(findings=lambda: found)
+        "app.results.view.RunReader", lambda _: SimpleNamespace(findings=lambda: found)
     )
-    monkeypatch.setattr("app.views.findings.sheets_of", lambda found: [sheet])
+    monkeypatch.setattr("app.results.view.sheets_of", lambda found: [sheet])
     session.driver.folder = lambda: tmp_path
     waiting = []
     session.work = lambda function, then=None: waiting.append((function, then))

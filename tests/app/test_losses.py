@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from app.loss_history import MOST_POINTS, LossHistory
-from app.loss_plot import SCALES, LossPlot
-from app.loss_smooth import noise, smoothed
-from app.session import Session
-from app.views.losses import Losses, mark_of, title_of
+from app.losses.history import MOST_POINTS, LossHistory
+from app.losses.plot import SCALES, LossPlot
+from app.losses.smoothing import noise, smoothed
+from app.losses.view import Losses, mark_of, title_of
+from app.session.session import Session
 
 
 def rows(start, stop, **terms):

@@ -5,10 +5,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.dataset_card import DatasetCard
-from app.map_drawing import Wish, draw, drawing_order
-from app.map_panels import as_panels
-from app.views.map_gallery import usual_rows
+from app.map.drawing import Wish, draw, drawing_order
+from app.map.gallery import usual_rows
+from app.map.panels import as_panels
+from app.session.dataset_card import DatasetCard
 from diffbio_engine.runs import Snapshot
 
 

@@ -1,6 +1,6 @@
 """How much a person's pages may send; `tests/security` sends a message without end."""
 
-from app.message_size import Received
+from app.access.message_size import Received
 
 MB = 1 << 20
 

@@ -4,8 +4,10 @@ import time
 
 import pytest
 
-from app.attaching import attach
-from app.own_things import (
+from app.runs.list import RunList
+from app.server.attach import attach
+from app.server.run_driver import Server
+from app.session.own_things import (
     delete_dataset,
     delete_run,
     empty_trash,
@@ -13,11 +15,10 @@ from app.own_things import (
     room_used,
     tried,
 )
-from app.runs import Server
-from app.session import Session
-from app.views.run_list import RunList
+from app.session.session import Session
 from diffbio_engine.errors import RunError, UnknownNameError
-from diffbio_engine.runs import Engine, Room, RunReader, Store
+from diffbio_engine.runs import Engine, RunReader
+from diffbio_engine.workspace import Room, Store
 
 
 @pytest.fixture

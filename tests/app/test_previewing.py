@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from panel.models.esm import DataEvent
 
-from app.map_drawing import Wish, draw
-from app.map_figure import file_name
-from app.map_parts import stage_words
-from app.previewing import Previewing, as_trained
-from app.session import DatasetCard, Session
-from app.views.canvas import Canvas
-from app.views.inspector import Inspector
-from app.views.live_map import LiveMap
-from app.views.run_bar import message_of
+from app.canvas.view import Canvas
+from app.inspector.view import Inspector
+from app.map.components import stage_words
+from app.map.drawing import Wish, draw
+from app.map.figure import file_name
+from app.map.view import LiveMap
+from app.runs.bar import message_of
+from app.session.previewing import Previewing, as_trained
+from app.session.session import DatasetCard, Session
 from diffbio_engine.errors import RunError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 from diffbio_engine.runs import RunFolder, Snapshot
-from diffbio_engine.runs.preview_folder import PreviewFolder
+from diffbio_engine.runs.folder.preview_folder import PreviewFolder
 
 KMEANS = "singlecell.soft_kmeans"
 SHOWN = Snapshot(7, np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32), {})

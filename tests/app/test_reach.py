@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from app.reach import in_server_folder, whole_within_reach, within_reach
+from app.access.reach import in_server_folder, whole_within_reach, within_reach
 from diffbio_engine.data import inspect
 from diffbio_engine.errors import DataError, UnknownNameError
-from diffbio_engine.runs import RunFolder, Store
+from diffbio_engine.runs import RunFolder
+from diffbio_engine.workspace import Store
 
 
 @dataclass

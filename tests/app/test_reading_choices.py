@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.cell_colours import opened
-from app.datasets import card_with
-from app.session import Session
-from app.views.data_panel import DataPanel, shown
-from diffbio_engine.runs import Store
-from diffbio_engine.runs.spec import RunSpec
+from app.data.view import DataPanel, shown
+from app.files.readers import opened
+from app.session.datasets import card_with
+from app.session.session import Session
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.workspace import Store
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_after_a_look_that_failed_the_file_before_cannot_be_used(panel, table, e
         def fails(*_):
             raise KeyError("feature_type")
 
-        monkeypatch.setattr("app.views.data_panel.card_with", fails)
+        monkeypatch.setattr("app.data.view.card_with", fails)
     panel._asked({"do": "look", "id": panel.session.store.register("local", bad).id})
     assert panel.card is None and not panel._desk.preview and panel._desk.problem["what"]
     panel._asked({"do": "use"})

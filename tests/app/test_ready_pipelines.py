@@ -8,11 +8,11 @@ import anndata
 import numpy as np
 import pytest
 
-from app.finding_sheets import sheets_of
+from app.results.sheets import sheets_of
 from diffbio_engine.data import examples, inspect
 from diffbio_engine.pipelines import presets
 from diffbio_engine.runs import EXIT_DONE, RunFolder, RunReader
-from diffbio_engine.runs.worker import work
+from diffbio_engine.runs.worker.train import work
 
 # Which results the page must list: block and form.
 RESULTS = {

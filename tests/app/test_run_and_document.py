@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from app.session import Session
-from app.views.run_bar import RunBar, failure_of, message_of, state_in_words
+from app.runs.bar import RunBar, failure_of, message_of, state_in_words
+from app.session.session import Session
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 

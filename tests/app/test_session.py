@@ -3,15 +3,15 @@
 import itertools
 from types import SimpleNamespace
 
-from app import looking
-from app.block_ports import WIDTH, port_height
-from app.places import height
-from app.session import DatasetCard, Session
-from app.tab_memory import TabMemory, without_odd_settings
+from app.geometry.layout import height
+from app.geometry.ports import WIDTH, port_height
+from app.server import run_poll as looking
+from app.session.autosave import TabMemory, without_odd_settings
+from app.session.session import DatasetCard, Session
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
-from diffbio_engine.runs import Store
-from diffbio_engine.runs.said_once import Said
+from diffbio_engine.runs.folder.said_once import Said
+from diffbio_engine.workspace import Store
 
 KMEANS = "singlecell.soft_kmeans"
 VAE = "normalization.vae_normalizer"

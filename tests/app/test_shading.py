@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.map_frames import eased, turn_onto
-from app.palettes import BACKGROUND, category_colors, contrast, for_theme, rgb, value_ramp
-from app.rendered import Rendered
-from app.shading import FAINTEST, inside, opacity_of, shade, to_png
+from app.map.frames import eased, turn_onto
+from app.map.render_cache import Rendered
+from app.map.shading import FAINTEST, inside, opacity_of, shade, to_png
+from app.style.palettes import BACKGROUND, category_colors, contrast, for_theme, rgb, value_ramp
 
 UNIT = (0.0, 1.0, 0.0, 1.0)
 RED_AND_BLUE = rgb(["#ff0000", "#0000ff"])

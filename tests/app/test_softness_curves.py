@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from app.session import Session
-from app.softness_curves import curve, hard, is_compiled, modes_of, places
-from app.softness_examples import STANDING, examples, moded
-from app.views.softness import Softness
+from app.help.temperature import Softness
+from app.help.temperature_curves import curve, hard, is_compiled, modes_of, places
+from app.help.temperature_examples import STANDING, examples, moded
+from app.session.session import Session
 from diffbio_engine import soft_ops
 
 SOFT = soft_ops.SOFT_MODES
@@ -47,7 +47,7 @@ def test_at_a_tiny_softness_a_soft_curve_is_the_hard_one_away_from_its_corners(n
 def test_another_softness_does_not_compile_again():
     curve("relu", "smooth", 0.1)
     assert is_compiled("relu", "smooth")
-    from app.softness_curves import _traced
+    from app.help.temperature_curves import _traced
 
     before = _traced("relu", "smooth")._cache_size()
     curve("relu", "smooth", 2.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.spreadsheet import as_csv
+from app.files.spreadsheet import as_csv
 
 
 @pytest.mark.parametrize(

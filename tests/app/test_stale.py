@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.map_parts import stage_words
-from app.session import DatasetCard, Session
-from app.stale import changed_since, stale_words
-from app.views.canvas import Canvas
-from app.views.run_bar import message_of
+from app.canvas.view import Canvas
+from app.map.components import stage_words
+from app.runs.bar import message_of
+from app.session.session import DatasetCard, Session
+from app.session.stale import changed_since, stale_words
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 

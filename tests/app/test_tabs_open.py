@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 from tornado.web import Finish, HTTPError
 
-from app import tabs_open
-from app.gate import Gate
+from app.access import tabs_open
+from app.access.gate import Gate
+from app.access.tabs_open import TabsOpen
 from app.serve import most_tabs
-from app.tabs_open import TabsOpen
 from diffbio_engine.errors import SettingError
 
 

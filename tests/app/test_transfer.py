@@ -13,11 +13,11 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 
 from app import transfer
-from app.downloads import OFFERS, safe_name
+from app.files.downloads import OFFERS, safe_name
+from app.files.uploads import DESKS, announced
 from app.transfer import ROUTES
-from app.uploads import DESKS, announced
 from diffbio_engine.errors import DataError
-from diffbio_engine.runs import Room, Store
+from diffbio_engine.workspace import Room, Store
 
 
 @pytest.fixture

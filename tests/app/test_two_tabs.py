@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.editing import LOST_SECONDS, Editing
-from app.opening import _connected
-from app.session import DatasetCard, Session
-from app.tab_memory import TabMemory
-from diffbio_engine.runs import Store
+from app.server.editing import LOST_SECONDS, Editing
+from app.server.open_tab import _connected
+from app.session.autosave import TabMemory
+from app.session.session import DatasetCard, Session
+from diffbio_engine.workspace import Store
 
 KMEANS, VAE = "singlecell.soft_kmeans", "normalization.vae_normalizer"
 CARD = DatasetCard("1", "cells", __file__, 10, 5, {"embeddings": "obsm/X_pca"})

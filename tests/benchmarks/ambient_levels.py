@@ -30,9 +30,12 @@ import scipy.sparse as sp
 
 from diffbio_engine.data import CellSource
 from diffbio_engine.operators.singlecell.ambient_removal import DifferentiableAmbientRemoval
-from diffbio_engine.parts.ambient_starts import ambient_parts, ambient_start
+from diffbio_engine.operators.singlecell.ambient_removal._ambient_starts import (
+    ambient_parts,
+    ambient_start,
+)
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
-from diffbio_engine.runs.opening import with_variable_genes
+from diffbio_engine.runs.worker.open_run import with_variable_genes
 from diffbio_engine.training import Stage, Training
 
 GENERATOR = Path(__file__).resolve().parents[3] / "shared/data/gen_scale.py"

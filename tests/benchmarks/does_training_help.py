@@ -34,15 +34,15 @@ from sklearn.metrics import adjusted_rand_score, average_precision_score, roc_au
 from sklearn.neighbors import NearestNeighbors
 
 from diffbio_engine.data import CellSource, inspect
-from diffbio_engine.data.examples import half_labelled_blood_cells, simulate_batches
-from diffbio_engine.data.simulated_cells import simulated_cells
-from diffbio_engine.data.simulated_time_course import simulate_time_course
-from diffbio_engine.data.simulated_tissue import simulate_tissue
+from diffbio_engine.data.demos.examples import half_labelled_blood_cells, simulate_batches
+from diffbio_engine.data.demos.simulated_cells import simulated_cells
+from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
+from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
 from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
 from diffbio_engine.pipelines import Pipeline, PipelineSpec, prepare, presets, values_of_cells
 from diffbio_engine.pipelines.presets.preset import JOINT
-from diffbio_engine.runs.opening import open_run
-from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.worker.open_run import open_run
 from diffbio_engine.training import Stage, Training
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"

@@ -22,7 +22,7 @@ from diffbio_engine.operators.singlecell import (
     DoubletScorerConfig,
     SoloDetectorConfig,
 )
-from diffbio_engine.parts.doublet_scores import valley_threshold
+from diffbio_engine.operators.singlecell._doublet_scores import valley_threshold
 
 DATA = Path(__file__).parents[3] / "shared/data"
 sys.path.insert(0, str(DATA))

@@ -22,10 +22,10 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
-from diffbio_engine.data.examples import simulate_batches
+from diffbio_engine.data.demos.examples import simulate_batches
 from diffbio_engine.operators.singlecell import BatchCorrectionConfig, DifferentiableHarmony
+from diffbio_engine.operators.singlecell._variable_genes import variable_genes
 from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
-from diffbio_engine.parts.variable_genes import variable_genes
 from diffbio_engine.pipelines import PipelineSpec, build
 from diffbio_engine.pipelines.spec import Block, Wire
 from diffbio_engine.pipelines.wiring import DataPort

@@ -30,7 +30,7 @@ from diffbio_engine.pipelines import (
     ports_of,
     prepare,
 )
-from diffbio_engine.runs.opening import with_variable_genes
+from diffbio_engine.runs.worker.open_run import with_variable_genes
 from diffbio_engine.training import Stage, Training
 
 MARKS = (0, 50, 100, 120, 150, 200, 240, 500, 1000, 2000, 3000)

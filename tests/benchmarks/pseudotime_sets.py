@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import uniform_filter1d
 
-from diffbio_engine.data.simulated_time_course import simulate_time_course
+from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 
 DATA = Path(__file__).parents[3] / "shared/data"
 sys.path[:0] = [str(DATA), str(Path(__file__).parents[1] / "references/singlecell")]

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import HASTE
+from tests.conftest import FAST_COMPILE
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-if os.environ.get("XLA_FLAGS") == HASTE:
+if os.environ.get("XLA_FLAGS") == FAST_COMPILE:
     del os.environ["XLA_FLAGS"]
 
 APP = Path(__file__).resolve().parents[2] / "app"
@@ -90,9 +90,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data_dir = tmp_path_factory.mktemp("data")
     os.environ["DATA_DIR"] = str(data_dir)
     os.environ.setdefault("SPARE_WORKER", "0")
-    from app import opening
-    from app.gate import Gate
+    from app.access.gate import Gate
     from app.serve import guarding
+    from app.server import open_tab as opening
     from app.transfer import ROUTES
 
     pn.state.cache.pop("diffbio-server", None)

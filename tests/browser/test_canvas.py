@@ -206,7 +206,7 @@ def test_a_bad_pipeline_file_is_refused_in_words_and_nothing_is_lost(
 
 
 def test_every_kind_of_field_has_a_colour():
-    from app.looks import KIND_COLOR
+    from app.style.theme import KIND_COLOR
 
     assert all(p.kind in KIND_COLOR for p in DATA_PORTS.values())
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from diffbio_engine.pipelines import presets
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 from diffbio_engine.runs import RunFolder
-from diffbio_engine.runs.metrics_file import MetricsWriter
+from diffbio_engine.runs.folder.metrics import MetricsWriter
 
 KMEANS = "singlecell.soft_kmeans"
 CUT = "e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1"

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from diffbio_engine.pipelines import presets
 from tests.app.test_ready_pipelines import RESULTS
 from tests.browser.conftest import open_app
-from tests.conftest import HASTE
+from tests.conftest import FAST_COMPILE
 
 # Enough to see that it trains; what it learns is measured in tests/benchmarks.
 STEPS = 8
@@ -40,7 +40,7 @@ def those_whose_turn_it_is():
 @pytest.fixture(autouse=True)
 def _compiled_in_haste(monkeypatch):
     """The workers compile most of the time here: their code need not be fast."""
-    monkeypatch.setenv("XLA_FLAGS", HASTE)
+    monkeypatch.setenv("XLA_FLAGS", FAST_COMPILE)
 
 
 @pytest.mark.parametrize("name", those_whose_turn_it_is())
@@ -90,7 +90,7 @@ def look_at_all_maps(page, eventually):
 
 
 def _sheets(session):
-    from app.finding_sheets import sheets_of
+    from app.results.sheets import sheets_of
     from diffbio_engine.runs import RunReader
 
     findings = RunReader(session.run_folder()).findings()

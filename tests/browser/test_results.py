@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from diffbio_engine.runs import Finding, Findings
-from diffbio_engine.runs.findings import save_findings
+from diffbio_engine.runs.folder.findings import save_findings
 
 NAMES = {"genes": ["Car2", "Mpo", "Elane", "Gata1", "Actb"]}
 

@@ -13,7 +13,7 @@ from diffbio_engine.bundles.place import result_places
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import DATA_PORTS, Buffer, Dial
 from diffbio_engine.errors import DataError
-from diffbio_engine.parts.doublet_scores import RULES
+from diffbio_engine.operators.singlecell._doublet_scores import RULES
 from diffbio_engine.pipelines import (
     Block,
     DataPort,

@@ -12,7 +12,7 @@ from diffbio_engine.bundles.sizes_of_cells import silent_pairs, told_of_sizes
 from diffbio_engine.data import Dataset, Fields, open_source
 from diffbio_engine.pipelines import build, ports_of, prepare
 from diffbio_engine.pipelines.presets.preset import assembled
-from diffbio_engine.runs.opening import with_variable_genes
+from diffbio_engine.runs.worker.open_run import with_variable_genes
 
 PLACES = {"counts": "X", "labels": "obs/type", "lr_pairs": "genes:ligand-receptor-pairs"}
 GENES = ["CXCL12", "CXCR4", "CCL5", "CCR5", *(f"G{i}" for i in range(36))]

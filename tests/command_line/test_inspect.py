@@ -8,7 +8,7 @@ import pandas as pd
 from diffbio_engine.command_line import _parser, main, reading_of
 from diffbio_engine.command_line.run import _spec
 from diffbio_engine.data import inspect
-from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.runs.folder.run_spec import RunSpec
 
 
 def a_table(folder):

@@ -10,7 +10,7 @@ import pytest
 from diffbio_engine.apart import Readers, limits_alone, limits_for
 from diffbio_engine.command_line import looking
 from diffbio_engine.command_line.run import _watched
-from diffbio_engine.data.memory import memory_of_this_machine
+from diffbio_engine.data.matrix.memory_limit import memory_of_this_machine
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder
 from tests.command_line.small_run import said

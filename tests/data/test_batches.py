@@ -147,6 +147,6 @@ def test_csc_on_disk_is_taken_into_memory_or_refused_above_the_limit(tmp_path, m
     np.testing.assert_array_equal(
         read(tmp_path / "x.h5ad").matrix("X", backed=True).toarray(), zoo.COUNTS
     )
-    monkeypatch.setattr("diffbio_engine.data.matrices.IN_MEMORY_LIMIT", 100)
+    monkeypatch.setattr("diffbio_engine.data.matrix.matrices.IN_MEMORY_LIMIT", 100)
     with pytest.raises(DataError, match=r"stored gene by gene \(CSC\).*Save it cell by cell"):
         read(tmp_path / "x.h5ad").matrix("X")

@@ -15,8 +15,8 @@ from diffbio_engine.data import (
     open_source,
     suggest_fields,
 )
-from diffbio_engine.data.cell_totals import totals_of
-from diffbio_engine.data.known_genes import known_pairs, known_regulators
+from diffbio_engine.data.genes.known_genes import known_pairs, known_regulators
+from diffbio_engine.data.sampling.cell_totals import totals_of
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import ports_of
 

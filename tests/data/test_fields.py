@@ -16,8 +16,8 @@ from diffbio_engine.data import (
     open_source,
     resolve,
 )
-from diffbio_engine.data.preview import preview_of
-from diffbio_engine.data.suggestions import suggest_fields
+from diffbio_engine.data.fields.suggestions import suggest_fields
+from diffbio_engine.data.inspection.preview import preview_of
 from diffbio_engine.errors import DataError
 
 

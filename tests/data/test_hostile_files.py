@@ -10,7 +10,7 @@ import pytest
 import zoo
 
 from diffbio_engine.data import inspect, read, write_result
-from diffbio_engine.data.archives import unpack
+from diffbio_engine.data.readers.archives import unpack
 from diffbio_engine.errors import DataError
 
 

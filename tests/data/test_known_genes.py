@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from diffbio_engine.data.known_genes import (
+from diffbio_engine.data.genes.known_genes import (
     find_markers,
     find_pairs,
     find_regulators,

@@ -11,14 +11,14 @@ from diffbio_engine.data import (
     Fields,
     batch_candidates,
     inspect,
-    mtx,
     open_source,
     simulate_batches,
 )
-from diffbio_engine.data.column_names import called_batches, called_labels, called_times
-from diffbio_engine.data.preview import ColumnPreview, preview_of
-from diffbio_engine.data.suggestions import suggest
-from diffbio_engine.data.words import head_of, words_of
+from diffbio_engine.data.dataset.name_words import head_of, words_of
+from diffbio_engine.data.fields.suggestions import suggest
+from diffbio_engine.data.inspection.column_names import called_batches, called_labels, called_times
+from diffbio_engine.data.inspection.preview import ColumnPreview, preview_of
+from diffbio_engine.data.readers import mtx
 
 
 def case(shared_data, name):
@@ -178,7 +178,7 @@ def test_rounded_counts_per_ten_thousand_are_none_however_they_are_stored(
     if form == "begun.mtx":
         sample = mtx.sample_mtx
         monkeypatch.setattr(
-            "diffbio_engine.data.mtx_folder.sample_mtx",
+            "diffbio_engine.data.readers.mtx_folder.sample_mtx",
             lambda p, **k: sample(p, n_entries=900, **k),
         )
     for values, holds in ((part, "normalised"), (counts, "raw counts")):

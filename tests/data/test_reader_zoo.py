@@ -110,7 +110,7 @@ def test_counts_are_found_in_a_layer_and_in_raw(tmp_path):
 def test_what_a_matrix_holds_is_said(matrix, holds):
     import anndata
 
-    from diffbio_engine.data.preview import preview_of
+    from diffbio_engine.data.inspection.preview import preview_of
 
     preview = preview_of(Dataset.from_anndata(anndata.AnnData(matrix.astype(np.float32))))
     assert preview.matrices[0].holds == holds

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from diffbio_engine.data.human_gene_symbols import HUMAN_GENE_SYMBOLS
-from diffbio_engine.data.simulated_cells import Splat, simulated_cells
+from diffbio_engine.data.demos.human_gene_symbols import HUMAN_GENE_SYMBOLS
+from diffbio_engine.data.demos.simulated_cells import Splat, simulated_cells
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 import zoo
 
 from diffbio_engine.command_line.look import in_words
-from diffbio_engine.data import barcodes, inspect, read, write_result
+from diffbio_engine.data import inspect, read, write_result
+from diffbio_engine.data.readers import barcodes
 from diffbio_engine.errors import DataError
 
 LETTERS = np.array(list("ACGT"))

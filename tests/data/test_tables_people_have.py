@@ -282,7 +282,7 @@ def test_tables_of_several_samples_are_joined(tmp_path):
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_very_wide_table_is_read_line_by_line_to_the_same_numbers(tmp_path, turned, monkeypatch):
-    monkeypatch.setattr("diffbio_engine.data.tables._WIDE", 10)
+    monkeypatch.setattr("diffbio_engine.data.readers.tables._WIDE", 10)
     frame = table()
     of_cells(frame)
     preview, dataset = opened(tmp_path, (frame.T if turned else frame).to_csv())

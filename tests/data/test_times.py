@@ -6,7 +6,7 @@ import pytest
 import zoo
 
 from diffbio_engine.data import Dataset, Fields, open_source
-from diffbio_engine.data.times import parse_time, time_codes, times_in_order
+from diffbio_engine.data.inspection.times import parse_time, time_codes, times_in_order
 from diffbio_engine.errors import DataError
 
 

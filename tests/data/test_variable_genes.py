@@ -15,9 +15,9 @@ from diffbio_engine.data import (
     asked_for,
     most_variable_genes,
 )
-from diffbio_engine.data.local_regression import local_quadratic
-from diffbio_engine.data.matrices import InMemory
-from diffbio_engine.runs.opening import with_variable_genes
+from diffbio_engine.data.matrix.matrices import InMemory
+from diffbio_engine.data.sampling.local_regression import local_quadratic
+from diffbio_engine.runs.worker.open_run import with_variable_genes
 
 GOLDEN = Path(__file__).parents[1] / "references/data/seurat_v3.npz"
 

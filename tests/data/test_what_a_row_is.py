@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.dataset_card import DatasetCard
-from app.map_parts import cells_in_words
+from app.map.components import cells_in_words
+from app.session.dataset_card import DatasetCard
 from diffbio_engine.data import inspect
-from diffbio_engine.data.rows import called
+from diffbio_engine.data.inspection.rows import called
 
 PLACED = {"spatial": (3, 2)}
 BARCODES = ["AAACAAGTATCTCCCA-1", "AAACACCAATAACTGC-1", "AAACAGAGCGACTCCT-1"]

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from diffbio_engine.data import Dataset
-from diffbio_engine.data.column_names import called_labels
-from diffbio_engine.data.preview import ColumnPreview, preview_of
-from diffbio_engine.data.suggestions import suggest
-from diffbio_engine.data.times_as_names import named_by_time
+from diffbio_engine.data.fields.suggestions import suggest
+from diffbio_engine.data.inspection.column_names import called_labels
+from diffbio_engine.data.inspection.preview import ColumnPreview, preview_of
+from diffbio_engine.data.inspection.times_as_names import named_by_time
 
 COUNTS = np.random.default_rng(0).poisson(1.0, (120, 8)).astype(np.float32)
 

@@ -8,7 +8,7 @@ import zoo
 
 from diffbio_engine.command_line.look import in_words
 from diffbio_engine.data import Fields, inspect, open_source, read
-from diffbio_engine.data.spreadsheet_names import was_changed
+from diffbio_engine.data.genes.spreadsheet_names import was_changed
 from diffbio_engine.errors import DataError
 
 

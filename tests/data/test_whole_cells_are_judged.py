@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from diffbio_engine.data import inspect, matrix_look, mtx
+from diffbio_engine.data import inspect
+from diffbio_engine.data.matrix import matrix_preview as matrix_look
+from diffbio_engine.data.readers import mtx
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(RNG.uniform(0.3, 1.0, (80, 1)) * RNG.gamma(0.5, 2.0, (1, 300)))
@@ -43,7 +45,7 @@ def large(monkeypatch):
         monkeypatch.setattr(mtx, "_MOST_READ", most_read)
         sample = mtx.sample_mtx
         monkeypatch.setattr(
-            "diffbio_engine.data.mtx_folder.sample_mtx",
+            "diffbio_engine.data.readers.mtx_folder.sample_mtx",
             lambda path, **how: sample(path, **how, n_entries=500),
         )
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data import inspect
-from diffbio_engine.data.known_genes import find_markers
+from diffbio_engine.data.genes.known_genes import find_markers
 
 
 def test_a_file_with_embeddings_alone_says_what_it_holds_and_what_is_missing(tmp_path):

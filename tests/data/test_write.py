@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import zoo
 
 from diffbio_engine.data import Dataset, category_colors, examples, inspect, read, write_result
-from diffbio_engine.data.examples import recovered_counts
+from diffbio_engine.data.demos.examples import recovered_counts
 from diffbio_engine.errors import DataError, RunError
 
 SHARES = np.random.default_rng(1).dirichlet(np.ones(3), 40).astype(np.float32)

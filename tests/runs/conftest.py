@@ -31,7 +31,7 @@ def wait_until() -> Callable[..., None]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> RunFolder:
     """The folder of a small run that is done, by the worker's own code."""
-    from diffbio_engine.runs.worker import work  # JAX: only for those who ask
+    from diffbio_engine.runs.worker.train import work  # JAX: only for those who ask
 
     inputs, path = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("runs") / "trained"
     write_inputs(inputs)

@@ -14,9 +14,8 @@ import time
 import numpy as np
 
 from diffbio_engine.errors import RunError, TrainingError
-from diffbio_engine.runs.durable_files import write_json
-from diffbio_engine.runs.spare import wait_for_run
-from diffbio_engine.runs.writer import (
+from diffbio_engine.runs.folder.durable_files import write_json
+from diffbio_engine.runs.folder.writer import (
     EXIT_ERROR,
     EXIT_PAUSED,
     EXIT_START_AGAIN,
@@ -24,6 +23,7 @@ from diffbio_engine.runs.writer import (
     RunWriter,
     TakenError,
 )
+from diffbio_engine.runs.queue.warm_worker import wait_for_run
 
 
 def main() -> int:

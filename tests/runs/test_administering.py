@@ -3,8 +3,8 @@
 import pytest
 
 from diffbio_engine.errors import UserError
-from diffbio_engine.runs.administering import engine_options
-from diffbio_engine.runs.launchers import LocalLauncher
+from diffbio_engine.runs.queue.administering import engine_options
+from diffbio_engine.runs.queue.launchers import LocalLauncher
 
 DASK = {"LAUNCHER": "dask", "DASK_SCHEDULER": "tcp://127.0.0.1:9"}
 TLS = {"LAUNCHER": "dask", "DASK_SCHEDULER": "tls://127.0.0.1:9"}
@@ -47,7 +47,7 @@ def test_a_wrong_word_is_refused_with_the_way_out(said, words):
 
 def test_every_two_processors_are_a_place_where_no_gpu_is_used(monkeypatch):
     here = LocalLauncher()
-    monkeypatch.setattr("diffbio_engine.runs.launchers._processors", lambda: 8)
+    monkeypatch.setattr("diffbio_engine.runs.queue.launchers._processors", lambda: 8)
     assert here.places({"JAX_PLATFORMS": "cpu"}) == 4
-    monkeypatch.setattr("diffbio_engine.runs.launchers._processors", lambda: 1)
+    monkeypatch.setattr("diffbio_engine.runs.queue.launchers._processors", lambda: 1)
     assert here.places({"JAX_PLATFORMS": "cpu"}) == 1

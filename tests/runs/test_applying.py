@@ -11,8 +11,8 @@ import pytest
 from diffbio_engine.bundles import load_bundle, place_cells
 from diffbio_engine.data import read
 from diffbio_engine.runs import EXIT_DONE, EXIT_ERROR, RunFolder, RunReader
-from diffbio_engine.runs.spec import RunSpec
-from diffbio_engine.runs.worker import work
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.worker.train import work
 from tests.command_line.small_run import N_GENES, cells, pipeline_document
 
 PLACED = "obsm/cluster_diffbio_prob"

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from diffbio_engine.errors import UnknownNameError
-from diffbio_engine.runs import Finding, Findings, Store
-from diffbio_engine.runs.findings import load_findings, save_findings
-from diffbio_engine.runs.snapshots import SnapshotWriter, load_snapshot
-from diffbio_engine.runs.supervisor import waiting_runs
-from diffbio_engine.runs.why_lost import why_lost
+from diffbio_engine.runs import Finding, Findings
+from diffbio_engine.runs.folder.findings import load_findings, save_findings
+from diffbio_engine.runs.folder.snapshots import SnapshotWriter, load_snapshot
+from diffbio_engine.runs.queue.supervisor import waiting_runs
+from diffbio_engine.runs.queue.why_lost import why_lost
+from diffbio_engine.workspace import Store
 
 NONSENSE = ["", "{", "[]", "null", '"x"', "[" * 10_000, "\xff\xfe", '{"unknown": 1}']
 

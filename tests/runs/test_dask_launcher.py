@@ -10,8 +10,8 @@ import pytest
 
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunReader
-from diffbio_engine.runs.administering import engine_options
-from diffbio_engine.runs.dask_launcher import DaskLauncher
+from diffbio_engine.runs.queue.administering import engine_options
+from diffbio_engine.runs.queue.dask_launcher import DaskLauncher
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 

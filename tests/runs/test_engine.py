@@ -11,7 +11,7 @@ import pytest
 
 from diffbio_engine.errors import RunError, UnknownNameError
 from diffbio_engine.runs import EXIT_TAKEN, RunReader, RunWriter
-from diffbio_engine.runs.launchers import changed_environment
+from diffbio_engine.runs.queue.launchers import changed_environment
 
 LONG = {"steps": 100_000}
 
@@ -190,7 +190,7 @@ def test_a_run_outlives_its_server_and_is_found_again_by_the_next(
 
 
 def test_a_worker_deaf_to_stop_is_killed(make_engine, wait_until, monkeypatch):
-    monkeypatch.setattr("diffbio_engine.runs.engine._SECONDS_TO_END", 0.3)
+    monkeypatch.setattr("diffbio_engine.runs.queue.engine._SECONDS_TO_END", 0.3)
     engine = make_engine()
     run_id = engine.start({**LONG, "deaf": True}, "ada")
     wait_until(state_is(engine, run_id, "running"))

@@ -8,7 +8,7 @@ from diffbio_engine.bundles import result_arrays
 from diffbio_engine.data import CellSource, write_result
 from diffbio_engine.pipelines import build, ports_of, prepare, values_of_cells
 from diffbio_engine.pipelines.presets.preset import assembled
-from diffbio_engine.runs.findings import (
+from diffbio_engine.runs.folder.findings import (
     FILE,
     GROUPS,
     Finding,
@@ -16,7 +16,7 @@ from diffbio_engine.runs.findings import (
     load_findings,
     save_findings,
 )
-from diffbio_engine.runs.gathering import finding_ports, findings_of, shares_ports
+from diffbio_engine.runs.worker.findings_maker import finding_ports, findings_of, shares_ports
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from diffbio_engine.runs import gpus
-from diffbio_engine.runs.gpus import GpusInUse, gpus_here
-from diffbio_engine.runs.launchers import LocalLauncher
-from diffbio_engine.runs.spare import SpareWorker
+from diffbio_engine.runs.queue import gpus
+from diffbio_engine.runs.queue.gpus import GpusInUse, gpus_here
+from diffbio_engine.runs.queue.launchers import LocalLauncher
+from diffbio_engine.runs.queue.warm_worker import SpareWorker
 
 SAYS = "import os, sys; print(os.environ.get('CUDA_VISIBLE_DEVICES')); sys.stdin.read()"
 

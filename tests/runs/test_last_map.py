@@ -4,7 +4,7 @@ import numpy as np
 
 from diffbio_engine.data import CellSource
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
-from diffbio_engine.runs.scene import Scene
+from diffbio_engine.runs.worker.snapshot_maker import Scene
 from diffbio_engine.training import Stage, Training
 
 MAP, SHARES = "umap.embedding", "cluster.cluster_assignments"

@@ -7,8 +7,8 @@ import scipy.sparse as sp
 
 from diffbio_engine.data import CellSource, write_result
 from diffbio_engine.runs import RunFolder, RunReader
-from diffbio_engine.runs.marker_genes import Marked, marker_genes
-from diffbio_engine.runs.worker import work
+from diffbio_engine.runs.worker.marker_genes import Marked, marker_genes
+from diffbio_engine.runs.worker.train import work
 from tests.command_line.small_run import run_of, write_inputs
 
 

@@ -5,8 +5,8 @@ import pytest
 from diffbio_engine.bundles.genes_of_file import genes_trained_on
 from diffbio_engine.errors import PipelineError, SettingError
 from diffbio_engine.pipelines import PipelineSpec
-from diffbio_engine.runs.opening import check_run, open_run
-from diffbio_engine.runs.spec import RunSpec
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.worker.open_run import check_run, open_run
 from tests.command_line.small_run import pipeline_document, run_of, write_inputs
 
 

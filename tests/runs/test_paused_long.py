@@ -5,7 +5,7 @@ import pytest
 
 from diffbio_engine.errors import RunError, SettingError
 from diffbio_engine.runs import RunReader
-from diffbio_engine.runs.patience import seconds_paused
+from diffbio_engine.runs.folder.patience import seconds_paused
 
 PATIENT = {"steps": 200, "patience": 0.1}
 

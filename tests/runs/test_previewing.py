@@ -16,11 +16,11 @@ from diffbio_engine.bundles import load_bundle, place_cells
 from diffbio_engine.data import read
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import EXIT_DONE, EXIT_ERROR, EXIT_TAKEN, RunFolder, RunReader
-from diffbio_engine.runs.preview_folder import PreviewFolder
-from diffbio_engine.runs.previewing import preview
-from diffbio_engine.runs.previews import Previews
-from diffbio_engine.runs.spec import RunSpec
-from diffbio_engine.runs.worker import work
+from diffbio_engine.runs.folder.preview_folder import PreviewFolder
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.queue.previews import Previews
+from diffbio_engine.runs.worker.preview import preview
+from diffbio_engine.runs.worker.train import work
 from tests.command_line.small_run import cells, pipeline_document
 
 SHARES = "obsm/cluster_diffbio_prob"

@@ -11,8 +11,8 @@ import pytest
 
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder
-from diffbio_engine.runs.durable_files import write_json
-from diffbio_engine.runs.fair_share import Waiting, order_of_service
+from diffbio_engine.runs.folder.durable_files import write_json
+from diffbio_engine.runs.queue.fair_share import Waiting, order_of_service
 
 LONG = {"steps": 100_000}
 
@@ -118,7 +118,7 @@ def test_a_deleted_data_folder_is_said_in_words_and_once_in_the_log(
 
 
 def test_a_person_may_have_a_hundred_runs_waiting(make_engine, monkeypatch):
-    monkeypatch.setattr("diffbio_engine.runs.engine._MOST_WAITING", 3)
+    monkeypatch.setattr("diffbio_engine.runs.queue.engine._MOST_WAITING", 3)
     engine = make_engine(max_running=1, command=["false"])
     engine._supervisor.close()  # nobody is served
     for _ in range(3):

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source, read
 from diffbio_engine.data import write_result as write
-from diffbio_engine.runs.marker_genes import Marked, marker_genes
+from diffbio_engine.runs.worker.marker_genes import Marked, marker_genes
 
 # What the registry of anndata 0.8.0 reads.
 OF_08 = {

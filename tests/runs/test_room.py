@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from diffbio_engine.errors import DataError, RunError, UnknownNameError
-from diffbio_engine.runs import Room, Store
-from diffbio_engine.runs.durable_files import write_json
-from diffbio_engine.runs.room import KEPT_FREE
+from diffbio_engine.runs.folder.durable_files import write_json
+from diffbio_engine.workspace import Room, Store
+from diffbio_engine.workspace.room import KEPT_FREE
 
 DAY = 86_400
 
@@ -136,8 +136,8 @@ def test_a_run_is_deleted_although_not_one_byte_can_be_written(make_engine, monk
     def full(*_, **__):
         raise RunError("There is no room left", fix="") from OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("diffbio_engine.runs.folder.write_json", full)
-    monkeypatch.setattr("diffbio_engine.runs.supervisor.write_json", full)
+    monkeypatch.setattr("diffbio_engine.runs.folder.paths.write_json", full)
+    monkeypatch.setattr("diffbio_engine.runs.queue.supervisor.write_json", full)
     engine.delete(run_id, "ada")
     assert engine.runs("ada") == [] and (engine.data_dir / "trash" / run_id).is_dir()
 
@@ -148,8 +148,8 @@ def test_what_does_not_fit_leaves_no_empty_folder_behind(make_engine, monkeypatc
     def full(*_, **__):
         raise RunError("There is no room left", fix="")
 
-    monkeypatch.setattr("diffbio_engine.runs.folder.write_json", full)
-    monkeypatch.setattr("diffbio_engine.runs.dataset_entry.write_json", full)
+    monkeypatch.setattr("diffbio_engine.runs.folder.paths.write_json", full)
+    monkeypatch.setattr("diffbio_engine.workspace.dataset_entry.write_json", full)
     with pytest.raises(RunError):
         engine.start({"pipeline": {}, "dataset": {}}, "ada")
     with pytest.raises(RunError):

@@ -11,9 +11,9 @@ import pytest
 
 from diffbio_engine.errors import RunError, TrainingError
 from diffbio_engine.runs import RunFolder, RunReader, RunWriter
-from diffbio_engine.runs.durable_files import replace_with, write_json
-from diffbio_engine.runs.events_file import EventTail
-from diffbio_engine.runs.metrics_file import MetricsTail, MetricsWriter, read_metrics
+from diffbio_engine.runs.folder.durable_files import replace_with, write_json
+from diffbio_engine.runs.folder.events import EventTail
+from diffbio_engine.runs.folder.metrics import MetricsTail, MetricsWriter, read_metrics
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_file_too_large_for_the_disk_leaves_the_old_one(tmp_path):
     # A limit on the size of files stands in for a full disk, and needs no right to mount one.
     program = (
         "import sys, resource, pathlib\n"
-        "from diffbio_engine.runs.durable_files import write_json\n"
+        "from diffbio_engine.runs.folder.durable_files import write_json\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "write_json(path, {'old': 1})\n"
@@ -236,7 +236,7 @@ def test_a_file_too_large_for_the_disk_leaves_the_old_one(tmp_path):
 def test_metrics_stay_whole_when_the_disk_is_full(tmp_path):
     program = (
         "import sys, resource, pathlib\n"
-        "from diffbio_engine.runs.metrics_file import MetricsWriter\n"
+        "from diffbio_engine.runs.folder.metrics import MetricsWriter\n"
         "writer = MetricsWriter(pathlib.Path(sys.argv[1]), 1, ['total'])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (250, 250))\n"
         "try:\n"

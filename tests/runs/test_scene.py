@@ -9,7 +9,7 @@ from diffbio_engine.data import CellSource
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.plan import plan
-from diffbio_engine.runs.scene import Scene, maps_of
+from diffbio_engine.runs.worker.snapshot_maker import Scene, maps_of
 
 DATA = {
     "counts": DataPort(DATA_PORTS["counts"], (200,), 0),

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from diffbio_engine.errors import DataError, UnknownNameError
-from diffbio_engine.runs import Store
-from diffbio_engine.runs.store import folder_name
+from diffbio_engine.workspace import Store
+from diffbio_engine.workspace.store import folder_name
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def test_pipelines_and_data_sets_of_a_person_are_no_more_than_a_list_can_hold(
     tmp_path, monkeypatch
 ):
     store = Store(tmp_path)
-    monkeypatch.setattr("diffbio_engine.runs.store._MOST_PIPELINES", 2)
-    monkeypatch.setattr("diffbio_engine.runs.store._MOST_DATASETS", 2)
+    monkeypatch.setattr("diffbio_engine.workspace.store._MOST_PIPELINES", 2)
+    monkeypatch.setattr("diffbio_engine.workspace.store._MOST_DATASETS", 2)
     for name in ("one", "two"):
         store.save_pipeline("ada", name, {"name": name})
         store.new_upload("ada", name)

@@ -7,11 +7,11 @@ import pytest
 from diffbio_engine.bundles import load_bundle, result_arrays
 from diffbio_engine.pipelines import values_of_cells
 from diffbio_engine.runs import EXIT_DONE, RunFolder, RunReader
-from diffbio_engine.runs.durable_files import read_json
-from diffbio_engine.runs.opening import open_run
-from diffbio_engine.runs.snapshots import load_snapshot
-from diffbio_engine.runs.spec import RunSpec
-from diffbio_engine.runs.worker import work
+from diffbio_engine.runs.folder.durable_files import read_json
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.folder.snapshots import load_snapshot
+from diffbio_engine.runs.worker.open_run import open_run
+from diffbio_engine.runs.worker.train import work
 from tests.command_line.small_run import pipeline_document, run_of, write_inputs
 
 

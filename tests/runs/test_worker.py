@@ -21,7 +21,7 @@ from diffbio_engine.runs import (
     RunFolder,
     RunReader,
 )
-from diffbio_engine.runs.worker import work
+from diffbio_engine.runs.worker.train import work
 from diffbio_engine.training import TrainingState
 from tests.command_line.small_run import run_of, until, write_inputs
 from tests.command_line.small_run import said as command

@@ -19,7 +19,8 @@ import h5py
 import pytest
 
 from app.login import hash_of
-from diffbio_engine.runs import RunFolder, Store
+from diffbio_engine.runs import RunFolder
+from diffbio_engine.workspace import Store
 from tests.security.visitor import Visitor
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -47,7 +47,7 @@ def test_entries_that_do_not_fit_are_refused_by_the_look_as_by_the_reading(tmp_p
 
 @pytest.mark.parametrize("line", [b"0" * 4096, b"c,0,0\n"])
 def test_what_unpacks_without_end_is_refused_with_both_sizes(tmp_path, line, monkeypatch):
-    monkeypatch.setattr("diffbio_engine.data.unpacking._SMALL", 1 << 20)
+    monkeypatch.setattr("diffbio_engine.data.readers.unpacking._SMALL", 1 << 20)
     path = hostile.packed_without_end(tmp_path / "x.csv.gz", line, 20 << 20)
     with pytest.raises(DataError, match=r"has 0\.0 MB and unpacks to more than \d+ MB, 500 times"):
         inspect(path)
@@ -78,7 +78,7 @@ def test_the_number_of_columns_of_a_table_is_bounded_before_it_is_read(tmp_path,
 
 
 def test_too_many_rows_are_said_with_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("diffbio_engine.data.table_sketch.MOST_ROWS", 10)
+    monkeypatch.setattr("diffbio_engine.data.readers.table_sketch.MOST_ROWS", 10)
     (tmp_path / "x.csv").write_text("cell,A\n" + "c,1\n" * 20)
     with pytest.raises(DataError, match="may have 10 at most"):
         inspect(tmp_path / "x.csv")

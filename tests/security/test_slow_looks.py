@@ -12,13 +12,13 @@ import hostile_text as hostile
 import numpy as np
 import pytest
 
-import app.cell_colours
-import app.datasets
-from app.attaching import attach
-from app.cell_colours import by_gene
-from app.datasets import card_of, card_with
-from app.runs import Server
-from app.session import Session
+import app.map.colouring
+import app.session.datasets
+from app.map.colouring import by_gene
+from app.server.attach import attach
+from app.server.run_driver import Server
+from app.session.datasets import card_of, card_with
+from app.session.session import Session
 from diffbio_engine.apart import Readers, Stop
 from diffbio_engine.errors import DataError
 
@@ -37,8 +37,8 @@ def readers(tmp_path_factory):
 @pytest.fixture
 def server(readers, tmp_path, monkeypatch):
     """A real server with these readers."""
-    monkeypatch.setattr(app.datasets, "READERS", readers)
-    monkeypatch.setattr(app.cell_colours, "READERS", readers)
+    monkeypatch.setattr(app.session.datasets, "READERS", readers)
+    monkeypatch.setattr(app.map.colouring, "READERS", readers)
     made = Server(tmp_path / "data", spare=False, command=["true"])
     yield made
     made.close()
@@ -92,7 +92,7 @@ def test_a_file_that_ends_its_reader_is_refused_in_the_tab_and_the_server_stands
 
 def test_a_reader_that_dies_between_two_genes_is_replaced(tmp_path, monkeypatch):
     readers = Readers(scratch=tmp_path / "scratch")
-    monkeypatch.setattr(app.cell_colours, "READERS", readers)
+    monkeypatch.setattr(app.map.colouring, "READERS", readers)
     path = tmp_path / "x.h5ad"
     anndata.AnnData(np.arange(60, dtype=np.float32).reshape(20, 3)).write_h5ad(path)
     try:

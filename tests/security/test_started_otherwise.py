@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.views.data_panel import DataDesk
+from app.data.view import DataDesk
 from tests.security.conftest import free_port
 from tests.security.visitor import Visitor
 

@@ -1,6 +1,6 @@
 """Another workbench on the same host puts its cookies beside this one's."""
 
-from app.cookies import cookie_of
+from app.access.cookies import cookie_of
 
 
 def test_cookies_of_another_workbench_on_the_host_change_nothing_here(lab):

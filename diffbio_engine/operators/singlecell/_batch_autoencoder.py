@@ -20,7 +20,7 @@ from diffbio_engine.declare import (
     setting,
 )
 from diffbio_engine.errors import SettingError
-from diffbio_engine.parts.conditional_autoencoder import (
+from diffbio_engine.operators.singlecell._conditional_autoencoder import (
     ConditionalAutoencoder,
     are_counts,
     batch_rows,
@@ -28,7 +28,7 @@ from diffbio_engine.parts.conditional_autoencoder import (
     logged,
     start_of_batches,
 )
-from diffbio_engine.parts.log_normalized_counts import Totals
+from diffbio_engine.operators.singlecell._log_normalized_counts import Totals
 
 CORRECTED = Port(
     "corrected_expression",

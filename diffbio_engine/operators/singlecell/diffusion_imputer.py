@@ -24,10 +24,7 @@ from diffbio_engine.declare import (
     setting,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.parts.diffusion import walk
-from diffbio_engine.parts.diffusion_landmarks import kernel_of_neighbours
-from diffbio_engine.parts.neighbours import nearest_neighbours
-from diffbio_engine.parts.value_diffusion import (
+from diffbio_engine.operators.singlecell._value_diffusion import (
     diffuse,
     diffuse_by_lists,
     in_principal_space,
@@ -35,6 +32,9 @@ from diffbio_engine.parts.value_diffusion import (
     leading_axes,
     walk_among,
 )
+from diffbio_engine.parts.diffusion import walk
+from diffbio_engine.parts.diffusion_landmarks import kernel_of_neighbours
+from diffbio_engine.parts.neighbours import nearest_neighbours
 
 _REACH = 3  # times the neighbours: beyond them a cell has no affinity, as in the package
 _ROUNDS = 1  # more bring the last components nearer, but held-out molecules no better (pbmc3k)

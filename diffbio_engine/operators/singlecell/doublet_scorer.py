@@ -20,26 +20,26 @@ from diffbio_engine.declare import (
     setting,
     warn_untrained,
 )
-from diffbio_engine.operators.singlecell._doublet_settings import (
-    BATCHES,
-    ComparisonSettings,
-    most_called_setting,
-)
-from diffbio_engine.parts.doublet_rates import rate_by_cells, rate_or
-from diffbio_engine.parts.doublet_reference import (
+from diffbio_engine.operators.singlecell._doublet_rates import rate_by_cells, rate_or
+from diffbio_engine.operators.singlecell._doublet_reference import (
     DoubletReference,
     cells_with_counts,
     draw_pairs,
     embed,
     make_reference,
 )
-from diffbio_engine.parts.doublet_scores import (
+from diffbio_engine.operators.singlecell._doublet_scores import (
     NO_VALLEY,
     RULES,
     doublet_odds,
     plausible_threshold,
     share_of_odds,
     simulated_share,
+)
+from diffbio_engine.operators.singlecell._doublet_settings import (
+    BATCHES,
+    ComparisonSettings,
+    most_called_setting,
 )
 
 _SCORED = 5_000  # simulated doublets whose scores make up the histogram of a prepared block

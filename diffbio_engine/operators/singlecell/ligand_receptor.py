@@ -26,7 +26,7 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
-from diffbio_engine.parts.complexes import (
+from diffbio_engine.operators.singlecell._complexes import (
     columns_in_turn,
     columns_of,
     genes_of,
@@ -34,7 +34,7 @@ from diffbio_engine.parts.complexes import (
     require_positions,
     rows_of_types,
 )
-from diffbio_engine.parts.ligand_receptor import (
+from diffbio_engine.operators.singlecell._ligand_receptor import (
     TypeLevels,
     both_speak,
     formula_p_values,
@@ -44,9 +44,9 @@ from diffbio_engine.parts.ligand_receptor import (
     permuted_p_values,
     type_levels,
 )
-from diffbio_engine.parts.log_normalized_counts import log_expression
-from diffbio_engine.parts.sending_neighbours import Senders, soft_adjacency
-from diffbio_engine.parts.stored_senders import StoredSenders, log_of_all
+from diffbio_engine.operators.singlecell._log_normalized_counts import log_expression
+from diffbio_engine.operators.singlecell._sending_neighbours import Senders, soft_adjacency
+from diffbio_engine.operators.singlecell._stored_senders import StoredSenders, log_of_all
 
 _CHUNK = 1024
 

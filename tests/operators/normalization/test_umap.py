@@ -11,7 +11,11 @@ from sklearn.manifold import trustworthiness
 
 from diffbio_engine.errors import SettingError
 from diffbio_engine.operators.normalization import DifferentiableUMAP, UMAPConfig
-from diffbio_engine.parts.map_objective import objective_of_batch, objective_of_graph, sq_distances
+from diffbio_engine.operators.normalization.umap._map_objective import (
+    objective_of_batch,
+    objective_of_graph,
+    sq_distances,
+)
 from tests.gradients import check_gradients
 
 

@@ -14,8 +14,8 @@ from diffbio_engine.operators.singlecell import (
     AmbientRemovalConfig,
     DifferentiableAmbientRemoval,
 )
-from diffbio_engine.parts import ambient_starts
-from diffbio_engine.parts.ambient_starts import (
+from diffbio_engine.operators.singlecell.ambient_removal import _ambient_starts as ambient_starts
+from diffbio_engine.operators.singlecell.ambient_removal._ambient_starts import (
     CELLS_DIFFER,
     GENES_OFF,
     NO_SIGN,

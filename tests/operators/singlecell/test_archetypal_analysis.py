@@ -15,8 +15,11 @@ from diffbio_engine.operators.singlecell import (
     ArchetypalAnalysisConfig,
     DifferentiableArchetypalAnalysis,
 )
-from diffbio_engine.parts.archetype_fit import furthest_cells
-from diffbio_engine.parts.simplex_least_squares import hard_shares, soft_shares
+from diffbio_engine.operators.singlecell.archetypal_analysis._archetype_fit import furthest_cells
+from diffbio_engine.operators.singlecell.archetypal_analysis._simplex_least_squares import (
+    hard_shares,
+    soft_shares,
+)
 from tests.gradients import check_gradients
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/archetypal_analysis.npz"

@@ -17,9 +17,17 @@ from sklearn.linear_model import LogisticRegression
 from diffbio_engine.declare import set_temperature
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.singlecell import CellAnnotatorConfig, DifferentiableCellAnnotator
-from diffbio_engine.parts.label_conditioned_vae import LabelledLatent, semi_supervised_bound
-from diffbio_engine.parts.logistic_annotation import fit_softmax_regression
-from diffbio_engine.parts.marker_annotation import MarkerWeights, marker_scores
+from diffbio_engine.operators.singlecell.cell_annotator._label_conditioned_vae import (
+    LabelledLatent,
+    semi_supervised_bound,
+)
+from diffbio_engine.operators.singlecell.cell_annotator._logistic_annotation import (
+    fit_softmax_regression,
+)
+from diffbio_engine.operators.singlecell.cell_annotator._marker_annotation import (
+    MarkerWeights,
+    marker_scores,
+)
 from tests.gradients import check_gradients
 
 REFERENCES = Path(__file__).parents[2] / "references/singlecell"

@@ -14,9 +14,9 @@ from diffbio_engine.operators.singlecell import (
     CellCommunicationConfig,
     DifferentiableCellCommunication,
 )
-from diffbio_engine.parts.graph_attention import GraphAttention
-from diffbio_engine.parts.niche_network import pathways_of_pairs
-from diffbio_engine.parts.sending_neighbours import senders_among
+from diffbio_engine.operators.singlecell._sending_neighbours import senders_among
+from diffbio_engine.operators.singlecell.cell_communication._graph_attention import GraphAttention
+from diffbio_engine.operators.singlecell.cell_communication._niche_network import pathways_of_pairs
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/graph_attention.npz"
 KEY = jax.random.key(0)

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, ks_2samp
 
-from diffbio_engine.data.simulated_time_course import simulate_time_course
+from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import (
     DifferentiableDifferentialDistribution,
     DifferentialDistributionConfig,
 )
-from diffbio_engine.parts.distribution_distances import differences, in_order, kolmogorov_p
-from diffbio_engine.parts.mode_patterns import PATTERNS
+from diffbio_engine.operators.singlecell.differential_distribution._distribution_distances import (
+    differences,
+    in_order,
+    kolmogorov_p,
+)
+from diffbio_engine.operators.singlecell.differential_distribution._mode_patterns import PATTERNS
 
 KEY = jax.random.key(0)
 

@@ -12,17 +12,17 @@ from sklearn.metrics import roc_auc_score
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableDoubletScorer, DoubletScorerConfig
-from diffbio_engine.parts import doublet_scores
-from diffbio_engine.parts.doublet_rates import rate_by_cells
-from diffbio_engine.parts.doublet_reference import make_reference
-from diffbio_engine.parts.doublet_scores import (
+from diffbio_engine.operators.singlecell import _doublet_scores as doublet_scores
+from diffbio_engine.operators.singlecell._doublet_rates import rate_by_cells
+from diffbio_engine.operators.singlecell._doublet_reference import make_reference
+from diffbio_engine.operators.singlecell._doublet_scores import (
     doublet_odds,
     plausible_threshold,
     share_of_odds,
     simulated_share,
     valley_threshold,
 )
-from diffbio_engine.parts.variable_genes import variable_genes
+from diffbio_engine.operators.singlecell._variable_genes import variable_genes
 from tests.gradients import check_gradients
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/doublet_scores.npz"

@@ -14,7 +14,11 @@ from diffbio_engine.operators.singlecell import (
     DifferentiableFateProbability,
     FateProbabilityConfig,
 )
-from diffbio_engine.parts.directed_chain import absorption, forward_walk, lasting_peaks
+from diffbio_engine.operators.singlecell.fate_probability._directed_chain import (
+    absorption,
+    forward_walk,
+    lasting_peaks,
+)
 from tests.gradients import check_gradients
 from tests.references.singlecell.walk_among_nearest import cells_and_ends, walk_among_nearest
 

@@ -11,7 +11,7 @@ from flax import nnx
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableGRN, GRNInferenceConfig
-from diffbio_engine.parts.sparse_regression import soft_threshold
+from diffbio_engine.operators.singlecell.grn._sparse_regression import soft_threshold
 from tests.references.singlecell.simulated_network import average_precision, simulated_network
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/grn.npz"

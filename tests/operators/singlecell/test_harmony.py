@@ -12,7 +12,7 @@ from flax import nnx
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import BatchCorrectionConfig, DifferentiableHarmony
-from diffbio_engine.parts.diversity_clustering import ridge_coefficients
+from diffbio_engine.operators.singlecell.harmony._diversity_clustering import ridge_coefficients
 from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
 from tests.gradients import check_gradients
 

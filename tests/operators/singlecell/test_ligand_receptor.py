@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableLigandReceptor, LRScoringConfig
-from diffbio_engine.parts.complexes import rows_of_types
-from diffbio_engine.parts.ligand_receptor import (
+from diffbio_engine.operators.singlecell._complexes import rows_of_types
+from diffbio_engine.operators.singlecell._ligand_receptor import (
     TypeLevels,
     neighbour_p_values,
     pair_statistic,

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from diffbio_engine.data.examples import simulate_batches
+from diffbio_engine.data.demos.examples import simulate_batches
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.singlecell import (
     DifferentiableMMDBatchCorrection,
     MMDBatchCorrectionConfig,
 )
-from diffbio_engine.parts.mmd import median_sq_distance, squared_mmd
+from diffbio_engine.operators.singlecell.mmd_batch_correction._mmd import (
+    median_sq_distance,
+    squared_mmd,
+)
 from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
 from diffbio_engine.pipelines import PipelineSpec, build
 from diffbio_engine.pipelines.spec import Block, Wire

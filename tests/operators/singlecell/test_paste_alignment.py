@@ -8,11 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from diffbio_engine.data.simulated_tissue import simulate_tissue
+from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiablePASTEAlignment, PASTEAlignmentConfig
-from diffbio_engine.parts.fused_gromov import Matching, best_plan, objective
-from diffbio_engine.parts.rigid_fit import rigid_fit
+from diffbio_engine.operators.singlecell.paste_alignment._fused_gromov import (
+    Matching,
+    best_plan,
+    objective,
+)
+from diffbio_engine.operators.singlecell.paste_alignment._rigid_fit import rigid_fit
 from tests.gradients import check_gradients
 
 GOLDEN = Path(__file__).parents[2] / "references/singlecell/paste_alignment.npz"

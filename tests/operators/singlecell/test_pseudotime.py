@@ -13,8 +13,15 @@ from scipy.stats import spearmanr
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiablePseudotime, PseudotimeConfig
-from diffbio_engine.parts.diffusion_maps import links, sparse_diffusion_map, symmetric_eigen
-from diffbio_engine.parts.soft_paths import prepared_distances_to_root, soft_distances_to_root
+from diffbio_engine.operators.singlecell._diffusion_maps import (
+    links,
+    sparse_diffusion_map,
+    symmetric_eigen,
+)
+from diffbio_engine.operators.singlecell.pseudotime._soft_paths import (
+    prepared_distances_to_root,
+    soft_distances_to_root,
+)
 from tests.gradients import check_gradients
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/pseudotime.npz"

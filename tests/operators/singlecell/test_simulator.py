@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from diffbio_engine.data.simulated_cells import Splat, simulated_cells
+from diffbio_engine.data.demos.simulated_cells import Splat, simulated_cells
 from diffbio_engine.operators.singlecell import DifferentiableSimulator, SimulationConfig
 
 PLAIN = {"outlier_prob": 0.0, "de_prob": 0.0, "bcv_df": 1e6, "dropout": False}

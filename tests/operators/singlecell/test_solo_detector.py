@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from diffbio_engine.declare import set_temperature
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableSoloDetector, SoloDetectorConfig
-from diffbio_engine.parts.doublet_classifier import doublet_loss
-from diffbio_engine.parts.doublet_scores import EVIDENCE_RULES
+from diffbio_engine.operators.singlecell._doublet_scores import EVIDENCE_RULES
+from diffbio_engine.operators.singlecell.solo_detector._doublet_classifier import doublet_loss
 from tests.gradients import check_gradients
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has not been trained or prepared")

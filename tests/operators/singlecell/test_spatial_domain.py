@@ -10,10 +10,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from diffbio_engine.data.simulated_tissue import simulate_tissue
+from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.singlecell import DifferentiableSpatialDomain, SpatialDomainConfig
-from diffbio_engine.parts.spatial_graph import neighbours_in_slices
+from diffbio_engine.operators.singlecell.spatial_domain._spatial_graph import neighbours_in_slices
 
 
 def block(**settings) -> DifferentiableSpatialDomain:

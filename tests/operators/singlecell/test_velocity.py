@@ -11,8 +11,13 @@ from scipy.stats import spearmanr
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import DifferentiableVelocity, VelocityConfig
-from diffbio_engine.parts.splicing_kinetics import Kinetics, after, curve, place
-from diffbio_engine.parts.velocity_directions import time_of_flow
+from diffbio_engine.operators.singlecell.velocity._splicing_kinetics import (
+    Kinetics,
+    after,
+    curve,
+    place,
+)
+from diffbio_engine.operators.singlecell.velocity._velocity_directions import time_of_flow
 from tests.references.singlecell.make_velocity import simulate
 
 REFERENCE = Path(__file__).parents[2] / "references/singlecell/velocity.npz"

@@ -8,19 +8,19 @@ from flax import nnx
 from scipy.stats import wasserstein_distance
 from sklearn.neighbors import KNeighborsClassifier
 
-from diffbio_engine.data.examples import simulate_batches
+from diffbio_engine.data.demos.examples import simulate_batches
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell import (
     DifferentiableWGANBatchCorrection,
     WGANBatchCorrectionConfig,
 )
-from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
-from diffbio_engine.parts.wasserstein_critic import (
+from diffbio_engine.operators.singlecell.wgan_batch_correction._wasserstein_critic import (
     BatchCritics,
     critic_gap,
     fit_critics,
     gradient_penalty,
 )
+from diffbio_engine.parts.neighbourhood_metrics import local_inverse_simpson
 from diffbio_engine.pipelines import PipelineSpec, build
 from diffbio_engine.pipelines.spec import Block, Wire
 from diffbio_engine.pipelines.wiring import DataPort

@@ -18,7 +18,7 @@ DATA = MAIN.parent / "shared/data/kang_pbmc_stim_counts.h5ad"
 
 def single_pairs(names: set[str]) -> pd.DataFrame:
     """Pairs of our table without complexes, whose order of subunits is the peers' own affair."""
-    table = pd.read_csv(MAIN / "diffbio_engine/data/known_genes/ligand_receptor_pairs.csv")
+    table = pd.read_csv(MAIN / "diffbio_engine/data/genes/known_genes/ligand_receptor_pairs.csv")
     single = table[table.ligand.isin(names) & table.receptor.isin(names)]
     return single[["ligand", "receptor"]].reset_index(drop=True)
 

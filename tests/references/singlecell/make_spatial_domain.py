@@ -20,7 +20,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parents[2] / "diffbio_engine/data/simulated_tissue.py"
+SOURCE = HERE.parents[2] / "diffbio_engine/data/demos/simulated_tissue.py"
 spec = importlib.util.spec_from_file_location("simulated_tissue", SOURCE)
 tissue = sys.modules["simulated_tissue"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tissue)

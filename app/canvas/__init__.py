@@ -1,0 +1,1 @@
+"""The canvas: blocks, typed ports and wires, and the palette beside it."""

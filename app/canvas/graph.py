@@ -1,0 +1,245 @@
+"""The document of a tab as the graph library wants it: blocks, their ports, wires."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.canvas.nodes import block_node, block_type, most_important, says
+from app.geometry.ports import (
+    FEWER,
+    MORE,
+    ROW,
+    WIDTH,
+    Box,
+    Point,
+    folded,
+    n_rows,
+    passes_over,
+    port_height,
+    usual_outputs,
+)
+from app.session.edits import data_ports, missing_fields
+from app.session.picked_cells import unchosen
+from app.session.session import Session
+from app.session.stale import changed_since
+from app.style import messages
+from app.style import theme as looks
+from app.style.titles import ESTIMATED, SUMMED, disambiguate, place_title
+from diffbio_engine.declare import DATA_PORTS, Port, find_operator
+from diffbio_engine.pipelines.spec import DATA, Block, Wire
+
+# A field that is worked out from the data because the file has none.
+# Summed from the counts: there for every file, and shown where it is wired.
+
+
+@dataclass(frozen=True)
+class _Ports:
+    """What a block shows of its outputs, and how its last row is called."""
+
+    kind: str
+    outputs: tuple[Port, ...]
+    fold: tuple[str, str] | None
+
+    @property
+    def n_out(self) -> int:
+        return len(self.outputs) + (self.fold is not None)
+
+
+class Drawing:
+    """One look at a session; ``unfolded`` are the blocks that show all their ports."""
+
+    def __init__(self, session: Session, unfolded: Collection[str]):
+        self.session, self.spec, self._unfolded = session, session.shown_spec, unfolded
+        self.missing = missing_fields(session.shown_dataset, self.spec)
+        self._stale = changed_since(session)[0]
+        self._advice = {} if session.looks_at_run else unchosen(self.spec)
+        self._wired: dict[str, set[str]] = {}
+        for wire in self.spec.wires:
+            block, _, port = wire.source.partition(".")
+            self._wired.setdefault(block, set()).add(port)
+        declared = {b.id: find_operator(b.operator).title for b in self.spec.blocks}
+        self._titles = disambiguate(declared, lambda block: declared[block])
+        self._ports = {b.id: self._block_ports(b) for b in self.spec.blocks}
+        self._ports[DATA] = self._data_ports()
+        self.types = self._types()
+
+    # -- ports -------------------------------------------------------------------------------
+
+    def _block_ports(self, block: Block) -> _Ports:
+        declared = find_operator(block.operator)
+        return self._folded(block.id, block.operator, declared.outputs, 2)
+
+    def _data_ports(self) -> _Ports:
+        ports = [_said_to_be_estimated(p.port, self._place(n)) for n, p in self._offered()]
+        ports += [DATA_PORTS[n] for n in self.missing if n in DATA_PORTS]
+        return self._folded(DATA, DATA, tuple(ports), 1)
+
+    def _offered(self) -> list[tuple[str, Any]]:
+        return list(data_ports(self.session.shown_dataset, self.spec).items())
+
+    def _place(self, field: str) -> str:
+        return (
+            self.session.shown_dataset.fields.get(field, "") if self.session.shown_dataset else ""
+        )
+
+    def _folded(self, block: str, kind: str, ports: tuple[Port, ...], at_least: int) -> _Ports:
+        names = [p.name for p in ports]
+        usual: Collection[str]
+        if block == DATA:
+            usual = [n for n in names if not self._place(n).startswith((ESTIMATED, SUMMED))]
+        else:
+            usual = usual_outputs(kind)
+        hidden = folded(names, usual, self._wired.get(block, ()), at_least)
+        if not hidden:
+            # All there are: the same for every block of the operator, wired as it may be.
+            return _Ports(f"{kind} whole", ports, None)
+        if block in self._unfolded:
+            return _Ports(f"{kind} unfolded", ports, (f"{FEWER} fewer", "Shows the usual ports"))
+        outputs = tuple(p for p in ports if p.name not in hidden)
+        all_estimated = all(self._place(n).startswith(ESTIMATED) for n in hidden)
+        words = "estimated" if block == DATA and all_estimated else "more"
+        also = " ".join(p.name for p in outputs if p.name not in usual)
+        says_which = f"Shows {', '.join(hidden)}"
+        return _Ports(
+            f"{kind} {also}".strip(), outputs, (f"{MORE}{len(hidden)} {words}", says_which)
+        )
+
+    def _types(self) -> dict[str, Any]:
+        types = {}
+        for block in self.spec.blocks:
+            declared, ports = find_operator(block.operator), self._ports[block.id]
+            inputs = [p for p in declared.inputs if not p.drawn]
+            types[ports.kind] = block_type(
+                ports.kind, declared.title, inputs, ports.outputs, ports.fold
+            )
+        data = self._ports[DATA]
+        types[data.kind] = block_type(data.kind, "Data", [], data.outputs, data.fold)
+        return types
+
+    # -- blocks ------------------------------------------------------------------------------
+
+    def blocks(self) -> list[dict[str, Any]]:
+        """The blocks, without the data."""
+        return [self._block(b) for b in self.spec.blocks]
+
+    def data(self, seen: bool) -> dict[str, Any]:
+        """The block that stands for the data."""
+        card = self.session.shown_dataset
+        words = "Choose a data set" if card is None else card.name
+        if card is not None and card.n_cells:
+            words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", "\u202f")
+        notes = [
+            f"{n} is not in this data set. Choose its column in the data panel."
+            for n in self.missing
+        ]
+        classes = "data only-out" if seen else "data only-out unseen"
+        look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
+        place, ports = self.spec.layout.get(DATA, (0, 0)), self._ports[DATA]
+        node = block_node(DATA, ports.kind, "Data", place, look, 0, ports.n_out)
+        meter, n_genes = "", self.spec.variable_genes
+        if n_genes and card is not None and card.n_genes > n_genes:
+            meter = f"trains on {n_genes:,} variable genes".replace(",", "\u202f")
+        return says(node, words, meter, " ".join(notes), classes) | {"deletable": False}
+
+    def _block(self, block: Block) -> dict[str, Any]:
+        session, declared = self.session, find_operator(block.operator)
+        ours = session.is_run_of_canvas
+        errors = messages.by_block(session.run_errors).get(block.id, []) if ours else []
+        problems = [] if session.looks_at_run else session.problems
+        notes = messages.by_block(problems).get(block.id, [])
+        state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
+        if block.id in self._stale:
+            state = "stale"  # what was found belongs to other settings
+        if ours and session.run_place == block.id and session.is_running:
+            state = "running"
+        if not block.learns:
+            state = f"{state} frozen"
+        if not notes and block.id in self._advice:
+            notes, state = [self._advice[block.id]], f"{state} advice"
+        elif notes:
+            state = "wrong"
+        if errors:
+            state, notes = "failed", errors
+        look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
+        n_in = sum(not p.drawn for p in declared.inputs)
+        place, ports = self.spec.layout.get(block.id, (0.0, 0.0)), self._ports[block.id]
+        node = block_node(
+            block.id, ports.kind, self._titles[block.id], place, look, n_in, ports.n_out
+        )
+        meter = session.block_values.get(block.id, "") if ours else ""
+        return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
+
+    # -- wires -------------------------------------------------------------------------------
+
+    def wires(self) -> list[dict[str, Any]]:
+        """The wires; one that runs behind a block a second time, to be seen over it."""
+        boxes = self._boxes()
+        drawn = [self._wire(w) for w in self.spec.wires]
+        over = [
+            {**edge, "id": f"{edge['id']} over", "className": f"{edge['className']} ghost".strip(),
+             "selectable": False, "focusable": False, "deletable": False}
+            for edge, wire in zip(drawn, self.spec.wires, strict=True)
+            if self._is_hidden(wire, boxes)
+        ]  # fmt: skip
+        return drawn + over
+
+    def _wire(self, wire: Wire) -> dict[str, Any]:
+        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        port = self._output(a, out)
+        broken = port is None or (a == DATA and out in self.missing)
+        classes = [*(["stopped"] if wire.stop_gradient else []), *(["broken"] if broken else [])]
+        return {
+            "id": f"{wire.source}>{wire.target}",
+            "source": a,
+            "sourceHandle": out,
+            "target": b,
+            "targetHandle": into,
+            "selected": False,
+            "className": " ".join(classes),
+            "style": {"stroke": looks.kind_variable(port.kind) if port else "var(--db-bad)"},
+            "data": {},
+        }
+
+    def _output(self, block: str, name: str) -> Port | None:
+        if block == DATA:
+            return DATA_PORTS.get(name)
+        ports = find_operator(self.spec.block(block).operator).outputs
+        return next((p for p in ports if p.name == name), None)
+
+    def _boxes(self) -> dict[str, Box]:
+        boxes = {}
+        for block, ports in self._ports.items():
+            x, y = self.spec.layout.get(block, (0.0, 0.0))
+            rows = ports.n_out
+            if block != DATA:
+                rows = n_rows(find_operator(self.spec.block(block).operator), ports.n_out)
+            boxes[block] = (x, y, WIDTH, port_height(rows) - ROW / 2 + 6)
+        return boxes
+
+    def _is_hidden(self, wire: Wire, boxes: dict[str, Box]) -> bool:
+        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        start, end = self._start(a, out, boxes), self._end(b, into, boxes)
+        if start is None or end is None:
+            return False
+        return passes_over(start, end, [box for name, box in boxes.items() if name not in (a, b)])
+
+    def _start(self, block: str, name: str, boxes: dict[str, Box]) -> Point | None:
+        names = [p.name for p in self._ports[block].outputs]
+        if name not in names:
+            return None
+        left, top, width, _ = boxes[block]
+        return left + width, top + port_height(names.index(name))
+
+    def _end(self, block: str, name: str, boxes: dict[str, Box]) -> Point | None:
+        declared = find_operator(self.spec.block(block).operator)
+        names = [p.name for p in declared.inputs if not p.drawn]
+        if name not in names:
+            return None
+        left, top, _, _ = boxes[block]
+        return left, top + port_height(names.index(name))
+
+
+def _said_to_be_estimated(port: Port, place: str) -> Port:
+    if not place.startswith(ESTIMATED):
+        return port
+    return replace(port, doc=f"Estimated, the file has none: {place_title(place)}.")

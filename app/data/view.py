@@ -1,0 +1,298 @@
+"""Data: bring a file, look at it, say where things lie in it, and use it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.access.cookies import MARK, cookie_of
+from app.access.reach import in_server_folder
+from app.data.apply import offer, trained_pipeline
+from app.data.server_files import can_be_chosen, server_files
+from app.files.uploads import DESKS
+from app.session.datasets import card_read_as, card_with, open_demo
+from app.session.own_things import delete_dataset, empty_trash, own_datasets, room_used, tried
+from app.session.session import DatasetCard, Session
+from diffbio_engine.apart import Stop, StoppedError
+from diffbio_engine.data import examples
+from diffbio_engine.data.inspection.times import times_in_order
+from diffbio_engine.errors import DataError, UserError
+
+_HERE = Path(__file__).parent
+_DROPPED = (_HERE / "dropped_files.js").read_text(encoding="utf-8")
+_GROUPED = (_HERE / "grouped_files.js").read_text(encoding="utf-8")
+
+# Port: what a person calls it, and what it is for.
+_FIELDS = {
+    "counts": ("Counts from", "Raw molecule counts, which the count models need."),
+    "total_counts": (
+        "Total counts of cells",
+        "Levels are per 10,000 of these. Choose a column where the file holds only some genes.",
+    ),
+    "batch_labels": ("Batch column", "What is to be corrected for: donor, sample, chemistry."),
+    "labels": ("Known labels", "Cell types where they are known; only blocks wired to it see it."),
+    "embeddings": ("Embedding", "Coordinates that are there already, such as PCA."),
+    "spatial_coords": ("Places in the tissue", "Where each spot lies."),
+    "slice_labels": ("Slice column", "Which slice of the tissue each spot is from."),
+    "time_points": ("Time column", "The day or hour at which each cell was taken."),
+    "condition_labels": ("Condition column", "Two conditions that are to be compared."),
+}
+
+
+class DataDesk(JSComponent):
+    """The page's side of the panel."""
+
+    desk = param.String(doc="Who may upload; goes into a header of each request.")
+    mark = param.String(doc="Name of the cookie that a page of this server sends back.")
+    demos = param.List()
+    recent = param.List()
+    used = param.Dict({}, doc="How much room the person's things take, in words.")
+    folder = param.String()
+    listing = param.List()
+    preview = param.Dict({})
+    applying = param.Dict({}, doc="Whether the shown run's trained pipeline fits this file.")
+    problem = param.Dict({})
+    busy = param.String()
+
+    _esm = _DROPPED + _GROUPED + (_HERE / "data_panel.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
+
+
+class DataPanel(pn.viewable.Viewer):
+    """Three ways in, a look before use, and where each port finds its array."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.card: DatasetCard | None = session.dataset
+        self._stop = Stop()
+        session.on_close(lambda: self._stop.set())
+        token = DESKS.open(session.owner, session.store, session.room)
+        session.on_close(lambda: DESKS.close(token))
+        self._desk = DataDesk(
+            desk=token,
+            mark=cookie_of(MARK, pn.config.cookie_secret),
+            demos=[{"id": e.id, "title": e.title, "sentence": e.sentence} for e in examples()],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self._desk.on_msg(lambda event: self._asked(event.data))
+        session.param.watch(self._opened, ["showing"])
+        self._list_all("")
+        self._show()
+
+    def _opened(self, *_: Any) -> None:
+        if self.session.showing == "data":
+            self._list_all(self._desk.folder)
+            self._show()
+
+    def _list_all(self, folder: str) -> None:
+        session = self.session
+
+        def look() -> dict[str, Any]:
+            listing = server_files(session, folder)
+            used = {"recent": own_datasets(session)[:200], "used": room_used(session)}
+            return {**used, "listing": listing, "folder": folder}
+
+        session.work(look, lambda found: self._desk.param.update(**found))
+
+    def _rid_of(self, get_rid: Callable[[], str]) -> None:
+        def done(found: str | UserError) -> None:
+            if isinstance(found, str):
+                self.session.say(found)
+            else:
+                self.session.refuse(found)
+            self._list_all(self._desk.folder)
+
+        self.session.work(lambda: tried(get_rid), done)
+
+    # -- what the person asks ----------------------------------------------------------------
+
+    def _asked(self, message: dict) -> None:
+        do, session = message.get("do"), self.session
+        if do in ("uploaded", "look"):
+            known = str(message["id"])
+            self._look(lambda stop: card_with(session, known, stop))
+        elif do == "refused":
+            session.say(str(message.get("text", ""))[:300], "warning")
+        elif do == "server":
+            path = str(message["path"])
+            self._look(lambda stop: self._registered(path, stop))
+        elif do == "stop":
+            self._stop.set()
+        elif do == "delete":
+            gone = str(message["id"])
+            if self.card is not None and self.card.id == gone:
+                self.card = None
+                self._show()
+            self._rid_of(lambda: delete_dataset(session, gone))
+        elif do == "empty":
+            self._rid_of(lambda: empty_trash(session))
+        elif do == "enter":
+            self._list_all(str(message["path"]))
+        elif do == "demo":
+            open_demo(session, str(message["id"]))
+            session.showing = ""
+        elif do == "field" and self.card is not None:
+            port, place = str(message["port"]), str(message["place"])
+            fields = {k: v for k, v in {**self.card.fields, port: place}.items() if v}
+            self.card = replace(self.card, fields=fields)
+            self._show()
+        elif do == "reading" and self.card is not None:
+            card, name, value = self.card, str(message["name"]), str(message["value"])
+            self._look(lambda stop: card_read_as(session, card, name, value, stop))
+        elif do == "use" and self.card is not None:
+            session.use_dataset(self.card)
+            session.showing = ""
+            if session.dataset is self.card:
+                session.say(f"{self.card.name} is in use.", "success")
+        elif do == "apply" and self.card is not None and trained_pipeline(session):
+            session.apply_to(self.card, few_genes=bool(message.get("sure")))
+            session.showing = ""
+
+    def _registered(self, path: str, stop: Stop) -> DatasetCard:
+        file = in_server_folder(self.session, path)
+        if not can_be_chosen(file) or file == Path(self.session.data_dir).resolve():
+            raise DataError(f"'{path[:200]}' holds no data.", fix="Choose one from the list.")
+        known = self.session.store.register(self.session.owner, file)
+        return card_with(self.session, known.id, stop)
+
+    def _look(self, make: Callable[[Stop], DatasetCard]) -> None:
+        self._stop.set()  # nobody waits for the look before this one any more
+        stop = self._stop = Stop()
+        self._desk.param.update(busy="Looking at the file", problem={})
+
+        def work() -> Any:
+            try:
+                return make(stop)
+            except Exception as error:
+                return error
+
+        def show(found: Any) -> None:
+            if stop is not self._stop:
+                return
+            self._desk.busy = ""
+            if isinstance(found, StoppedError):
+                return
+            # Whatever went wrong, the file that was looked at before is not the one asked for.
+            self.card = found if isinstance(found, DatasetCard) else None
+            if isinstance(found, UserError):
+                self._desk.problem = {"what": found.what, "fix": found.fix}
+            elif isinstance(found, Exception):
+                self.session.refuse(found)
+                self._desk.problem = {
+                    "what": f"This file cannot be looked at ({type(found).__name__}).",
+                    "fix": "Tell whoever looks after this server; the log has the details.",
+                }
+            self._show()
+            self._list_all(self._desk.folder)
+
+        self.session.read(work, show)
+
+    def _show(self) -> None:
+        card = self.card
+        self._desk.param.update(preview=shown(card) if card is not None else {}, applying={})
+        if card is None:
+            return
+
+        def show(found: dict[str, Any]) -> None:
+            if self.card is card:
+                self._desk.applying = found
+
+        self.session.read(lambda: offer(self.session, card), show)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._desk
+
+
+def shown(card: DatasetCard) -> dict[str, Any]:
+    """What the person sees of a data set before using it; plain data."""
+    p = card.preview
+    kinds = {"categorical": "{n} values", "number": "number", "text": "text, {n} values"}
+    columns = [
+        {
+            "name": c["name"],
+            "what": kinds[c["kind"]].format(n=f"{c['n_values']:,}")
+            + (f", {c['missing']:,} missing" if c["missing"] else ""),
+            "examples": ", ".join(c["examples"]),
+        }
+        for c in p.get("obs", ())
+    ]
+    return {
+        "id": card.id,
+        "name": card.name,
+        "kind": p.get("kind", ""),
+        "bytes": p.get("n_bytes", 0),
+        "n_cells": card.n_cells,
+        "rows": card.rows,
+        "n_genes": card.n_genes,
+        "genes": p.get("gene_names", ""),
+        "matrices": [m["sentence"] for m in p.get("matrices", ())],
+        "warnings": list(p.get("warnings", ())),
+        "columns": columns,
+        "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
+        "samples": list(p.get("samples", ())),
+        "fields": [f for port in _FIELDS if (f := _choice(card, port)) is not None],
+    }
+
+
+def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
+    """Where one port may find its array, and where it does now; None if nowhere."""
+    p = card.preview
+    if port == "counts":
+        places = [
+            (m["place"], f"{m['place']} ({m['holds']}{', doubted' if m.get('doubt') else ''})")
+            for m in p.get("matrices", ())
+        ]
+    elif port == "total_counts":
+        if "counts" not in card.fields:
+            return None
+        numbers = [c["name"] for c in p.get("obs", ()) if c["kind"] == "number"]
+        places = [("counts:total", "sum over all genes of the file")]
+        places += [(f"obs/{name}", name) for name in numbers]
+    elif port in ("embeddings", "spatial_coords"):
+        places = [
+            (f"obsm/{k}", f"{k} ({s[-1]} columns)")
+            for k, s in p.get("obsm", {}).items()
+            if port == "embeddings" or s[-1] == 2
+        ]
+    else:
+        places = [
+            (f"obs/{c['name']}", f"{c['name']} ({_of_column(c, port)})")
+            for c in p.get("obs", ())
+            if c["n_values"] <= 200 and c["kind"] != "text"
+        ]
+    if not places:
+        return None
+    title, sentence = _FIELDS[port]
+    why = {f"obs/{c['name']}": c.get("biology") for c in p.get("obs", ())}
+    if port == "batch_labels" and (like := why.get(card.fields.get(port, ""))):
+        sentence = f"This column looks like biology: {like}. Correcting for it takes that away."
+    options = [{"place": place, "title": text} for place, text in places]
+    return {
+        "port": port,
+        "title": title,
+        "help": sentence,
+        "place": card.fields.get(port, ""),
+        "options": [{"place": "", "title": "none"}, *options],
+    }
+
+
+def _of_column(column: dict[str, Any], port: str) -> str:
+    said = f"{column['n_values']:,} values"
+    if port == "batch_labels" and column.get("biology"):
+        return f"{said}, looks like biology"
+    if port == "batch_labels" and column.get("one_for_each"):
+        return f"{said}, one for each {column['one_for_each']}"
+    if port == "time_points" and column.get("values"):
+        ordered = column["values"] if column.get("ordered") else None
+        try:
+            names = times_in_order(column["values"], ordered=ordered).names
+        except DataError:
+            return f"{said}, no times"
+        return " → ".join(names if len(names) < 6 else [*names[:3], "…", names[-1]])
+    return said

@@ -1,0 +1,1 @@
+"""Where blocks, ports and wires lie on the canvas; numbers, no page."""

@@ -1,0 +1,1 @@
+"""Help: what temperature does, and the keys."""

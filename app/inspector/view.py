@@ -1,0 +1,288 @@
+"""The inspector: the dials of the run on top, then the chosen block with its ports and help."""
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.inspector.form import Form, row, rows
+from app.session.edits import data_ports
+from app.session.session import Session
+from app.style import messages
+from app.style import theme as looks
+from app.style.titles import label, place_title, term_label
+from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
+from diffbio_engine.pipelines.spec import DATA
+
+_HERE = Path(__file__).parent
+
+LEARNING_RATE = Setting(
+    "learning_rate", "float", 1e-3, role="dial", low=1e-6, high=1.0, log=True,
+    doc="How far the weights move at each step. Lower it if the losses jump.",
+)  # fmt: skip
+STEPS = Setting(
+    "steps", "int", 0, low=0,
+    doc="How many steps to train. 0 takes as many as the pipeline proposes.",
+)  # fmt: skip
+SEED = Setting("seed", "int", 0, low=0, doc="The same seed gives the same run.")
+BATCH = Setting("batch_size", "int", 256, low=8, doc="Cells in a training step.")
+
+VARIABLE_GENES = Setting(
+    "variable_genes", "int", 0, low=0,
+    doc="How many genes to train on: those that vary most between cells (Seurat v3), within each"
+    " batch where batches are wired. The others stay in the file and can be coloured, tested and"
+    " searched. 0 trains on all genes, which takes longer and tells cells apart less well.",
+)  # fmt: skip
+
+NEXT_RUN = (STEPS, BATCH, SEED)
+
+
+def weight_setting(default: float) -> Setting:
+    """The weight of a loss term in the objective, as a dial."""
+    high = max(10.0, 10 * abs(default))
+    return Setting(
+        "weight", "float", default, role="dial", low=0.0, high=high,
+        doc="How much this term counts in the objective; 0 switches it off.",
+    )  # fmt: skip
+
+
+class BlockCard(JSComponent):
+    """What the chosen block is: title, ports, help with its formula."""
+
+    card = param.Dict({})
+
+    _esm = (_HERE / "block_card.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "block_card.css").read_text(encoding="utf-8")]
+
+
+class Inspector(pn.viewable.Viewer):
+    """Edits the dials of the run and the settings of the chosen block."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self._dials = Form(title="Run dials", compact=True, sizing_mode="stretch_width", margin=0)
+        self._dials.on_change = self._turned
+        self._dials.about = {"Temperatures": "What does temperature do?"}
+        self._dials.on_about = lambda _: setattr(session, "showing", "softness")
+        self._card = BlockCard(sizing_mode="stretch_width", margin=0)
+        self._card.on_msg(lambda event: self._take(event.data))
+        self._block = Form(sizing_mode="stretch_width", margin=0)
+        self._block.on_change = self._set
+        self._help = BlockCard(sizing_mode="stretch_width", margin=0)
+        watched = [
+            "spec",
+            "dataset",
+            "selected_block",
+            "problems",
+            "run_state",
+            "dials",
+            "run_errors",
+            "read_only",
+            "looks_at_run",
+            "tried",
+            "run_dataset",
+        ]
+        session.param.watch(self._draw, watched)
+        self._draw()
+
+    def _turned(self, name: str, value: Any) -> None:
+        if self._dials.settings[name].live:
+            self.session.turn(name, value)
+        else:
+            self.session.set_training(name, value)
+
+    def _set(self, name: str, value: Any) -> None:
+        block = self.session.selected_block
+        setting = self._block.settings[name]
+        if setting.live:
+            self.session.turn(f"{block}.{name}", value)
+        else:
+            self.session.set_setting(block, name, value)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        session, block = self.session, self.session.selected_block
+        if message.get("do") == "learns":
+            session.set_learns(block, bool(message.get("value")))
+        elif message.get("do") == "remove":
+            session.remove([block])
+        elif message.get("do") == "data":
+            session.showing = "data"
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _draw(self, *_: Any) -> None:
+        running = self.session.is_running
+        with pn.io.hold():
+            self._draw_dials()
+            self._dials.running = self._block.running = running
+            looks_on = self.session.looks_at_run
+            self._block.locked = self.session.read_only or looks_on
+            self._dials.locked = (looks_on and not running) or (
+                self.session.read_only and not looks_on
+            )
+            self._free()
+            self._dials.title = "Dials of this run" if looks_on else "Run dials"
+            self._draw_block()
+
+    def _free(self) -> None:
+        """Dials of an ended run that is looked at can be turned, for a preview."""
+        session, block = self.session, self.session.selected_block
+        tries: dict[str, list[str]] = {}
+        for b in session.shown_spec.blocks if session.can_try else ():
+            tries[b.id] = [s.name for s in find_operator(b.operator).settings if s.live]
+        self._block.free = tries.get(block, [])
+        self._dials.free = [f"{block}.{name}" for block, names in tries.items() for name in names]
+
+    def _draw_dials(self) -> None:
+        session = self.session
+        settings: dict[str, Setting] = {"learning_rate": LEARNING_RATE}
+        training = session.shown_spec.training
+        dials = session.dials_shown
+        now = dials.get("learning_rate", training.get("learning_rate", 1e-3))
+        lines = [row(LEARNING_RATE, now)]
+        for block in session.shown_spec.blocks:
+            declared = find_operator(block.operator)
+            for port in declared.losses:
+                name = f"weight:{block.id}.{port.name}"
+                weight = session.shown_spec.weights.get(f"{block.id}.{port.name}", port.weight)
+                setting = weight_setting(port.weight)
+                line = row(setting, dials.get(name, weight), name=name)
+                said = _title(declared.title, block.id, declared.id)
+                words = said if port.name == "loss" else term_label(port.name)
+                told = f"{said}, {port.name}. {port.doc}"
+                lines.append(
+                    {**line, "label": words, "heading": "Loss weights", "help": told, "of": said}
+                )
+                settings[name] = setting
+        _tell_apart(lines)
+        for block in session.shown_spec.blocks:
+            declared = find_operator(block.operator)
+            for setting in declared.settings:
+                if not setting.live or "temperature" not in setting.name:
+                    continue
+                name = f"{block.id}.{setting.name}"
+                value = dials.get(name, block.config.get(setting.name, setting.default))
+                line = row(setting, value, name=name)
+                said = _title(declared.title, block.id, declared.id)
+                if setting.name != "temperature":
+                    said = f"{said}: {label(setting.name).lower()}"
+                lines.append({**line, "label": said, "heading": "Temperatures", "advanced": False})
+                settings[name] = setting
+        for setting in NEXT_RUN:
+            lines.append({**row(setting, training.get(setting.name)), "heading": "Next run"})
+            settings[setting.name] = setting
+        self._dials.show(lines, settings)
+
+    def _draw_block(self) -> None:
+        session, block_id = self.session, self.session.selected_block
+        if block_id not in {DATA, *(b.id for b in session.shown_spec.blocks)}:
+            empty = "Choose a block on the canvas to see its settings and help."
+            self._card.card = {"kind": "none", "text": empty}
+            self._help.card = {}
+            self._block.empty = ""
+            self._block.show([], {})
+            return
+        if block_id == DATA:
+            self._draw_data()
+            return
+        block = session.shown_spec.block(block_id)
+        declared = find_operator(block.operator)
+        config = dict(block.config)
+        for s in declared.settings:
+            dial = f"{block_id}.{s.name}"
+            if s.live and dial in session.dials_shown:
+                config[s.name] = session.dials_shown[dial]
+        notes = {} if session.looks_at_run else messages.by_setting(session.problems, block_id)
+        errors = [e for e in session.run_errors if messages.block_of(e) == block_id]
+        self._card.card = {
+            "kind": "block",
+            "title": declared.title,
+            "id": block_id,
+            "icon": looks.icon(declared.domain),
+            "color": looks.color_of(declared),
+            "summary": declared.summary,
+            "learns": block.learns,
+            "errors": [messages.sentence(e) for e in errors],
+        }
+        self._block.empty = "This block has no settings."
+        self._block.show(rows(declared, config, notes), {s.name: s for s in declared.settings})
+        sources = {w.target: w.source for w in session.shown_spec.wires}
+        self._help.card = {
+            "kind": "help",
+            "inputs": [
+                _port(p, sources.get(f"{block_id}.{p.name}", "not wired"))
+                for p in declared.inputs
+                if not p.drawn
+            ],
+            "outputs": [_port(p) for p in declared.outputs],
+            "doc": declared.doc,
+            "operator": declared.id,
+            "sizes": [f"{label(s.name)}: read from {s.axis}" for s in declared.settings if s.axis],
+        }
+
+    def _draw_data(self) -> None:
+        card = self.session.shown_dataset
+        ports = data_ports(card, self.session.shown_spec)
+        size = (
+            f"{card.n_cells:,} {card.rows} × {card.n_genes:,} genes".replace(",", "\u202f")
+            if card
+            else ""
+        )
+        self._card.card = {
+            "kind": "data",
+            "title": card.name if card else "No data set yet",
+            "icon": looks.icon(DATA),
+            "color": "var(--db-accent)",
+            "summary": size or "Upload a file, pick one from the server or take a demo.",
+        }
+        self._block.empty = ""
+        chosen = row(VARIABLE_GENES, self.session.shown_spec.variable_genes)
+        self._block.show([chosen], {VARIABLE_GENES.name: VARIABLE_GENES})
+        places = card.fields if card else {}
+        self._help.card = {
+            "kind": "help",
+            "inputs": [],
+            "outputs": [_port(DATA_PORTS[n], place_title(places.get(n, ""))) for n in ports],
+            "doc": "",
+            "operator": "",
+            "sizes": [],
+        }
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        parts = (self._card, self._block, self._help)
+        return pn.Column(
+            self._dials,
+            *parts,
+            sizing_mode="stretch_both",
+            scroll="y",
+            margin=0,
+            styles={"background": "var(--db-surface)"},
+        )
+
+
+def _tell_apart(lines: list[dict[str, Any]]) -> None:
+    """Where two lines would be called the same, the block stands under each."""
+    said = [line["label"] for line in lines]
+    for line in lines:
+        of = line.pop("of", "")
+        line["of"] = of if said.count(line["label"]) > 1 and of != line["label"] else ""
+
+
+def _title(title: str, block_id: str, operator: str) -> str:
+    """The operator's title, with the block's id where that says more."""
+    plain = operator.rsplit(".", 1)[-1]
+    return f"{title} ({block_id})" if block_id.startswith(f"{plain}_") else title
+
+
+def _port(port: Port, wired: str = "") -> dict[str, str]:
+    return {
+        "name": port.name,
+        "kind": looks.KIND_WORDS[port.kind],
+        "color": looks.kind_variable(port.kind),
+        "axes": port.axes.replace(" ", " × ") or "one number",
+        "doc": port.doc + (" Optional." if port.optional else ""),
+        "wired": wired,
+    }

@@ -1,0 +1,272 @@
+"""What surrounds the map: the line above it, legend, timeline, and words where no map is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.map.drawing import Drawn, Wish, has_own_names, selection_card
+from app.map.frames import MapFrame
+from app.session.session import DatasetCard, Session
+from app.session.stale import preview_words, stale_words
+from app.style import theme as looks
+from app.style.titles import disambiguate, port_title
+from app.style.waiting_words import why_it_takes
+from diffbio_engine.data.inspection.rows import CELLS
+from diffbio_engine.runs import GROUPS, Findings
+
+_HERE = Path(__file__).parent
+# Over everything but dialogs and notices.
+_FULL = """:host(.fills-the-window) { position: fixed !important; inset: 0; z-index: 1250;
+    width: 100vw !important; height: 100vh !important; }"""
+_CSS = (_HERE / "live_map.css").read_text(encoding="utf-8")
+
+
+def _esm(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+class MapBar(JSComponent):
+    """Which map, what colours it, what can be done with it."""
+
+    maps = param.List()
+    map = param.String("map")
+    colours = param.List()
+    colour = param.String("cluster")
+    genes = param.Boolean(False)
+    suggestions = param.List()
+    fade = param.Boolean(True)
+    zoomed = param.Boolean(False)
+    full = param.Boolean(False, doc="Whether the map fills the window.")
+
+    _esm = _esm("map_bar.js")
+    _stylesheets = [_CSS]
+
+
+# Not named "...Legend": the theme of the page takes that for a legend of Bokeh and fails.
+class MapKey(JSComponent):
+    """Categories with their counts or the colour bar; who is selected."""
+
+    title = param.String()
+    items = param.List()
+    ramp = param.List()
+    low = param.String()
+    high = param.String()
+    card = param.Dict({})
+    rows = param.String(CELLS)
+
+    _esm = _esm("map_legend.js")
+    _stylesheets = [_CSS]
+
+
+class MapTimeline(JSComponent):
+    """How many cells, which step, and the way back."""
+
+    cells = param.String()
+    steps = param.List()
+    step = param.Integer(-1)
+    live = param.Boolean(True)
+
+    _esm = _esm("map_timeline.js")
+    _stylesheets = [_CSS]
+
+
+class MapStage(JSComponent):
+    """Words where there is no map yet."""
+
+    title = param.String()
+    sentence = param.String()
+    badge = param.String()
+    why = param.String(doc="Why this may take; said once it does.")
+    waits = param.Boolean(False, doc="Whether somebody waits: then it says for how long.")
+    back = param.String(doc="Words of the button beside the badge; empty: no button.")
+
+    _esm = _esm("map_stage.js")
+    _stylesheets = [_CSS]
+
+
+def colour_groups(
+    columns: list[dict[str, Any]], frame: MapFrame | None = None, wish: Wish | None = None
+) -> list[dict[str, Any]]:
+    """What may colour the cells: what the run says of them, and the columns of the data."""
+    ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
+    if frame is not None and wish is not None:
+        if has_own_names(wish.class_names.get(frame.main, ())):
+            ours[0] = ("cluster", port_title(frame.main))
+        others = [p for p in frame.likeliest if p != frame.main]
+        ours = ours if frame.labels is not None else []
+        ours += [(f"class/{p}", title) for p, title in disambiguate(others).items()]
+        ours += [(f"score/{p}", title) for p, title in disambiguate(frame.scores).items()]
+    groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
+    items = [
+        {"key": f"obs/{c['name']}", "title": c["name"]} for c in columns if c["kind"] != "text"
+    ]
+    return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
+
+
+def of_another_run(wish: Wish, run: str) -> Wish:
+    """What is wished of a run that has just been chosen: its own map, classes and scores."""
+    own = wish.colour.split("/")[0] in ("class", "score", "cluster")
+    return replace(
+        wish, run=run, map="map", view=None, only=None, chosen=None, class_names={}, kinds={},
+        first="", colour="" if own else wish.colour,
+    )  # fmt: skip
+
+
+def of_cells_shown(wish: Wish, session: Session) -> Wish:
+    """The same wish, of the cells that are on the map and in the theme of the page."""
+    dataset = session.cells_shown
+    path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
+    return replace(wish, path=path, counts=fields.get("counts", "X"), theme=session.theme)
+
+
+def with_picked(wish: Wish, n: int, index: int, *, alone: bool) -> Wish:
+    """The same wish with one of n categories switched on or off, or alone; again: all of them."""
+    every = frozenset(range(n))
+    only = wish.only if wish.only is not None else every
+    if alone:
+        only = every if only == {index} else frozenset({index})
+    else:
+        only = only ^ {index}
+    return replace(wish, only=None if only == every or not only else only)
+
+
+def with_names(wish: Wish, findings: Findings | None) -> Wish:
+    """The same wish, knowing what the run calls its classes and what its ports mean."""
+    if findings is None:
+        return wish
+    names = {
+        f.port: tuple(findings.along(f, f.axes[1]))
+        for f in findings.found
+        if f.axes[:1] == (GROUPS,)
+    }
+    return replace(wish, class_names=names, kinds=findings.kinds, first=findings.first)
+
+
+def knowing(wish: Wish, seen: Wish) -> Wish:
+    """The same wish with the names that another one of the same run has learned."""
+    return replace(wish, class_names=seen.class_names, kinds=seen.kinds, first=seen.first)
+
+
+def legend_of(
+    drawn: Drawn, wish: Wish, picks: Sequence[Any] = (), dataset: DatasetCard | None = None
+) -> dict[str, Any]:
+    """What stands beside a drawn map: categories or the colour bar, and who is selected.
+
+    Args:
+        picks: What a selected cell can be made, as ``picked_cells.pickable`` gives it.
+        dataset: Whose rows are drawn; it says what they are called.
+    """
+    colouring, only = drawn.colouring, wish.only
+    items, ramp, card = [], [], {}
+    if colouring.values is not None:
+        ramp = list(drawn.palette[::16])
+    else:
+        for i, n in enumerate(drawn.counts):
+            if n or colouring.key != "cluster":
+                on = only is None or i in only
+                items.append(
+                    {"index": i, "name": colouring.names[i], "color": drawn.palette[i], "n": n,
+                     "on": on}
+                )  # fmt: skip
+    if wish.chosen is not None and len(wish.chosen) == len(drawn.frame.xy):
+        card = {**selection_card(drawn.frame, colouring, wish.chosen), "picks": list(picks)}
+    return {
+        "title": colouring.title, "items": items, "ramp": ramp, "card": card,
+        "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}", "rows": _rows(dataset),
+    }  # fmt: skip
+
+
+def words_without_map(session: Session) -> tuple[str, str]:
+    """What is said where there is no map yet."""
+    if session.run_state == "failed" and not session.run_opens:
+        return "The run ended before its first map", session.run_message
+    if session.run_id and session.is_running:
+        return "The map comes with the first step", session.run_message or "Getting ready"
+    if session.run_id and session.run_opens:
+        return "The run is being opened", "Its map and its losses come in a moment."
+    if session.run_id:
+        return (
+            "This run has no map",
+            "A pipeline needs a block that gives a map, such as UMAP or PHATE.",
+        )
+    if session.dataset is None:
+        return (
+            "No run yet",
+            "Choose data, drop blocks and wire them, then press Run: the map appears here.",
+        )
+    card = session.dataset
+    cells = f"the {card.n_cells:,} {card.rows} appear here and move while they train."
+    if not session.spec.blocks:
+        return "No run yet", f"Put blocks on the canvas, then press Run: {cells}"
+    return "No run yet", f"Press Run: {cells}"
+
+
+# What `stage_words` depends on, besides the preview.
+TOLD = ("run_state", "run_message", "run_opens", "dataset", "run_dataset", "spec", "looks_at_run",
+        "tried")  # fmt: skip
+
+
+def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
+    """What lies over the map: words where there is none, with why it may take while somebody waits.
+
+    Over a map that is not trained, or no longer what is set, it says so.
+    """
+    if drawn is not None:
+        start = "Starting point: not trained yet" if drawn.frame.step == 0 else ""
+        # Short over the cells; what else is to be known stands in the bar.
+        badge = preview_words(session, drawn.frame.note) or stale_words(session) or start
+        back = "As trained" if session.preview is not None else ""
+        return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
+    title, sentence = words_without_map(session)
+    why, waits = why_it_takes(sentence), session.is_running or session.run_opens
+    words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
+    return {**words, "badge": "", "back": ""}
+
+
+def _rows(dataset: DatasetCard | None) -> str:
+    return dataset.rows if dataset else CELLS
+
+
+def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:
+    """How many cells are on the map, of how many."""
+    n, total = len(frame.xy), dataset.n_cells if dataset else 0
+    rows = _rows(dataset)
+    if frame.cells is not None and n < total:
+        return f"{n:,} of {total:,} {rows} shown, an even sample"
+    return f"{n:,} {rows} shown"
+
+
+def map_title(name: str, session: Session) -> str:
+    """What a map is called: after the block that gives it."""
+    text = name
+    if name == "map":
+        ids = " ".join(f"{b.id} {b.operator}" for b in session.spec_of_run.blocks)
+        text = next((word for word in ("umap", "phate", "tsne") if word in ids.lower()), "map")
+    for word, title in (("umap", "UMAP"), ("phate", "PHATE"), ("tsne", "t-SNE")):
+        if word in text.lower():
+            return title
+    for word, title in (("spatial_coords", "Tissue"), ("aligned_coords", "Tissue, aligned")):
+        if text.endswith(word):
+            return title
+    return text.replace(".", " ").replace("_", " ").capitalize()
+
+
+def map_page(
+    bar: MapBar, figure: Any, stage: MapStage, legend: MapKey, timeline: MapTimeline, *rest: Any
+) -> pn.Column:
+    """The map with what surrounds it; as ``fills-the-window`` it lies over the whole page."""
+    plot = pn.pane.Bokeh(figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS)
+    hidden = {"position": "relative", "overflow": "hidden"}
+    middle = pn.Row(
+        pn.Column(plot, stage, sizing_mode="stretch_both", margin=0, styles=hidden), legend,
+        sizing_mode="stretch_both", margin=0, styles=looks.REST,
+    )  # fmt: skip
+    return pn.Column(
+        bar, middle, timeline, *rest, sizing_mode="stretch_both", margin=0,
+        styles={"background": "var(--db-surface)"}, stylesheets=[_FULL],
+    )  # fmt: skip

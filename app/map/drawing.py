@@ -1,0 +1,293 @@
+"""From a snapshot to what the browser is sent: dots for few cells, a picture for many."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from app.map.arrows import arrows_of
+from app.map.colouring import by_certainty, by_class, by_cluster, by_column, by_gene, by_score
+from app.map.frames import MapFrame, frame_of, map_names
+from app.map.render_cache import RENDERED
+from app.map.shading import (
+    Colouring,
+    View,
+    inside,
+    opacity_of,
+    shade,
+    spread_of,
+    to_png,
+    to_url,
+)
+from app.style.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
+from diffbio_engine.declare import Kind
+
+# Up to here each cell is a glyph of its own, so that it can be pointed at.
+MOST_GLYPHS = 5000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a tab wants to see.
+
+    Attributes:
+        colour: ``"cluster"``, ``"certainty"``, ``"class/<port>"``, ``"score/<port>"``,
+            ``"obs/<column>"`` or ``"gene/<name>"``; empty while nobody has chosen: ``first``.
+        path, counts: The data set's file, and where its counts lie.
+        view: The axes after a zoom; None follows the map.
+        only: Categories that are meant; None for all.
+        chosen: Which cells of the frame are selected; None for no selection.
+        fade: Whether undecided cells are drawn fainter.
+        class_names: By port of shares, what its classes are called.
+        kinds: By port, the kind of what can be drawn.
+        first: As ``Findings.first``.
+    """
+
+    run: str = ""
+    map: str = "map"
+    colour: str = ""
+    path: str = ""
+    counts: str = "X"
+    theme: str = "default"
+    size: tuple[int, int] = (640, 440)
+    pixel_ratio: float = 1.0
+    view: View | None = None
+    only: frozenset[int] | None = None
+    chosen: np.ndarray | None = None
+    fade: bool = True
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    first: str = ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the browser is sent.
+
+    Attributes:
+        dots: Columns of the glyphs, in the order in which they are drawn; or None.
+        url: The picture that takes their place; or empty.
+        counts: Cells by category.
+        arrows: From x, y to x, y: which way time runs, where cells are coloured by it.
+    """
+
+    frame: MapFrame
+    colouring: Colouring
+    view: View
+    maps: tuple[str, ...]
+    palette: tuple[str, ...]
+    dots: dict[str, np.ndarray] | None
+    url: str
+    counts: tuple[int, ...]
+    arrows: np.ndarray
+
+
+def draw(snapshot: Any, wish: Wish) -> Drawn:
+    """Draws a snapshot as wished. Runs in a thread; costs milliseconds (see tests/app/README)."""
+    maps = tuple(map_names(snapshot))
+    name = wish.map if wish.map in maps else maps[0]
+    in_tissue = wish.kinds.get(name) == Kind.COORDINATES
+    frame = frame_of(wish.run, snapshot, name, turned=not in_tissue)
+    colouring = colouring_of(frame, wish)
+    view = wish.view or (to_scale(frame.view, wish.size) if in_tissue else frame.view)
+    arrows = _arrows(frame, wish, colouring, view)
+    palette = tuple(
+        value_ramp(wish.theme)
+        if colouring.values is not None
+        else for_theme(colouring.colors or category_colors(1), wish.theme)
+    )
+    counts: tuple[int, ...] = ()
+    if colouring.codes is not None:
+        codes = colouring.codes
+        counts = tuple(np.bincount(codes[codes >= 0], minlength=len(colouring.names)).tolist())
+    common = (frame, colouring, view, maps, palette)
+    if len(frame.xy) <= MOST_GLYPHS:
+        return Drawn(*common, _dots(frame, colouring, wish), "", counts, arrows)
+    return Drawn(*common, None, _url(frame, colouring, palette, view, wish), counts, arrows)
+
+
+def to_scale(view: View, size: tuple[int, int]) -> View:
+    """Axes in which a length is as long in both directions, around the same middle."""
+    (x0, x1, y0, y1), (wide, high) = view, size
+    unit = max((x1 - x0) / wide, (y1 - y0) / high) / 2
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return x - unit * wide, x + unit * wide, y - unit * high, y + unit * high
+
+
+def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np.ndarray:
+    kind, _, port = colouring.key.partition("/")
+    if kind != "score" or wish.kinds.get(port) != Kind.TIME or port not in frame.scores:
+        return np.zeros((0, 4))
+    return arrows_of(frame.xy, frame.scores[port], view)
+
+
+def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
+    """The colouring that is wished, for the cells of this frame."""
+    first = f"score/{wish.first}" if wish.first in frame.scores else "cluster"
+    kind, _, name = (wish.colour or first).partition("/")
+    if kind in ("obs", "gene") and wish.path:
+        of_all = (
+            by_column(wish.path, name) if kind == "obs" else by_gene(wish.path, name, wish.counts)
+        )
+        return _of_cells(of_all, frame.cells, len(frame.xy))
+    if kind == "score" and name in frame.scores:
+        return by_score(name, frame.scores[name])
+    if kind == "class" and name in frame.likeliest:
+        return by_class(name, frame.likeliest[name], wish.class_names.get(name, ()))
+    if kind == "certainty" and frame.certainty is not None:
+        return by_certainty(frame.certainty)
+    if frame.labels is not None:
+        names = wish.class_names.get(frame.main, ())
+        if has_own_names(names):
+            return by_class(frame.main, frame.labels, names, "cluster")
+        return by_cluster(frame.labels)
+    for port, values in frame.scores.items():
+        return by_score(port, values)
+    return Colouring("none", "Cells", np.zeros(len(frame.xy), np.int32), ("cells",), ("#1f77b4",))
+
+
+def has_own_names(classes: tuple[str, ...]) -> bool:
+    """Whether they are more than numbered clusters: fates, cell types, domains."""
+    return bool(classes) and not classes[0].startswith("cluster ")
+
+
+def meant(colouring: Colouring, wish: Wish) -> np.ndarray | None:
+    """Which cells are meant: of the categories picked in the legend, and selected; None for all."""
+    mask = None
+    if wish.only is not None and colouring.codes is not None:
+        mask = np.isin(colouring.codes, list(wish.only))
+    if wish.chosen is not None:
+        mask = wish.chosen if mask is None else mask & wish.chosen
+    return mask
+
+
+def opacities(frame: MapFrame, wish: Wish) -> np.ndarray | None:
+    """Opacity by cell where the run says how certain each is."""
+    if not wish.fade or frame.certainty is None:
+        return None
+    return opacity_of(frame.certainty, max(frame.n_clusters, 2))
+
+
+def _of_cells(colouring: Colouring, cells: np.ndarray | None, n: int) -> Colouring:
+    """The same colouring, of some cells of the data set."""
+    if cells is None:
+        cells = np.arange(n)
+    codes, values = colouring.codes, colouring.values
+    size = len(codes if codes is not None else values if values is not None else ())
+    if size == n and (cells == np.arange(n)).all():
+        return colouring
+    return replace(
+        colouring,
+        codes=None if codes is None else codes[cells],
+        values=None if values is None else values[cells],
+    )
+
+
+def drawing_order(aside: np.ndarray, values: np.ndarray | None) -> np.ndarray:
+    """Which cells are drawn first: those set aside, then low values before high ones.
+
+    Categories are mixed, always in the same way: files are sorted by sample, and the last sample
+    would cover all others.
+    """
+    if values is not None:
+        return np.argsort(np.where(aside, -np.inf, values), kind="stable")
+    mixed = np.random.default_rng(0).permutation(len(aside))
+    return mixed[np.argsort(~aside[mixed], kind="stable")]
+
+
+def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.ndarray]:
+    n = len(frame.xy)
+    opacity = opacities(frame, wish)
+    alpha = np.full(n, 0.9, np.float32) if opacity is None else 0.92 * opacity
+    if colouring.values is not None:
+        value = colouring.values.astype(np.float32)
+        gone = np.isnan(value)
+        # What lies beyond the ends of the colour bar has their colours; it is not set aside.
+        value = np.clip(value, colouring.low, colouring.high)
+    else:
+        codes = colouring.codes if colouring.codes is not None else np.zeros(n)
+        value = codes.astype(np.float32)
+        gone = value < 0
+    mask = meant(colouring, wish)
+    if mask is not None:
+        gone = gone | ~mask
+    # -1e9 lies below every palette: drawn in the colour of what is set aside, and first.
+    value = np.where(gone, np.float32(-1e9), value)
+    alpha = np.where(gone, np.float32(0.35), alpha)
+    order = drawing_order(gone, value if colouring.values is not None else None)
+    certainty = frame.certainty if frame.certainty is not None else np.full(n, np.nan)
+    rows = frame.cells if frame.cells is not None else np.arange(n)
+    labels = frame.labels if frame.labels is not None else np.full(n, -1)
+    columns = {
+        "x": frame.xy[:, 0], "y": frame.xy[:, 1], "value": value, "alpha": alpha,
+        "certainty": certainty, "cluster": labels, "row": rows,
+    }  # fmt: skip
+    kinds = {"cluster": np.int16, "row": np.int32}
+    return {k: np.ascontiguousarray(v[order], kinds.get(k, np.float32)) for k, v in columns.items()}
+
+
+def _url(
+    frame: MapFrame, colouring: Colouring, palette: tuple[str, ...], view: View, wish: Wish
+) -> str:
+    size = tuple(max(round(s * wish.pixel_ratio), 16) for s in wish.size)
+    chosen = None if wish.chosen is None else hash(np.packbits(wish.chosen).tobytes())
+    key = (
+        wish.run, frame.step, frame.name, frame.serial, tuple(round(v, 5) for v in view), size,
+        colouring.key, wish.path, wish.theme, wish.only, chosen, wish.fade,
+    )  # fmt: skip
+
+    def make() -> str:
+        red, green, blue = (int(c) for c in rgb([SET_ASIDE[wish.theme]])[0])
+        image = shade(
+            frame.xy, rgb(palette), view, (size[0], size[1]),
+            codes=colouring.codes, values=colouring.values,
+            limits=(colouring.low, colouring.high), opacity=opacities(frame, wish),
+            shown=meant(colouring, wish), aside=(red, green, blue),
+            radius=spread_of(len(frame.xy), wish.pixel_ratio),
+        )  # fmt: skip
+        return to_url(to_png(image))
+
+    return RENDERED.get(key, make)
+
+
+def selection_card(frame: MapFrame, colouring: Colouring, chosen: np.ndarray) -> dict[str, Any]:
+    """Who the selected cells are: how many, of which categories, how certain."""
+    n = int(chosen.sum())
+    card: dict[str, Any] = {"n": n, "of": len(chosen), "rows": [], "title": colouring.title}
+    codes, names, colors = colouring.codes, colouring.names, colouring.colors
+    if codes is None and frame.labels is not None:
+        clusters = by_cluster(frame.labels)
+        codes, names, colors = clusters.codes, clusters.names, clusters.colors
+        card["title"] = clusters.title
+    if codes is not None and n:
+        picked = codes[chosen]
+        found = np.bincount(picked[picked >= 0], minlength=len(names))
+        whole = np.bincount(codes[codes >= 0], minlength=len(names))
+        for i in np.argsort(-found)[:8]:
+            if found[i]:
+                card["rows"].append(
+                    {"name": names[i], "color": colors[i], "n": int(found[i]),
+                     "share": float(found[i] / n), "covered": float(found[i] / whole[i])}
+                )  # fmt: skip
+    if frame.certainty is not None and n:
+        card["certainty"] = float(frame.certainty[chosen].mean())
+    if colouring.values is not None and n:
+        card["mean"] = float(np.nanmean(colouring.values[chosen]))
+        card["mean_of"] = colouring.title
+    return card
+
+
+def lassoed(frame: MapFrame, xs: Any, ys: Any) -> np.ndarray:
+    """Which cells of the frame lie inside a drawn outline."""
+    corners = np.column_stack([xs, ys]).astype(np.float32)
+    if len(corners) < 3:
+        return np.zeros(len(frame.xy), bool)
+    return inside(frame.xy, corners)
+
+
+def combined(before: np.ndarray | None, chosen: np.ndarray, mode: str) -> np.ndarray:
+    """A new selection, added to the one before or taken from it."""
+    if before is None or len(before) != len(chosen) or not mode:
+        return chosen
+    return before | chosen if mode == "add" else before & ~chosen

@@ -1,0 +1,302 @@
+"""The live map: the cells of the shown run, moving while it trains."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import panel as pn
+
+from app.files.downloads import OFFERS, Fetch, safe_name
+from app.map.colouring import genes_like, look_into
+from app.map.components import (
+    TOLD,
+    MapBar,
+    MapKey,
+    MapStage,
+    MapTimeline,
+    cells_in_words,
+    colour_groups,
+    knowing,
+    legend_of,
+    map_page,
+    map_title,
+    of_another_run,
+    of_cells_shown,
+    stage_words,
+    with_names,
+    with_picked,
+)
+from app.map.drawing import Drawn, Wish, combined, draw, lassoed
+from app.map.figure import file_name, saved
+from app.map.plot import MapPlot
+from app.map.shading import View
+from app.session.picked_cells import pickable_here, take_as
+from app.session.previewing import as_trained
+from app.session.session import Session
+from app.style.titles import disambiguate
+from diffbio_engine.runs import RunReader
+
+
+class LiveMap(pn.viewable.Viewer):
+    """The map of the shown run; what is on it is worked out in ``app/map/drawing.py``."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.drawn: Drawn | None = None
+        self.wish = Wish()
+        self._snapshot: Any = None
+        self._busy = self._again = False
+        self._steps_read = 0.0
+        # Fixed heights: a plot that was laid out before they are filled keeps its first size.
+        self._bar = MapBar(sizing_mode="stretch_width", height=38, margin=0)
+        self._legend = MapKey(width=188, sizing_mode="stretch_height", margin=0)
+        self._timeline = MapTimeline(sizing_mode="stretch_width", height=30, margin=0)
+        over = {"position": "absolute", "inset": "0", "pointer-events": "none"}
+        self._stage = MapStage(sizing_mode="stretch_both", margin=0, styles=over)
+        self._fetch = Fetch()
+        self._plot = MapPlot(
+            zoomed=self._zoomed, outlined=self._outlined, fitted=self._fit, resized=self._resized
+        )
+        for part in (self._bar, self._legend, self._timeline):
+            part.on_msg(lambda event: self._asked(event.data))
+        self._stage.on_msg(lambda _: as_trained(session))
+        self._box = map_page(
+            self._bar, self._plot.figure, self._stage, self._legend, self._timeline, self._fetch
+        )
+        session.param.watch(self._new_run, ["run_id"])
+        session.param.watch(self._new_snapshot, ["run_snapshot"])
+        session.param.watch(self._new_preview, ["preview"])
+        session.param.watch(self._new_words, list(TOLD))
+        session.param.watch(self._new_theme, ["theme"])
+        session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])
+        self._new_run()
+
+    # -- what the session tells --------------------------------------------------------------
+
+    def _new_run(self, *_: Any) -> None:
+        self.drawn, self._snapshot = None, self.session.map_snapshot
+        self.wish = of_another_run(self.wish, self.session.run_id)
+        self._timeline.param.update(steps=[], step=-1, live=True, cells="")
+        self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
+        self._bar.maps = []
+        self._steps_read = 0.0
+        self._plot.clear()
+        self._new_words()
+        self._redraw()
+
+    def _new_snapshot(self, *_: Any) -> None:
+        if self._timeline.live and self.session.map_snapshot is not None:
+            self._snapshot = self.session.map_snapshot
+            self._redraw()
+
+    def _new_preview(self, event: Any) -> None:
+        self._stage.param.update(**stage_words(self.session, self.drawn))
+        before, now = (p and p.snapshot for p in (event.old, event.new))
+        if now is not before:
+            self._timeline.live |= now is not None
+            self._new_snapshot()
+
+    def _new_theme(self, *_: Any) -> None:
+        self.wish = replace(self.wish, theme=self.session.theme)
+        self._redraw()
+
+    def _new_words(self, *_: Any) -> None:
+        session, before = self.session, self.wish.path
+        self.wish = of_cells_shown(self.wish, session)
+        if (path := self.wish.path) and path != before:
+            session.read(lambda: look_into(path))  # the first gene need not wait for it
+        self._bar.param.update(colours=self._colours(), genes=bool(path))
+        self._stage.param.update(**stage_words(session, self.drawn))
+
+    def _colours(self) -> list[dict[str, Any]]:
+        preview = getattr(self.session.cells_shown, "preview", {})
+        frame = self.drawn.frame if self.drawn else None
+        return colour_groups(preview.get("obs", []), frame, self.wish)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _redraw(self) -> None:
+        """Draws the present snapshot in a thread; of several wishes meanwhile only the last."""
+        if self._snapshot is None:
+            return
+        if self._busy:
+            self._again = True
+            return
+        self._busy, self._again = True, False
+        wish = self.wish = replace(self.wish, size=self._plot.size)
+        snapshot, folder = self._snapshot, self.session.run_folder()
+        look_at_steps = folder is not None and time.monotonic() - self._steps_read > 1.0
+        self._steps_read = time.monotonic() if look_at_steps else self._steps_read
+
+        def work() -> Any:
+            try:
+                steps, seen = None, wish
+                if folder and look_at_steps:
+                    reader = RunReader(folder)
+                    steps, seen = reader.snapshot_steps(), with_names(wish, reader.findings())
+                return draw(snapshot, seen), steps, seen
+            except Exception as error:
+                return error, None, wish
+
+        self.session.work(work, lambda result: self._put(wish, *result))
+
+    def _put(self, wish: Wish, drawn: Any, steps: list[int] | None, seen: Wish) -> None:
+        self._busy = False
+        if wish.run != self.wish.run:
+            return self._redraw()
+        self.wish = knowing(self.wish, seen)
+        if isinstance(drawn, Exception):
+            if wish.colour == self.wish.colour and wish.colour != "cluster":
+                self._recolour("cluster")
+            return self.session.refuse(drawn)
+        with pn.io.hold():
+            self._show(drawn, steps)
+        if self._again:
+            self._redraw()
+
+    def _show(self, drawn: Drawn, steps: list[int] | None) -> None:
+        frame, before = drawn.frame, self.drawn
+        self.drawn = drawn
+        if self.wish.colour == "cluster" and drawn.colouring.key.startswith("score/"):
+            # No block makes clusters: the map begins with what one says of each cell.
+            self.wish = replace(self.wish, colour=drawn.colouring.key)
+        titles = disambiguate(drawn.maps, lambda name: map_title(name, self.session))
+        self._plot.show(drawn, self.wish.theme, follow=self.wish.view is None)
+        self._bar.param.update(
+            maps=[{"name": name, "title": title} for name, title in titles.items()],
+            map=frame.name,
+            colours=self._colours(),
+            colour=self.wish.colour or drawn.colouring.key,
+            fade=self.wish.fade,
+            zoomed=self.wish.view is not None,
+        )
+        said = legend_of(drawn, self.wish, pickable_here(self.session), self.session.cells_shown)
+        self._legend.param.update(**said, visible=True)
+        shown = cells_in_words(frame, self.session.cells_shown)
+        self._timeline.param.update(cells=shown, step=frame.step)
+        if steps is not None:
+            self._timeline.steps = steps
+        self._stage.param.update(**stage_words(self.session, drawn))
+        if self.wish.chosen is not None and before and len(before.frame.xy) != len(frame.xy):
+            self._select(None)
+
+    # -- what the person asks ----------------------------------------------------------------
+
+    def _asked(self, message: dict) -> None:
+        do = message.get("do")
+        if do == "colour":
+            self._recolour(str(message["key"]))
+        elif do == "gene":
+            self._recolour(f"gene/{message['name']}")
+        elif do == "suggest":
+            path, place, text = self.wish.path, self.wish.counts, str(message.get("text", ""))[:60]
+            self.session.work(
+                lambda: genes_like(path, text, place),
+                lambda names: self._bar.param.update(suggestions=names),
+            )
+        elif do == "map":
+            self.wish = replace(self.wish, map=str(message["name"]), view=None)
+            self._plot.refit()
+            self._redraw()
+        elif do in ("isolate", "toggle"):
+            self._pick(int(message["index"]), alone=do == "isolate")
+        elif do == "fade":
+            self.wish = replace(self.wish, fade=not self.wish.fade)
+            self._redraw()
+        elif do == "all":
+            self.session.showing = "maps"
+        elif do == "fit":
+            self._fit()
+        elif do == "full":
+            self._fill(bool(message.get("on")))
+        elif do == "clear":
+            self._select(None)
+        elif do == "pick" and self.drawn is not None and self.wish.chosen is not None:
+            frame = self.drawn.frame
+            block = str(message["block"])
+            take_as(self.session, block, frame.xy, frame.cells, self.wish.chosen)
+        elif do == "live":
+            self._timeline.live = True
+            self._new_snapshot()
+        elif do == "scrub":
+            self._go_to(int(message["step"]))
+        elif do in ("png", "svg", "csv"):
+            self._save(do)
+
+    def _recolour(self, colour: str) -> None:
+        self.wish = replace(self.wish, colour=colour, only=None)
+        self._bar.param.update(colour=colour, suggestions=[])
+        self._redraw()
+
+    def _pick(self, index: int, alone: bool) -> None:
+        if self.drawn is None:
+            return
+        self.wish = with_picked(self.wish, len(self.drawn.colouring.names), index, alone=alone)
+        self._redraw()
+
+    def _go_to(self, step: int) -> None:
+        folder = self.session.run_folder()
+        if folder is None:
+            return
+        self._timeline.live = False
+
+        def found(snapshot: Any) -> None:
+            if snapshot is not None and not self._timeline.live:
+                self._snapshot = snapshot
+                self._redraw()
+
+        self.session.work(lambda: RunReader(folder).snapshot(step), found)
+
+    def _select(self, chosen: np.ndarray | None) -> None:
+        self.wish = replace(self.wish, chosen=chosen)
+        self._redraw()
+
+    def _save(self, kind: str) -> None:
+        drawn, wish, owner = self.drawn, self.wish, self.session.owner
+        if drawn is None:
+            return self.session.say("There is no map yet to save. Press Run first.", "warning")
+        title = map_title(drawn.frame.name, self.session)
+
+        def make() -> str:
+            name = safe_name(file_name(drawn, title, kind))
+            return OFFERS.add(owner, name, saved(drawn, wish, title, kind))
+
+        self.session.work(make, self._fetch.get)
+
+    def _zoomed(self, view: View) -> None:
+        if self.drawn is None:
+            return
+        self.wish = replace(self.wish, view=view)
+        self._bar.zoomed = True
+        if self.drawn.dots is None:
+            self._redraw()
+
+    def _fill(self, full: bool) -> None:
+        """The map in the whole window, or back in its place."""
+        self._bar.full = full
+        self._box.css_classes = ["fills-the-window"] if full else []
+
+    def _fit(self) -> None:
+        self._plot.refit()
+        self.wish = replace(self.wish, view=None)
+        self._redraw()
+
+    def _resized(self) -> None:
+        if self.drawn is not None and self.drawn.dots is None:
+            self._redraw()
+
+    def _outlined(self, xs: Any, ys: Any, mode: str) -> None:
+        if self.drawn is None:
+            return
+        frame, before = self.drawn.frame, self.wish.chosen
+
+        def found(chosen: np.ndarray) -> None:
+            both = combined(before, chosen, mode)
+            self._select(both if both.any() else None)
+
+        self.session.work(lambda: lassoed(frame, xs, ys), found)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._box

@@ -1,0 +1,185 @@
+"""Take it home: result, trained pipeline, document, figures, and the line that does it again."""
+
+import shlex
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.access.reach import within_reach
+from app.files.downloads import LIFETIME, OFFERS, Fetch, safe_name
+from app.map.components import map_title
+from app.map.drawing import Wish, draw
+from app.map.figure import as_figure
+from app.session.session import Session
+from diffbio_engine.errors import RunError
+from diffbio_engine.runs import RunFolder, RunReader
+from diffbio_engine.runs.folder.durable_files import explain_os_error
+
+_HERE = Path(__file__).parent
+_KINDS = ("pipeline", "result", "bundle", "png", "svg")
+
+
+class ExportMenu(JSComponent):
+    """The page's side of the menu."""
+
+    items = param.List()
+    command = param.String()
+
+    _esm = (_HERE / "exports.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "exports.css").read_text(encoding="utf-8")]
+
+
+class Exports(pn.viewable.Viewer):
+    """What can be taken home from the shown run."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session, self._fetch = session, Fetch()
+        self._menu = ExportMenu(sizing_mode="stretch_width", margin=0)
+        self._menu.on_msg(lambda event: self._asked(event.data))
+        session.param.watch(self._renew, ["showing", "run_id", "run_state", "spec", "dataset"])
+        self._renew()
+
+    def _renew(self, *_: Any) -> None:
+        if self.session.showing in ("", "exports"):
+            items, command = offered(self.session), command_line(self.session)
+            self._menu.param.update(items=items, command=command)
+
+    def _asked(self, message: dict) -> None:
+        session, do = self.session, str(message.get("do"))
+        if do == "apply":
+            session.showing = "data"
+            session.say("Choose the cells that the trained pipeline is to be applied to.")
+            return
+        if do not in _KINDS:
+            return
+        folder, name = session.run_folder(), safe_name(session.spec_of_run.name or "pipeline")
+        title = map_title("map", session)
+        wish = Wish(run=session.run_id, theme="default", colour="cluster")
+
+        def make() -> str:
+            if do == "pipeline":
+                text = session.export_json().encode()
+                return OFFERS.add(session.owner, f"{name}.json", text)
+            if folder is None:
+                raise RunError("There is no run yet.", fix="Press Run first.")
+            if do == "result":
+                path = within_reach(session, folder / "result.h5ad")
+                return OFFERS.add(session.owner, f"{name}_result.h5ad", path=path)
+            if do == "bundle":
+                bundle = within_reach(session, folder / "bundle")
+                path = zipped(bundle, session.data_dir)
+                return OFFERS.add(session.owner, f"{name}_bundle.zip", path=path, passing=True)
+            snapshot = RunReader(folder).snapshot()
+            if snapshot is None:
+                raise RunError("This run has no map yet.", fix="Wait for its first step.")
+            figure = as_figure(draw(snapshot, wish), wish, title, do)
+            return OFFERS.add(session.owner, f"{name}_{title}.{do}", figure)
+
+        def tried() -> str | Exception:
+            try:
+                return make()
+            except Exception as error:
+                return error
+
+        def done(found: str | Exception) -> None:
+            if isinstance(found, Exception):
+                session.refuse(found)
+            else:
+                self._fetch.get(found)
+
+        if do == "pipeline":
+            done(tried())
+        else:
+            session.work(tried, done)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(self._menu, self._fetch, sizing_mode="stretch_width", margin=0)
+
+
+def offered(session: Session) -> list[dict[str, Any]]:
+    """Each thing with what it is, and why it cannot be had yet."""
+    folder = session.run_folder()
+    no_run = "" if folder is not None else "There is no run yet: press Run first."
+    later = "It is written when the run is stopped or done."
+
+    def why(made: Path | None) -> str:
+        return no_run or ("" if made is not None and made.exists() else later)
+
+    drawn = folder is not None and (folder / "snapshots" / "latest.json").exists()
+    figure = no_run or ("" if drawn else "The run has no map yet.")
+    empty = "" if session.spec.blocks else "The canvas is empty."
+    rows = session.cells_shown.rows if session.cells_shown else "cells"
+    return [
+        {
+            "title": "Result (h5ad)",
+            "sentence": f"Your {rows} with map, clusters, certainty and provenance; opens in "
+            "scanpy.",
+            "why": why(folder and folder / "result.h5ad"),
+            "acts": [["result", "Download"]],
+        },
+        {
+            "title": "Trained pipeline (bundle)",
+            "sentence": "Document, weights and genes; applies to new data. No code in it.",
+            "why": why(folder and folder / "bundle"),
+            "acts": [["apply", f"Apply to other {rows}"], ["bundle", "Download"]],
+        },
+        {
+            "title": "Pipeline (JSON)",
+            "sentence": "Blocks, wires and every setting; opens here again.",
+            "why": empty,
+            "acts": [["pipeline", "Download"]],
+        },
+        {
+            "title": "Figure of the map",
+            "sentence": "Newest map by cluster; the menu above the map saves your present view.",
+            "why": figure,
+            "acts": [["png", "PNG"], ["svg", "SVG"]],
+        },
+    ]
+
+
+def command_line(session: Session) -> str:
+    """The line that makes the same run in a terminal."""
+    folder = session.run_folder()
+    run = RunFolder(folder).run if folder is not None else {}
+    card = session.dataset
+    data = run.get("dataset") or (
+        {"path": card.path, "fields": card.fields} if card is not None else {}
+    )
+    words = ["python", "-m", "diffbio_engine", "run"]
+    words += ["--pipeline", safe_name(f"{session.spec_of_run.name or 'pipeline'}.json")]
+    words += ["--data", Path(data.get("path", "DATA.h5ad")).name]
+    for port, place in dict(data.get("fields") or {}).items():
+        words += ["--field", f"{port}={place}"]
+    for option in ("steps", "seed"):
+        if run.get(option):
+            words += [f"--{option}", str(run[option])]
+    return shlex.join([*words, "--out", "RUN_DIR"])
+
+
+def zipped(folder: Path, data_dir: Path) -> Path:
+    """A folder as a zip file that is fetched once, where no one looks for data."""
+    if not folder.is_dir():
+        raise RunError(
+            "The bundle is not there yet.", fix="Stop the run, or wait until it is done."
+        )
+    waiting = data_dir / ".downloads"
+    with explain_os_error(waiting):
+        waiting.mkdir(mode=0o700, exist_ok=True)
+        for old in waiting.glob("*.zip"):
+            # What a server that was stopped has left there; its offer is long over.
+            if time.time() - old.stat().st_mtime > 2 * LIFETIME:
+                old.unlink(missing_ok=True)
+        with tempfile.NamedTemporaryFile(suffix=".zip", delete=False, dir=waiting) as made:
+            with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for file in sorted(folder.rglob("*")):
+                    if file.is_file():
+                        archive.write(file, Path("bundle") / file.relative_to(folder))
+            return Path(made.name)

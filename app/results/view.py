@@ -1,0 +1,162 @@
+"""Results: gene tables, networks, transport plans and compositions of the shown run."""
+
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.files.downloads import OFFERS, Fetch, safe_name
+from app.results.sheets import MARKERS, Sheet, as_csv, sheets_of
+from app.session.session import Session
+from app.style.palettes import category_colors, for_theme
+from app.style.titles import disambiguate
+from diffbio_engine.declare import find_operator
+from diffbio_engine.errors import UserError
+from diffbio_engine.runs import RunReader
+from diffbio_engine.runs.worker.findings_maker import ALL
+
+_HERE = Path(__file__).parent
+
+
+class FindingsDesk(JSComponent):
+    """The page's side: a list of sheets, and the one that is looked at."""
+
+    sheets = param.List()
+    content = param.Dict(
+        {"id": ""}, doc="The chosen sheet, whole: what is sent apart is seen apart."
+    )
+    words = param.String()
+    theme = param.String("default")
+
+    _esm = (_HERE / "findings.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "findings.css").read_text(encoding="utf-8")]
+
+
+class FindingsView(pn.viewable.Viewer):
+    """What the run found besides the map; renewed while it trains, as long as it is open."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session, self._fetch = session, Fetch()
+        self._sheets: dict[str, Sheet] = {}
+        self._wanted, self._step = "", -1
+        self._looks = ""  # the run whose findings are being read
+        self._desk = FindingsDesk(sizing_mode="stretch_width", margin=0)
+        self._desk.on_msg(lambda event: self._asked(event.data))
+        session.param.watch(self._renew, ["showing", "run_id", "run_snapshot", "run_state"])
+        session.param.watch(self._draw, ["theme"])
+        self._renew()
+
+    def _renew(self, *events: Any) -> None:
+        session = self.session
+        if any(e.name == "run_id" for e in events):
+            # At once, and whatever is under way: no table of one run under the name of another.
+            self._sheets, self._step, self._looks = {}, -1, ""
+            self._show(None, {})
+        if session.showing != "findings" or self._looks:
+            return
+        folder, run = session.run_folder(), session.run_id
+        if folder is None:
+            return self._show(None, {})
+        self._looks = run
+
+        def look() -> Any:
+            try:
+                found = RunReader(folder).findings()
+            except (OSError, UserError):
+                return None
+            return None if found is None else (found.step, {s.id: s for s in sheets_of(found)})
+
+        session.work(look, lambda found: self._put(run, found))
+
+    def _put(self, run: str, found: tuple[int, dict[str, Sheet]] | None) -> None:
+        if run != self._looks:
+            return
+        self._looks = ""
+        step, sheets = found or (-1, {})
+        if found and step == self._step and sheets.keys() == self._sheets.keys():
+            return
+        self._sheets, self._step = sheets, step
+        if self._wanted not in sheets:
+            self._wanted = _first_to_see(sheets)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        """Works the chosen sheet out beside the event loop: a table may have 20 000 rows."""
+        sheet = self._sheets.get(self._wanted)
+        if sheet is None:
+            return self._show(None, {})
+
+        def show(content: dict[str, Any]) -> None:
+            if sheet is self._sheets.get(self._wanted):  # another may have been chosen meanwhile
+                self._show(sheet, content)
+
+        self.session.work(lambda: sheet.make()[0], show)
+
+    def _show(self, sheet: Sheet | None, content: dict[str, Any]) -> None:
+        titles = {b.id: find_operator(b.operator).title for b in self.session.spec_of_run.blocks}
+        names = disambiguate(titles, lambda block: titles[block])
+        listed = [
+            {"id": s.id, "title": s.title, "block": names.get(s.block, s.block), "form": s.form}
+            for s in self._sheets.values()
+        ]
+        content = {"id": "", "step": self._step, **content}
+        if sheet is not None:
+            content |= {"id": sheet.id, "form": sheet.form, "about": sheet.doc}
+        cells = self.session.cells_shown
+        if cells is not None and content.get("groups"):
+            content["groups"] = [f"all {cells.rows}" if g == ALL else g for g in content["groups"]]
+        theme, n_classes = self.session.theme, len(content.get("classes", ()))
+        content["colors"] = for_theme(category_colors(n_classes), theme) if n_classes else []
+        if not self.session.run_id:
+            words = "Press Run: gene tables, networks and compositions appear here."
+        else:
+            words = "This run has not found anything that can be listed yet."
+        self._desk.param.update(
+            sheets=listed, content=content, words="" if listed else words, theme=theme
+        )
+
+    def _asked(self, message: dict) -> None:
+        do, name = message.get("do"), str(message.get("id", ""))
+        if name not in self._sheets:
+            return
+        if do == "show":
+            self._wanted = name
+            self._draw()
+        elif do == "csv":
+            self._save(self._sheets[name])
+        elif do == "gene":
+            self.session.showing = ""
+            self.session.colour_by(f"gene/{message['name']}")
+
+    def _save(self, sheet: Sheet) -> None:
+        session = self.session
+        file = safe_name(f"{session.spec_of_run.name} {sheet.block} {sheet.title}.csv")
+
+        def tried() -> str | Exception:
+            try:
+                return OFFERS.add(session.owner, file, as_csv(sheet))
+            except (UserError, OSError, MemoryError) as error:
+                return error
+
+        def done(found: str | Exception) -> None:
+            if isinstance(found, Exception):
+                session.refuse(found)
+            else:
+                self._fetch.get(found)
+
+        session.work(tried, done)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(self._desk, self._fetch, sizing_mode="stretch_width", margin=0)
+
+
+def _first_to_see(sheets: dict[str, Sheet]) -> str:
+    """What blocks found last, but for what every run has: markers, compositions, parameters."""
+    said = [s for s in sheets.values() if s.form != "bars" and not s.of_the_model]
+    markers = [s.id for s in said if s.id.endswith(f".{MARKERS}")]
+    telling = [s.id for s in said if s.id not in markers]
+    shares = [s.id for s in sheets.values() if s.form == "bars"]
+    return (telling or markers or shares or list(sheets) or [""])[-1]

@@ -1,0 +1,1 @@
+"""The bar above the canvas, and the list of runs."""

@@ -1,0 +1,209 @@
+"""The bar above the canvas: run, pause, step, stop; undo, redo, tidy, fit; state and progress."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from app.session.return_to_run import go_back_to, open_its_pipeline
+from app.session.session import Session
+from app.session.stale import picture_words
+from app.style.messages import block_of
+from app.style.waiting_words import why_it_takes
+
+_HERE = Path(__file__).parent
+_STATE_WORDS = {
+    "": "Ready",
+    "queued": "Waiting in the queue",
+    "starting": "Preparing",
+    "preparing": "Preparing",
+    "running": "Training",
+    "pausing": "Pausing",
+    "paused": "Paused",
+    "stopping": "Stopping",
+    "done": "Done",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "lost": "Interrupted",
+}
+
+
+class RunStrip(JSComponent):
+    state = param.String()
+    words = param.String()
+    of = param.String(doc="How the words begin where they name another pipeline's run.")
+    message = param.String()
+    why = param.String(doc="Why what the message tells may take a while.")
+    step = param.Integer(0)
+    total = param.Integer(0)
+    eta = param.Number(None, allow_None=True)
+    undo = param.String()
+    redo = param.String()
+    wire = param.Dict({})
+    length = param.String(doc="How long a run will take, in words.")
+    ready = param.String(doc="Why it cannot run now; empty if it can.")
+    other = param.Boolean(False, doc="Whether the shown run trains another pipeline.")
+    problem = param.String(doc="Why the shown run has failed, and what to do; empty if not.")
+    place = param.String(doc="The block that the failure is about; empty if none.")
+    onward = param.String(doc="From where an ended run can go on, in words; empty if it cannot.")
+    takes = param.Boolean(False, doc="Whether its results as of then can be taken.")
+    leave = param.List(doc="Of the button from a run to the document: words, and few of them.")
+    back = param.List(doc="Of the button that leads back to a run, likewise; empty: no button.")
+
+    _esm = (_HERE / "run_bar.js").read_text(encoding="utf-8")
+    _stylesheets = [(_HERE / "run_bar.css").read_text(encoding="utf-8")]
+
+
+class RunBar(pn.viewable.Viewer):
+    """Controls of the run and of the canvas."""
+
+    def __init__(self, session: Session, fit: Callable[[], None]):
+        super().__init__()
+        self.session, self._fit = session, fit
+        self._bar = RunStrip(height=48, sizing_mode="stretch_width", margin=0)
+        self._bar.on_msg(lambda event: self._take(event.data))
+        session.param.watch(
+            self._draw,
+            ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
+             "run_document", "run_applies", "run_left", "run_errors", "run_checkpoint",
+             "looks_at_run", "tried", "preview", "run_length", "can_undo", "can_redo", "undo_label",
+             "redo_label", "selected_wire", "spec",
+             "dataset", "problems"],
+        )  # fmt: skip
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        s = self.session
+        wire = next(
+            (w for w in s.shown_spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
+        )
+        looks = s.looks_at_run
+        other = s.is_of_another_document and not looks
+        self._bar.param.update(
+            state=s.run_state,
+            words=state_in_words(s),
+            of=_run_of(s),
+            message=message_of(s),
+            why=why_it_takes(s.run_message) if s.is_running else "",
+            problem=failure_of(s),
+            place=_failed_block(s),
+            other=other,
+            back=["Open its pipeline", "Its pipeline"]
+            if (other or looks) and s.run_id
+            else ["Back to the run", "Last run"]
+            if _left(s)
+            else [],
+            leave=[f"Back to '{s.spec.name}'", "Back"] if looks else [],
+            onward=_onward(s),
+            takes=s.goes_on_from is not None and s.run_state != "stopped",
+            step=s.run_step,
+            total=s.run_total,
+            eta=s.run_eta,
+            undo=s.undo_label,
+            redo=s.redo_label,
+            wire={"stopped": wire.stop_gradient} if wire else {},
+            ready=s.hindrance,
+            length=s.run_length,
+        )
+
+    def _take(self, message: dict[str, Any]) -> None:
+        session, do = self.session, message.get("do")
+        if do == "fit":
+            self._fit()
+        elif do == "block" and self._bar.place:
+            session.selected_block = self._bar.place
+            self._fit()
+        elif do == "onward":
+            session.resume()
+        elif do == "takes":
+            session.take_results()
+        elif do == "leave":
+            session.leave_run()
+        elif do == "back" and session.looks_at_run:
+            open_its_pipeline(session)
+        elif do == "back":
+            go_back_to(session, session.run_id or session.run_left.get("run", ""))
+        elif do == "scissors" and session.selected_wire:
+            source, target = session.selected_wire.split(">", 1)
+            session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
+        elif do == "run" and message.get("narrow"):
+            session.run()
+            session.folds_palette = bool(session.run_state)
+        elif do in ("run", "pause", "resume", "step", "stop", "undo", "redo", "tidy"):
+            getattr(session, do)()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._bar
+
+
+def state_in_words(session: Session) -> str:
+    """State of the shown run, with the name of its pipeline if that is not on the canvas."""
+    state = session.run_state
+    words = _STATE_WORDS.get(state, state.capitalize())
+    if session.run_applies:
+        words = {"starting": "Applying", "done": f"Applied to {session.run_applies}"}.get(
+            state, words
+        )
+    if session.hindrance and not state:
+        words = "Not ready"
+    if state == "paused" and session.run_message:
+        words = "Paused, memory freed"  # in the narrowest bar, too; the message says the rest
+    if state == "stopping" and 0 < session.run_total <= session.run_step:
+        words = "Finishing"  # nobody has stopped it: results are being written
+    of = _run_of(session)
+    return f"{of}: {words.lower()}" if of else words
+
+
+def _run_of(session: Session) -> str:
+    """Whose run is shown, where that is not the pipeline on the canvas."""
+    named = session.looks_at_run or session.is_of_another_document
+    return f"Run of {session.run_document}" if named else ""
+
+
+def message_of(session: Session) -> str:
+    """What stands beside the state."""
+    if session.looks_at_run and session.is_running:
+        return session.run_message
+    if session.looks_at_run:
+        note = getattr(session.map_snapshot, "note", "")
+        return picture_words(session, note) or "Pipeline, settings and data as then."
+    if session.is_of_another_document:
+        return "Map and losses below are of this run, not of the pipeline on the canvas."
+    if not session.run_state:
+        return session.hindrance or f"{session.run_length} {_left(session)}".strip()
+    if session.hindrance and not session.is_running:
+        return f"Not ready for another run: {session.hindrance}"
+    if session.is_running:
+        return session.run_message
+    note = getattr(session.map_snapshot, "note", "")
+    return picture_words(session, note) or session.run_message
+
+
+def failure_of(session: Session) -> str:
+    """What went wrong in the shown run and how to mend it; empty if it has not failed."""
+    if session.run_state != "failed":
+        return ""
+    said = " ".join(str(error) for error in session.run_errors[:2]) or session.run_message
+    return said or "The run failed without a word; its worker.log says more."
+
+
+def _onward(session: Session) -> str:
+    """From where the shown run can go on; empty if it cannot."""
+    step = session.goes_on_from
+    return "" if step is None else f"step {step:,}".replace(",", "\u202f")
+
+
+def _failed_block(session: Session) -> str:
+    """The block on the canvas that the failure is about."""
+    where = block_of(session.run_errors[0]) if session.run_errors else ""
+    here = session.run_state == "failed" and session.is_run_of_canvas
+    return where if here and where in {b.id for b in session.shown_spec.blocks} else ""
+
+
+def _left(session: Session) -> str:
+    """That a run was left when this pipeline was opened, while no run is shown."""
+    gone = session.run_left and not session.run_id and not session.run_state
+    return f"The run of '{session.run_left['pipeline']}' is under Runs." if gone else ""

@@ -1,0 +1,61 @@
+"""A tab joins the server's engine, and leaves it when it closes."""
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from app.server.run_driver import RunDriver, Server
+from app.session.autosave import TabMemory
+from app.session.previewing import Previewing
+from app.session.session import Session
+
+
+def attach(session: Session, server: Server) -> None:
+    """Gives a session the shared engine; undone when the session closes."""
+    session.engine, session.store, session.data_dir = server.engine, server.store, server.data_dir
+    session.room = server.room
+    memory = TabMemory(session, server.store, server.data_dir)
+    driver = RunDriver(session, server, memory)
+    session.driver = driver
+    driver.previewing = Previewing(session, server.engine)
+    session.work = _worker(session, server, session.owner)
+    # Whoever waits for files goes on with everything else meanwhile.
+    session.read = _worker(session, server, f"files of {session.owner}")
+    session.editing = server.editing
+    server.drivers.add(driver)
+    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset", "run_state"])
+    session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
+    session.param.watch(lambda *_: server.editing.settle(session), ["dataset"])
+    session.on_close(lambda: server.drivers.discard(driver))
+    session.on_close(driver.previewing.close)
+    session.on_close(memory.save_now)
+    session.on_close(lambda: server.editing.closed(session))
+    last_run = memory.bring_back()
+    driver.check_soon()
+    if last_run:
+        driver.watch(last_run)
+        if memory.looked_at_run or session.is_of_another_document:
+            session.look_at_run()
+
+
+def _worker(session: Session, server: Server, whose: str) -> Callable[..., None]:
+    """``work(function, then)``: the function in the pool, then its result into the tab."""
+    tab = weakref.ref(session)
+
+    def work(function: Callable[[], Any], then: Callable[[Any], None] | None = None) -> None:
+        def carried_out() -> None:
+            alive = tab()
+            if alive is None:
+                return
+            try:
+                result = function()
+            except Exception as error:
+                alive.later(partial(alive.refuse, error))
+            else:
+                if then is not None:
+                    alive.later(lambda: then(result))
+
+        server.pool.submit(whose, carried_out)
+
+    return work

@@ -1,0 +1,1 @@
+"""What one tab works on: its document, its data, its run."""

@@ -1,0 +1,43 @@
+"""What a tab knows of a data set."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from diffbio_engine.data import source_of
+from diffbio_engine.data.inspection.rows import CELLS
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set that the tab works on.
+
+    Attributes:
+        fields: Port name and where it lies in the file: ``{"counts": "layers/counts"}``.
+        preview: What ``diffbio_engine.data`` tells about the file, plain data.
+        reading: How the person said the file is to be read; empty leaves it to the file.
+    """
+
+    id: str
+    name: str
+    path: str
+    n_cells: int = 0
+    n_genes: int = 0
+    fields: dict[str, str] = field(default_factory=dict)
+    preview: dict[str, Any] = field(default_factory=dict)
+    reading: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> str:
+        """What its rows are called: "cells", or "spots" where the file says so."""
+        return str(self.preview.get("rows") or CELLS)
+
+    @property
+    def source(self) -> str:
+        """One text for the file and the way it is read."""
+        return source_of(self.path, self.reading)
+
+    @property
+    def for_a_run(self) -> dict[str, Any]:
+        """What a run is told of it."""
+        told = {"path": self.path, "name": self.name, "fields": dict(self.fields)}
+        return {**told, "reading": dict(self.reading)} if self.reading else told

@@ -1,0 +1,178 @@
+"""From a file to the card of a data set, and the demo data; work for the pool, never a callback."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.access.reach import whole_within_reach
+from app.files.readers import READERS
+from app.session.session import DatasetCard, Session
+from diffbio_engine.apart import Stop
+from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
+from diffbio_engine.errors import DataError, UnknownNameError, UserError
+from diffbio_engine.pipelines import Preset, presets
+from diffbio_engine.runs.folder.durable_files import explain_os_error
+from diffbio_engine.workspace import Dataset
+
+
+def card_of(
+    dataset: Dataset,
+    reading: Mapping[str, Any] | None = None,
+    *,
+    person: str = "",
+    stop: Stop | None = None,
+) -> DatasetCard:
+    """Lets a process look at the headers of a file that the store knows.
+
+    Args:
+        dataset: The file; a mistake in it is a ``DataError``.
+        reading: How the person said the file is to be read, ``{"orientation": ...}``.
+        person: Whose turn it is: of one person, few files are looked at at once.
+        stop: Ends the look when it is set.
+    """
+    said = Reading.of(reading).as_dict()
+    preview = READERS.inspect(dataset.path, person, stop=stop, **said)
+    return DatasetCard(
+        id=dataset.id,
+        name=dataset.name,
+        path=str(dataset.path),
+        n_cells=preview["n_cells"],
+        n_genes=preview["n_genes"],
+        fields=dict(preview["suggested"]),
+        preview=preview,
+        reading=said,
+    )
+
+
+def card_with(session: Session, dataset_id: str, stop: Stop | None = None) -> DatasetCard:
+    """The card of a data set that the person has, read as they said the last time."""
+    dataset = _known(session, dataset_id)
+    reading = session.store.reading(session.owner, dataset_id)
+    return card_of(dataset, reading, person=session.owner, stop=stop)
+
+
+def card_read_as(
+    session: Session, card: DatasetCard, name: str, value: str, stop: Stop | None = None
+) -> DatasetCard:
+    """The same file read in another way; kept with the data set once it has been looked at."""
+    known = _known(session, card.id)
+    reading = Reading.of({**card.reading, name: value})
+    found = card_of(known, reading.as_dict(), person=session.owner, stop=stop)
+    session.store.set_reading(session.owner, card.id, reading.as_dict())
+    return found
+
+
+def card_at(
+    session: Session, path: str, reading: Mapping[str, Any] | None = None
+) -> DatasetCard | None:
+    """The card of a data set that the person has, by its file; None if it is gone."""
+    of_path = (d for d in session.store.datasets(session.owner) if d.path == Path(path))
+    known = next(of_path, None)
+    if known is None or not known.path.exists():
+        return None
+    whole_within_reach(session, known.path)
+    return card_of(known, reading, person=session.owner)
+
+
+def _known(session: Session, dataset_id: str) -> Dataset:
+    """A data set of this person that lies where they may read."""
+    dataset = session.store.dataset(session.owner, dataset_id)
+    whole_within_reach(session, dataset.path)
+    return dataset
+
+
+def show_cells_of(session: Session, run: dict[str, Any]) -> None:
+    """Says of which data set the cells of a run are: the map is coloured by its genes and columns.
+
+    It need not be the one in use: the run may be an old one, or have been applied to other cells.
+    """
+    told, run_id = run.get("dataset") or {}, session.run_id
+    path, fields = str(told.get("path") or ""), dict(told.get("fields") or {})
+    reading = dict(told.get("reading") or {})
+    used = session.dataset
+    if used is not None and (used.path, used.reading) == (path, reading):
+        session.run_dataset = replace(used, fields=fields)
+        return
+
+    def look() -> DatasetCard | None:
+        with suppress(UserError):  # changed since: its map can still be looked at
+            card = card_at(session, path, reading)
+            return None if card is None else replace(card, fields=fields)
+        return None
+
+    def show(card: DatasetCard | None) -> None:
+        if session.run_id == run_id:
+            session.run_dataset = card
+
+    session.read(look, show)
+
+
+def demo_card(session: Session, demo: str) -> DatasetCard:
+    """Makes a demo data set once, in the data folder, and gives its card."""
+    example = next((e for e in examples() if e.id == demo), None)
+    if example is None:
+        raise UnknownNameError(f"There is no demo '{demo}'.", fix="Choose another one.")
+    folder = session.data_dir / "demos"
+    with explain_os_error(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = Path(example.make(folder))
+    known = (d for d in session.store.datasets(session.owner) if d.path == path)
+    dataset = next(known, None) or session.store.register(session.owner, path, example.title)
+    card = card_of(dataset, person=session.owner)
+    return DatasetCard(**{**_plain(card), "fields": {**card.fields, **dict(example.fields)}})
+
+
+def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None:
+    """One click: a demo data set, and a pipeline.
+
+    Args:
+        preset: The pipeline; None takes the first that is made for the data.
+    """
+
+    def opened(card: DatasetCard) -> None:
+        fitting = [p for p in presets().values() if p.demo == demo]
+        wanted = preset or (fitting[0] if fitting else None)
+        before = session.spec
+        if wanted is not None:
+            _put_on_canvas(session, wanted, dict(card.fields))
+        session.use_dataset(card)
+        back = f" Undo brings '{before.name}' back." if before.blocks and wanted else ""
+        session.say(f"{card.name} is ready. Press Run.{back}", "success")
+
+    session.say("Getting the demo data ready…")
+    session.read(lambda: demo_card(session, demo), opened)
+
+
+def open_preset(session: Session, preset: Preset) -> None:
+    """Puts a ready pipeline on the canvas, made for the fields that the data set offers.
+
+    Where no data set is in use yet, the pipeline's own demo data comes with it.
+    """
+    if session.dataset is None and preset.demo:
+        session.showing = ""
+        return open_demo(session, preset.demo, preset)
+    fields = dict(session.dataset.fields) if session.dataset else None
+    if fields is not None and (missing := preset.missing(fields)):
+        demo = next(e.title for e in examples() if e.id == preset.demo)
+        fix = "Say under Data where it lies"
+        if FROM_SYMBOLS.issuperset(missing):
+            fix = "They are found by gene symbols, such as SOX2: use a file that has these as names"
+        return session.refuse(
+            DataError(
+                f"'{preset.title}' needs {preset.lacking(fields)}, which this data set lacks.",
+                fix=f"{fix}, or take the demo '{demo}' under Data.",
+            )
+        )
+    _put_on_canvas(session, preset, fields)
+    session.showing = ""
+
+
+def _put_on_canvas(session: Session, preset: Preset, fields: dict[str, str] | None) -> None:
+    spec = replace(preset.make(fields), layout={})  # laid out for this canvas
+    session.open_pipeline(spec, f"Open {preset.title}")
+
+
+def _plain(card: DatasetCard) -> dict[str, Any]:
+    return {name: getattr(card, name) for name in card.__dataclass_fields__}

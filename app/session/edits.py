@@ -1,0 +1,270 @@
+"""What a person does to a pipeline document, each as a function from document to document."""
+
+import itertools
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+from app.geometry.layout import COLUMN, free_place
+from app.geometry.placement import with_room
+from app.geometry.ports import follows
+from app.session.dataset_card import DatasetCard
+from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
+from diffbio_engine.errors import PipelineError, UserError
+from diffbio_engine.pipelines import DataPort, check_wire
+from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+
+_BEFORE_A_DATASET = ("counts", "batch_labels")
+
+
+def data_ports(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:
+    """The fields that the ``data`` block offers: the data set's, or usual ones before."""
+    if dataset is not None:
+        return {n: _measured(n, dataset) for n in dataset.fields if n in DATA_PORTS}
+    used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]
+    names = dict.fromkeys([*_BEFORE_A_DATASET, *used])
+    return {n: _supposed(n) for n in names if n in DATA_PORTS}
+
+
+def missing_fields(dataset: DatasetCard | None, spec: PipelineSpec) -> list[str]:
+    """Fields that a wire starts from and the data set does not offer; their wires stay, marked."""
+    used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]
+    offered = data_ports(dataset, spec)
+    return [name for name in dict.fromkeys(used) if name not in offered]
+
+
+def _supposed(name: str) -> DataPort:
+    """A field before there is data: lengths that let the shapes be checked all the same."""
+    port = DATA_PORTS[name]
+    return DataPort(port, _lengths(port, {"genes": 2000, "features": 50}), _classes_of(port, 2))
+
+
+def _measured(name: str, dataset: DatasetCard) -> DataPort:
+    port, (kind, _, key) = DATA_PORTS[name], dataset.fields[name].partition("/")
+    lengths = {"genes": dataset.n_genes or 2000, "features": 50}
+    if kind == "obsm":
+        shape = (dataset.preview.get("obsm") or {}).get(key)
+        lengths["features"] = int(shape[-1]) if shape else 50
+    elif not port.per_cell and name in (known := dataset.preview.get("known_genes") or {}):
+        lengths[port.axis_names[0]] = int(known[name])
+    columns = {str(c.get("name")): c.get("n_values", 0) for c in _columns(dataset)}
+    return DataPort(port, _lengths(port, lengths), _classes_of(port, int(columns.get(key) or 2)))
+
+
+def _lengths(port: Port, lengths: dict[str, int]) -> tuple[int, ...]:
+    names = port.axis_names[1:] if port.per_cell else port.axis_names
+    return tuple(int(a) if a.isdigit() else lengths.get(a, 10) for a in names)
+
+
+def _classes_of(port: Port, n: int) -> int:
+    return n if port.classes else 0
+
+
+def _columns(dataset: DatasetCard) -> list[dict[str, Any]]:
+    return [c for c in dataset.preview.get("obs") or [] if isinstance(c, dict)]
+
+
+# -- wires ---------------------------------------------------------------------------------------
+
+
+def wire_problem(
+    spec: PipelineSpec, data: dict[str, DataPort], source: str, target: str
+) -> UserError | None:
+    """Why this wire cannot be drawn; None if it can."""
+    source_block, target_block = source.split(".")[0], target.split(".")[0]
+    declared = _declared(spec)
+    try:
+        check_wire(Wire(source, target), declared, data)
+        if Wire(source, target) in (replace(w, stop_gradient=False) for w in spec.wires):
+            raise PipelineError("has this wire already.", where=target)
+        taken = next((w for w in spec.wires if w.target == target), None)
+        if taken:
+            raise PipelineError(
+                f"already gets {taken.source}.", fix="Remove that wire first.", where=target
+            )
+        if source_block == target_block or source_block in _downstream(spec, target_block):
+            raise PipelineError(
+                f"would get its own result back: {source_block} comes after {target_block}.",
+                fix="Wire an earlier block into it.",
+                where=target,
+            )
+    except UserError as error:
+        return error
+    return None
+
+
+def with_wire(spec: PipelineSpec, source: str, target: str) -> PipelineSpec:
+    """The document with one more wire, unchecked."""
+    return replace(spec, wires=(*spec.wires, Wire(source, target)))
+
+
+def with_gradient(spec: PipelineSpec, source: str, target: str, stop: bool) -> PipelineSpec:
+    """The document with the gradient of one wire stopped or let through."""
+    wires = tuple(
+        replace(w, stop_gradient=stop) if (w.source, w.target) == (source, target) else w
+        for w in spec.wires
+    )
+    return replace(spec, wires=wires)
+
+
+def _downstream(spec: PipelineSpec, block: str) -> set[str]:
+    found, waiting = set(), [block]
+    while waiting:
+        here = waiting.pop()
+        for wire in spec.wires:
+            after = wire.target.split(".")[0]
+            if wire.source.split(".")[0] == here and after not in found:
+                found.add(after)
+                waiting.append(after)
+    return found
+
+
+def _declared(spec: PipelineSpec) -> dict[str, Declaration]:
+    return {b.id: find_operator(b.operator) for b in spec.blocks}
+
+
+# -- blocks --------------------------------------------------------------------------------------
+
+
+def new_id(spec: PipelineSpec, operator: str) -> str:
+    """A free block id, from the operator's name: ``soft_kmeans``, ``soft_kmeans_2``."""
+    stem = (
+        re.sub(r"[^a-z0-9_]+", "_", operator.rsplit(".", 1)[-1].lower()).strip("_")[:36] or "block"
+    )
+    taken = {b.id for b in spec.blocks} | {DATA}
+    names = itertools.chain([stem], (f"{stem}_{n}" for n in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
+def with_block(
+    spec: PipelineSpec,
+    operator: str,
+    place: tuple[float, float] | None,
+    data: dict[str, DataPort],
+) -> tuple[PipelineSpec, str]:
+    """The document with a new block, wired where its declaration leaves no doubt; and its id."""
+    declared = find_operator(operator)
+    block_id = new_id(spec, declared.id)
+    x, y = place or free_place(spec)
+    layout = {DATA: (float(x - COLUMN), float(y)), **spec.layout, block_id: (float(x), float(y))}
+    spec = replace(spec, blocks=(*spec.blocks, Block(block_id, declared.id)), layout=layout)
+    # Where a hand has dropped it, it moves only a little out of the way of wires.
+    spec = with_room(_wired(spec, block_id, data), [block_id], data, per_wire=150 if place else 300)
+    return spec, block_id
+
+
+def _wired(spec: PipelineSpec, new: str, data: dict[str, DataPort]) -> PipelineSpec:
+    """Wires that suggest themselves: into the new block, then from it into waiting inputs."""
+    declared = _declared(spec)
+    for port in declared[new].inputs:
+        source = None if port.drawn else _suggested(spec, declared, new, port, data)
+        if source and wire_problem(spec, data, source, f"{new}.{port.name}") is None:
+            spec = with_wire(spec, source, f"{new}.{port.name}")
+    wired = {w.target for w in spec.wires}
+    for block in spec.blocks:
+        for target, operator, output in follows(declared[block.id]):
+            address = f"{block.id}.{target}"
+            same = [b for b in spec.blocks if declared[b.id].id == operator]
+            if operator != declared[new].id or len(same) > 1 or address in wired:
+                continue
+            if wire_problem(spec, data, f"{new}.{output}", address) is None:
+                spec = with_wire(spec, f"{new}.{output}", address)
+    return spec
+
+
+def _suggested(
+    spec: PipelineSpec,
+    declared: dict[str, Declaration],
+    new: str,
+    port: Port,
+    data: dict[str, DataPort],
+) -> str | None:
+    for target, operator, output in follows(declared[new]):
+        if target != port.name:
+            continue
+        if operator == DATA:
+            return f"{DATA}.{output}" if output in data else None
+        found = [b for b, d in declared.items() if d.id == operator and b != new]
+        if len(found) == 1:
+            return f"{found[0]}.{output}"
+    field_names = [n for n in (port.name, *port.also) if n in data]
+    return f"{DATA}.{field_names[0]}" if field_names else None
+
+
+def without(
+    spec: PipelineSpec, blocks: Collection[str] = (), wires: Collection[tuple[str, str]] = ()
+) -> PipelineSpec:
+    """The document without these blocks (their wires, weights and outputs too) and wires."""
+
+    def gone(address: str) -> bool:
+        return address.split(".")[0] in blocks
+
+    return replace(
+        spec,
+        blocks=tuple(b for b in spec.blocks if b.id not in blocks),
+        wires=tuple(
+            w
+            for w in spec.wires
+            if not gone(w.source) and not gone(w.target) and (w.source, w.target) not in wires
+        ),
+        outputs={n: p for n, p in spec.outputs.items() if not gone(p)},
+        weights={p: w for p, w in spec.weights.items() if not gone(p)},
+        training=_training_without(spec.training, set(blocks)),
+        layout={b: p for b, p in spec.layout.items() if b not in blocks},
+    )
+
+
+def _training_without(training: dict[str, Any], blocks: set[str]) -> dict[str, Any]:
+    """Stages and schedules that name these blocks no more."""
+    if not blocks:
+        return training
+    stages = []
+    for stage in training.get("stages", ()):
+        kept = dict(stage)
+        for name in ("learns", "prepare"):
+            if kept.get(name) is not None:
+                kept[name] = [b for b in kept[name] if b not in blocks]
+        weights = kept.get("weights") or {}
+        if weights:
+            kept["weights"] = {p: w for p, w in weights.items() if p.split(".")[0] not in blocks}
+        stages.append(kept)
+    changed = dict(training)
+    if stages:
+        changed["stages"] = stages
+    if training.get("schedules"):
+        schedules = training["schedules"].items()
+        changed["schedules"] = {
+            d: s for d, s in schedules if d.removeprefix("weight:").split(".")[0] not in blocks
+        }
+    return changed
+
+
+def with_copies(spec: PipelineSpec, blocks: Iterable[str]) -> tuple[PipelineSpec, list[str]]:
+    """The document with copies of some blocks and of the wires among them; and the new ids."""
+    kept = set(blocks)
+    return with_pasted(spec, without(spec, [b.id for b in spec.blocks if b.id not in kept]), 48.0)
+
+
+def with_pasted(
+    spec: PipelineSpec, copied: PipelineSpec, shift: float
+) -> tuple[PipelineSpec, list[str]]:
+    """The document with the blocks and wires of another one; and the new ids."""
+    names: dict[str, str] = {}
+    for block in copied.blocks:
+        new = names[block.id] = new_id(spec, block.operator)
+        x, y = copied.layout.get(block.id, (0.0, 0.0))
+        spec = replace(
+            spec,
+            blocks=(*spec.blocks, replace(block, id=new)),
+            layout={**spec.layout, new: (x + shift, y + shift)},
+        )
+    for wire in copied.wires:
+        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        copy = replace(wire, source=f"{names.get(a, a)}.{out}", target=f"{names[b]}.{into}")
+        spec = replace(spec, wires=(*spec.wires, copy))
+    weights = {
+        f"{names[p.split('.')[0]]}.{p.split('.', 1)[1]}": w for p, w in copied.weights.items()
+    }
+    spec = replace(spec, weights={**spec.weights, **weights})
+    return with_room(spec, names.values(), per_wire=0), list(names.values())

@@ -1,0 +1,69 @@
+"""The way back to a run whose pipeline is no longer on the canvas."""
+
+from contextlib import suppress
+
+from app.session.datasets import card_at
+from app.session.looked_at import does_the_same, with_dials
+from app.session.session import DatasetCard, Session
+from diffbio_engine.errors import UserError
+from diffbio_engine.pipelines.spec import PipelineSpec
+
+
+def go_back_to(session: Session, run_id: str) -> None:
+    """Shows a run with what it trains: its pipeline as last saved, and its data set."""
+    in_use = session.dataset
+
+    def found() -> tuple[PipelineSpec, DatasetCard | None]:
+        run = session.engine.folder(run_id, session.owner).run
+        document, data = run.get("pipeline") or {}, run.get("dataset") or {}
+        with suppress(UserError):  # not saved any more: as the run was given it
+            document = session.store.load_pipeline(session.owner, str(document.get("name") or ""))
+        spec, path = PipelineSpec.from_json(document), str(data.get("path") or "")
+        reading = dict(data.get("reading") or {})
+        same = in_use is not None and (in_use.path, in_use.reading) == (path, reading)
+        if not path or same:
+            return spec, None
+        return spec, card_at(session, path, reading)
+
+    def put(there: tuple[PipelineSpec, DatasetCard | None]) -> None:
+        spec, card = there
+        if card is not None:
+            session.use_dataset(card)
+        session.put_back(spec)
+        if session.run_id != run_id:
+            session.driver.watch(run_id)
+
+    session.read(found, put)
+
+
+def open_its_pipeline(session: Session) -> None:
+    """Puts the pipeline of the run that is looked at on the canvas, as the run had it.
+
+    One step of undo brings back what was saved under its name since; dials that were tried out are
+    a step of their own.
+    """
+    trained, run_id, card = session.run_pipeline, session.run_id, session.run_dataset
+    tried = session.tried
+    if trained is None:
+        return
+
+    def saved() -> PipelineSpec | None:
+        with suppress(UserError):
+            found = session.store.load_pipeline(session.owner, trained.name)
+            return PipelineSpec.from_json(found)
+        return None
+
+    def put(newest: PipelineSpec | None) -> None:
+        session.leave_run()
+        if session.spec.name != trained.name:
+            session.put_back(newest or trained)
+        if not does_the_same(session.spec, trained):
+            session.edit("Take the pipeline of a run", trained)
+        if card is not None and not session.read_only:
+            session.use_dataset(card)
+        if session.run_id != run_id:
+            session.driver.watch(run_id)
+        if tried:
+            session.edit("Turn dials as tried", with_dials(session.spec, tried))
+
+    session.work(saved, put)

@@ -1,0 +1,1 @@
+"""The page around the features: header, dialogs, welcome, saved pipelines."""

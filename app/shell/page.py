@@ -1,0 +1,171 @@
+"""The page: where each view sits."""
+
+from functools import partial
+from typing import Any
+
+import panel as pn
+import param
+from panel.util import edit_readonly
+
+from app.access.from_browser import Page, names_no_files
+from app.canvas.palette import Palette
+from app.canvas.view import Canvas
+from app.data.page_drop import PageDrop
+from app.data.view import DataPanel
+from app.help.shortcuts import Shortcuts
+from app.help.temperature import Softness
+from app.inspector.view import Inspector
+from app.losses.view import Losses
+from app.map.gallery import MapGallery
+from app.map.view import LiveMap
+from app.results.exports import Exports
+from app.results.view import FindingsView
+from app.runs.bar import RunBar
+from app.runs.list import RunList
+from app.session.session import Session
+from app.shell.dialogs import Dialogs
+from app.shell.header import Header
+from app.shell.saved_pipelines import SavedPipelines
+from app.shell.welcome import Welcome
+from app.style import theme as looks
+
+names_no_files()
+# The header in the colour of the paper, so that what is on it can be read in both themes.
+_BAR = {
+    "& .MuiAppBar-root.header": {
+        "backgroundColor": "var(--db-surface)",
+        "color": "var(--db-dim)",
+        "backgroundImage": "none",
+        "boxShadow": "none",
+        "borderBottom": "1px solid var(--db-line)",
+    },
+    "& .header .MuiToolbar-root": {"minHeight": "52px !important", "px": "14px"},
+    "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {
+        "minHeight": "52px !important"
+    },
+    "& .header .title": {
+        "color": "var(--db-text)",
+        "fontSize": "15px",
+        "fontWeight": 650,
+        "whiteSpace": "nowrap",
+    },
+    "& .header .logo": {"height": "30px !important"},
+    "& .MuiDrawer-paper": {"backgroundColor": "var(--db-surface)", "borderColor": "var(--db-line)"},
+    "& .main": {"backgroundColor": "var(--db-bg)"},
+}
+
+_UNDER = {"position": "relative"}
+# What the map and the losses take of the window; the canvas has the rest. Once there is a run, the
+# map is a third of the window or more: 64 % of its height, and what the losses leave of its width.
+_SHARE = """:host { --share: clamp(240px, 40vh, 480px);
+    height: var(--share) !important; flex-basis: var(--share) !important; }
+:host(.of-a-run) { --share: max(240px, 64vh); }
+.losses-beside { flex: 0 0 clamp(300px, 24%, 480px) !important; min-width: 0; }"""
+
+
+class Workbench(pn.viewable.Viewer):
+    """One tab of the workbench."""
+
+    busy = param.Boolean(False, doc="Never true: the page shows what a run does in its bar.")
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        canvas = Canvas(session)
+        dialogs = Dialogs(
+            session,
+            {
+                "data": ("Data", "lg", partial(DataPanel, session)),
+                "runs": ("Runs", "lg", partial(RunList, session)),
+                "maps": ("Maps side by side", "xl", partial(MapGallery, session)),
+                "findings": ("Results", "lg", partial(FindingsView, session)),
+                "exports": ("Export", "md", partial(Exports, session)),
+                "saved": ("Saved pipelines", "md", partial(SavedPipelines, session)),
+                "presets": (
+                    "Ready pipelines",
+                    "sm",
+                    partial(Welcome, session, pipelines_only=True),
+                ),
+                "softness": (
+                    "From hard to soft: what temperature does",
+                    "lg",
+                    partial(Softness, session),
+                ),
+                "shortcuts": ("Keyboard shortcuts", "sm", Shortcuts),
+            },
+        )
+        below = pn.Row(
+            LiveMap(session),
+            Losses(session),
+            sizing_mode="stretch_width",
+            height=360,
+            margin=0,
+            stylesheets=[_SHARE],
+        )
+        self._below = below
+        self.page = Page(
+            title="DiffBio Workbench",
+            logo={"light": looks.ASSETS / "logo.svg", "dark": looks.ASSETS / "logo-dark.svg"},
+            favicon=looks.ASSETS / "favicon.svg",
+            theme_config=looks.THEME_CONFIG,
+            theme_toggle=False,
+            busy_indicator=None,
+            header=[Header(session)],
+            sidebar=[Palette(session)],
+            sidebar_width=264,
+            contextbar=[Inspector(session)],
+            contextbar_width=324,
+            contextbar_open=True,
+            contextbar_resizable=True,
+            contextbar_variant="persistent",
+            main=[
+                pn.Column(
+                    RunBar(session, canvas.fit),
+                    pn.Column(
+                        canvas,
+                        Welcome(session),
+                        sizing_mode="stretch_both",
+                        margin=0,
+                        styles=_UNDER,
+                    ),
+                    below,
+                    dialogs,
+                    PageDrop(session),
+                    sizing_mode="stretch_both",
+                    margin=0,
+                )
+            ],
+            dark_theme=session.theme == "dark",
+            sx=_BAR,
+        )
+        self.page.config.css_files = [looks.FONTS_CSS]
+        self.page.config.raw_css = [looks.PAGE_CSS]
+        # It follows the busy state of the whole server, which holds what follows it: every page
+        # that was ever opened. Here it follows the tab's own.
+        with edit_readonly(self.page):
+            self.page.busy = self.param.busy
+        session.param.watch(self._themed, ["theme"])
+        session.param.watch(self._make_room, ["run_id", "run_state"])
+        session.param.watch(self._fold, ["folds_palette"])
+        self._make_room()
+
+    def _make_room(self, *_: Any) -> None:
+        """The map is what one looks at once something runs."""
+        shown = ["of-a-run"] if self.session.run_id or self.session.run_state else []
+        if self._below.css_classes != shown:
+            self._below.css_classes = shown
+
+    def _fold(self, *_: Any) -> None:
+        if self.session.folds_palette:
+            self.page.sidebar_open = False
+            self.session.folds_palette = False
+
+    def _themed(self, *_: Any) -> None:
+        self.page.dark_theme = self.session.theme == "dark"
+
+    def servable(self) -> None:
+        """Shows the page in the current document."""
+        self.page.servable(title="DiffBio Workbench")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.page

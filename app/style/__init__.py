@@ -1,0 +1,1 @@
+"""Colours, themes, words and titles that every feature uses."""

@@ -1,0 +1,59 @@
+"""What blocks, maps, ports, settings and losses are called on the screen."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+SUMMED = "counts:"
+ESTIMATED = "ambient:"
+
+
+def port_title(port: str) -> str:
+    """``"doublets.doublet_scores"`` in words."""
+    return port.split(".", 1)[-1].replace("_", " ").capitalize()
+
+
+def disambiguate(ports: Iterable[str], called: Callable[[str], str] = port_title) -> dict[str, str]:
+    """A title for each port or block; where two are called the same, with what sets them apart."""
+    titles = {port: called(port) for port in ports}
+    often = Counter(titles.values())
+    return {
+        port: _with(title, _beside(title, port)) if often[title] > 1 else title
+        for port, title in titles.items()
+    }
+
+
+def _with(title: str, more: str) -> str:
+    return f"{title} ({more})" if more else title
+
+
+def _beside(title: str, port: str) -> str:
+    """The name of a block without what the title says: ``umap_harmony`` beside UMAP: harmony."""
+    said = title.lower().replace("-", "").split()
+    return " ".join(w for w in port.split(".")[0].split("_") if w.lower() not in said)
+
+
+def label(name: str) -> str:
+    """What a setting is called on the screen."""
+    words = name.removeprefix("n_").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+# Read letter by letter, and so written in capitals.
+_LETTERS = {"kl": "KL", "umap": "UMAP", "phate": "PHATE", "vae": "VAE", "nb": "NB"}
+
+
+def term_label(name: str) -> str:
+    """What a loss term is called on the screen: ``kl_loss`` is "KL"."""
+    words = name.removesuffix("_loss").split("_")
+    text = " ".join(_LETTERS.get(w, w) for w in words)
+    return text[:1].upper() + text[1:]
+
+
+def place_title(place: str) -> str:
+    """Where a field lies, or in words how it was estimated: ``ambient:mean-of-low-count-cells``."""
+    if place.startswith(SUMMED):
+        return "counts summed over all genes"
+    if not place.startswith(ESTIMATED):
+        return place
+    words = place.removeprefix(ESTIMATED).replace("-", " ").replace("low count", "low-count")
+    return f"estimated, {words}"

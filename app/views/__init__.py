@@ -1,1 +1,0 @@
-"""Views: each shows and edits the session; none imports another."""

@@ -1,0 +1,236 @@
+"""Demo data without a network: one real set that a dependency ships, and simulated ones."""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.demos.simulated_cells import simulated_cells
+from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
+from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
+from diffbio_engine.data.readers.dispatch import read
+from diffbio_engine.errors import DataError
+
+if TYPE_CHECKING:
+    import anndata
+
+
+@dataclass(frozen=True)
+class Example:
+    """A data set that can be had with one click.
+
+    Args:
+        id: Name for machines; also the name of the file.
+        title: Name for people.
+        sentence: What it is and where it comes from.
+        fields: Where each port finds its array.
+        build: Makes the data.
+    """
+
+    id: str
+    title: str
+    sentence: str
+    build: Callable[[], "anndata.AnnData"]
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def make(self, folder: str | Path) -> Path:
+        """The file in ``folder``; made once."""
+        path = Path(folder) / f"{self.id}.h5ad"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            self.build().write_h5ad(part, compression="gzip")
+            os.replace(part, path)
+        return path
+
+
+def examples() -> list[Example]:
+    """All demo data."""
+    common = {"ambient_profile": "ambient:mean-of-low-count-cells", "counts": "X"}
+    return [*_blood(common), *_simulated(common)]
+
+
+def _blood(common: dict[str, str]) -> list[Example]:
+    return [
+        Example(
+            id="pbmc68k_reduced",
+            title="Blood cells (PBMC 68k, reduced)",
+            sentence="700 peripheral blood cells x 765 variable genes, measured by 10x Genomics; "
+            "from the scanpy package. The package ships logarithms; the counts were recovered "
+            "from them exactly.",
+            build=blood_cells,
+            fields=common | {"labels": "obs/bulk_labels"},
+        ),
+        Example(
+            id="blood_half_labelled",
+            title="Blood cells, half of them labelled",
+            sentence="The same 700 blood cells: the type of every second one is marked 'unknown' "
+            "in `known_type`, to be found by annotation; `bulk_labels` has the truth.",
+            build=half_labelled_blood_cells,
+            fields=common | {"labels": "obs/known_type"},
+        ),
+    ]
+
+
+def _simulated(common: dict[str, str]) -> list[Example]:
+    return [
+        Example(
+            id="three_batches",
+            title="Three simulated batches",
+            sentence="1 500 simulated cells x 500 genes: six cell types in three batches with "
+            "ambient RNA. The truth is known: cell type, batch, ambient share of each cell.",
+            build=simulate_batches,
+            fields=common | {"batch_labels": "obs/batch", "labels": "obs/cell_type"},
+        ),
+        Example(
+            id="time_course",
+            title="Stem cells over four days",
+            sentence="1 500 simulated cells x 400 genes that part into three fates; regulators "
+            "drive their targets. The truth is known: pseudotime, fate, growth, network.",
+            # More genes that differ would part the cells by condition before they part by fate.
+            build=partial(simulate_time_course, n_differing=12),
+            fields=common | {"time_points": "obs/day", "labels": "obs/cell_type"},
+        ),
+        Example(
+            id="tissue",
+            title="Two slices of a layered tissue",
+            sentence="1 210 simulated spots x 400 genes in six layers; the second slice is turned "
+            "and moved; two ligand-receptor pairs are active between layers.",
+            build=simulate_tissue,
+            fields=common
+            | {
+                "spatial_coords": "obsm/spatial",
+                "slice_labels": "obs/slice",
+                "labels": "obs/cell_type",
+            },
+        ),
+        Example(
+            id="simulated_cells",
+            title="Simulated cells with doublets",
+            sentence="1 500 cells x 500 genes by the Splat model: five groups in two batches, six "
+            "in a hundred are doublets. The truth is known.",
+            build=simulated_cells,
+            fields=common | {"batch_labels": "obs/batch", "labels": "obs/group"},
+        ),
+    ]
+
+
+def blood_cells() -> "anndata.AnnData":
+    """PBMC 68k reduced, with counts.
+
+    The file in scanpy keeps ``log1p(1e4 * count / total)``, rounded to three decimals, and the
+    totals. The rounding moves a count by at most 0.13, so ``round`` gives back the true one; that
+    is checked by going forward again.
+    """
+    import anndata
+
+    found = importlib.util.find_spec("scanpy")
+    places = (found.submodule_search_locations if found else None) or [""]
+    folder = Path(places[0])
+    path = folder / "datasets" / "10x_pbmc68k_reduced.h5ad"
+    if not path.exists():
+        raise DataError("This installation of scanpy has no demo data.", fix="Use another demo.")
+    dataset = read(path)
+    logged = dataset.matrix("raw/X", backed=False)
+    counts = recovered_counts(logged, dataset.obs["n_counts"].to_numpy(np.float64))
+    genes = dataset.genes("raw/X").index
+    return anndata.AnnData(
+        counts,
+        obs=dataset.obs[["bulk_labels", "louvain", "phase", "n_genes", "n_counts", "percent_mito"]],
+        var=pd.DataFrame(index=genes),
+        uns={"bulk_labels_colors": _colors(dataset), "origin": "scanpy: 10x_pbmc68k_reduced.h5ad"},
+    )
+
+
+def half_labelled_blood_cells() -> "anndata.AnnData":
+    """The blood cells, with the type of every second one marked as unknown."""
+    data = blood_cells()
+    known = [str(name) for name in data.obs["bulk_labels"]]
+    known[1::2] = ["unknown"] * len(known[1::2])
+    data.obs["known_type"] = pd.Categorical(known)
+    return data
+
+
+def _colors(dataset: Dataset) -> np.ndarray:
+    return np.array([str(c) for c in dataset.uns["bulk_labels_colors"]], dtype=object)
+
+
+def recovered_counts(logged: sp.csr_matrix, totals: np.ndarray) -> sp.csr_matrix:
+    """Counts from ``log1p(1e4 * count / total)`` with three decimals; refuses if not exact."""
+    counts = sp.csr_matrix(logged, dtype=np.float64, copy=True)
+    per_value = np.repeat(totals, np.diff(counts.indptr))
+    counts.data = np.round(np.expm1(counts.data) * per_value / 1e4)
+    again = np.round(np.log1p(1e4 * counts.data / per_value), 3)
+    # Half a unit of the last decimal for the rounding, and as much for float32 on the way.
+    if not np.allclose(again, logged.data, rtol=0, atol=1.01e-3):
+        raise DataError("The counts cannot be recovered from these logarithms.")
+    counts.eliminate_zeros()
+    return counts.astype(np.float32)
+
+
+def simulate_batches(
+    seed: int = 0,
+    n_cells: int = 1500,
+    n_genes: int = 500,
+    n_types: int = 6,
+    n_batches: int = 3,
+    ambient: float = 0.08,
+) -> "anndata.AnnData":
+    """Negative binomial counts of known types in batches, with ambient RNA.
+
+    ``counts ~ NB(mean = total * ((1 - a) * p[type, batch] + a * soup[batch]), theta)``, where a
+    type raises a tenth of the genes, a batch shifts all of them (log-normal, 0.3), and the soup is
+    the mean profile of the batch. Truth: ``obs`` (``cell_type``, ``batch``,
+    ``true_ambient_share``) and ``varm["true_ambient_profile"]`` (genes x batches).
+
+    References:
+        Zappia, Phipson, Oshlack (2017), Splatter: simulation of single-cell RNA sequencing data.
+    """
+    import anndata
+
+    random = np.random.Generator(np.random.Philox(seed))
+    base = np.exp(random.normal(0.0, 1.5, n_genes))
+    raised = random.random((n_types, n_genes)) < 0.1
+    factors = np.where(raised, np.exp(random.normal(1.5, 0.4, raised.shape)), 1.0)
+    shifts = np.exp(random.normal(0.0, 0.3, (n_batches, n_genes)))
+    profiles = base * factors[None] * shifts[:, None]
+    profiles /= profiles.sum(axis=2, keepdims=True)
+    shares = random.dirichlet(np.full(n_types, 5.0))
+    soup = np.einsum("t,btg->bg", shares, profiles)
+
+    batch = np.sort(np.arange(n_cells) % n_batches)
+    types = random.choice(n_types, n_cells, p=shares)
+    totals = np.exp(random.normal(np.log(1500) + 0.2 * (batch - batch.mean()), 0.35))
+    share = random.beta(2.0, 2.0 * (1 - ambient) / ambient, n_cells)
+    mean = (1 - share)[:, None] * profiles[batch, types] + share[:, None] * soup[batch]
+    mean *= totals[:, None]
+    theta = random.gamma(4.0, 1.0, n_genes) + 0.5
+    counts = random.poisson(mean * random.gamma(theta, 1 / theta, mean.shape))
+
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical.from_codes(types, _words("type", n_types)),
+            "batch": pd.Categorical.from_codes(batch, _words("batch", n_batches)),
+            "true_ambient_share": share.astype(np.float32),
+        },
+        index=pd.Index([f"cell_{i}" for i in range(n_cells)], dtype=object),
+    )
+    return anndata.AnnData(
+        sp.csr_matrix(counts, dtype=np.float32),
+        obs=obs,
+        var=pd.DataFrame(index=pd.Index([f"gene_{g}" for g in range(n_genes)], dtype=object)),
+        varm={"true_ambient_profile": soup.T.astype(np.float32)},
+        uns={"origin": f"simulated by diffbio_engine.data.simulate_batches(seed={seed})"},
+    )
+
+
+def _words(what: str, n: int) -> pd.Index:
+    return pd.Index([f"{what} {i + 1}" for i in range(n)], dtype=object)

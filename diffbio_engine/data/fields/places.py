@@ -1,0 +1,300 @@
+"""Which port of a pipeline finds its array where in a data set."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.ambient_profiles import profile_at
+from diffbio_engine.data.dataset.gene_names import names_and_ids
+from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
+from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
+from diffbio_engine.data.inspection.times import time_codes
+from diffbio_engine.data.matrix.matrices import OnDisk
+from diffbio_engine.data.sampling.cell_source import CellSource
+from diffbio_engine.data.sampling.cell_totals import (
+    OVER_ALL_GENES,
+    TOTAL_COUNTS,
+    place_of_totals,
+    require_totals,
+    totals_of,
+)
+from diffbio_engine.errors import DataError
+
+UNASSIGNED = "unassigned"
+COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
+AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
+_LABEL_PORTS = (BATCH_LABELS, LABELS)
+# Words by which people mark cells whose type they do not know.
+_UNKNOWN = {UNASSIGNED, "unknown", "unlabeled", "unlabelled", "nan", "na", "none", ""}
+
+
+class Fields(Mapping):
+    """``{"counts": "layers/counts", "batch_labels": "obs/batch"}``: port name to place."""
+
+    def __init__(self, places: Mapping[str, str] | None = None):
+        self._places = dict(places or {})
+        for port, place in self._places.items():
+            _check_place(place, port)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> "Fields":
+        """``["batch_labels=obs/batch"]``, as on a command line."""
+        places = {}
+        for text in texts:
+            port, equals, place = text.partition("=")
+            if not equals or not port.strip() or not place.strip():
+                raise DataError(
+                    f"'{text}' does not say which port lies where.",
+                    fix="Write it as batch_labels=obs/batch.",
+                    where="field",
+                )
+            places[port.strip()] = place.strip()
+        return cls(places)
+
+    def with_field(self, port: str, place: str | None) -> "Fields":
+        """The same, with one port somewhere else (or nowhere)."""
+        rest = {k: v for k, v in self._places.items() if k != port}
+        return Fields(rest if place is None else rest | {port: place})
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain data."""
+        return dict(self._places)
+
+    def __getitem__(self, port: str) -> str:
+        return self._places[port]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __repr__(self) -> str:
+        return f"Fields({self._places})"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Numbers and the names behind them: of each cell its class, of each known pair its genes.
+
+    ``notes`` say in full sentences how they were read.
+    """
+
+    codes: np.ndarray
+    names: list[str]
+    notes: tuple[str, ...] = ()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.codes if dtype is None else self.codes.astype(dtype)
+
+
+def _check_place(place: str, port: str) -> None:
+    head, _, rest = place.partition("/")
+    known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
+    if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
+        raise DataError(
+            f"'{place}' is no place in a data set.",
+            fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, uns/NAME, "
+            f"ambient:mean, {OVER_ALL_GENES} or {', '.join(KNOWN_GENES)}.",
+            where=port,
+        )
+
+
+def resolve(dataset: Dataset, fields: Mapping[str, str], needed: Iterable[str]) -> dict[str, Any]:
+    """The arrays that the ports need: counts as CSR or on disk, labels as codes and names."""
+    found: dict[str, Any] = {}
+    for port in needed:
+        place = place_of_totals(fields) if port == TOTAL_COUNTS else fields.get(port)
+        if place is None:
+            have = ", ".join(f"{p}={q}" for p, q in fields.items()) or "none"
+            raise DataError(
+                f"It is not known where to find '{port}' in {dataset.name} (fields: {have}).",
+                fix=f"Say where it is, for instance {port}={_usual_place(port)}.",
+                where=port,
+            )
+        try:
+            found[port] = _array(dataset, port, place, fields)
+        except DataError as error:
+            raise error.at(port) from None
+    return found
+
+
+def _usual_place(port: str) -> str:
+    usual = {
+        COUNTS: "layers/counts", "ambient_profile": AMBIENT_LOW, LABELS: "obs/cell_type",
+        TOTAL_COUNTS: OVER_ALL_GENES,
+    }  # fmt: skip
+    return usual.get(port, "obs/batch" if "label" in port else "obsm/X_pca")
+
+
+def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -> Any:
+    _check_place(place, port)
+    table, _, name = place.partition("/")
+    if place in KNOWN_GENES:
+        return _known(dataset, place, fields)
+    if place in (AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES):
+        counts = as_matrix(dataset.matrix(fields.get(COUNTS, "X")))
+        if place == OVER_ALL_GENES:
+            return totals_of(counts)
+        return ambient_profile(counts, low_counts_only=place == AMBIENT_LOW)
+    if table == "obs":
+        column = dataset.column(name)
+        if port == "time_points":
+            codes, names, notes = time_codes(column, place, dataset.m)
+            return Labels(codes, names, tuple(notes))
+        numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
+        if numeric:
+            return column.to_numpy(np.float32)
+        if port == LABELS:
+            return without_unknown(labels_of(column))
+        return _with_missing_said(labels_of(column), column, place)
+    if table == "var":
+        values = dataset.column(name, "var").to_numpy(np.float32)
+        return values / values.sum() if port == "ambient_profile" else values
+    if table == "uns":
+        kept = dataset.kept.get("var")
+        return profile_at(dataset.uns, place, dataset.all_genes, kept)
+    if table == "obsm":
+        if name not in dataset.obsm:
+            there = ", ".join(dataset.obsm) or "none"
+            raise DataError(f"'{name}' is not in obsm; there are: {there}.", fix="Choose another.")
+        return _finite(np.asarray(dataset.obsm[name], np.float32), place)
+    matrix = dataset.matrix(place)
+    if port == COUNTS:
+        return matrix
+    dense = as_matrix(matrix).load() if isinstance(matrix, OnDisk) else matrix
+    return _finite(dense.toarray() if sp.issparse(dense) else dense, place)
+
+
+def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
+    """What is known of these genes by name: positions (or a matrix), and what they stand for."""
+    counts = fields.get(COUNTS, "")
+    genes = dataset.genes(counts) if counts in dataset.places else dataset.var
+    array, names, told = KNOWN_GENES[place](names_and_ids(genes)[0])
+    if not names:
+        what = place.removeprefix("genes:").replace("-", " ")
+        raise DataError(
+            f"None of the known {what} is among the {len(genes):,} genes of {dataset.name}"
+            f" ({', '.join(map(str, genes.index[:3]))}, ...).",
+            fix="They are looked up by gene symbol: use a file whose genes have symbols.",
+        )
+    return Labels(array, names, (told,) if told else ())
+
+
+def _finite(array: np.ndarray, place: str) -> np.ndarray:
+    bad = int((~np.isfinite(array)).any(axis=1).sum())
+    if bad:
+        raise DataError(
+            f"{place} has values that are not finite in {bad:,} of {len(array):,} cells.",
+            fix="Remove these cells or compute it again.",
+        )
+    return array
+
+
+def labels_of(column: pd.Series) -> Labels:
+    """A column as codes from 0 and names; cells without a value become 'unassigned'."""
+    missing = column.isna().to_numpy()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        used = column.cat.remove_unused_categories().cat
+        codes, names = used.codes.to_numpy(), [str(c) for c in used.categories]
+    else:
+        codes, values = pd.factorize(column, sort=True)
+        names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
+    codes = codes.astype(np.int32)
+    if missing.any():
+        if UNASSIGNED not in names:
+            names.append(UNASSIGNED)
+        codes[missing] = names.index(UNASSIGNED)
+    return Labels(codes, names)
+
+
+def _with_missing_said(labels: Labels, column: pd.Series, place: str) -> Labels:
+    n = int(column.isna().sum())
+    if not n:
+        return labels
+    said = (
+        f"{n:,} of {len(column):,} cells have no value in {place}: they count as a group of their"
+        f" own, '{UNASSIGNED}'."
+    )
+    return Labels(labels.codes, labels.names, (said,))
+
+
+def without_unknown(labels: Labels) -> Labels:
+    """The same, where a cell of no known type is -1 and of no class."""
+    known = [i for i, name in enumerate(labels.names) if name.strip().lower() not in _UNKNOWN]
+    number = np.full(len(labels.names), -1, np.int32)
+    number[known] = np.arange(len(known))
+    return Labels(number[labels.codes], [labels.names[i] for i in known])
+
+
+def open_source(
+    dataset: Dataset,
+    fields: Mapping[str, str],
+    needed: Iterable[str],
+    *,
+    counts_must_be_raw: bool = True,
+    several_batches: bool = False,
+) -> CellSource:
+    """Everything that the ports need, ready to be drawn from in batches.
+
+    Args:
+        dataset: The data.
+        fields: Where each port finds its array.
+        needed: The ports of the block named ``data`` that are wired.
+        counts_must_be_raw: Refuse counts that are not (a count likelihood would be wrong).
+        several_batches: Refuse a batch column with one value (batch correction is asked for).
+    """
+    found = resolve(dataset, fields, needed)
+    counts = found.pop(COUNTS, None)
+    place = fields.get(COUNTS, "X")
+    if counts is not None and counts_must_be_raw:
+        others = [p for p in dataset.places if p != place]
+        counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
+    if several_batches and BATCH_LABELS in found:
+        require_several(found[BATCH_LABELS], fields[BATCH_LABELS])
+    totals_from = fields.get(TOTAL_COUNTS, OVER_ALL_GENES)
+    if TOTAL_COUNTS in found and totals_from != OVER_ALL_GENES:
+        matrix = None if counts is None else as_matrix(counts)
+        require_totals(found[TOTAL_COUNTS], matrix, totals_from)
+    per_cell: dict[str, Any] = {}
+    per_dataset: dict[str, Any] = {}
+    names: dict[str, list[str]] = {}
+    notes: list[str] = []
+    for port, value in found.items():
+        if isinstance(value, Labels):
+            names[port] = value.names
+            notes += value.notes
+            (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
+        elif port == "ambient_profile" or fields.get(port, "").startswith("var/"):
+            per_dataset[port] = value
+        else:
+            per_cell[port] = value
+    genes = dataset.genes(place) if counts is not None else dataset.var
+    var_names, var_ids = names_and_ids(genes)
+    return CellSource(
+        None if counts is None else as_matrix(counts),
+        per_cell,
+        per_dataset,
+        label_names=names,
+        var_names=var_names,
+        var_ids=var_ids,
+        gene_keys=genes.index.to_numpy(dtype=object),
+        notes=notes,
+    )
+
+
+def require_several(labels: Labels, place: str) -> None:
+    """Batch correction between one batch and nothing is a mistake, not a result."""
+    if len(labels.names) < 2:
+        column = place.removeprefix("obs/")
+        raise DataError(
+            f"The batch column '{column}' has one value ('{labels.names[0]}') for all "
+            f"{len(labels.codes):,} cells, so there is nothing to correct between.",
+            fix="Choose a column with two values or more, or remove the batch correction block.",
+            where=BATCH_LABELS,
+        )

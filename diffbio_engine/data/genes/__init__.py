@@ -1,0 +1,1 @@
+"""Genes: matched between files, selected by variability, and what is known of them."""

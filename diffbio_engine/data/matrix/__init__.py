@@ -1,0 +1,1 @@
+"""Matrices of cells by genes, in memory or on disk, and what they hold."""

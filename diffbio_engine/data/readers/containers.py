@@ -1,0 +1,201 @@
+"""What a file or a folder is, and who opens it; several files of one kind are several samples."""
+
+import re
+from pathlib import Path
+
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.matrix.hdf5_check import looks_like, open_hdf5
+from diffbio_engine.data.readers.about_cells import is_about_cells, join_tables
+from diffbio_engine.data.readers.folders import data_files, is_mtx
+from diffbio_engine.data.readers.h5ad import is_h5ad, open_h5ad
+from diffbio_engine.data.readers.h5mu import is_h5mu, open_h5mu
+from diffbio_engine.data.readers.joining import join_samples
+from diffbio_engine.data.readers.loom import is_loom, open_loom
+from diffbio_engine.data.readers.mtx_folder import is_names_of_mtx, open_mtx
+from diffbio_engine.data.readers.packed_text import bare_name
+from diffbio_engine.data.readers.same_cells import one_of_the_same
+from diffbio_engine.data.readers.samples_in_names import is_aggregation
+from diffbio_engine.data.readers.tables import open_table
+from diffbio_engine.data.readers.tenx import is_tenx_h5, open_tenx_h5
+from diffbio_engine.data.readers.workbooks import is_workbook, open_workbook
+from diffbio_engine.data.readers.zarr_store import find_zarr, open_zarr
+from diffbio_engine.data.reading import Reading
+from diffbio_engine.errors import DataError
+
+_TABLES = (".csv", ".tsv", ".txt", ".tab", ".gct")
+_HDF5 = (".h5ad", ".h5", ".hdf5", ".loom", ".h5mu")
+_KNOWN = (
+    "h5ad, 10x h5, a 10x folder (or a zip of it), csv and tsv, xlsx, loom, h5mu, zarr, and folders "
+    "of STARsolo, kallisto-bustools, alevin-fry, Parse or Expression Atlas"
+)
+_OTHERS = {
+    ".rds": "In R: SeuratDisk or sceasy write an h5ad; or write the counts with "
+    "DropletUtils::write10xCounts().",
+    ".rdata": "In R: write the counts with DropletUtils::write10xCounts().",
+    ".h5seurat": "In R: SeuratDisk::Convert('file.h5Seurat', dest = 'h5ad').",
+    ".xls": "In Excel or LibreOffice: save the sheet of counts as CSV (UTF-8).",
+    ".ods": "In LibreOffice: save the sheet of counts as CSV (UTF-8).",
+    ".rar": "Pack the files as a zip.",
+    ".7z": "Pack the files as a zip.",
+    ".bam": "Count the reads first, for instance with Cell Ranger, STARsolo or kallisto-bustools.",
+    ".fastq": "Count the reads first, for instance with Cell Ranger, STARsolo or "
+    "kallisto-bustools.",
+    ".cloupe": "Choose filtered_feature_bc_matrix.h5 of the same run of Cell Ranger.",
+    ".mtx_rows": "Choose the .mtx file together with its rows and columns.",
+}
+# Words in the name of a 10x file that say what it is, not which sample it is of.
+_NO_SAMPLE = re.compile(
+    r"[._-]*(sample_)?(raw|filtered)?_?(feature|gene)s?_bc_matri(x|ces)(_h5)?|[._-]*(raw|counts?|"
+    r"matrix|dge|expression|umi|gene_expression|readspergene\.out)$",
+    re.IGNORECASE,
+)
+_ABOUT_CELLS = re.compile(r"meta_?data|annotation|clusters?|barcodes|obs|coldata|cell_?info", re.I)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether it is a zip, by its first bytes or its name."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix.lower() == ".zip"
+
+
+def refuse_other_kinds(path: Path) -> None:
+    """Files that are known and cannot be opened here: what to do instead."""
+    suffix = Path(bare_name(path)).suffix
+    if suffix in _OTHERS:
+        raise DataError(
+            f"{path.name} is of a kind that cannot be opened here.", fix=_OTHERS[suffix]
+        )
+
+
+def open_file(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset:
+    """A single file, by its first bytes and its name."""
+    suffix = Path(bare_name(path)).suffix
+    if suffix in _HDF5 or looks_like(path) == "HDF5":
+        kind = _hdf5_kind(path)
+        if kind == "10x h5":
+            return open_tenx_h5(path, reading)
+        if kind == "loom":
+            return open_loom(path)
+        if kind == "h5mu":
+            return open_h5mu(path, reading, with_uns=with_uns)
+        return open_h5ad(path, reading, with_uns=with_uns)
+    if is_workbook(path):
+        return open_workbook(path, reading)
+    if suffix in _TABLES:
+        return open_table(path, reading)
+    raise DataError(
+        f"{path.name} is of a kind that cannot be opened here.", fix=f"Choose one of: {_KNOWN}."
+    )
+
+
+def _layout(path: Path) -> str:
+    """Which kind of HDF5 file it is; empty if it is none that is known."""
+    with open_hdf5(path) as file:
+        kinds = (
+            (is_h5mu, "h5mu"),
+            (is_h5ad, "h5ad"),
+            (is_tenx_h5, "10x h5"),
+            (is_loom, "loom"),
+        )
+        return next((kind for is_one, kind in kinds if is_one(file)), "")
+
+
+def _hdf5_kind(path: Path) -> str:
+    if kind := _layout(path):
+        return kind
+    with open_hdf5(path) as file:
+        there = ", ".join(list(file)[:10]) or "nothing"
+    raise DataError(
+        f"{path.name} is neither an h5ad nor a 10x file; it holds {there}.",
+        fix="Choose an h5ad file or filtered_feature_bc_matrix.h5.",
+    )
+
+
+def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = True) -> Dataset:
+    """All of a folder: matrices of text, a zarr store, or files of one kind.
+
+    Args:
+        name: What the person calls it: a zip is unpacked into a folder of another name.
+    """
+    stores = find_zarr(folder)
+    if stores:
+        if len(stores) > 1:
+            raise _several(name, [str(s.relative_to(folder)) for s in stores])
+        return open_zarr(stores[0], reading, name, with_uns=with_uns)
+    files = [f for f in data_files(folder) if not is_aggregation(f)]
+    if any(is_mtx(f) for f in files) or any(is_names_of_mtx(f) for f in files):
+        return open_mtx(folder, reading, name)
+    hdf5 = [f for f in files if bare_name(f).endswith(_HDF5)]
+    if known_kinds := [f for f in hdf5 if len(hdf5) > 1 and _layout(f)]:
+        hdf5 = known_kinds  # molecule_info.h5 lies beside the matrices of Cell Ranger
+    tables = [f for f in files if bare_name(f).endswith(_TABLES)]
+    if not hdf5 and len(tables) > 1:
+        tables = [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))] or tables
+    found = hdf5 or tables or [f for f in files if is_workbook(f)]
+    if not found:
+        for file in files:
+            refuse_other_kinds(file)
+        there = ", ".join(f.name for f in files[:8]) or "nothing"
+        raise DataError(
+            f"{name} holds no data set; it holds {there}.", fix=f"Choose one of: {_KNOWN}."
+        )
+    about = [f for f in files if f not in found and _is_about(f)]
+    if len(found) == 1:
+        dataset = open_file(found[0], reading, with_uns=with_uns)
+        known = {*found, *join_tables(dataset, folder, about, reading)}
+        others = [f.name for f in files if f not in known and not f.name.lower().startswith("read")]
+        if others:
+            more = ", ..." if len(others) > 5 else ""
+            dataset.warnings.append(f"Not opened: {', '.join(others[:5])}{more}.")
+        return dataset
+    kinds = {_hdf5_kind(f) for f in found} if hdf5 else {"table"}
+    if kinds <= {"10x h5", "table"}:
+        parts = [(n, open_file(f, reading)) for n, f in _samples(_filtered(found), folder)]
+        if len(parts) == 1:
+            dataset = parts[0][1]
+        elif (one := one_of_the_same(parts, reading, name)) is not None:
+            dataset = one
+        else:
+            dataset = join_samples(parts, name=name, path=folder)
+        join_tables(dataset, folder, about, reading)
+        left = [f.name for f in files if bare_name(f).endswith(_HDF5) and f not in found]
+        if left:
+            more = ", ..." if len(left) > 5 else ""
+            dataset.warnings.append(
+                f"Not opened, because no matrix of cells: {', '.join(left[:5])}{more}."
+            )
+        return dataset
+    raise _several(name, [str(f.relative_to(folder)) for f in found])
+
+
+def _is_about(path: Path) -> bool:
+    named = bool(_ABOUT_CELLS.search(bare_name(path))) and bare_name(path).endswith(_TABLES)
+    return named or is_about_cells(path)
+
+
+def _filtered(files: list[Path]) -> list[Path]:
+    """Without the raw file beside the filtered one of the same cells."""
+    raw = {f.with_name(f.name.replace("filtered", "raw")) for f in files if "filtered" in f.name}
+    return [f for f in files if f not in raw]
+
+
+def _samples(files: list[Path], folder: Path) -> list[tuple[str, Path]]:
+    """A name for each file: its own, or that of its folder where all are called the same."""
+    ends = re.compile(r"(\.(csv|tsv|txt|tab|gct|h5|hdf5))+$", re.IGNORECASE)
+    stems = [ends.sub("", f.name[: len(bare_name(f))]) for f in files]
+    names = [_NO_SAMPLE.sub("", s).strip("._- ") for s in stems]
+    if len(set(names)) < len(names) or not all(names):
+        places = [f.parent.relative_to(folder).parts for f in files]
+        kept = [[w for w in p if w not in ("outs", "count")] for p in places]
+        names = ["/".join([*k, *([n] if n else [])]) for k, n in zip(kept, names, strict=True)]
+    if len(set(names)) < len(names) or not all(names):
+        names = [str(f.relative_to(folder)) for f in files]
+    return list(zip(names, files, strict=True))
+
+
+def _several(name: str, found: list[str]) -> DataError:
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    return DataError(
+        f"{name} holds {len(found)} data sets: {', '.join(found[:8])}{more}.",
+        fix="Open one of them, or join them first: anndata.concat(..., label='sample').",
+    )

@@ -1,0 +1,155 @@
+"""Any file that people bring: looked at without reading it whole, or opened as a data set."""
+
+import tempfile
+import weakref
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.fields.suggestions import suggest
+from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
+from diffbio_engine.data.inspection.preview import Preview, preview_of
+from diffbio_engine.data.readers.archives import unpack
+from diffbio_engine.data.readers.containers import (
+    is_zip,
+    open_file,
+    open_folder,
+    refuse_other_kinds,
+)
+from diffbio_engine.data.readers.feature_kinds import GENES
+from diffbio_engine.data.readers.folders import data_files, is_mtx
+from diffbio_engine.data.readers.molecules import offer_sums
+from diffbio_engine.data.readers.mtx_folder import (
+    folder_of_mtx,
+    is_names_of_mtx,
+    open_mtx,
+    read_along,
+)
+from diffbio_engine.data.readers.samples_in_names import name_samples
+from diffbio_engine.data.readers.tars import is_tar, unpack_tar
+from diffbio_engine.data.readers.workbooks import is_workbook
+from diffbio_engine.data.reading import ALL_FEATURES, Reading
+from diffbio_engine.errors import DataError
+
+
+def inspect(
+    path: str | Path,
+    *,
+    orientation: str | None = None,
+    genome: str | None = None,
+    features: str | None = GENES,
+    separator: str | None = None,
+    sheet: str | None = None,
+    part: str | None = None,
+    annotation: str | None = None,
+    molecules: str | None = None,
+    m: str | None = None,
+) -> Preview:
+    """What a file holds, from its headers, its tables and a sample of its values.
+
+    The arguments are those of ``read``; ``Preview.choices`` says what was taken and what else
+    can be. Cost: the tables of cells and genes, and about 500 rows of each matrix.
+    """
+    reading = _reading(
+        features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
+        part=part, annotation=annotation, molecules=molecules, m=m,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        preview = preview_of(_opened(Path(path), reading, stack, with_uns=False))
+    found = suggest(preview)
+    return replace(
+        preview,
+        path=str(path),
+        suggested=dict(found.fields),
+        choices=(*preview.choices, *found.choices),
+        warnings=(*preview.warnings, *found.notes),
+    )
+
+
+def read(
+    path: str | Path,
+    *,
+    orientation: str | None = None,
+    genome: str | None = None,
+    features: str | None = GENES,
+    separator: str | None = None,
+    sheet: str | None = None,
+    part: str | None = None,
+    annotation: str | None = None,
+    molecules: str | None = None,
+    m: str | None = None,
+    unpack_to: str | Path | None = None,
+) -> Dataset:
+    """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
+
+    Args:
+        path: h5ad, 10x h5, loom, h5mu, zarr, a folder of matrices as any counting program writes
+            it, csv, tsv (packed too) or xlsx; or a folder, zip or tar of one or several of these.
+        orientation: ``"cells in rows"`` or ``"genes in rows"`` of a table; None: by its names.
+        genome: Which genome of a 10x file that holds several; None: the one with most counts.
+        features: Which features of a 10x file; None or ``"all"``: all.
+        separator: What stands between the columns of a table: ``"comma"``, ``"tab"``,
+            ``"semicolon"``, ``"space"`` or ``"bar"``; None: by its first lines.
+        sheet: Which sheet of a workbook; None: the first that holds a table.
+        part: Which matrix of a folder that holds several of the same cells.
+        annotation: Which table about the cells beside the matrix is joined: its name, ``"all"``
+            or ``"none"``; None: those that name the same cells.
+        molecules: Layers to be added up as counts: ``"spliced + unspliced"`` or
+            ``"spliced + unspliced + ambiguous"``; None: nothing is added up.
+        m: What an "m" in a time ("3m") stands for, ``"minutes"`` or ``"months"``; None: by the
+            other times.
+        unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
+    """
+    reading = _reading(
+        features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
+        part=part, annotation=annotation, molecules=molecules, m=m,
+    )  # fmt: skip
+    stack = ExitStack()
+    try:
+        dataset = _opened(Path(path), reading, stack, unpack_to)
+    except BaseException:
+        stack.close()
+        raise
+    # An h5ad that came in a zip is still read from its unpacked copy.
+    weakref.finalize(dataset, stack.close)
+    return dataset
+
+
+def _reading(features: str | None, **said: str | None) -> Reading:
+    wanted = {None: ALL_FEATURES, GENES: ""}.get(features, features)
+    return Reading.of({**said, "features": wanted})
+
+
+def _opened(
+    path: Path, reading: Reading, stack: ExitStack, unpack_to: Any = None, *, with_uns: bool = True
+) -> Dataset:
+    dataset, place = _as_it_is(path, reading, stack, unpack_to, with_uns=with_uns)
+    files = data_files(place) if place.is_dir() else read_along(path)
+    dataset.m = reading.m
+    name_samples(dataset, files)
+    offer_sums(dataset, reading)
+    warn_of_changed_names(dataset)
+    return dataset
+
+
+def _as_it_is(
+    path: Path, reading: Reading, stack: ExitStack, unpack_to: Any, *, with_uns: bool
+) -> tuple[Dataset, Path]:
+    """The data set, and the file or the (unpacked) folder that it is of."""
+    if not path.exists():
+        raise DataError(f"There is no file {path}.", fix="Check the name and the folder.")
+    if path.is_dir():
+        return open_folder(path, reading, path.name, with_uns=with_uns), path
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name} is empty (0 bytes).", fix="Upload or copy the file again.")
+    refuse_other_kinds(path)
+    if is_tar(path) or (is_zip(path) and not is_workbook(path)):
+        folder = unpack_to or stack.enter_context(tempfile.TemporaryDirectory(prefix="diffbio-"))
+        inside = (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
+        return open_folder(inside, reading, path.name, with_uns=with_uns), inside
+    if is_mtx(path) or is_names_of_mtx(path):
+        folder = folder_of_mtx(path)
+        return open_mtx(folder, reading, folder.name, deep=False), path
+    return open_file(path, reading, with_uns=with_uns), path

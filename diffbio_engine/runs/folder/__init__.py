@@ -1,0 +1,1 @@
+"""The folder of a run: who writes and reads which of its files."""

@@ -1,0 +1,66 @@
+"""What a run is to do, as plain data: the content of ``run.json``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from diffbio_engine.data import Dataset, Reading, read
+from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
+from diffbio_engine.errors import RunError
+
+
+@dataclass
+class RunSpec:
+    """Everything that a run follows from.
+
+    Attributes:
+        pipeline: The document of the pipeline.
+        dataset: ``path``, ``name``, ``fields`` (field name -> place in the file) and, where a
+            person said how to read the file, ``reading`` (``{"orientation": "genes in rows"}``).
+        stages: Stretches of training as plain data; empty for the pipeline's own, or one joint
+            stage.
+        steps: The most steps to take; 0 for as many as the stages say.
+        schedules: By dial, how it moves by itself.
+        dials: Dials turned before the run began.
+        bundle: Folder of a trained pipeline. The run then trains nothing: it places the cells of
+            ``dataset`` by what was learned.
+        layers: Which dense layers of cells by genes the result has: ``"small"`` (up to 50 MB),
+            ``"all"`` or ``"none"``.
+        least_overlap: With a bundle: the share of its genes below which nothing is placed.
+    """
+
+    pipeline: dict[str, Any]
+    dataset: dict[str, Any]
+    title: str = ""
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dials: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+    seed: int = 0
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    command: str = ""
+    bundle: str = ""
+    layers: str = "small"
+    least_overlap: float = LEAST_OVERLAP
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        return asdict(self)
+
+    def opened_data(self) -> Dataset:
+        """The data set, read as it was when the person looked at it."""
+        reading = self.dataset.get("reading")
+        kept = Reading.of(reading if isinstance(reading, Mapping) else {})
+        return read(self.dataset["path"], **kept.as_dict())
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "RunSpec":
+        """The run of a ``run.json``; keys of the engine (owner, created) are left aside."""
+        known = {f: values[f] for f in cls.__dataclass_fields__ if f in values}
+        for name in ("pipeline", "dataset"):
+            if not isinstance(known.get(name), dict):
+                raise RunError(
+                    f"The run has no {name}.", fix="Start it again from the workbench.", where=name
+                )
+        return cls(**known)

@@ -1,0 +1,1 @@
+"""Which run is next, where it computes, and who looks after it."""

@@ -1,0 +1,113 @@
+"""A run that trains nothing: a trained pipeline places new cells, and the page shows them."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
+from diffbio_engine.data import CellSource, write_result
+from diffbio_engine.errors import RunError
+from diffbio_engine.runs.device import backend
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.folder.writer import EXIT_DONE, RunWriter
+from diffbio_engine.runs.worker.marker_genes import Marked
+from diffbio_engine.runs.worker.preemption import Departure
+from diffbio_engine.runs.worker.snapshot_maker import Scene
+
+
+class _StoppedError(Exception):
+    """The person does not want it any more."""
+
+
+class Application:
+    """Places the cells of a run by its bundle; leaves a map, findings and ``result.h5ad``.
+
+    Nothing is kept between attempts: one that was interrupted begins anew. A run that is stopped
+    leaves no result.
+    """
+
+    def __init__(self, writer: RunWriter, departure: Departure) -> None:
+        self.writer, self.departure = writer, departure
+        self.folder, self.spec = writer.folder, RunSpec.from_json(writer.run)
+
+    def carry_out(self) -> int:
+        """Places all cells; the exit code says how it ended."""
+        try:
+            notes = self._placed()
+        except _StoppedError:
+            self.writer.finish("stopped")
+        else:
+            self.writer.finish("done", message=" ".join(notes))
+        return EXIT_DONE
+
+    def _placed(self) -> list[str]:
+        self.writer.begin(("total",))
+        self._say("Opening the trained pipeline")
+        bundle = load_bundle(self._own_bundle())
+        self._say("Reading the data")
+        dataset = self.spec.opened_data()
+        fields = dict(self.spec.dataset.get("fields") or {})
+        cells, notes = cells_for(
+            bundle, dataset, fields=fields, least_overlap=self.spec.least_overlap
+        )
+        marked = self._show(bundle, cells)
+        placed = placed_by(bundle, cells, notes, layers=self.spec.layers, tick=self._tick)
+        placed.provenance["dataset"] = self.spec.dataset
+        self._say("Writing the results")
+        written = write_result(
+            dataset,
+            self.folder.result,
+            placed.arrays,
+            placed.provenance,
+            layers=placed.layers,
+            marker_genes=marked.for_scanpy() if marked else {},
+            main_map=placed.main_map,
+        )
+        notes = [*dataset.warnings, *placed.notes, *written.notes]
+        self.writer.event("results", 0, keys=written.keys, notes=notes)
+        return notes
+
+    def _own_bundle(self) -> Path:
+        """A copy in the run's folder: whoever deletes the run that trained takes nothing away."""
+        own, trained = self.folder.bundle, Path(self.spec.bundle)
+        if own.exists():
+            return own
+        part = own.with_name("bundle.part")
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(trained, part)
+            part.rename(own)
+        except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise RunError(
+                f"The trained pipeline cannot be copied ({error.strerror or error}).",
+                fix="Choose a run that is still under Runs, or free some disk space.",
+            ) from None
+        return own
+
+    def _show(self, bundle: Bundle, cells: CellSource) -> Marked | None:
+        """The map, and what was found of these cells; what was found of genes is the training's."""
+        self._say("Placing the cells on the map")
+        plan = bundle.pipeline.plan
+        scene = Scene(plan, cells, self.spec.seed)
+        if not scene.drawable:
+            return None
+        # The step at which its weights were taken: a map of step 0 would count as untrained.
+        step = int(bundle.training.get("steps") or 0)
+        drawn, arrays = scene.whole(bundle.pipeline)
+        self.writer.snapshot(step, drawn, **arrays)
+        marked = scene.marked(bundle.pipeline)
+        findings = scene.findings(step, bundle.pipeline)
+        of_cells = tuple(f for f in findings.found if plan.port(f.port).per_cell)
+        told = replace(findings, found=of_cells)
+        self.writer.findings(marked.added_to(told) if marked else told)
+        return marked
+
+    def _tick(self, share: float) -> None:
+        control = self.writer.control()
+        if control is not None and control.want == "stop":
+            raise _StoppedError
+        self._say(f"{share:.0%} of the cells are placed")
+
+    def _say(self, message: str) -> None:
+        self.writer.heartbeat(state="starting", message=message, device=backend())

@@ -1,0 +1,196 @@
+"""What is drawn of a run at one step: the map of the cells, their clusters, what they score."""
+
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from diffbio_engine.bundles import result_places
+from diffbio_engine.data import CellSource, sample_cells
+from diffbio_engine.declare import Kind
+from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
+from diffbio_engine.pipelines.population import preparing_key
+from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.runs.folder.findings import Findings
+from diffbio_engine.runs.folder.snapshots import LIKELIEST, SCORE
+from diffbio_engine.runs.worker.findings_maker import finding_ports, findings_of, shares_ports
+from diffbio_engine.runs.worker.marker_genes import Marked, marked_groups
+
+# More cells than this are not drawn: an even sample stands for them, and the page says so.
+_MOST_DRAWN = 50_000
+# Drawing may take this share of the time.
+_SHARE = 0.25
+
+
+class Scene:
+    """Takes snapshots of a pipeline that is being trained.
+
+    The last pass of a training lays a map out once more, cell by cell; where it will, so do the
+    maps before it, or clouds would turn to something else in the last moment.
+
+    After a dial was turned only the blocks behind that dial are computed again, from the values
+    of the last whole snapshot; so a slider is seen in the map at once.
+    """
+
+    def __init__(
+        self, plan: Plan, cells: CellSource, seed: int = 0, *, settles: bool = False
+    ) -> None:
+        """``settles``: whether the training ends with looking at all cells once more."""
+        self.plan, self.cells, self.seed, self._settles = plan, cells, seed, settles
+        sampled = cells.n_cells > _MOST_DRAWN
+        self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
+        self.maps = maps_of(plan)
+        self.shares = shares_ports(plan)
+        # What colours the map at first: the shares that the pipeline names first among its
+        # results, else the clusters of the last block that makes any.
+        named = tuple(p for p in plan.spec.outputs.values() if p in self.shares)
+        clusters = tuple(p for p in self.shares if "clusters" in plan.port(p).axis_names)
+        self.main = named[:1] or (clusters or self.shares)[-1:]
+        # What blocks say of each cell as one number (pseudotime, doublet score) can colour it.
+        scores = plan.ports(Kind.SCORE, Kind.TIME)
+        self.scores = tuple(p for p in scores if plan.port(p).per_cell)
+        self.ports = (*self.maps, *self.shares, *self.scores, *finding_ports(plan))
+        self.kept = tuple(
+            dict.fromkeys(
+                w.source
+                for b in plan.blocks.values()
+                for w in b.sources.values()
+                if not w.source.startswith("data.")
+                and plan.port(w.source).per_cell
+                and "genes" not in plan.port(w.source).axis_names
+                and w.source not in self.ports
+            )
+        )
+        # A cell without counts is in no cluster. Where counts lie on disk, to look at all of them
+        # would delay the first map: the result says it.
+        empty = np.zeros(cells.n_cells, bool) if cells.backed else cells.empty
+        self._empty = empty if self.rows is None else empty[self.rows]
+        self._known: dict[str, np.ndarray] = {}
+        self._due = 0.0
+        self._took: deque[float] = deque(maxlen=4)
+
+    @property
+    def drawable(self) -> bool:
+        """Whether the pipeline makes anything that can be drawn."""
+        return bool(self.maps or self.shares)
+
+    def due(self) -> bool:
+        """Whether it is time for the next whole snapshot."""
+        return self.drawable and time.perf_counter() >= self._due
+
+    def whole(self, pipeline: Pipeline) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Computes everything anew."""
+        began = time.perf_counter()
+        ports = (*self.ports, *self.kept)
+        self._known = values_of_cells(pipeline, self.cells, ports, rows=self.rows)
+        self._lay_out_as_at_the_end(pipeline, self.maps)
+        self._took.append(time.perf_counter() - began)
+        # The first one compiles, and so may the second, which says nothing of what the next takes.
+        took = min(self._took) if len(self._took) > 1 else 0.0
+        self._due = time.perf_counter() + max(0.2, took / _SHARE)
+        return self._drawn()
+
+    def behind(self, pipeline: Pipeline, block: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Computes anew what comes after one block."""
+        given = {p: v for p, v in self._known.items() if block not in self.plan.ancestors((p,))}
+        changed = tuple(p for p in self._known if p not in given)
+        if not self._known or not given:
+            return self.whole(pipeline)
+        if changed:
+            found = values_of_cells(pipeline, self.cells, changed, rows=self.rows, given=given)
+            self._known |= found
+            self._lay_out_as_at_the_end(pipeline, changed)
+        return self._drawn()
+
+    def _lay_out_as_at_the_end(self, pipeline: Pipeline, ports: tuple[str, ...]) -> None:
+        """Places cells as the last pass would, for the blocks whose maps it lays out again."""
+        for port in self.maps if self._settles else ():
+            block_id = port.partition(".")[0]
+            # A map may be of the data: places in a tissue.
+            block = pipeline.blocks[block_id] if block_id in self.plan.blocks else None
+            again = getattr(block, "laid_out_again", None)
+            if again is None or port not in ports:
+                continue
+            wires = {n: w.source for n, w in self.plan.blocks[block_id].sources.items()}
+            missing = tuple(s for s in wires.values() if s not in self._known)
+            values = self._known | self._values(pipeline, missing, self._known)
+            arrays = {name: values[source] for name, source in wires.items()}
+            places = again(arrays, preparing_key(self.seed, block_id))
+            if places is None:
+                continue
+            self._known[port] = places
+            # What stands on the map is worked out from the map that is seen.
+            behind = tuple(
+                p
+                for p in self._known
+                if p.partition(".")[0] != block_id and block_id in self.plan.ancestors((p,))
+            )
+            given = {p: v for p, v in self._known.items() if p not in behind}
+            self._known |= self._values(pipeline, behind, given)
+
+    def _values(
+        self, pipeline: Pipeline, ports: tuple[str, ...], given: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        if not ports:
+            return {}
+        return values_of_cells(pipeline, self.cells, ports, rows=self.rows, given=given)
+
+    def findings(self, step: int, pipeline: Pipeline, marked: Marked | None = None) -> Findings:
+        """What was found besides the map, as of the last whole snapshot."""
+        if not self._known:
+            self.whole(pipeline)
+        found = findings_of(step, self.plan, self.cells, self._known, self.rows)
+        return marked.added_to(found) if marked else found
+
+    def marked(self, pipeline: Pipeline, counts_at: str = "X") -> Marked | None:
+        """Marker genes of the groups that colour the map, as of the last whole snapshot.
+
+        Args:
+            counts_at: Where the counts lie in the file.
+        """
+        if not self.main or self.main[0] not in self._known:
+            return None
+        (port,) = self.main
+        place = result_places(pipeline).get(port, "")
+        known, raw = self._known[port], counts_at == "raw/X"
+        return marked_groups(self.plan, self.cells, port, known, self.rows, place, raw)
+
+    def _drawn(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        arrays: dict[str, Any] = {}
+        for port in self.shares:
+            shares = self._known[port]
+            likeliest = np.where(self._empty, -1, shares.argmax(axis=1)).astype(np.int16)
+            arrays[f"{LIKELIEST}{port}"] = likeliest
+            if port in self.main:
+                arrays["labels"] = likeliest
+                certainty = np.where(self._empty, 0.0, shares.max(axis=1))
+                arrays["certainty"] = certainty.astype(np.float32)
+        for port in self.maps:
+            arrays[port] = self._known[port][:, :2].astype(np.float32)
+        for port in self.scores:
+            arrays[f"{SCORE}{port}"] = self._known[port].astype(np.float32)
+        if self.rows is not None:
+            arrays["cells"] = self.rows.astype(np.int32)
+        n_drawn = self.cells.n_cells if self.rows is None else len(self.rows)
+        first = arrays[self.maps[0]] if self.maps else np.zeros((n_drawn, 2), np.float32)
+        return first, arrays
+
+
+def maps_of(plan: Plan) -> tuple[str, ...]:
+    """What can be drawn as a map, the one that is shown at first before the others.
+
+    Slices that a block laid on one another come first; where they lay before, last. Between them
+    the maps, the pipeline's result first.
+    """
+    return (*_moved(plan), *plan.results_first(plan.ports(Kind.MAP)), *_given(plan))
+
+
+def _moved(plan: Plan) -> tuple[str, ...]:
+    """Places in the tissue as blocks moved them."""
+    return tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_cell)
+
+
+def _given(plan: Plan) -> tuple[str, ...]:
+    """Places in the tissue as the data says."""
+    return (f"{DATA}.spatial_coords",) if "spatial_coords" in plan.needed_fields else ()

@@ -1,0 +1,7 @@
+"""What people keep on the server: pipelines, data sets, and how much room each person takes."""
+
+from diffbio_engine.workspace.pipeline_versions import PipelineEntry, PipelineVersion
+from diffbio_engine.workspace.room import Room, Used
+from diffbio_engine.workspace.store import Dataset, Store
+
+__all__ = ["Dataset", "PipelineEntry", "PipelineVersion", "Room", "Store", "Used"]
