@@ -46,14 +46,14 @@ def _measured(name: str, dataset: DatasetCard) -> DataPort:
     if kind == "obsm":
         shape = (dataset.preview.get("obsm") or {}).get(key)
         lengths["features"] = int(shape[-1]) if shape else 50
-    elif not port.per_cell and name in (known := dataset.preview.get("known_genes") or {}):
+    elif not port.per_record and name in (known := dataset.preview.get("known_genes") or {}):
         lengths[port.axis_names[0]] = int(known[name])
     columns = {str(c.get("name")): c.get("n_values", 0) for c in _columns(dataset)}
     return DataPort(port, _lengths(port, lengths), _classes_of(port, int(columns.get(key) or 2)))
 
 
 def _lengths(port: Port, lengths: dict[str, int]) -> tuple[int, ...]:
-    names = port.axis_names[1:] if port.per_cell else port.axis_names
+    names = port.axis_names[1:] if port.per_record else port.axis_names
     return tuple(int(a) if a.isdigit() else lengths.get(a, 10) for a in names)
 
 

@@ -17,7 +17,7 @@ def without_unknown(
     that follows from times.
     """
     plan = pipeline.plan
-    ports = {p: plan.port(p) for p in values if plan.port(p).per_cell}
+    ports = {p: plan.port(p) for p in values if plan.port(p).per_record}
     shares = [p for p, port in ports.items() if port.kind is Kind.SHARES]
     times = cells.per_cell.get("time_points")
     timed = {

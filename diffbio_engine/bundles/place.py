@@ -119,7 +119,7 @@ def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray
     port = pipeline.plan.port(name)
     if port.call:
         return value > 0.5
-    if not port.per_cell or port.axis_names[-1] not in _TABLES:
+    if not port.per_record or port.axis_names[-1] not in _TABLES:
         return value
     axis = port.axis_names[-1]
     names = names_along(pipeline.plan, cells, name.split(".")[0], axis, value.shape[1])

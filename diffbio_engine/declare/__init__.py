@@ -1,5 +1,6 @@
 """How an operator is declared: settings, ports, the contract of apply, and the registry."""
 
+from diffbio_engine.declare.axes import AXES, Axis, axis_of, numbered
 from diffbio_engine.declare.exports import exported
 from diffbio_engine.declare.operator import (
     Buffer,
@@ -29,7 +30,6 @@ from diffbio_engine.declare.ports import (
     TOTAL_COUNTS,
     Kind,
     Port,
-    numbered,
 )
 from diffbio_engine.declare.registry import (
     Declaration,
@@ -51,6 +51,7 @@ from diffbio_engine.declare.settings import (
 from diffbio_engine.declare.temperatures import set_temperature
 
 __all__ = [
+    "AXES",
     "BATCH_LABELS",
     "CONDITION_LABELS",
     "COUNTS",
@@ -67,6 +68,7 @@ __all__ = [
     "TF_INDICES",
     "TIME_POINTS",
     "TOTAL_COUNTS",
+    "Axis",
     "Buffer",
     "Config",
     "Declaration",
@@ -77,6 +79,7 @@ __all__ = [
     "Port",
     "Setting",
     "TrainingBuffer",
+    "axis_of",
     "check_axes",
     "contract",
     "dial",

@@ -155,7 +155,7 @@ class Operator(nnx.Module):
             if port.name not in outputs:
                 continue
             value = outputs[port.name]
-            if single and port.per_cell:
+            if single and port.per_record:
                 value = value[0]
             result.update(dict.fromkeys((port.name, *port.also), value))
         return result, state, metadata
@@ -201,7 +201,7 @@ class Operator(nnx.Module):
                     where=port.name,
                 )
             value = jnp.asarray(data[found])
-            if port.per_cell and value.ndim == len(port.axis_names) - 1:
+            if port.per_record and value.ndim == len(port.axis_names) - 1:
                 value, single = value[None], True
             arrays[port.name] = value
         check_axes(self.inputs, {n: a.shape for n, a in arrays.items()}, self.config)

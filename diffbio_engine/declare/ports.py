@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from diffbio_engine.declare.axes import Axis, axis_of
+
 
 class Kind(StrEnum):
     """What the numbers in an array mean; wires join ports of kinds that fit."""
@@ -81,10 +83,24 @@ class Port:
         return tuple(self.axes.split())
 
     @property
-    def per_cell(self) -> bool:
-        """Whether each row belongs to a cell (and the whole is not cells by cells)."""
+    def record(self) -> Axis | None:
+        """What its rows are, where each belongs to one record of the data set; else ``None``.
+
+        An array of cells by cells belongs to pairs, so it is not of records.
+        """
         names = self.axis_names
-        return bool(names) and names[0] == "cells" and names.count("cells") == 1
+        first = axis_of(names[0]) if names else None
+        return first if first and first.record and names.count(first.name) == 1 else None
+
+    @property
+    def per_record(self) -> bool:
+        """Whether each row belongs to a cell, a sequence, a sample: to one record of the data."""
+        return self.record is not None
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has a value for every gene: too large to be kept for all records."""
+        return any(axis_of(name).feature for name in self.axis_names)
 
     def accepts(self, other: "Port") -> bool:
         """Whether an array from ``other`` means something here."""
@@ -200,8 +216,3 @@ DATA_PORTS: dict[str, Port] = {
         MARKER_MATRIX,
     )
 }
-
-
-def numbered(axis: str, length: int) -> list[str]:
-    """Names where nothing is known: ``"fate 0"``."""
-    return [f"{axis.removesuffix('s')} {i}" for i in range(length)]

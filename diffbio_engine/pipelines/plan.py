@@ -9,7 +9,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.declare import Config, Declaration, Kind, Port, check_axes, find_operator
+from diffbio_engine.declare import (
+    Config,
+    Declaration,
+    Kind,
+    Port,
+    axis_of,
+    check_axes,
+    find_operator,
+)
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.wiring import (
@@ -19,8 +27,8 @@ from diffbio_engine.pipelines.wiring import (
     wires_by_input,
 )
 
-# Shapes are inferred for so many cells; the number of cells never enters a setting.
-_NOMINAL_CELLS = 64
+# Shapes are inferred for so many records; how many there are never enters a setting.
+_NOMINAL_RECORDS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +37,7 @@ class PlannedBlock:
 
     Attributes:
         sources: For each wired input, the wire that feeds it.
-        shapes: For each output, its shape with ``None`` for the cells axis.
+        shapes: For each output, its shape with ``None`` for the axis of records.
     """
 
     id: str
@@ -158,7 +166,7 @@ def _planned(
         source_block, source_name = sources[port.name].source.split(".", 1)
         if source_block == DATA:
             field = data[source_name]
-            lead = (_NOMINAL_CELLS,) if field.port.per_cell else ()
+            lead = (_NOMINAL_RECORDS,) if field.port.per_record else ()
             shapes[port.name] = (*lead, *field.shape)
             if port.classes and field.n_classes:
                 classes[port.classes] = field.n_classes
@@ -166,7 +174,7 @@ def _planned(
             raise _UpstreamBroken
         else:
             shape = done[source_block].shapes[source_name]
-            shapes[port.name] = tuple(_NOMINAL_CELLS if n is None else n for n in shape)
+            shapes[port.name] = tuple(_NOMINAL_RECORDS if n is None else n for n in shape)
             if port.classes and (n_classes := _classes_of(done[source_block], source_name)):
                 classes[port.classes] = n_classes
     try:
@@ -204,7 +212,7 @@ def _sized(
 def _output_shapes(
     operator: str, config: Config, shapes: tuple[tuple[str, tuple[int, ...]], ...]
 ) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
-    """Output shapes by abstract evaluation; the cells axis is None."""
+    """Output shapes by abstract evaluation; the axis of records is None."""
     declared = find_operator(operator)
     ports = {p.name: p for p in declared.inputs}
     whole = (Kind.LABELS, Kind.INDEX)
@@ -221,7 +229,7 @@ def _output_shapes(
     for port in declared.outputs:
         if port.name in outputs:
             names, shape = port.axis_names, outputs[port.name].shape
-            sized = (None if a == "cells" else n for a, n in zip(names, shape, strict=True))
+            sized = (None if axis_of(a).record else n for a, n in zip(names, shape, strict=True))
             found.append((port.name, tuple(sized)))
     return tuple(found)
 

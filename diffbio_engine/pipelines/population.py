@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from diffbio_engine.declare import Port
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.pipelines.wiring import DataPort
@@ -74,7 +75,7 @@ def values_of_cells(
         tick: Told the share done, after each chunk.
     """
     rows = np.arange(cells.n_cells) if rows is None else np.asarray(rows)
-    per_cell = tuple(port for port in ports if pipeline.plan.port(port).per_cell)
+    per_cell = tuple(port for port in ports if pipeline.plan.port(port).per_record)
     collected: dict[str, list[np.ndarray]] = {port: [] for port in per_cell}
     chunk: dict[str, np.ndarray] = {}
     for done, chunk in _chunks(pipeline, cells, ports, rows, dict(given or {})):
@@ -106,8 +107,8 @@ def _chunks(
         for w in plan.blocks[b].sources.values()
         if w.source.startswith(f"{DATA}.")
     } | {p.split(".", 1)[1] for p in ports if p.startswith(f"{DATA}.")}
-    per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_cell))
-    fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_cell}
+    per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_record))
+    fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_record}
     length = min(CHUNK, len(rows))
     for start in range(0, len(rows), length):
         # The last chunk is filled up with cells of its own, so that one shape is compiled.
@@ -115,12 +116,14 @@ def _chunks(
         here = np.where(here < len(rows), here, start)
         n_real = min(length, len(rows) - start)
         data = _fields(cells, rows[here], per_cell_fields)
-        known = {p: v[here] if plan.port(p).per_cell else v for p, v in given.items()}
+        known = {p: v[here] if plan.port(p).per_record else v for p, v in given.items()}
         values = run(state, {**data, **fixed}, known)
         yield (
             start + n_real,
             {
-                port: np.asarray(value)[:n_real] if plan.port(port).per_cell else np.asarray(value)
+                port: np.asarray(value)[:n_real]
+                if plan.port(port).per_record
+                else np.asarray(value)
                 for port, value in values.items()
             },
         )
@@ -164,9 +167,7 @@ def prepare(
         values = {**{p: given[p] for p in ports if p in given}, **found}
         arrays = {name: values[wire.source] for name, wire in block.sources.items()}
         if rows is None:
-            known.update(
-                {p: v for p, v in found.items() if plan.port(p).per_cell and not _is_wide(plan, p)}
-            )
+            known.update({p: v for p, v in found.items() if _is_kept(plan.port(p))})
         key = preparing_key(seed, block.id)
         if rows is not None:
             pipeline.blocks[block.id].share_seen = len(rows) / cells.n_cells
@@ -180,9 +181,9 @@ def preparing_key(seed: int, block: str) -> jax.Array:
     return _fold(jax.random.key(seed), f"prepare {block}")
 
 
-def _is_wide(plan: Any, port: str) -> bool:
+def _is_kept(port: Port) -> bool:
     """Arrays over genes are computed again rather than kept."""
-    return "genes" in plan.port(port).axis_names
+    return port.per_record and not port.wide
 
 
 def _comes_after(plan: Any, port: str, block_id: str) -> bool:

@@ -137,6 +137,13 @@ def check_wire(
             fix=f"Wire an output of kind {' or '.join(target.accepted_kinds)} into it.",
             where=wire.target,
         )
+    if target.record and source.record and target.record != source.record:
+        raise PipelineError(
+            f"needs a row for each {target.record.one}; {wire.source} has one for each"
+            f" {source.record.one}.",
+            fix=f"Wire what is known of each {target.record.one} into it.",
+            where=wire.target,
+        )
 
 
 def running_order(

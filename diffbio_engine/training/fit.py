@@ -36,8 +36,8 @@ def fit(
             where=f"data.{missing[0]}",
         )
     used = {n: np.asarray(v) for n, v in data.items() if n in plan.needed_fields}
-    per_cell = {n: v for n, v in used.items() if plan.data[n].port.per_cell and n != "counts"}
-    per_dataset = {n: v for n, v in used.items() if not plan.data[n].port.per_cell}
+    per_cell = {n: v for n, v in used.items() if plan.data[n].port.per_record and n != "counts"}
+    per_dataset = {n: v for n, v in used.items() if not plan.data[n].port.per_record}
     cells = CellSource(used.get("counts"), per_cell, per_dataset)
     stages = stages_from(plan.spec.training.get("stages", ()), plan)
     if steps:

@@ -87,7 +87,7 @@ def measure(name: str, n_cells: int, settings: dict) -> None:
     offered = {}
     for port in wired:
         value = given[port.name]
-        shape = (cells.n_genes,) if value is None else value.shape[1 if port.per_cell else 0 :]
+        shape = (cells.n_genes,) if value is None else value.shape[1 if port.per_record else 0 :]
         offered[port.name] = DataPort(port, shape, classes.get(port.name, 0))
     wires = {f"block.{p.name}": f"data.{p.name}" for p in wired}
     spec = assembled(name, {"block": (name, settings)}, wires, None)
@@ -113,7 +113,7 @@ def measure(name: str, n_cells: int, settings: dict) -> None:
         prepare(pipeline, cells)
         said = [lap("prepared")]
     pipeline.eval_mode()
-    ports = tuple(f"block.{p.name}" for p in declared.outputs if p.per_cell and not p.dense)
+    ports = tuple(f"block.{p.name}" for p in declared.outputs if p.per_record and not p.dense)
     ports = tuple(p for p in ports if p in pipeline.plan.ports())
     for start in range(0, n_cells, PIECE):
         values_of_cells(pipeline, cells, ports, rows=np.arange(start, min(start + PIECE, n_cells)))

@@ -19,7 +19,7 @@ def offered(names):
     ports = {}
     for name in names:
         port = DATA_PORTS[name]
-        axes = port.axis_names[1:] if port.per_cell else port.axis_names
+        axes = port.axis_names[1:] if port.per_record else port.axis_names
         shape = tuple(int(a) if a.isdigit() else LENGTHS[a] for a in axes)
         ports[name] = DataPort(port, shape, 3 if port.classes else 0)
     return ports

@@ -98,7 +98,7 @@ class Application:
         self.writer.snapshot(step, drawn, **arrays)
         marked = scene.marked(bundle.pipeline)
         findings = scene.findings(step, bundle.pipeline)
-        of_cells = tuple(f for f in findings.found if plan.port(f.port).per_cell)
+        of_cells = tuple(f for f in findings.found if plan.port(f.port).per_record)
         told = replace(findings, found=of_cells)
         self.writer.findings(marked.added_to(told) if marked else told)
         return marked

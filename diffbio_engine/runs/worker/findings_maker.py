@@ -37,7 +37,7 @@ def _is_for_people(port: Port) -> bool:
 
 def shares_ports(plan: Plan) -> tuple[str, ...]:
     """Ports that say of each cell how it is shared among a few classes."""
-    return tuple(p for p in plan.ports(Kind.SHARES) if plan.port(p).per_cell)
+    return tuple(p for p in plan.ports(Kind.SHARES) if plan.port(p).per_record)
 
 
 def findings_of(
@@ -75,7 +75,7 @@ def findings_of(
 
 def _first(plan: Plan) -> str:
     """What the pipeline names first among its results, of what can colour a map."""
-    can = {p for p in plan.ports(Kind.SHARES, Kind.SCORE, Kind.TIME) if plan.port(p).per_cell}
+    can = {p for p in plan.ports(Kind.SHARES, Kind.SCORE, Kind.TIME) if plan.port(p).per_record}
     return next((p for p in plan.spec.outputs.values() if p in can), "")
 
 

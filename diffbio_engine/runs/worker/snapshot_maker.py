@@ -49,7 +49,7 @@ class Scene:
         self.main = named[:1] or (clusters or self.shares)[-1:]
         # What blocks say of each cell as one number (pseudotime, doublet score) can colour it.
         scores = plan.ports(Kind.SCORE, Kind.TIME)
-        self.scores = tuple(p for p in scores if plan.port(p).per_cell)
+        self.scores = tuple(p for p in scores if plan.port(p).per_record)
         self.ports = (*self.maps, *self.shares, *self.scores, *finding_ports(plan))
         self.kept = tuple(
             dict.fromkeys(
@@ -57,7 +57,7 @@ class Scene:
                 for b in plan.blocks.values()
                 for w in b.sources.values()
                 if not w.source.startswith("data.")
-                and plan.port(w.source).per_cell
+                and plan.port(w.source).per_record
                 and "genes" not in plan.port(w.source).axis_names
                 and w.source not in self.ports
             )
@@ -188,7 +188,7 @@ def maps_of(plan: Plan) -> tuple[str, ...]:
 
 def _moved(plan: Plan) -> tuple[str, ...]:
     """Places in the tissue as blocks moved them."""
-    return tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_cell)
+    return tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_record)
 
 
 def _given(plan: Plan) -> tuple[str, ...]:

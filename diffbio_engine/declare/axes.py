@@ -1,0 +1,48 @@
+"""Axes: what lies along each dimension of an array, and which of them are rows of a data set."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What lies along one dimension.
+
+    Attributes:
+        name: As ports write it, in the plural: ``"cells"``.
+        one: A single one of them: ``"cell"``.
+        record: The rows of a data set can be these: mini-batches are drawn of them, a chunk holds
+            some of them, and what a block says of each is kept for all. A data set has one kind.
+        feature: Columns with names, by which new data are matched to a trained pipeline. Arrays
+            over them are wide: computed again rather than kept.
+    """
+
+    name: str
+    one: str
+    record: bool = False
+    feature: bool = False
+
+
+# Any other axis (clusters, fates, latent features) is the block's own, and has no entry.
+AXES: dict[str, Axis] = {
+    axis.name: axis
+    for axis in (
+        Axis("cells", "cell", record=True),
+        Axis("spots", "spot", record=True),
+        Axis("samples", "sample", record=True),
+        Axis("sequences", "sequence", record=True),
+        Axis("reads", "read", record=True),
+        Axis("windows", "window", record=True),
+        Axis("molecules", "molecule", record=True),
+        Axis("genes", "gene", feature=True),
+    )
+}
+
+
+def axis_of(name: str) -> Axis:
+    """The axis of this name; one that nothing is declared of is a block's own."""
+    return AXES.get(name) or Axis(name, name.removesuffix("s"))
+
+
+def numbered(axis: str, length: int) -> list[str]:
+    """Names where nothing is known: ``"fate 0"``."""
+    return [f"{axis_of(axis).one} {i}" for i in range(length)]
