@@ -109,6 +109,7 @@ def _chunks(
     } | {p.split(".", 1)[1] for p in ports if p.startswith(f"{DATA}.")}
     per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_record))
     fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_record}
+    of_records = {port for port in ports if plan.port(port).per_record}
     length = min(CHUNK, len(rows))
     for start in range(0, len(rows), length):
         # The last chunk is filled up with cells of its own, so that one shape is compiled.
@@ -121,9 +122,7 @@ def _chunks(
         yield (
             start + n_real,
             {
-                port: np.asarray(value)[:n_real]
-                if plan.port(port).per_record
-                else np.asarray(value)
+                port: np.asarray(value)[:n_real] if port in of_records else np.asarray(value)
                 for port, value in values.items()
             },
         )
