@@ -14,19 +14,22 @@ class Axis:
             some of them, and what a block says of each is kept for all. A data set has one kind.
         feature: Columns with names, by which new data are matched to a trained pipeline. Arrays
             over them are wide: computed again rather than kept.
+        general: An input over these takes records of any kind: to normalise, to cluster or to draw
+            asks nothing of a cell that a sample or a sequence has not.
     """
 
     name: str
     one: str
     record: bool = False
     feature: bool = False
+    general: bool = False
 
 
 # Any other axis (clusters, fates, latent features) is the block's own, and has no entry.
 AXES: dict[str, Axis] = {
     axis.name: axis
     for axis in (
-        Axis("cells", "cell", record=True),
+        Axis("cells", "cell", record=True, general=True),
         Axis("spots", "spot", record=True),
         Axis("samples", "sample", record=True),
         Axis("sequences", "sequence", record=True),

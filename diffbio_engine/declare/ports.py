@@ -106,6 +106,11 @@ class Port:
         """Whether an array from ``other`` means something here."""
         return self.kind == other.kind or other.kind in _ACCEPTS.get(self.kind, frozenset())
 
+    def takes_records_of(self, other: "Port") -> bool:
+        """Whether rows of ``other`` can be rows here: the same kind of record, or any will do."""
+        mine, theirs = self.record, other.record
+        return mine is None or theirs is None or mine.general or mine == theirs
+
     @property
     def accepted_kinds(self) -> tuple[Kind, ...]:
         """Its own kind and the others that fit."""

@@ -137,7 +137,8 @@ def check_wire(
             fix=f"Wire an output of kind {' or '.join(target.accepted_kinds)} into it.",
             where=wire.target,
         )
-    if target.record and source.record and target.record != source.record:
+    if not target.takes_records_of(source):
+        assert target.record and source.record
         raise PipelineError(
             f"needs a row for each {target.record.one}; {wire.source} has one for each"
             f" {source.record.one}.",

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from diffbio_engine.declare import COUNTS, Kind, Port, find_operator
 from diffbio_engine.errors import PipelineError
 from diffbio_engine.pipelines import (
     Block,
@@ -76,6 +77,22 @@ def test_every_problem_is_named_at_once():
 )
 def test_a_wire_that_cannot_be_is_refused_with_the_reason(wires, sentence):
     assert any(sentence in s for s in problems(two_clusterings(wires=wires)))
+
+
+def test_rows_of_sequences_are_rows_and_what_lies_along_genes_is_none():
+    read_by_read = Port("classes", "sequences classes", Kind.SHARES, "Of each sequence.")
+    assert read_by_read.record.one == "sequence" and read_by_read.per_record
+    assert COUNTS.record.one == "cell" and COUNTS.wide
+    assert not Port("near", "cells cells", Kind.SIMILARITY, "Of pairs.").per_record
+    assert not Port("profile", "genes", Kind.PROFILE, "Of genes.").per_record
+
+
+def test_a_block_for_cells_takes_any_records_and_one_for_spots_only_spots():
+    embeddings = find_operator("singlecell.soft_kmeans").inputs[0]
+    of_samples = Port("embeddings", "samples features", Kind.FEATURES, "Of each sample.")
+    for_spots = Port("features", "spots features", Kind.FEATURES, "Of each spot.")
+    assert embeddings.takes_records_of(of_samples)
+    assert not for_spots.takes_records_of(of_samples)
 
 
 def test_a_circle_is_named_by_its_blocks():
