@@ -6,7 +6,7 @@ import types
 import typing
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, dataclass_transform
 
 from diffbio_engine.errors import SettingError, did_you_mean
 
@@ -193,12 +193,20 @@ def contract(default: Any, *, doc: str) -> Any:
     return _declare(default, role="contract", doc=doc)
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings of an operator: frozen, comparable, hashable, checked as they are made."""
+    """Settings of an operator: frozen, comparable, hashable, checked as they are made.
+
+    A subclass is such a data class by itself, and takes no decorator.
+    """
 
     stochastic: bool = contract(False, doc="Whether a training step draws random numbers.")
     stream_name: str | None = contract(None, doc="Which random stream a training step draws from.")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
         for setting in settings_of(type(self)):

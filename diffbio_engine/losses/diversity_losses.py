@@ -1,7 +1,5 @@
 """Losses of diversity: how mixed batches are, and how sharp and how balanced assignments are."""
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 
@@ -29,7 +27,6 @@ _ASSIGNMENTS = Port(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class BatchMixingLossConfig(Config):
     """Settings of the loss of unmixed batches."""
 
@@ -92,7 +89,6 @@ class BatchMixingLoss(Loss):
         return -jnp.mean(entropy) / jnp.log(n_batches)
 
 
-@dataclass(frozen=True, kw_only=True)
 class DiversityLossConfig(Config):
     """Settings of a loss of assignments."""
 

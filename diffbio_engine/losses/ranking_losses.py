@@ -1,7 +1,5 @@
 """How well scores rank: the area under the ROC curve, smooth and exact."""
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +14,6 @@ _INPUTS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class DifferentiableAUROCConfig(Config):
     """Settings of the smooth area under the ROC curve."""
 
@@ -30,7 +27,6 @@ class DifferentiableAUROCConfig(Config):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExactAUROCConfig(Config):
     """The exact area has no settings."""
 

@@ -1,6 +1,5 @@
 """Losses of what was held out: values that a model did not see, and the future of cells."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -28,7 +27,6 @@ def masked_value_loss(
     return soft_ops.div(jnp.sum(weight * error), jnp.sum(weight))
 
 
-@dataclass(frozen=True, kw_only=True)
 class MaskedValueLossConfig(Config):
     """Settings of the loss of masked values."""
 
@@ -71,7 +69,6 @@ class MaskedValueLoss(Loss):
         return masked_value_loss(predictions, targets, mask, self.config.loss_type)
 
 
-@dataclass(frozen=True, kw_only=True)
 class VelocityConsistencyLossConfig(Config):
     """Settings of the loss of velocities that lead elsewhere."""
 

@@ -1,7 +1,5 @@
 """Losses of single-cell analysis: how tight and how far apart clusters are."""
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 
@@ -11,7 +9,6 @@ from diffbio_engine.declare import EMBEDDINGS, Config, Kind, Loss, Port, dial, o
 _SOFTNESS = 0.1  # distance over which the push between two centres sets in
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClusteringCompactnessLossConfig(Config):
     """Settings of the loss of loose clusters."""
 

@@ -1,6 +1,5 @@
 """Losses from probability: negative binomial counts, variational autoencoders."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
@@ -70,7 +69,6 @@ def _given_once(name: str, one: jax.Array | None, other: jax.Array | None) -> ja
     raise DataError(f"{state}.", fix="Give it once.", where=name)
 
 
-@dataclass(frozen=True, kw_only=True)
 class NegativeBinomialLossConfig(Config):
     """Settings of the negative binomial loss."""
 
@@ -118,7 +116,6 @@ class NegativeBinomialLoss(Loss):
         return {"mean": jnp.mean, "sum": jnp.sum, "none": lambda x: x}[self.config.reduction](loss)
 
 
-@dataclass(frozen=True, kw_only=True)
 class VAELossConfig(Config):
     """Settings of the loss of a variational autoencoder."""
 

@@ -1,7 +1,7 @@
 """Variational autoencoder of counts (scVI): latent space, denoised and depth-free expression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import jax
@@ -40,7 +40,6 @@ from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.dense_networks import spread
 
 
-@dataclass(frozen=True, kw_only=True)
 class VAENormalizerConfig(Config):
     """Settings of the variational autoencoder of counts."""
 

@@ -1,6 +1,6 @@
 """How cells are compared with simulated doublets, and what both blocks for doublets share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from diffbio_engine.declare import BATCH_LABELS, Config, setting, size
@@ -25,7 +25,6 @@ def most_called_setting() -> Any:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClassifierSettings(Config):
     """Settings of the networks of a classifier of doublets."""
 
@@ -42,7 +41,6 @@ class ClassifierSettings(Config):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ComparisonSettings(Config):
     """Settings of the comparison of cells with simulated doublets."""
 

@@ -1,7 +1,6 @@
 """Diffusion imputation (MAGIC): what a cell missed is filled in from cells like it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -40,7 +39,6 @@ _REACH = 3  # times the neighbours: beyond them a cell has no affinity, as in th
 _ROUNDS = 1  # more bring the last components nearer, but held-out molecules no better (pbmc3k)
 
 
-@dataclass(frozen=True, kw_only=True)
 class DiffusionImputerConfig(Config):
     """Settings of diffusion imputation."""
 

@@ -1,7 +1,6 @@
 """Doublet scores: cells that look like two cells in one droplet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +44,6 @@ from diffbio_engine.operators.singlecell._doublet_settings import (
 _SCORED = 5_000  # simulated doublets whose scores make up the histogram of a prepared block
 
 
-@dataclass(frozen=True, kw_only=True)
 class DoubletScorerConfig(ComparisonSettings):
     """Settings of the doublet scores."""
 

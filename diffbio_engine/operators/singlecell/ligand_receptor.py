@@ -1,7 +1,7 @@
 """Ligand-receptor scores: which cells, and which types of cells, can signal to each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -51,7 +51,6 @@ from diffbio_engine.operators.singlecell._stored_senders import StoredSenders, l
 _CHUNK = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
 class LRScoringConfig(Config):
     """Settings of ligand-receptor scores."""
 

@@ -1,7 +1,6 @@
 """Soft k-means: every cell belongs to every cluster, by shares."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +22,6 @@ from diffbio_engine.declare import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class SoftClusteringConfig(Config):
     """Settings of soft k-means."""
 

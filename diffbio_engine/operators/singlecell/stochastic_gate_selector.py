@@ -1,7 +1,7 @@
 """Stochastic gates: which genes a task needs, learned with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,6 @@ from diffbio_engine.declare import (
 from diffbio_engine.operators.singlecell._log_normalized_counts import log_normalized
 
 
-@dataclass(frozen=True, kw_only=True)
 class StochasticGateSelectorConfig(Config):
     """Settings of stochastic gates."""
 

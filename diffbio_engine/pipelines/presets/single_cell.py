@@ -1,7 +1,7 @@
 """The single-cell pipeline: ambient removal, normalisation, batch correction, map, clusters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -17,7 +17,6 @@ from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.wiring import DataPort
 
 
-@dataclass(frozen=True, kw_only=True)
 class SingleCellPipelineConfig(Config):
     """Settings of the single-cell pipeline."""
 

@@ -1,7 +1,6 @@
 """PHATE: a map that keeps trajectories and branches, through diffusion over the cells."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +36,6 @@ from diffbio_engine.parts.diffusion import (
 from diffbio_engine.parts.diffusion_landmarks import find_landmarks
 
 
-@dataclass(frozen=True, kw_only=True)
 class PHATEConfig(Config):
     """Settings of PHATE."""
 

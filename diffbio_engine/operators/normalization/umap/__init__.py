@@ -1,7 +1,6 @@
 """UMAP as a network: cells that are near in feature space come near in a map, new cells too."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -48,7 +47,6 @@ _UNITS_PER_WIDTH = 32
 _CELLS_LAID_OUT = 12_000
 
 
-@dataclass(frozen=True, kw_only=True)
 class UMAPConfig(Config):
     """Settings of UMAP."""
 

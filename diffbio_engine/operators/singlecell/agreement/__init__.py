@@ -1,7 +1,6 @@
 """Agreement of clusters with a truth that is known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +30,6 @@ from diffbio_engine.operators.singlecell.agreement._soft_contingency import (
 _ROWS = 65_536  # cells at a time
 
 
-@dataclass(frozen=True, kw_only=True)
 class AgreementConfig(Config):
     """Settings of the agreement with a truth."""
 

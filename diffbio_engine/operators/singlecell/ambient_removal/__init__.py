@@ -1,7 +1,6 @@
 """Ambient RNA removal: each cell is a mixture of itself and of the soup that it floats in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -47,7 +46,6 @@ _STRENGTH = 200.0  # molecules that the common level weighs as much as, in each 
 _UNPREPARED = 1e9  # before that, the level is all there is: a random decoder tells nothing
 
 
-@dataclass(frozen=True, kw_only=True)
 class AmbientRemovalConfig(Config):
     """Settings of ambient RNA removal."""
 

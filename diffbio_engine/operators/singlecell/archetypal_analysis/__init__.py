@@ -1,7 +1,6 @@
 """Archetypal analysis: each cell as a mixture of a few extreme ways to be a cell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +39,6 @@ _ABSENT = -16.0  # logarithm of the weight of a cell that an archetype does not 
 _BLOCK = 2048  # cells that are log-normalised at a time
 
 
-@dataclass(frozen=True, kw_only=True)
 class ArchetypalAnalysisConfig(Config):
     """Settings of archetypal analysis."""
 

@@ -1,7 +1,7 @@
 """Cell types from known labels or from marker genes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -33,7 +33,6 @@ from diffbio_engine.operators.singlecell.cell_annotator._logistic_annotation imp
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class CellAnnotatorConfig(Config):
     """Settings of the cell types."""
 

@@ -1,7 +1,7 @@
 """Cell communication: attention over a cell's neighbours, trained to foretell its expression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,6 @@ from diffbio_engine.operators.singlecell.cell_communication._stored_niches impor
 _CHUNK = 512
 
 
-@dataclass(frozen=True, kw_only=True)
 class CellCommunicationConfig(Config):
     """Settings of cell communication."""
 

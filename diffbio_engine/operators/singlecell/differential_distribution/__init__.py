@@ -1,7 +1,6 @@
 """Genes whose whole distribution differs between two conditions, and in which way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +34,6 @@ from diffbio_engine.operators.singlecell.differential_distribution._gene_compari
 _FOUND = ("ks_statistics", "p_values", "effects", "categories", "mean_change", "zero_change")
 
 
-@dataclass(frozen=True, kw_only=True)
 class DifferentialDistributionConfig(Config):
     """Settings of differential distributions."""
 

@@ -1,7 +1,6 @@
 """Fate probabilities: in which end of a process each cell is likely to arrive."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -33,7 +32,6 @@ from diffbio_engine.operators.singlecell.fate_probability._directed_chain import
 from diffbio_engine.parts.neighbours import nearest_neighbours
 
 
-@dataclass(frozen=True, kw_only=True)
 class FateProbabilityConfig(Config):
     """Settings of fate probabilities."""
 

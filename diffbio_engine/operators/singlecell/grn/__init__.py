@@ -1,7 +1,6 @@
 """Gene regulatory network: which transcription factors explain the expression of which genes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +37,6 @@ from diffbio_engine.operators.singlecell.grn._sparse_regression import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class GRNInferenceConfig(Config):
     """Settings of the regulatory network."""
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,6 @@ from diffbio_engine.operators.singlecell.harmony._diversity_clustering import (
 _ROOM_FOR_BATCHES = 16
 
 
-@dataclass(frozen=True, kw_only=True)
 class BatchCorrectionConfig(Config):
     """Settings of Harmony."""
 

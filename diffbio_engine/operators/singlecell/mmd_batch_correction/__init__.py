@@ -1,7 +1,6 @@
 """Batch correction by an autoencoder whose batches are made alike by a kernel test (MMD)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +25,6 @@ from diffbio_engine.operators.singlecell.mmd_batch_correction._mmd import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class MMDBatchCorrectionConfig(Config):
     """Settings of batch correction by maximum mean discrepancy."""
 

@@ -1,7 +1,7 @@
 """Trajectories by transport: where the cells of a time point go next, and how they grow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -38,7 +38,6 @@ from diffbio_engine.operators.singlecell.ot_trajectory._unbalanced_transport imp
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class OTTrajectoryConfig(Config):
     """Settings of trajectories by transport."""
 

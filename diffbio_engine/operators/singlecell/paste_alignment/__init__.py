@@ -1,7 +1,7 @@
 """Slices of a tissue laid on one another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -42,7 +42,6 @@ from diffbio_engine.operators.singlecell.paste_alignment._slices import spots_of
 _PAIR = ("slice1_counts", "slice2_counts", "slice1_coords", "slice2_coords")
 
 
-@dataclass(frozen=True, kw_only=True)
 class PASTEAlignmentConfig(Config):
     """Settings of the alignment of slices."""
 

@@ -1,7 +1,6 @@
 """Pseudotime: how far each cell has come from a root cell, along the shape of the data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -40,7 +39,6 @@ from diffbio_engine.parts.neighbours import nearest_neighbours
 _MOST_PREPARED = 20_000  # cells that are kept to place others between
 
 
-@dataclass(frozen=True, kw_only=True)
 class PseudotimeConfig(Config):
     """Settings of pseudotime."""
 

@@ -1,7 +1,7 @@
 """Splat: synthetic cells whose parameters come from data, and can be learned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -45,7 +45,6 @@ from diffbio_engine.operators.singlecell.simulator._splat_moments import (
 from diffbio_engine.parts.count_autoencoder import put
 
 
-@dataclass(frozen=True, kw_only=True)
 class SimulationConfig(Config):
     """Settings of the Splat simulation; those of the model hold until data are looked at."""
 

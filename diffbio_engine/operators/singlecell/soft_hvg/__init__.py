@@ -1,7 +1,7 @@
 """Soft choice of highly variable genes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
@@ -37,7 +37,6 @@ class HVGFlavor(StrEnum):
     CELL_RANGER = "cell_ranger"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SoftHVGConfig(Config):
     """Settings of the choice of variable genes."""
 

@@ -1,7 +1,6 @@
 """Doublets by a classifier on the latent of a count autoencoder (Solo)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -50,7 +49,6 @@ from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
 
 
-@dataclass(frozen=True, kw_only=True)
 class SoloDetectorConfig(ClassifierSettings):
     """Settings of the doublet classifier."""
 

@@ -1,7 +1,7 @@
 """Domains of a tissue: regions whose spots are alike in expression and lie together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import jax
@@ -46,7 +46,6 @@ from diffbio_engine.operators.singlecell.spatial_domain._spatial_graph import (
 _TOGETHER = 512  # spots that are embedded at once in preparing
 
 
-@dataclass(frozen=True, kw_only=True)
 class SpatialDomainConfig(Config):
     """Settings of spatial domains."""
 

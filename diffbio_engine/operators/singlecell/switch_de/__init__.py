@@ -1,7 +1,6 @@
 """Genes that are switched on or off along a trajectory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +28,6 @@ from diffbio_engine.operators.singlecell._log_normalized_counts import Totals, l
 from diffbio_engine.operators.singlecell.switch_de._switch_fit import fit_switches
 
 
-@dataclass(frozen=True, kw_only=True)
 class SwitchDEConfig(Config):
     """Settings of the switch test."""
 

@@ -1,7 +1,6 @@
 """Transformer denoising: a cell's hidden genes are predicted from those that can be seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +33,6 @@ from diffbio_engine.parts.count_starts import start_of_counts
 _AT_ONCE = 128  # cells whose attention is held at a time where nothing is learned
 
 
-@dataclass(frozen=True, kw_only=True)
 class TransformerDenoiserConfig(Config):
     """Settings of the transformer denoiser."""
 

@@ -1,7 +1,7 @@
 """RNA velocity: where each cell is going, from unspliced and spliced molecules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -56,7 +56,6 @@ from diffbio_engine.parts.neighbours import nearest_neighbours
 _LEAST_FIT = 0.01  # genes whose steady state explains less say nothing about direction
 
 
-@dataclass(frozen=True, kw_only=True)
 class VelocityConfig(Config):
     """Settings of RNA velocity."""
 

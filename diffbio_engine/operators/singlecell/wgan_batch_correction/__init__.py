@@ -1,7 +1,6 @@
 """Batch correction by an autoencoder that plays against critics of its batches (WGAN)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +27,6 @@ from diffbio_engine.operators.singlecell.wgan_batch_correction._wasserstein_crit
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class WGANBatchCorrectionConfig(Config):
     """Settings of adversarial batch correction."""
 
