@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         )
     listing = commands.add_parser("operators", help="every operator and its declaration")
     listing.add_argument("--json", action="store_true", help="as data, with settings and ports")
+    new = commands.add_parser("new", help="the files of a new operator, to be filled in")
+    new.add_argument("name", help="domain.name, as in singlecell.soft_kmeans")
+    new.add_argument("--into", type=Path, default=Path(), help="the checkout (this folder)")
+    check = commands.add_parser("check", help="whether an operator keeps its promises (tests)")
+    check.add_argument("name", help="its id; `operators` lists all")
     work = commands.add_parser("work", help="carry out the run of a folder (the engine does this)")
     work.add_argument("folder", type=Path, nargs="?")
     work.add_argument("--spare", action="store_true", help="wait for the folder on standard input")
@@ -158,6 +163,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from diffbio_engine.command_line.listing import list_operators
 
             return list_operators(as_json=asked.json)
+        if asked.command == "new":
+            from diffbio_engine.command_line.new_operator import new_operator
+
+            print(*new_operator(asked.name, asked.into), sep="\n")
+            return 0
+        if asked.command == "check":
+            from diffbio_engine.command_line.new_operator import check_operator
+
+            return check_operator(asked.name)
         if asked.command == "inspect":
             from diffbio_engine.command_line.look import look
 
