@@ -1,0 +1,75 @@
+"""Each component of the page: its script reads and watches what it declares, its colours exist."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from panel.custom import JSComponent
+
+import app
+from app.style import theme
+
+ROOT = Path(__file__).resolve().parents[2]
+# What Panel itself gives a script besides the declared parameters.
+OF_PANEL = {"send_msg", "on", "off", "get_child"}
+EVENTS = {"remove", "msg:custom", "lifecycle:mounted"}
+READS = re.compile(r"\bmodel\.(\w+)")
+CHILDREN = re.compile(r"\bmodel\.get_child\(\"(\w+)\"\)")
+WATCHES = re.compile(r"\bmodel\.on\(\s*\"([\w:]+)\"")
+WATCHES_EACH = re.compile(r"of \[([^\]]*)\]\)\s*\{?\s*model\.on\(")
+COLOURS = re.compile(r"var\((--[\w-]+)")
+
+
+def _components() -> dict[str, type[JSComponent]]:
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        if module.name != "app.main":  # a page, not a module to import
+            importlib.import_module(module.name)
+    found: list[type[JSComponent]] = []
+    waiting = [JSComponent]
+    while waiting:
+        for child in waiting.pop().__subclasses__():
+            waiting.append(child)
+            if child.__module__.startswith("app."):
+                found.append(child)
+    return {f"{c.__module__}.{c.__name__}": c for c in found}
+
+
+COMPONENTS = _components()
+each_component = pytest.mark.parametrize("component", COMPONENTS.values(), ids=COMPONENTS)
+
+
+def _declared(component: type[JSComponent]) -> set[str]:
+    return {
+        name
+        for name, parameter in component.param.objects("existing").items()
+        if name != "name" and str(parameter.owner.__module__).startswith("app.")
+    }
+
+
+def _watched(script: str) -> set[str]:
+    several = {n for names in WATCHES_EACH.findall(script) for n in re.findall(r"\"(\w+)\"", names)}
+    return several | set(WATCHES.findall(script))
+
+
+@each_component
+def test_a_script_reads_and_watches_what_its_component_declares(component):
+    script, declared = component._esm, _declared(component)
+    read = set(READS.findall(script)) - OF_PANEL | set(CHILDREN.findall(script))
+    watched = _watched(script) - EVENTS
+    assert read <= declared, "reads what nobody sets"
+    assert watched <= declared, "watches what nobody sets"
+    assert declared <= read | watched, "declares what no script looks at"
+
+
+def test_every_colour_and_size_that_a_style_names_is_declared():
+    styles = [p for p in (ROOT / "app").rglob("*") if p.suffix in {".css", ".js", ".py"}]
+    texts = {path: path.read_text(encoding="utf-8") for path in styles}
+    everything = "\n".join(texts.values())
+    declared = set(re.findall(r"(--[\w-]+)\s*:", everything))
+    declared |= set(re.findall(r"setProperty\(\s*[\"'`](--[\w-]+)", everything))
+    declared |= set(re.findall(r"[\"'](--[\w-]+)[\"']\s*[:\]]", everything))
+    declared |= set(re.findall(r"(--[\w-]+):", theme._variables(0)))
+    named = {name for text in texts.values() for name in COLOURS.findall(text)}
+    assert not {name for name in named if name not in declared and not name.endswith("-")}
