@@ -222,7 +222,6 @@ def test_nobody_reaches_the_run_of_another(make_engine):
         lambda: engine.step(run_id, "bob"),
         lambda: engine.stop(run_id, "bob"),
         lambda: engine.turn(run_id, "bob", "temperature", 1.0),
-        lambda: engine.wish(run_id, "bob", colour="x"),
         lambda: engine.delete(run_id, "bob"),
         lambda: engine.folder("../runs/" + run_id, "ada"),
     ]

@@ -142,9 +142,15 @@ def test_train_is_a_generator_that_leaves_the_weights_in_the_pipeline(cells):
 
 
 def test_a_pipeline_without_a_loss_is_refused(cells):
-    spec = PipelineSpec(name="Nothing")
-    with pytest.raises(Exception, match="no blocks"):
-        plan(spec, ports_of(cells, {}))
+    spec = PipelineSpec(
+        "Only a pseudotime",
+        (Block("time", "singlecell.pseudotime", {"method": "diffusion"}),),
+        (Wire("data.embeddings", "time.embeddings"),),
+    )
+    pipeline = Pipeline(plan(spec, ports_of(cells, {})))
+    assert not pipeline.plan.losses
+    with pytest.raises(TrainingError, match=r"No block of the pipeline has a loss"):
+        next(train(pipeline, cells, [Stage(steps=3)]))
 
 
 def test_fit_trains_on_arrays_and_names_what_is_missing(cells):

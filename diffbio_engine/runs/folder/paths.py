@@ -34,14 +34,12 @@ class Control:
         want: ``run``, ``pause``, ``step``, ``stop``, or ``results`` (of the last checkpoint).
         steps_to_take: For the worker: steps asked for since it last looked.
         dials: Value by dial; a dial that is absent follows its schedule.
-        wishes: What is to be drawn, and how often.
     """
 
     seq: int = 0
     want: str = "run"
     steps_to_take: int = 0
     dials: dict[str, float] = field(default_factory=dict)
-    wishes: dict[str, Any] = field(default_factory=dict)
 
 
 class RunFolder:
@@ -161,7 +159,6 @@ class RunFolder:
             "want": said["want"] if said.get("want") in WANTS else "run",
             "steps_asked": whole(said.get("steps_asked")),
             "dials": dials,
-            "wishes": named(said.get("wishes")),
         }
 
     def request(
@@ -170,7 +167,6 @@ class RunFolder:
         *,
         steps: int = 0,
         dials: dict[str, float | None] | None = None,
-        wishes: dict[str, Any] | None = None,
     ) -> int:
         """Asks the worker for something; what is not mentioned stays as it was.
 
@@ -178,7 +174,6 @@ class RunFolder:
             want: ``run``, ``pause``, ``step``, ``stop`` or ``results``.
             steps: With ``step``: how many more steps to take before pausing.
             dials: Value by dial; None gives a dial back to its schedule.
-            wishes: What is to be drawn, and how often; None removes a wish.
 
         Returns:
             The number of the request; the worker answers by ``status()["seq"]``.
@@ -197,7 +192,6 @@ class RunFolder:
             control["want"] = want or control["want"]
             control["steps_asked"] += max(steps, 0) if want == "step" else 0
             control["dials"] = _merged(control["dials"], dials)
-            control["wishes"] = _merged(control["wishes"], wishes)
             # Without fsync: turned ten times a second, and worth little after a power failure.
             write_json(self.control_file, control, durable=False)
         return control["seq"]

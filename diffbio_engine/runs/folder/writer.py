@@ -156,7 +156,7 @@ class RunWriter:
         to_take = max(asked["steps_asked"] - self._steps_asked, 0)
         self._steps_asked = asked["steps_asked"]
         self.heartbeat(now=True, seq=self._seq, steps_asked=self._steps_asked)
-        wanted = asked["want"], to_take, asked["dials"], asked["wishes"]
+        wanted = asked["want"], to_take, asked["dials"]
         return Control(self._seq, *wanted)
 
     def finish(self, state: str = "done", **changes: Any) -> None:

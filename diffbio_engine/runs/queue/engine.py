@@ -125,10 +125,6 @@ class Engine:
         """Turns a dial; None gives it back to its schedule."""
         self.folder(run_id, owner).request(dials={dial: value})
 
-    def wish(self, run_id: str, owner: str, **wishes: Any) -> None:
-        """Says what is to be drawn, and how often; None takes a wish back."""
-        self.folder(run_id, owner).request(wishes=wishes)
-
     def resume(self, run_id: str, owner: str) -> None:
         """Carries a paused run on; queues a stopped or failed one again, from its checkpoint."""
         folder = self.folder(run_id, owner)
