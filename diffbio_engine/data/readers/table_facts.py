@@ -12,7 +12,8 @@ from diffbio_engine.data.readers.line_names import (
     fact_of_genes,
     gene_like,
 )
-from diffbio_engine.data.readers.table_sketch import Sketch, sketch_names
+from diffbio_engine.data.readers.sketch import Sketch
+from diffbio_engine.data.readers.table_sketch import sketch_names
 from diffbio_engine.data.reading import Reading
 
 EMPTY = "it is empty"

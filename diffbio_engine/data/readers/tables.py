@@ -17,8 +17,8 @@ from diffbio_engine.data.matrix.in_memory import InMemory
 from diffbio_engine.data.matrix.whole_numbers import are_whole
 from diffbio_engine.data.readers.feature_kinds import kept_features
 from diffbio_engine.data.readers.packed_text import BROKEN
+from diffbio_engine.data.readers.sketch import Sketch
 from diffbio_engine.data.readers.table_facts import EMPTY, sketch_table
-from diffbio_engine.data.readers.table_sketch import Sketch
 from diffbio_engine.data.readers.table_text import NO_NUMBERS
 from diffbio_engine.data.readers.text_stream import Stream
 from diffbio_engine.data.readers.triplets import open_triplets

@@ -1,7 +1,6 @@
 """Which way round a table lies: by a person's word, by names, by what varies as genes do."""
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from diffbio_engine.data.readers.line_names import (
     genes_on_sides,
     not_counted,
 )
+from diffbio_engine.data.readers.sketch import Sketch
 from diffbio_engine.data.reading import CELLS_IN_ROWS, GENES_IN_ROWS
-
-if TYPE_CHECKING:
-    from diffbio_engine.data.readers.table_sketch import Sketch
 
 # Names on the two sides must differ by this share before they decide.
 _CLEAR = 0.005
@@ -28,14 +25,14 @@ _SPREAD = 1.5
 _ENOUGH = 8
 
 
-def orient(sketch: "Sketch", wanted: str, corner: str, numbers: np.ndarray) -> None:
+def orient(sketch: Sketch, wanted: str, corner: str, numbers: np.ndarray) -> None:
     """Which way round: as a person says, else by names, else by what varies as genes do."""
     sketch.orientation, sketch.reason = _which_way(sketch, corner, numbers)
     if wanted:
         sketch.orientation, sketch.reason = wanted, ""
 
 
-def _which_way(sketch: "Sketch", corner: str, numbers: np.ndarray) -> tuple[str, str]:
+def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, str]:
     words = set(sketch.words)
     columns = [c for i, c in enumerate(sketch.columns) if i not in words]
     rows = [r for i, r in enumerate(sketch.rows) if i not in sketch.word_rows]
