@@ -2,7 +2,7 @@
 
 import itertools
 
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.declare import numbered
 from diffbio_engine.pipelines import Plan
 from diffbio_engine.pipelines.spec import DATA
@@ -11,7 +11,7 @@ from diffbio_engine.pipelines.spec import DATA
 _BETWEEN = {"intervals": "times", "steps": "slices"}
 
 
-def names_along(plan: Plan, cells: CellSource, block: str, axis: str, length: int) -> list[str]:
+def names_along(plan: Plan, cells: Records, block: str, axis: str, length: int) -> list[str]:
     """What lies along an axis of a block: found by following its wires to the data."""
     if axis in _BETWEEN:
         ends = names_along(plan, cells, block, _BETWEEN[axis], length + 1)

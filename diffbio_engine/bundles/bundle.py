@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from diffbio_engine.bundles.bundle_readme import EXAMPLE, README
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.declare import Buffer, Dial
 from diffbio_engine.errors import DataError, RunError
@@ -54,7 +54,7 @@ class Bundle:
 def save_bundle(
     folder: Path,
     pipeline: Pipeline,
-    cells: CellSource,
+    cells: Records,
     places: Mapping[str, str],
     training: Mapping[str, Any],
 ) -> Path:
@@ -82,7 +82,7 @@ def save_bundle(
 def _write(
     folder: Path,
     pipeline: Pipeline,
-    cells: CellSource,
+    cells: Records,
     places: Mapping[str, str],
     training: Mapping[str, Any],
 ) -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 import scipy.sparse as sp
 
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 
 
-def of_all_genes(cells: CellSource, values: np.ndarray) -> np.ndarray | sp.csr_matrix:
+def of_all_genes(cells: Records, values: np.ndarray) -> np.ndarray | sp.csr_matrix:
     """Numbers along the genes of a pipeline, (..., genes), along those of the file.
 
     One number a gene is NaN where the pipeline does not know the gene. A layer becomes CSR with
@@ -28,7 +28,7 @@ def of_all_genes(cells: CellSource, values: np.ndarray) -> np.ndarray | sp.csr_m
     return sp.csr_matrix((known.ravel(), indices, pointers), shape=(n_cells, n_all))
 
 
-def genes_trained_on(cells: CellSource) -> dict[str, np.ndarray]:
+def genes_trained_on(cells: Records) -> dict[str, np.ndarray]:
     """Which genes were chosen to train on, as two columns of a result file's ``var``."""
     assert cells.chosen is not None
     trained = np.zeros(len(cells.chosen.ranks), bool)

@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline
 from diffbio_engine.pipelines.spec import DATA
 
 
-def without_unknown(
-    pipeline: Pipeline, cells: CellSource, values: dict[str, np.ndarray]
-) -> list[str]:
+def without_unknown(pipeline: Pipeline, cells: Records, values: dict[str, np.ndarray]) -> list[str]:
     """What cannot be known of a cell is NaN, and said.
 
     A cell without counts belongs to no cluster and no type; of one without a time, nothing is known

@@ -15,10 +15,10 @@ from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
 from diffbio_engine.bundles.sizes_of_cells import place_in_new_file, silent_pairs, told_of_sizes
 from diffbio_engine.data import (
-    CellSource,
     Dataset,
     Fields,
     Labels,
+    Records,
     align_genes,
     made_unique,
     open_source,
@@ -64,7 +64,7 @@ class NewCells:
 
 def result_arrays(
     pipeline: Pipeline,
-    cells: CellSource,
+    cells: Records,
     *,
     layers: str = "small",
     tick: Callable[[float], None] | None = None,
@@ -114,7 +114,7 @@ def _is_layer(place: str) -> bool:
     return place.startswith("layers/")
 
 
-def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray) -> Any:
+def _as_kept(pipeline: Pipeline, cells: Records, name: str, value: np.ndarray) -> Any:
     """A call as yes or no; a table of things that have names as a table with these names."""
     port = pipeline.plan.port(name)
     if port.call:
@@ -130,7 +130,7 @@ def _as_kept(pipeline: Pipeline, cells: CellSource, name: str, value: np.ndarray
 
 def _likeliest(
     pipeline: Pipeline,
-    cells: CellSource,
+    cells: Records,
     places: Mapping[str, str],
     values: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def cells_for(
     *,
     fields: Mapping[str, str] | None = None,
     least_overlap: float = LEAST_OVERLAP,
-) -> tuple[CellSource, list[str]]:
+) -> tuple[Records, list[str]]:
     """The cells of a new data set as a trained pipeline needs them, and what to know of them.
 
     Genes are matched by name, then by id; missing ones count as 0 and are stated. Batches are
@@ -233,7 +233,7 @@ def cells_for(
 
 def placed_by(
     bundle: Bundle,
-    cells: CellSource,
+    cells: Records,
     notes: Sequence[str] = (),
     *,
     layers: str = "small",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbio_engine.data import CellSource, Dataset
+from diffbio_engine.data import Dataset, Records
 from diffbio_engine.data.sampling.cell_totals import OVER_ALL_GENES, TOTAL_COUNTS
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan
@@ -15,7 +15,7 @@ from diffbio_engine.pipelines.spec import DATA
 _OF_DATA = f"{DATA}.{TOTAL_COUNTS}"
 
 
-def told_of_sizes(pipeline: Pipeline, cells: CellSource) -> list[str]:
+def told_of_sizes(pipeline: Pipeline, cells: Records) -> list[str]:
     """Which genes were trained on, and of which counts levels per 10,000 are in which blocks."""
     notes = [] if cells.chosen is None else [cells.chosen.sentence]
     columns, n_all = cells.columns, cells.of_all_genes.n_genes

@@ -27,7 +27,7 @@ from diffbio_engine.data.sampling.batches import (
     iterate_chunks,
     sample_cells,
 )
-from diffbio_engine.data.sampling.cell_source import Batch, CellSource
+from diffbio_engine.data.sampling.records import Batch, CellSource, Records
 from diffbio_engine.data.sampling.variable_genes import (
     VariableGenes,
     asked_for,
@@ -39,9 +39,9 @@ from diffbio_engine.data.writers.h5ad import Written, write_result
 __all__ = [
     "Batch", "BatchSampler", "CellSource", "Choice", "ColumnPreview", "Dataset", "Example",
     "FROM_SYMBOLS", "Fields", "GeneAlignment", "Labels", "MatrixPreview", "NeighbourSampler",
-    "OnDisk", "Preview", "Reading", "SamplerState", "VariableGenes", "Written", "align_genes",
-    "ambient_profile", "asked_for", "batch_candidates", "category_colors", "check_hdf5",
-    "examples", "file_of", "inspect", "iterate_chunks", "labels_of", "made_unique",
+    "OnDisk", "Preview", "Reading", "Records", "SamplerState", "VariableGenes", "Written",
+    "align_genes", "ambient_profile", "asked_for", "batch_candidates", "category_colors",
+    "check_hdf5", "examples", "file_of", "inspect", "iterate_chunks", "labels_of", "made_unique",
     "most_variable_genes", "names_and_ids", "open_source", "read", "require_counts",
     "require_several", "resolve", "sample_cells", "simulate_batches", "source_of",
     "suggest_fields", "write_result",

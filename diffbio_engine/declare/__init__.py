@@ -1,6 +1,6 @@
 """How an operator is declared: settings, ports, the contract of apply, and the registry."""
 
-from diffbio_engine.declare.axes import AXES, Axis, axis_of, numbered
+from diffbio_engine.axes import AXES, Axis, axis_of, numbered
 from diffbio_engine.declare.exports import exported
 from diffbio_engine.declare.operator import (
     Buffer,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from diffbio_engine.declare.axes import Axis, axis_of
+from diffbio_engine.axes import Axis, axis_of
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""The pipeline over all cells of a data set: in chunks, and the preparation of its blocks."""
+"""The pipeline over all records of a data set: in chunks, and the preparation of its blocks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from diffbio_engine.declare import Port
+from diffbio_engine.declare import Axis, Port
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.pipelines.wiring import DataPort
@@ -16,36 +16,40 @@ from diffbio_engine.pipelines.wiring import DataPort
 CHUNK = 1024
 
 
-class Cells(Protocol):
-    """What is needed of a data set: any rows of its per-cell fields, and the other fields."""
+class Records(Protocol):
+    """What is needed of a data set: any rows of what is known of each record, and the rest.
 
-    n_cells: int
-    per_cell: dict[str, np.ndarray]
+    Attributes:
+        record: What a record is.
+        n: How many there are.
+        fields: What is known of each record: name, and the shape for one.
+        per_dataset: What belongs to no record.
+    """
+
+    record: Axis
+    n: int
     per_dataset: dict[str, np.ndarray]
 
-    def rows(self, indices: np.ndarray) -> np.ndarray:
-        """The counts of these cells, dense float32 (cells, genes)."""
+    @property
+    def fields(self) -> dict[str, tuple[int, ...]]: ...
+
+    def rows(self, field: str, indices: np.ndarray) -> np.ndarray:
+        """A field of these records, in this order; dense."""
 
 
-def ports_of(cells: Cells, n_classes: Mapping[str, int]) -> dict[str, DataPort]:
+def ports_of(records: Records, n_classes: Mapping[str, int]) -> dict[str, DataPort]:
     """The fields of a data set as the plan wants to know them.
 
     Args:
         n_classes: By field of labels, how many classes there are.
     """
-    ports = {}
-    n_genes = getattr(cells, "n_genes", 0)
-    if n_genes:
-        ports["counts"] = DataPort.named("counts", n_genes)
-    for name, value in cells.per_cell.items():
-        ports[name] = DataPort.named(name, *value.shape[1:], n_classes=n_classes.get(name, 0))
-    for name, value in cells.per_dataset.items():
+    ports = {
+        name: DataPort.named(name, *shape, n_classes=n_classes.get(name, 0))
+        for name, shape in records.fields.items()
+    }
+    for name, value in records.per_dataset.items():
         ports[name] = DataPort.named(name, *value.shape)
     return ports
-
-
-def _fields(cells: Cells, rows: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    return {n: cells.rows(rows) if n == "counts" else cells.per_cell[n][rows] for n in names}
 
 
 @lru_cache(maxsize=64)
@@ -61,7 +65,7 @@ def _compiled(graph: Any, ports: tuple[str, ...]) -> Callable[..., dict[str, jax
 
 def values_of_cells(
     pipeline: Pipeline,
-    cells: Cells,
+    cells: Records,
     ports: tuple[str, ...],
     *,
     rows: np.ndarray | None = None,
@@ -74,7 +78,7 @@ def values_of_cells(
         given: Per-cell values already known for these rows; nothing before them is computed.
         tick: Told the share done, after each chunk.
     """
-    rows = np.arange(cells.n_cells) if rows is None else np.asarray(rows)
+    rows = np.arange(cells.n) if rows is None else np.asarray(rows)
     per_cell = tuple(port for port in ports if pipeline.plan.port(port).per_record)
     collected: dict[str, list[np.ndarray]] = {port: [] for port in per_cell}
     chunk: dict[str, np.ndarray] = {}
@@ -92,7 +96,7 @@ def values_of_cells(
 
 def _chunks(
     pipeline: Pipeline,
-    cells: Cells,
+    cells: Records,
     ports: tuple[str, ...],
     rows: np.ndarray,
     given: dict[str, np.ndarray],
@@ -116,7 +120,7 @@ def _chunks(
         here = np.arange(start, start + length)
         here = np.where(here < len(rows), here, start)
         n_real = min(length, len(rows) - start)
-        data = _fields(cells, rows[here], per_cell_fields)
+        data = {name: cells.rows(name, rows[here]) for name in per_cell_fields}
         known = {p: v[here] if plan.port(p).per_record else v for p, v in given.items()}
         values = run(state, {**data, **fixed}, known)
         yield (
@@ -130,7 +134,7 @@ def _chunks(
 
 def prepare(
     pipeline: Pipeline,
-    cells: Cells,
+    cells: Records,
     *,
     first: bool = True,
     blocks: tuple[str, ...] | None = None,
@@ -156,8 +160,8 @@ def prepare(
             say(block.id, f"{block.declared.title} looks at the data")
         ports = tuple(w.source for w in block.sources.values())
         limit = block.declared.make.prepare_cells
-        if limit is not None and limit < cells.n_cells:
-            rows = _even_sample(cells.n_cells, limit, seed)
+        if limit is not None and limit < cells.n:
+            rows = _even_sample(cells.n, limit, seed)
             given = {p: v[rows] for p, v in known.items()}
         else:
             rows, given = None, known
@@ -169,7 +173,7 @@ def prepare(
             known.update({p: v for p, v in found.items() if _is_kept(plan.port(p))})
         key = preparing_key(seed, block.id)
         if rows is not None:
-            pipeline.blocks[block.id].share_seen = len(rows) / cells.n_cells
+            pipeline.blocks[block.id].share_seen = len(rows) / cells.n
         pipeline.blocks[block.id].prepare(arrays, key, first=first)
         # What later blocks saw of this one is no longer true.
         known = {p: v for p, v in known.items() if not _comes_after(plan, p, block.id)}

@@ -8,8 +8,8 @@ import numpy as np
 from diffbio_engine.data import (
     Batch,
     BatchSampler,
-    CellSource,
     NeighbourSampler,
+    Records,
     SamplerState,
 )
 from diffbio_engine.pipelines import Pipeline, Plan
@@ -30,7 +30,7 @@ class DrawnBatches:
     def __init__(
         self,
         plan: Plan,
-        cells: CellSource,
+        cells: Records,
         batch_size: int,
         seed: int,
         without: np.ndarray | None = None,

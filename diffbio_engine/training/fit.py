@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import Pipeline
 from diffbio_engine.training.report import StepReport
@@ -38,7 +38,7 @@ def fit(
     used = {n: np.asarray(v) for n, v in data.items() if n in plan.needed_fields}
     per_cell = {n: v for n, v in used.items() if plan.data[n].port.per_record and n != "counts"}
     per_dataset = {n: v for n, v in used.items() if not plan.data[n].port.per_record}
-    cells = CellSource(used.get("counts"), per_cell, per_dataset)
+    cells = Records(used.get("counts"), per_cell, per_dataset)
     stages = stages_from(plan.spec.training.get("stages", ()), plan)
     if steps:
         stages = (Stage(steps=steps, refresh_every=stages[0].refresh_every),)
@@ -50,7 +50,7 @@ def fit(
 
 
 def train(
-    pipeline: Pipeline, cells: CellSource, stages: tuple[Stage, ...] | list[Stage], **options: Any
+    pipeline: Pipeline, cells: Records, stages: tuple[Stage, ...] | list[Stage], **options: Any
 ) -> Iterator[StepReport]:
     """A generator of step reports; see ``Training`` for the options.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from diffbio_engine.data import CellSource, SamplerState
+from diffbio_engine.data import Records, SamplerState
 from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines import Pipeline, prepare
@@ -42,7 +42,7 @@ class Training:
     def __init__(
         self,
         pipeline: Pipeline,
-        cells: CellSource,
+        cells: Records,
         stages: tuple[Stage, ...],
         *,
         batch_size: int = 128,

@@ -55,7 +55,7 @@ def main() -> None:
         cells = cells[np.sort(drawn)].copy()
     labels = np.unique(cells.obs[asked.labels].astype(str), return_inverse=True)[1]
     chosen = with_variable_genes(CellSource(cells.X), 2000)
-    x = chosen.rows(np.arange(chosen.n_cells))
+    x = chosen.rows("counts", np.arange(chosen.n_cells))
     order = np.random.default_rng(asked.seed).permutation(len(x))
     held, seen = np.sort(order[: len(x) // 10]), np.sort(order[len(x) // 10 :])
     settings = {"latent_dim": 10, "hidden_dims": (128, 128)}

@@ -91,7 +91,7 @@ def test_chunks_come_in_order_and_hold_all_cells(source):
 
 def test_scattered_rows_come_in_the_order_that_was_asked(source):
     cells = np.array([999, 0, 5, 6, 7, 5, 300])
-    np.testing.assert_array_equal(source.rows(cells), COUNTS[cells])
+    np.testing.assert_array_equal(source.rows("counts", cells), COUNTS[cells])
 
 
 def ring(k=4):

@@ -51,10 +51,10 @@ def test_they_stay_when_genes_or_cells_are_chosen_and_when_genes_are_matched():
     seen = source.of_genes(VariableGenes(np.array([1, 3]), np.zeros(6)))
     np.testing.assert_array_equal(seen.batch([4, 2])["total_counts"], TOTALS[[4, 2]])
     np.testing.assert_array_equal(seen.subset([7]).per_cell["total_counts"], TOTALS[[7]])
-    assert ports_of(seen, {})["total_counts"].port.per_cell
+    assert ports_of(seen, {})["total_counts"].port.per_record
     matched = source.aligned(align_genes(source.var_names, None, ["G4", "ELSEWHERE"]))
     np.testing.assert_array_equal(matched.per_cell["total_counts"], TOTALS)
-    assert matched.rows(np.arange(25)).sum() < TOTALS.sum()
+    assert matched.rows("counts", np.arange(25)).sum() < TOTALS.sum()
 
 
 def test_a_column_holds_them_where_the_file_has_some_genes_only():

@@ -151,6 +151,8 @@ def test_a_source_can_be_seen_through_trained_genes(dataset):
     trained = ["GENE5", "NEW", "GENE2"]
     seen = source.aligned(align_genes(source.var_names, source.var_ids, trained))
     assert seen.n_genes == 3
-    np.testing.assert_array_equal(seen.rows([7])[0], [zoo.COUNTS[7, 5], 0, zoo.COUNTS[7, 2]])
+    np.testing.assert_array_equal(
+        seen.rows("counts", [7])[0], [zoo.COUNTS[7, 5], 0, zoo.COUNTS[7, 2]]
+    )
     np.testing.assert_array_equal(seen.chunk(3, 5)[:, 1], 0)
     assert seen.per_dataset["ambient_profile"].sum() == pytest.approx(1)

@@ -39,7 +39,7 @@ def test_counts_that_were_rounded_on_their_way_are_counts_and_whole_again(tmp_pa
     assert "whole numbers but for rounding, by 1e-06 at most" in preview.matrices[0].sentence
     fields = Fields({"counts": "X"})
     cells = open_source(read(path), fields, fields)
-    np.testing.assert_array_equal(cells.rows(np.arange(40)), zoo.COUNTS)
+    np.testing.assert_array_equal(cells.rows("counts", np.arange(40)), zoo.COUNTS)
 
 
 def test_fractions_that_are_more_than_rounding_are_no_counts(tmp_path):

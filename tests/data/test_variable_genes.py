@@ -88,7 +88,7 @@ def test_on_disk_the_same_genes_are_chosen_and_read(tmp_path):
     np.testing.assert_array_equal(here.columns, there.columns)
     seen = CellSource(matrix).of_genes(there)
     np.testing.assert_array_equal(
-        seen.rows(np.array([3, 1])), counts[[3, 1]][:, there.columns].toarray()
+        seen.rows("counts", np.array([3, 1])), counts[[3, 1]][:, there.columns].toarray()
     )
     seen.close()
 

@@ -15,7 +15,6 @@ from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.inspection.times import time_codes
 from diffbio_engine.data.matrix.matrices import OnDisk
-from diffbio_engine.data.sampling.cell_source import CellSource
 from diffbio_engine.data.sampling.cell_totals import (
     OVER_ALL_GENES,
     TOTAL_COUNTS,
@@ -23,6 +22,7 @@ from diffbio_engine.data.sampling.cell_totals import (
     require_totals,
     totals_of,
 )
+from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
 
 UNASSIGNED = "unassigned"
@@ -239,7 +239,7 @@ def open_source(
     *,
     counts_must_be_raw: bool = True,
     several_batches: bool = False,
-) -> CellSource:
+) -> Records:
     """Everything that the ports need, ready to be drawn from in batches.
 
     Args:
@@ -276,11 +276,12 @@ def open_source(
             per_cell[port] = value
     genes = dataset.genes(place) if counts is not None else dataset.var
     var_names, var_ids = names_and_ids(genes)
-    return CellSource(
+    return Records(
         None if counts is None else as_matrix(counts),
         per_cell,
         per_dataset,
         label_names=names,
+        record_names=dataset.obs.index,
         var_names=var_names,
         var_ids=var_ids,
         gene_keys=genes.index.to_numpy(dtype=object),

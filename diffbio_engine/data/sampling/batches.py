@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from diffbio_engine.data.sampling.cell_source import Batch, CellSource
+from diffbio_engine.data.sampling.records import Batch, Records
 from diffbio_engine.errors import DataError
 
 # Each use of random numbers has a stream of its own, so that one never shifts another.
@@ -53,7 +53,7 @@ class BatchSampler:
 
     def __init__(
         self,
-        source: CellSource,
+        source: Records,
         batch_size: int,
         *,
         seed: int = 0,
@@ -64,7 +64,7 @@ class BatchSampler:
             raise DataError(f"A batch of {batch_size} cells is empty.", fix="Use 1 or more.")
         self.source, self.batch_size, self.n_anchors = source, int(batch_size), int(batch_size)
         self.state = state or SamplerState(seed)
-        self._wanted = np.ones(source.n_cells, bool)
+        self._wanted = np.ones(source.n, bool)
         self._wanted[[] if without is None else without] = False
         self._n = int(self._wanted.sum())
         self._order: tuple[tuple[int, int], tuple[np.ndarray, np.ndarray]] | None = None
@@ -106,7 +106,7 @@ class BatchSampler:
 
     def _make_order(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The order of an epoch, and where the windows end that are shuffled by themselves."""
-        n = self.source.n_cells
+        n = self.source.n
         counts = self.source.counts
         if not self.source.backed or counts is None or counts.block_rows is None:
             order = random.permutation(n)
@@ -144,7 +144,7 @@ class BatchSampler:
 class _Windows:
     """Rows in the order of an epoch, read one window ahead by a thread of its own."""
 
-    def __init__(self, source: CellSource, order: np.ndarray, ends: np.ndarray, epoch: int):
+    def __init__(self, source: Records, order: np.ndarray, ends: np.ndarray, epoch: int):
         self.epoch, self._source, self._order = epoch, source, order
         self._edges = np.concatenate([[0], ends])
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diffbio-read-ahead")
@@ -191,7 +191,7 @@ class NeighbourSampler(BatchSampler):
 
     def __init__(
         self,
-        source: CellSource,
+        source: Records,
         batch_size: int,
         graph: tuple[np.ndarray, np.ndarray],
         *,
@@ -204,10 +204,10 @@ class NeighbourSampler(BatchSampler):
         super().__init__(source, batch_size // 2 * 2, seed=seed, state=state, without=without)
         self.n_anchors = self.batch_size // 2
         indices, weights = (np.asarray(part) for part in graph)
-        if indices.shape != weights.shape or len(indices) != source.n_cells:
+        if indices.shape != weights.shape or len(indices) != source.n:
             raise DataError(
                 f"The neighbour graph is {indices.shape} and {weights.shape} for "
-                f"{source.n_cells:,} cells.",
+                f"{source.n:,} cells.",
                 fix="Use one row of neighbours and one of weights per cell.",
             )
         self._indices = indices
@@ -227,10 +227,10 @@ class NeighbourSampler(BatchSampler):
         return self.source.batch(self.cells(state))
 
 
-def iterate_chunks(source: CellSource, size: int) -> Iterator[Batch]:
+def iterate_chunks(source: Records, size: int) -> Iterator[Batch]:
     """All cells in their order, ``size`` at a time; the last batch may have fewer."""
-    for start in range(0, source.n_cells, size):
-        stop = min(start + size, source.n_cells)
+    for start in range(0, source.n, size):
+        stop = min(start + size, source.n)
         yield source.batch(np.arange(start, stop), source.chunk(start, stop))
 
 

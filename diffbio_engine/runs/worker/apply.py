@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
-from diffbio_engine.data import CellSource, write_result
+from diffbio_engine.data import Records, write_result
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder.run_spec import RunSpec
@@ -85,7 +85,7 @@ class Application:
             ) from None
         return own
 
-    def _show(self, bundle: Bundle, cells: CellSource) -> Marked | None:
+    def _show(self, bundle: Bundle, cells: Records) -> Marked | None:
         """The map, and what was found of these cells; what was found of genes is the training's."""
         self._say("Placing the cells on the map")
         plan = bundle.pipeline.plan

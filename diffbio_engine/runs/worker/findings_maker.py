@@ -6,7 +6,7 @@ import numpy as np
 
 from diffbio_engine.bundles import names_along
 from diffbio_engine.bundles.rules import in_words
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
 from diffbio_engine.runs.folder.findings import GROUPS, Finding, Findings
@@ -43,7 +43,7 @@ def shares_ports(plan: Plan) -> tuple[str, ...]:
 def findings_of(
     step: int,
     plan: Plan,
-    cells: CellSource,
+    cells: Records,
     values: Mapping[str, np.ndarray],
     rows: np.ndarray | None = None,
 ) -> Findings:
@@ -98,11 +98,11 @@ def title_of_port(port: Port) -> str:
     return port.name.replace("pvalues", "p_values").replace("_", " ").capitalize()
 
 
-def _genes(cells: CellSource) -> list[str]:
+def _genes(cells: Records) -> list[str]:
     return [] if cells.var_names is None else [str(name) for name in cells.var_names]
 
 
-def _groups(plan: Plan, cells: CellSource, rows: np.ndarray | None) -> tuple[list[str], np.ndarray]:
+def _groups(plan: Plan, cells: Records, rows: np.ndarray | None) -> tuple[list[str], np.ndarray]:
     """All cells, and the classes of each field of labels; each as weights that add up to one."""
     rows = np.arange(cells.n_cells) if rows is None else rows
     names, weights = [ALL], [np.ones(len(rows))]

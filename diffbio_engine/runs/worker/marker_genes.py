@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from diffbio_engine.bundles import names_along
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.data.writers.h5ad import PROBABILITIES
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Plan
@@ -45,7 +45,7 @@ class MarkerGenes:
 
 
 def marker_genes(
-    cells: CellSource, groups: np.ndarray, n_groups: int, rows: np.ndarray | None = None
+    cells: Records, groups: np.ndarray, n_groups: int, rows: np.ndarray | None = None
 ) -> MarkerGenes:
     """Compares each group with all other cells, gene by gene.
 
@@ -66,7 +66,7 @@ def marker_genes(
     for start in range(0, len(rows), length):
         here = rows[start : start + length]
         member = np.eye(n_groups)[groups[start : start + length]].T
-        counts = cells.rows(here).astype(np.float64)
+        counts = cells.rows("counts", here).astype(np.float64)
         library = counts.sum(axis=1, keepdims=True)
         x = np.log1p(counts * (_PER_CELL / np.where(library > 0, library, 1.0)))
         total += member @ x
@@ -181,7 +181,7 @@ class Marked:
 
 def marked_groups(
     plan: Plan,
-    cells: CellSource,
+    cells: Records,
     port: str,
     shares: np.ndarray,
     rows: np.ndarray | None,

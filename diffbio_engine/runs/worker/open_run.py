@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diffbio_engine.data import (
-    CellSource,
     Dataset,
     Fields,
+    Records,
     asked_for,
     most_variable_genes,
     open_source,
@@ -27,7 +27,7 @@ class Opened:
     spec: RunSpec
     dataset: Dataset
     fields: Fields
-    cells: CellSource
+    cells: Records
     training: Training
 
     @property
@@ -43,7 +43,7 @@ def check_run(spec: RunSpec) -> None:
     _looked_at(spec)
 
 
-def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, CellSource, Plan, dict[str, Any]]:
+def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, Records, Plan, dict[str, Any]]:
     document = PipelineSpec.from_json(spec.pipeline)
     if not spec.dataset.get("path"):
         raise RunError("The run has no data set.", fix="Choose one, then press Run.", where="data")
@@ -69,13 +69,13 @@ def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, CellSource, Plan, dict[s
     return dataset, fields, cells, planned, _training_options(spec, planned)
 
 
-def _ports(cells: CellSource) -> dict[str, DataPort]:
+def _ports(cells: Records) -> dict[str, DataPort]:
     return ports_of(cells, {name: len(names) for name, names in cells.label_names.items()})
 
 
 def with_variable_genes(
-    cells: CellSource, n_genes: int, say: Callable[[str, str], None] | None = None
-) -> CellSource:
+    cells: Records, n_genes: int, say: Callable[[str, str], None] | None = None
+) -> Records:
     """The cells seen through their most variable genes, chosen within batches where these matter.
 
     Genes that a field names are kept as well. The cells themselves, where there are no more genes.

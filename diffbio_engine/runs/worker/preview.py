@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from diffbio_engine.bundles import cells_for, genes_of_bundle, load_bundle, put_weights
-from diffbio_engine.data import CellSource
+from diffbio_engine.data import Records
 from diffbio_engine.errors import RunError, SettingError, UserError
 from diffbio_engine.pipelines import Pipeline
 from diffbio_engine.runs.folder.durable_files import read_json
@@ -106,7 +106,7 @@ class Previewing:
         self._dials = dict(self.as_trained)
         self._base = self._newest = self.scene.whole(self.pipeline)
 
-    def _trained(self) -> tuple[Pipeline, CellSource, int]:
+    def _trained(self) -> tuple[Pipeline, Records, int]:
         """The pipeline with its weights, its cells, and the step that they are of."""
         spec = RunSpec.from_json(self.run.run)
         if spec.bundle:

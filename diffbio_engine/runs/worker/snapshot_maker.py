@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from diffbio_engine.bundles import result_places
-from diffbio_engine.data import CellSource, sample_cells
+from diffbio_engine.data import Records, sample_cells
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
 from diffbio_engine.pipelines.population import preparing_key
@@ -33,9 +33,7 @@ class Scene:
     of the last whole snapshot; so a slider is seen in the map at once.
     """
 
-    def __init__(
-        self, plan: Plan, cells: CellSource, seed: int = 0, *, settles: bool = False
-    ) -> None:
+    def __init__(self, plan: Plan, cells: Records, seed: int = 0, *, settles: bool = False) -> None:
         """``settles``: whether the training ends with looking at all cells once more."""
         self.plan, self.cells, self.seed, self._settles = plan, cells, seed, settles
         sampled = cells.n_cells > _MOST_DRAWN

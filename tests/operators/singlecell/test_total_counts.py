@@ -99,7 +99,7 @@ def test_every_block_that_log_normalises_counts_can_be_told_the_totals():
     assert len(TAKES_TOTALS) >= 11
     for operator in TAKES_TOTALS:
         port = next(p for p in find_operator(operator).inputs if p.name == "total_counts")
-        assert port.optional and port.per_cell
+        assert port.optional and port.per_record
     normalised = [
         d.id for d in operators().values() if any(s.name == "normalize" for s in d.settings)
     ]
