@@ -160,3 +160,30 @@ def test_a_workbook_with_the_table_is_joined_and_tables_of_one_name_are_told_by_
     assert set(dataset.obs) == {"Cluster", "kmeans_2_Cluster", "filtered_Cluster"}
     assert list(dataset.obs["filtered_Cluster"]) == list(zoo.TYPES)
     assert not any("Not opened" in w for w in dataset.warnings)
+
+
+def test_lines_that_name_a_cell_twice_are_counted_apart(tmp_path):
+    rows = [f"{c},a" for c in zoo.CELLS] + [f"{c},b" for c in zoo.CELLS[:3]]
+    preview = inspect(folder(tmp_path / "run", zoo.CELLS, "cell,kind", *rows))
+    assert "37 of 40 cells" in said(preview, "found in")
+    assert "6 of its 43 lines have a name that other lines have too" in said(preview, "found in")
+    assert "of no cell here" not in said(preview, "found in")
+
+
+def test_the_line_of_kinds_that_single_cell_portal_wants_is_no_cell(tmp_path):
+    rows = ["NAME\tage\tkind", "TYPE\tnumeric\tgroup"]
+    rows += [f"{c}\t{i}\tT{i % 2}" for i, c in enumerate(zoo.CELLS)]
+    path = folder(tmp_path / "run", zoo.CELLS, *rows, name="metadata.tsv")
+    assert list(read(path).obs["age"]) == list(range(40))
+    assert "no cell here" not in said(inspect(path), "found in")
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "samples.csv"])
+def test_samples_are_found_by_the_column_that_names_them_not_by_their_replicates(tmp_path, name):
+    for i, sample in enumerate(["1", "2", "3"]):
+        layouts.tenx(tmp_path / "run" / sample, cells=[f"{b}-{i}" for b in BARCODES])
+    table = "replicate,sample,condition\n2,1,A\n1,2,B\n3,3,C\n"
+    layouts.write(tmp_path / "run" / name, table)
+    obs = read(tmp_path / "run").obs
+    assert list(obs["condition"][::40]) == ["A", "B", "C"]
+    assert list(obs["replicate"][::40]) == [2, 1, 3]

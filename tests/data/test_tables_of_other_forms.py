@@ -26,7 +26,7 @@ def test_a_line_for_each_count_is_read_as_umi_tools_writes_it(tmp_path, order, n
     found = pd.DataFrame(dataset.matrix("X").toarray(), dataset.obs.index, dataset.var.index)
     np.testing.assert_array_equal(found.loc[zoo.CELLS, SYMBOLS], zoo.COUNTS)
     preview = inspect(path)
-    assert any(w.startswith("Each line is a gene, a cell and a count:") for w in preview.warnings)
+    assert any(w.startswith("Each line is a gene") for w in preview.warnings)
 
 
 def test_a_table_of_one_cell_with_a_column_of_words_is_no_list_of_counts(tmp_path):
@@ -76,3 +76,29 @@ def test_what_came_instead_of_the_table_is_named(tmp_path, text, sentence):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(DataError, match=sentence):
         inspect(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_genes_and_cells_without_any_count_stay_where_empty_is_nought(tmp_path, turned):
+    table = TABLE.copy()
+    table["LYZ"] = 0
+    table.iloc[7] = 0
+    words = table.astype(object).where(table > 0, "")
+    (words.T if turned else words).to_csv(tmp_path / "x.csv")
+    dataset = read(tmp_path / "x.csv")
+    assert list(dataset.var.index) == SYMBOLS and list(dataset.obs.index) == zoo.CELLS
+    np.testing.assert_array_equal(dataset.matrix("X").toarray(), table)
+    table.assign(note="").to_csv(tmp_path / "y.csv")
+    dataset = read(tmp_path / "y.csv")
+    assert list(dataset.var.index) == SYMBOLS, "among noughts an empty column is no gene"
+    assert any("'note' (it holds no number)" in w for w in dataset.warnings)
+
+
+def test_a_table_of_markers_is_not_taken_for_counts(tmp_path):
+    lines = TABLE.iloc[:6].stack().rename_axis(["cluster", "gene"]).rename("n").reset_index()
+    lines.to_csv(tmp_path / "x.csv", index=False)
+    told = "Each line is a gene ('gene'), a cell ('cluster') and a count ('n')"
+    assert any(told in w for w in inspect(tmp_path / "x.csv").warnings)
+    lines.assign(n=np.log2((lines["n"] + 1) / 3)).to_csv(tmp_path / "y.csv", index=False)
+    with pytest.raises(DataError, match=r"below 0 in \d+ of 72 lines \('n'\): they are no counts"):
+        inspect(tmp_path / "y.csv")

@@ -35,3 +35,25 @@ def test_cells_named_like_locus_tags_are_no_genes_and_genes_are(
     frame.to_csv(tmp_path / "x.csv", index_label=titles[0 if turned else 1])
     dataset = read(tmp_path / "x.csv")
     assert list(dataset.var.index) == genes and list(dataset.obs.index) == cells
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("stem", ["ASV{}", "{}", "TRINITY_DN{}_c0_g1"])
+def test_taxa_and_genes_that_are_only_counted_through_are_told_from_samples_by_counts(
+    tmp_path, stem, turned
+):
+    samples = [f"{a}{b}" for a in ("leaf", "root", "soil") for b in "XYZW"]
+    genes = [stem.format(1000 + 7 * i) for i in range(100)]
+    counts = RNG.poisson(RNG.gamma(0.5, 20.0, (1, 100)), (12, 100))
+    frame = pd.DataFrame(counts, index=samples, columns=genes)
+    (frame.T if turned else frame).to_csv(tmp_path / "x.csv")
+    assert list(read(tmp_path / "x.csv").obs.index) == samples
+
+
+def test_totals_that_differ_by_chance_alone_tell_nothing(tmp_path):
+    counts = RNG.poisson(RNG.lognormal(8.0, 0.6, (60, 30)))
+    names = [f"{a}{b}QX" for a in "ABCDEFGHIJKL" for b in "VWXYZ"]
+    pd.DataFrame(counts, index=names, columns=[*UNKNOWN, "QY", "QZ"]).to_csv(tmp_path / "x.csv")
+    dataset = read(tmp_path / "x.csv")
+    assert list(dataset.obs.index) == names
+    assert any("the names do not tell" in w for w in dataset.warnings)

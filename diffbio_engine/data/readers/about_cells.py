@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.dataset.name_words import words_of
+from diffbio_engine.data.dataset.name_words import head_of, words_of
 from diffbio_engine.data.inspection.column_names import CLUSTERINGS
 from diffbio_engine.data.readers.barcodes import Matched, match, match_samples
 from diffbio_engine.data.readers.cell_tables import read_about, typed
@@ -19,6 +19,7 @@ from diffbio_engine.errors import DataError, did_you_mean
 
 _MOST_TABLES, _MOST_KEYS, _MOST_SHOWN = 16, 8, 6
 _ENOUGH = 0.5
+_OF_SAMPLES = ("sample", "library", "gsm", "accession")
 
 
 def is_about_cells(path: Path) -> bool:
@@ -131,7 +132,7 @@ def _one(
     if not found.n_cells and (repeated := _repeated(table, cells)):
         raise DataError(repeated, fix="Keep one line for each cell.", where="annotation")
     if not found.n_cells or (found.n_cells < _ENOUGH * fewest and not sure):
-        shown = table.iloc[:, 0] if key is None else table[key]
+        shown = _as_names(table.iloc[:, 0] if key is None else table[key])
         n = "none" if not found.n_cells else f"only {found.n_cells:,}"
         raise DataError(
             f"{n} of its {len(table):,} names ({shown.iloc[0]}, ...) is found among the "
@@ -157,8 +158,7 @@ def _one(
         put += [into] if into else []
     shown = ", ".join(put[:_MOST_SHOWN]) + (", ..." if len(put) > _MOST_SHOWN else "")
     how = f" (names {found.how})" if found.how else ""
-    rest_of = len(table) - found.n_cells if what == "cells" else 0
-    unused = f" {rest_of:,} of its {len(table):,} lines are of no cell here." if rest_of else ""
+    unused = _unused(table, key, found) if what == "cells" else ""
     columns_are = (
         f"its column {shown} is" if len(put) == 1 else f"its {len(put)} columns ({shown}) are"
     )
@@ -197,8 +197,9 @@ def _of_samples(dataset: Dataset, table: pd.DataFrame) -> tuple[str, Matched, st
         return None
     of_cells = dataset.obs["sample"].astype(str)
     samples = list(dict.fromkeys(of_cells))
-    found = {c: match_samples(samples, list(table[c].astype(str))) for c in table.columns}
-    key = max(found, key=lambda c: len(found[c]), default="")
+    found = {c: match_samples(samples, list(_as_names(table[c]))) for c in table.columns}
+    # A column of replicates numbers its lines as one of samples does.
+    key = max(found, key=lambda c: (len(found[c]), head_of(c) in _OF_SAMPLES), default="")
     if not key or len(found[key]) < max(2, _ENOUGH * len(samples)):
         return None
     lines = of_cells.map(found[key]).fillna(-1).to_numpy().astype(int)
@@ -217,12 +218,34 @@ def _key_of(table: pd.DataFrame, cells: Sequence[str]) -> tuple[str | None, Matc
         if table[column].dtype.kind == "f" and (table[column] % 1 != 0).any():
             continue
         names = table[column]
-        found = match(cells, names if names.dtype.kind != "f" else names.astype(int).astype(str))
+        found = match(cells, _as_names(names))
         if found.n_cells > best[1].n_cells:
             best = column, found
         if best[1].n_cells == min(len(table), len(cells)):
             break
     return best
+
+
+def _unused(table: pd.DataFrame, key: str | None, found: Matched) -> str:
+    """How many lines were not taken, and why."""
+    n, left = len(table), np.ones(len(table), bool)
+    left[found.lines[found.lines >= 0]] = False
+    again = left & (key is not None and table[key].duplicated(keep=False).to_numpy())
+    n_again, n_other = int(again.sum()), int((left & ~again).sum())
+    said = f" {n_other:,} of its {n:,} lines are of no cell here." if n_other else ""
+    if n_again:
+        said += (
+            f" {n_again:,} of its {n:,} lines have a name that other lines have too, so it is not"
+            " known which is a cell's: none of them was taken."
+        )
+    return said
+
+
+def _as_names(column: pd.Series) -> pd.Series:
+    """Words; numbers as a person writes them, ``1`` and not ``1.0``."""
+    if column.dtype.kind != "f" or not (column.dropna() % 1 == 0).all():
+        return column.astype(str)
+    return column.astype("Int64").astype(str)
 
 
 def _repeated(table: pd.DataFrame, cells: Sequence[str]) -> str:

@@ -51,7 +51,15 @@ def _of_text(path: Path) -> pd.DataFrame | None:
         keep_default_na=False,
     )
     table.columns = pd.Index(header)
+    if _tells_kinds(table):
+        table = table.iloc[1:].reset_index(drop=True)
     return table.assign(**{c: _numbers(table[c], text) for c in header})
+
+
+def _tells_kinds(table: pd.DataFrame) -> bool:
+    """Whether the first line says of each column what it holds, as Single Cell Portal wants it."""
+    first = [str(word).strip().strip('"').lower() for word in table.iloc[0]] if len(table) else [""]
+    return first[0] == "type" and set(first[1:]) <= {"group", "numeric"}
 
 
 def _titles(text: TableText) -> list[str]:

@@ -17,7 +17,8 @@ _GENES = re.compile(
     Potri\.\d{3}G\d+ | Traes\w+ | VIT_\w+ | HORVU\w+ | Sobic\.\w+ | Mp\dg\d{5} |
     si:[a-z]+\d*-\w+(\.\d+)? | zgc:\d+ | PF3D7_\d+ | PBANKA_\d+ | TGME49_\d+ | DDB_G\d+ |
     Tb\d+\.\S+ | Rv\d{4}[cA-Z]? | BSU_?\d{5} |
-    XLOC_\d+ | MSTRG\.\d+ | [NX][MR]_\d+(\.\d+)? | ERCC-\d{5} | gene[-_. ]?\d+ | c\d+orf\d+ |
+    XLOC_\d+ | MSTRG\.\d+ | TRINITY_\w+ |
+    [NX][MR]_\d+(\.\d+)? | ERCC-\d{5} | gene[-_. ]?\d+ | c\d+orf\d+ |
     (GRCh38|GRCm39|GRCm38|hg19|hg38|mm10)_+\S+ | A[CLFP]\d{6}\.\d+ | CT[ABCD]-\d\S+ |
     RP\d+-\d+\S+ | LINC\d+ | MIR\d+\w* | SNOR[AD]\d+\w* | ACTB\d? | GAPDH | B2M |
     CD\d{1,3}[A-Z]?\d? | MS4A\d+ | LYZ\d? | NKG7 | MALAT1 | ALB | PTPRC | EPCAM |
@@ -33,7 +34,7 @@ _GENES = re.compile(
 # Locus tags (NCBI) are made like the names that people give to cells: HN26_0001.
 _LOCUS_TAGS = re.compile(r"^(b\d{4}|[A-Z][A-Z0-9]{1,9}_(RS)?\d{4,7}[a-z]?)$", re.IGNORECASE)
 _CELLS = re.compile(
-    r"""^(
+    r"""^(?!TRINITY_)(
     (.*[_\-.:\#|])?[ACGTN]{10,}([_\-.:]\w+)* |
     (.*[_\-. ])?(cell|barcode|bc|spot|nucleus|well)[-_. ]?\d+ | [SED]RR\d+\S* | GSM\d+\S* |
     SAM[NED]\w+\S* | .*\.(bam|sam|cram|fastq|fq)(\.gz)? | \d\d_\d\d_\d\d(__s\d+)? |
@@ -120,11 +121,15 @@ def genes_on_sides(one: Sequence[str], other: Sequence[str]) -> tuple[float, flo
     )
 
 
-def cell_like(names: Sequence[str]) -> float:
-    """Share of the names that look like cells: barcodes, wells, runs, or counted through."""
+def cell_like(names: Sequence[str], *, counted: bool = True) -> float:
+    """Share of the names that look like cells: barcodes, wells, runs, or counted through.
+
+    Args:
+        counted: Whether it tells anything that names are counted through: ``b1``, ``b2``.
+    """
     some = _some(names)
     found = sum(bool(_CELLS.match(n)) for n in some) / max(len(some), 1)
-    if found < 0.5 and len(some) > 2 and gene_like(some, tags=True) < _NO_GENES:
+    if counted and found < 0.5 and len(some) > 2 and gene_like(some, tags=True) < _NO_GENES:
         stems = [re.sub(r"\d+", "#", n) for n in some]
         same = max(stems.count(s) for s in set(stems[:50])) / len(stems)
         return max(found, 0.5) if same > 0.9 and len(set(some)) == len(some) else found

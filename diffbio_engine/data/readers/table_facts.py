@@ -17,6 +17,8 @@ from diffbio_engine.data.readers.table_sketch import sketch_names
 from diffbio_engine.data.reading import Reading
 
 EMPTY = "it is empty"
+# With so many fields empty, and none that is 0, empty ones are 0.
+MANY_EMPTY = 0.1
 _ENOUGH = 8
 # A total is this share of all the others at least; so many columns are tried.
 _LARGE, _CANDIDATES = 0.4, 5
@@ -95,6 +97,12 @@ def _most_odd(n: int) -> float:
     return max(_FEW, _FEW_SHARE * n)
 
 
+def empty_is_zero(numbers: np.ndarray) -> bool:
+    """Whether empty fields stand for 0: there are many, and no 0 is written."""
+    known = np.isfinite(numbers)
+    return bool(known.mean() <= 1 - MANY_EMPTY) and not (numbers == 0).any()
+
+
 def _share_whole(numbers: np.ndarray) -> np.ndarray:
     known = np.isfinite(numbers)
     whole = known & (numbers == np.round(np.where(known, numbers, 0)))
@@ -114,6 +122,10 @@ def by_content(
         whole = _share_whole(numbers[:, rest])
         # One odd value in a line is of the other direction: a row of fractions among columns.
         odd = np.maximum(1 - whole, (values < 0).mean(axis=0))
+        blank = ~np.isfinite(numbers[:, rest]).any(axis=0)
+        odd[blank] = 0
+        if not empty_is_zero(numbers):
+            found = {int(rest[i]): "it holds no number" for i in np.flatnonzero(blank)}
         lines = np.flatnonzero((odd > 0.1) & (odd * len(values) >= 2))
         for i in lines if len(lines) <= _most_odd(len(rest)) else ():
             found[int(rest[i])] = "it holds fractions or numbers below 0, the others whole numbers"

@@ -18,7 +18,7 @@ from diffbio_engine.data.matrix.whole_numbers import are_whole
 from diffbio_engine.data.readers.feature_kinds import kept_features
 from diffbio_engine.data.readers.packed_text import BROKEN
 from diffbio_engine.data.readers.sketch import Sketch
-from diffbio_engine.data.readers.table_facts import EMPTY, sketch_table
+from diffbio_engine.data.readers.table_facts import EMPTY, MANY_EMPTY, sketch_table
 from diffbio_engine.data.readers.table_text import NO_NUMBERS
 from diffbio_engine.data.readers.text_stream import Stream
 from diffbio_engine.data.readers.triplets import open_triplets
@@ -33,7 +33,7 @@ from diffbio_engine.errors import DataError
 
 _VALUES_AT_ONCE = 2**23
 _NO_VALUES = ("?", "-nan", "#N/A", "na", "nan", "NaN", "none", "null")
-_MOST_SHOWN, _MANY_EMPTY = 6, 0.1
+_MOST_SHOWN = 6
 _WIDE = 20_000
 
 
@@ -100,7 +100,7 @@ def _without_empty(matrix: sp.csr_matrix) -> tuple[sp.csr_matrix, list[str]]:
     """Where many fields are empty, and none is 0, an empty one stands for 0."""
     missing = np.isnan(matrix.data)
     size, n = int(np.prod(matrix.shape)), int(missing.sum())
-    if n < _MANY_EMPTY * size or matrix.nnz < size or not are_whole(matrix.data[~missing]):
+    if n < MANY_EMPTY * size or matrix.nnz < size or not are_whole(matrix.data[~missing]):
         return matrix, []
     matrix.data[missing] = 0
     matrix.eliminate_zeros()

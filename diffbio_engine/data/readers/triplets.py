@@ -46,14 +46,28 @@ def open_triplets(path: Path, reading: Reading) -> Dataset | None:
             f"{path.name} has a line without a count ({names[0][values.isna().argmax()]}).",
             fix="Write a whole number in each line.",
         )
-    genes, cells = names if _genes_come_first(text, columns, names) else names[::-1]
+    titled = text.header is not None and len(text.header) == text.width
+    titles = [text.header[c] for c in columns] if titled and text.header else []
+    if (values < 0).any():
+        what = f" ('{titles[2]}')" if titles else ""
+        raise DataError(
+            f"{path.name} has two columns of names and one of numbers, which are below 0 in "
+            f"{int((values < 0).sum()):,} of {len(values):,} lines{what}: they are no counts.",
+            fix="Choose the table of counts; this may be one of markers.",
+        )
+    first_genes = _genes_come_first(text, columns, names)
+    genes, cells = names if first_genes else names[::-1]
+    titles = titles if first_genes else [*titles[1::-1], *titles[2:]]
     gene_codes, gene_names = pd.factorize(genes, sort=True)
     cell_codes, cell_names = pd.factorize(cells)
     twice = int(pd.DataFrame({"g": gene_codes, "c": cell_codes}).duplicated().sum())
     shape = (len(cell_names), len(gene_names))
     matrix = sp.csr_matrix((values.to_numpy(np.float32), (cell_codes, gene_codes)), shape)
+    each = "a gene, a cell and a count"
+    if titles:
+        each = "a gene ('{}'), a cell ('{}') and a count ('{}')".format(*titles)
     said = [
-        f"Each line is a gene, a cell and a count: {len(table):,} counts of {shape[0]:,} cells and "
+        f"Each line is {each}: {len(table):,} counts of {shape[0]:,} cells and "
         f"{shape[1]:,} genes. Genes without any count are not in such a file."
     ]
     if twice:

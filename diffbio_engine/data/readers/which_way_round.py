@@ -20,8 +20,9 @@ from diffbio_engine.data.reading import CELLS_IN_ROWS, GENES_IN_ROWS
 _CLEAR = 0.005
 # Names gainsay a title where so much more on the wrong side are names of genes, or of cells.
 _MORE_GENES, _MORE_CELLS = 0.15, 0.8
-# How much more the totals of genes spread than those of cells before that decides.
-_SPREAD = 1.5
+# How much more the totals of genes spread than those of cells before that decides, and how much
+# at least: totals of a few cells spread by chance, those of genes over orders of magnitude.
+_SPREAD, _LEAST_SPREAD = 1.5, 0.5
 _ENOUGH = 8
 
 
@@ -38,18 +39,20 @@ def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, s
     rows = [r for i, r in enumerate(sketch.rows) if i not in sketch.word_rows]
     known = [c for c in columns if not (fact_of_cells(c) or fact_of_genes(c))] or columns
     listed = [r for r in rows if not (fact_of_cells(r) or fact_of_genes(r))] or rows
-    genes_listed, genes_known = genes_on_sides(
-        listed if sketch.named else [], known if sketch.text.header is not None else []
-    )
-    clear = genes_listed - genes_known + cell_like(known) - cell_like(listed)
-    if not sketch.named:
-        clear = -genes_known + cell_like(known)
-    if sketch.text.header is None:
-        clear = genes_listed - cell_like(listed) if sketch.named else 0.0
+    listed_names = listed if sketch.named else []
+    known_names = known if sketch.text.header is not None else []
+    genes_listed, genes_known = genes_on_sides(listed_names, known_names)
+    clear = genes_listed - genes_known + cell_like(known_names) - cell_like(listed_names)
     told = corner_says(corner)
     if told and not _names_gainsay(corner, listed, known):
         way = GENES_IN_ROWS if told == "genes" else CELLS_IN_ROWS
         return way, f"the names of the rows are titled '{corner}'"
+    spread = _by_spread(numbers)
+    if spread is not None and abs(clear) > _CLEAR:
+        # Taxa, proteins and numbers of genes are counted through as cells are: then counts tell.
+        own = cell_like(known_names, counted=False) - cell_like(listed_names, counted=False)
+        if abs(genes_listed - genes_known + own) <= _CLEAR:
+            return spread
     if clear > _CLEAR:
         shown = listed[0] if genes_listed > genes_known else known[0]
         side = "rows are named like genes" if shown == listed[0] else "columns are named like cells"
@@ -65,7 +68,11 @@ def _which_way(sketch: Sketch, corner: str, numbers: np.ndarray) -> tuple[str, s
         return GENES_IN_ROWS, "rows or columns beside the counts are those of a table of genes"
     if any(map(fact_of_cells, all_columns)):
         return CELLS_IN_ROWS, "columns beside the counts tell of cells"
-    return _by_spread(numbers, len(rows))
+    if spread is not None:
+        return spread
+    if len(rows) > 5_000 and len(rows) > 10 * numbers.shape[1]:
+        return GENES_IN_ROWS, "there are far more rows than columns; the names do not tell"
+    return CELLS_IN_ROWS, "the names do not tell, and this is the usual way"
 
 
 def _names_gainsay(corner: str, listed: list[str], known: list[str]) -> bool:
@@ -81,16 +88,15 @@ def _names_gainsay(corner: str, listed: list[str], known: list[str]) -> bool:
     return wrong > right + _MORE_GENES or cell_like(genes) > cell_like(cells) + _MORE_CELLS
 
 
-def _by_spread(numbers: np.ndarray, n_rows: int) -> tuple[str, str]:
-    """Totals of genes spread over orders of magnitude, those of cells far less."""
+def _by_spread(numbers: np.ndarray) -> tuple[str, str] | None:
+    """Totals of genes spread over orders of magnitude, those of cells far less; None: neither."""
     values = np.where(np.isfinite(numbers), np.abs(numbers), 0)
-    if min(values.shape) >= _ENOUGH:
-        of_rows = float(np.std(np.log1p(values.mean(axis=1) * 100)))
-        of_columns = float(np.std(np.log1p(values.mean(axis=0) * 100)))
-        if of_rows > _SPREAD * of_columns:
-            return GENES_IN_ROWS, "the totals of the rows spread as those of genes do"
-        if of_columns > _SPREAD * of_rows:
-            return CELLS_IN_ROWS, "the totals of the columns spread as those of genes do"
-    if n_rows > 5_000 and n_rows > 10 * numbers.shape[1]:
-        return GENES_IN_ROWS, "there are far more rows than columns; the names do not tell"
-    return CELLS_IN_ROWS, "the names do not tell, and this is the usual way"
+    if min(values.shape, default=0) < _ENOUGH:
+        return None
+    of_rows = float(np.std(np.log1p(values.mean(axis=1) * 100)))
+    of_columns = float(np.std(np.log1p(values.mean(axis=0) * 100)))
+    if of_rows > max(_SPREAD * of_columns, _LEAST_SPREAD):
+        return GENES_IN_ROWS, "the totals of the rows spread as those of genes do"
+    if of_columns > max(_SPREAD * of_rows, _LEAST_SPREAD):
+        return CELLS_IN_ROWS, "the totals of the columns spread as those of genes do"
+    return None
