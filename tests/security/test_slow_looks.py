@@ -12,7 +12,7 @@ import hostile_text as hostile
 import numpy as np
 import pytest
 
-import app.map.colouring
+import app.files.readers
 import app.session.datasets
 from app.map.colouring import by_gene
 from app.server.attach import attach
@@ -38,7 +38,7 @@ def readers(tmp_path_factory):
 def server(readers, tmp_path, monkeypatch):
     """A real server with these readers."""
     monkeypatch.setattr(app.session.datasets, "READERS", readers)
-    monkeypatch.setattr(app.map.colouring, "READERS", readers)
+    monkeypatch.setattr(app.files.readers, "READERS", readers)
     made = Server(tmp_path / "data", spare=False, command=["true"])
     yield made
     made.close()
@@ -92,7 +92,7 @@ def test_a_file_that_ends_its_reader_is_refused_in_the_tab_and_the_server_stands
 
 def test_a_reader_that_dies_between_two_genes_is_replaced(tmp_path, monkeypatch):
     readers = Readers(scratch=tmp_path / "scratch")
-    monkeypatch.setattr(app.map.colouring, "READERS", readers)
+    monkeypatch.setattr(app.files.readers, "READERS", readers)
     path = tmp_path / "x.h5ad"
     anndata.AnnData(np.arange(60, dtype=np.float32).reshape(20, 3)).write_h5ad(path)
     try:
