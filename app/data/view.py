@@ -21,26 +21,11 @@ from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.data.inspection.times import times_in_order
 from diffbio_engine.errors import DataError, UserError
+from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Port
 
 _HERE = Path(__file__).parent
 _DROPPED = (_HERE / "dropped_files.js").read_text(encoding="utf-8")
 _GROUPED = (_HERE / "grouped_files.js").read_text(encoding="utf-8")
-
-# Port: what a person calls it, and what it is for.
-_FIELDS = {
-    "counts": ("Counts from", "Raw molecule counts, which the count models need."),
-    "total_counts": (
-        "Total counts of cells",
-        "Levels are per 10,000 of these. Choose a column where the file holds only some genes.",
-    ),
-    "batch_labels": ("Batch column", "What is to be corrected for: donor, sample, chemistry."),
-    "labels": ("Known labels", "Cell types where they are known; only blocks wired to it see it."),
-    "embeddings": ("Embedding", "Coordinates that are there already, such as PCA."),
-    "spatial_coords": ("Places in the tissue", "Where each spot lies."),
-    "slice_labels": ("Slice column", "Which slice of the tissue each spot is from."),
-    "time_points": ("Time column", "The day or hour at which each cell was taken."),
-    "condition_labels": ("Condition column", "Two conditions that are to be compared."),
-}
 
 
 class DataDesk(JSComponent):
@@ -236,50 +221,64 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "columns": columns,
         "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
         "samples": list(p.get("samples", ())),
-        "fields": [f for port in _FIELDS if (f := _choice(card, port)) is not None],
+        "fields": [
+            found
+            for port in DATA_PORTS.values()
+            if port.offer and port.offer.title and (found := _choice(card, port, port.offer))
+        ],
     }
 
 
-def _choice(card: DatasetCard, port: str) -> dict[str, Any] | None:
+# More groups than this are no classes that a person chooses.
+_MOST_GROUPS = 200
+
+
+def _choice(card: DatasetCard, port: Port, said: Offer) -> dict[str, Any] | None:
     """Where one port may find its array, and where it does now; None if nowhere."""
-    p = card.preview
-    if port == "counts":
-        places = [
-            (m["place"], f"{m['place']} ({m['holds']}{', doubted' if m.get('doubt') else ''})")
-            for m in p.get("matrices", ())
-        ]
-    elif port == "total_counts":
-        if "counts" not in card.fields:
-            return None
-        numbers = [c["name"] for c in p.get("obs", ()) if c["kind"] == "number"]
-        places = [("counts:total", "sum over all genes of the file")]
-        places += [(f"obs/{name}", name) for name in numbers]
-    elif port in ("embeddings", "spatial_coords"):
-        places = [
-            (f"obsm/{k}", f"{k} ({s[-1]} columns)")
-            for k, s in p.get("obsm", {}).items()
-            if port == "embeddings" or s[-1] == 2
-        ]
-    else:
-        places = [
-            (f"obs/{c['name']}", f"{c['name']} ({_of_column(c, port)})")
-            for c in p.get("obs", ())
-            if c["n_values"] <= 200 and c["kind"] != "text"
-        ]
+    p, sentence = card.preview, said.help
+    if said.computed.startswith("counts:") and "counts" not in card.fields:
+        return None
+    places = _places(p, port)
+    if said.computed_as:
+        places = [(said.computed, said.computed_as), *places]
     if not places:
         return None
-    title, sentence = _FIELDS[port]
     why = {f"obs/{c['name']}": c.get("biology") for c in p.get("obs", ())}
-    if port == "batch_labels" and (like := why.get(card.fields.get(port, ""))):
+    if port.name == "batch_labels" and (like := why.get(card.fields.get(port.name, ""))):
         sentence = f"This column looks like biology: {like}. Correcting for it takes that away."
     options = [{"place": place, "title": text} for place, text in places]
     return {
-        "port": port,
-        "title": title,
+        "port": port.name,
+        "title": said.title,
         "help": sentence,
-        "place": card.fields.get(port, ""),
+        "place": card.fields.get(port.name, ""),
         "options": [{"place": "", "title": "none"}, *options],
     }
+
+
+def _places(p: dict[str, Any], port: Port) -> list[tuple[str, str]]:
+    """Where a file has arrays of the axes and the kind of a port, in the words of a list."""
+    if port.per_record and port.wide:
+        return [
+            (m["place"], f"{m['place']} ({m['holds']}{', doubted' if m.get('doubt') else ''})")
+            for m in p.get("matrices", ())
+        ]
+    if len(port.axis_names) == 2:
+        last = port.axis_names[-1]
+        return [
+            (f"obsm/{k}", f"{k} ({s[-1]} columns)")
+            for k, s in p.get("obsm", {}).items()
+            if not last.isdigit() or s[-1] == int(last)
+        ]
+    table = "obs" if port.per_record else "var"
+    if port.kind != Kind.LABELS:
+        numbers = [c["name"] for c in p.get(table, ()) if c["kind"] == "number"]
+        return [(f"{table}/{name}", name) for name in numbers]
+    return [
+        (f"{table}/{c['name']}", f"{c['name']} ({_of_column(c, port.name)})")
+        for c in p.get(table, ())
+        if c["n_values"] <= _MOST_GROUPS and c["kind"] != "text"
+    ]
 
 
 def _of_column(column: dict[str, Any], port: str) -> str:

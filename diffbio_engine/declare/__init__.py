@@ -11,7 +11,25 @@ from diffbio_engine.declare.operator import (
     check_axes,
     warn_untrained,
 )
-from diffbio_engine.declare.ports import (
+from diffbio_engine.declare.registry import (
+    Declaration,
+    domains,
+    find_operator,
+    operator,
+    operators,
+)
+from diffbio_engine.declare.settings import (
+    Config,
+    Setting,
+    contract,
+    dial,
+    normalize_setting,
+    setting,
+    settings_of,
+    size,
+)
+from diffbio_engine.declare.temperatures import set_temperature
+from diffbio_engine.ports import (
     BATCH_LABELS,
     CONDITION_LABELS,
     COUNTS,
@@ -31,24 +49,6 @@ from diffbio_engine.declare.ports import (
     Kind,
     Port,
 )
-from diffbio_engine.declare.registry import (
-    Declaration,
-    domains,
-    find_operator,
-    operator,
-    operators,
-)
-from diffbio_engine.declare.settings import (
-    Config,
-    Setting,
-    contract,
-    dial,
-    normalize_setting,
-    setting,
-    settings_of,
-    size,
-)
-from diffbio_engine.declare.temperatures import set_temperature
 
 __all__ = [
     "AXES",

@@ -12,9 +12,9 @@ from flax import nnx
 from flax.errors import TraceContextError
 
 from diffbio_engine.declare.held_range import held_within
-from diffbio_engine.declare.ports import Kind, Port
 from diffbio_engine.declare.settings import Config, settings_of
 from diffbio_engine.errors import DataError
+from diffbio_engine.ports import Kind, Port
 
 
 class Dial(nnx.Variable):

@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 from diffbio_engine.declare.operator import Operator
-from diffbio_engine.declare.ports import Kind, Port
 from diffbio_engine.declare.settings import Setting, settings_of
 from diffbio_engine.errors import UnknownNameError, did_you_mean
+from diffbio_engine.ports import Kind, Port
 
 _FOLDERS = ("diffbio_engine.operators", "diffbio_engine.losses")
 _MARK = "_diffbio_facts"

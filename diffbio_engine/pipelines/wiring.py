@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from diffbio_engine.declare import DATA_PORTS, TOTAL_COUNTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec, Wire
+from diffbio_engine.ports import offer_of
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ def wires_by_input(
     return sources
 
 
+def _in_words(field: str) -> str:
+    said = offer_of(field).lacking
+    return f"{field} ({said})" if said else field
+
+
 def check_wire(
     wire: Wire, declared: Mapping[str, Declaration], data: Mapping[str, DataPort]
 ) -> None:
@@ -108,7 +114,7 @@ def check_wire(
         if source_name not in data:
             raise PipelineError(
                 f"needs '{source_name}', which the data does not offer.",
-                fix=f"Choose a field for {source_name} where the data set is opened."
+                fix=f"Choose a field for {_in_words(source_name)} where the data set is opened."
                 if source_name in DATA_PORTS
                 else did_you_mean(source_name, data),
                 where=wire.target,

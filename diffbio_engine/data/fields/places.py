@@ -24,11 +24,11 @@ from diffbio_engine.data.sampling.cell_totals import (
 )
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
+from diffbio_engine.ports import DATA_PORTS, Kind, offer_of
 
 UNASSIGNED = "unassigned"
 COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
 AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
-_LABEL_PORTS = (BATCH_LABELS, LABELS)
 # Words by which people mark cells whose type they do not know.
 _UNKNOWN = {UNASSIGNED, "unknown", "unlabeled", "unlabelled", "nan", "na", "none", ""}
 
@@ -125,11 +125,13 @@ def resolve(dataset: Dataset, fields: Mapping[str, str], needed: Iterable[str]) 
 
 
 def _usual_place(port: str) -> str:
-    usual = {
-        COUNTS: "layers/counts", "ambient_profile": AMBIENT_LOW, LABELS: "obs/cell_type",
-        TOTAL_COUNTS: OVER_ALL_GENES,
-    }  # fmt: skip
-    return usual.get(port, "obs/batch" if "label" in port else "obsm/X_pca")
+    by_name = "obs/batch" if "label" in port else "obsm/X_pca"
+    return offer_of(port).usual_place or by_name
+
+
+def _names_classes(port: str) -> bool:
+    """Whether numbers of a column are names of classes, not measured."""
+    return DATA_PORTS[port].kind == Kind.LABELS if port in DATA_PORTS else "label" in port
 
 
 def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -> Any:
@@ -147,8 +149,7 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
         if port == "time_points":
             codes, names, notes = time_codes(column, place, dataset.m)
             return Labels(codes, names, tuple(notes))
-        numeric = column.dtype.kind in "fiu" and port not in _LABEL_PORTS and "label" not in port
-        if numeric:
+        if column.dtype.kind in "fiu" and not _names_classes(port):
             return column.to_numpy(np.float32)
         if port == LABELS:
             return without_unknown(labels_of(column))

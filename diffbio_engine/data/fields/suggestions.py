@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from diffbio_engine.data.dataset.ambient_profiles import adds_up, called_ambient
 from diffbio_engine.data.dataset.name_words import words_of
@@ -9,10 +10,10 @@ from diffbio_engine.data.fields.places import AMBIENT_LOW, BATCH_LABELS, COUNTS,
 from diffbio_engine.data.fields.suggested_time import suggested_time
 from diffbio_engine.data.genes.prior_knowledge import PLACES
 from diffbio_engine.data.inspection.column_names import (
+    called,
     called_batches,
     called_conditions,
     called_labels,
-    called_slices,
     names_of_types,
     sides_of_a_comparison,
 )
@@ -22,10 +23,13 @@ from diffbio_engine.data.inspection.times_as_names import named_by_time
 from diffbio_engine.data.matrix.matrix_preview import BINARY, MatrixPreview
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.data.sampling.cell_totals import OVER_ALL_GENES, TOTAL_COUNTS
+from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Port
 
-_PCA_KEYS = ("X_pca", "pca", "X_PCA", "X_scVI", "X_latent")
-_SPATIAL_KEYS = ("spatial", "X_spatial", "spatial_coords")
-_MOST_BATCHES = 200
+TIMES = "time_points"
+# Fields that are found, or not, by what the values are; a name alone does not do.
+_JUDGED = (COUNTS, BATCH_LABELS, TIMES)
+# Fields of which more is asked of a name than that it is among those that the port declares.
+_BY_NAME = {LABELS: called_labels, "condition_labels": called_conditions}
 
 
 @dataclass(frozen=True)
@@ -60,26 +64,41 @@ def suggest(preview: Preview) -> Suggestion:
     if batches := batch_candidates(preview):
         places[BATCH_LABELS] = batches[0][0]
     notes += _of_batches(preview, places.get(BATCH_LABELS, ""))
-    labels = [n for n in called_labels(preview.obs) if columns[n].n_values >= 1]
-    if labels:
-        places[LABELS] = f"obs/{labels[0]}"
-    key = next((k for k in _PCA_KEYS if k in preview.obsm), None)
-    if key:
-        places["features"] = places["embeddings"] = f"obsm/{key}"
-    elif preview.matrices and not counts:
-        places["features"] = places["embeddings"] = preview.matrices[0].place
-    places |= _of_tissue(preview, columns)
     time, told, choices = suggested_time(preview.obs, preview.n_cells, preview.m)
-    places |= {"time_points": f"obs/{time}"} if time else {}
+    places |= {TIMES: f"obs/{time}"} if time else {}
     notes += told
-    conditions = [n for n in called_conditions(preview.obs) if columns[n].n_values == 2]
-    if conditions:
-        places["condition_labels"] = f"obs/{conditions[0]}"
+    for name, port in DATA_PORTS.items():
+        if name not in _JUDGED and (place := _as_declared(port, preview)):
+            places.setdefault(name, place)
+    if preview.matrices and not counts:
+        places.setdefault("features", preview.matrices[0].place)
+        places.setdefault("embeddings", preview.matrices[0].place)
     if counts:
         # Looked up by the names of the genes; offered where some are found.
         places |= {port: PLACES[port] for port, n in preview.known_genes.items() if n}
     notes += _spelt_twice(columns, places)
-    return Suggestion(Fields(places), tuple(notes), choices)
+    in_order = {name: places[name] for name in DATA_PORTS if name in places}
+    return Suggestion(Fields(in_order), tuple(notes), choices)
+
+
+def _as_declared(port: Port, preview: Preview) -> str:
+    """Where a file has what a port declares to be called so; empty for nowhere."""
+    said = port.offer or Offer()
+    of_matrices = {m.place for m in preview.matrices}
+    if layer := next((x for x in said.layers if f"layers/{x}" in of_matrices), ""):
+        return f"layers/{layer}"
+    last = port.axis_names[-1]
+    fits = [t for t, shape in preview.obsm.items() if not last.isdigit() or shape[-1] == int(last)]
+    if table := next((t for t in said.tables if t in fits), ""):
+        return f"obsm/{table}"
+    if not said.columns:
+        return ""
+    least, most = said.values
+    counted = {c.name: c.n_values for c in preview.obs}
+    if port.kind != Kind.LABELS:  # of what is measured each cell may have a value of its own
+        least, most = 1, preview.n_cells
+    named = _BY_NAME.get(port.name, partial(called, port.name))(preview.obs)
+    return next((f"obs/{n}" for n in named if least <= counted[n] <= most), "")
 
 
 def _not_counts(matrices: Iterable[MatrixPreview], taken: str, said: str) -> list[str]:
@@ -175,20 +194,6 @@ def _of_batches(preview: Preview, taken: str) -> list[str]:
                 " a batch that is in several of them, if that is what is asked about."
             )
     return notes
-
-
-def _of_tissue(preview: Preview, columns: dict[str, ColumnPreview]) -> dict[str, str]:
-    """Where the cells lie, from which slice they are, and where their molecules were sorted."""
-    places = {}
-    spatial = next((k for k in _SPATIAL_KEYS if preview.obsm.get(k, (0, 0))[-1] == 2), None)
-    if spatial:
-        places["spatial_coords"] = f"obsm/{spatial}"
-    layers = {m.place for m in preview.matrices}
-    places |= {n: f"layers/{n}" for n in ("spliced", "unspliced") if f"layers/{n}" in layers}
-    slices = [n for n in called_slices(preview.obs) if 2 <= columns[n].n_values <= _MOST_BATCHES]
-    if slices:
-        places["slice_labels"] = f"obs/{slices[0]}"
-    return places
 
 
 def _ambient(preview: Preview) -> str:

@@ -11,6 +11,7 @@ from diffbio_engine.data.genes.known_genes import (
     known_pairs,
     known_regulators,
 )
+from diffbio_engine.ports import DATA_PORTS
 
 # An array, what its rows stand for, and how many are left out, in words.
 type Known = tuple[np.ndarray, list[str], str]
@@ -40,20 +41,20 @@ def _markers(names: Sequence[str] | np.ndarray) -> Known:
     return *find_markers(names), ""
 
 
-# Port: the place that stands for it, as `obs/batch` stands for a column.
-PLACES = {
-    "lr_pairs": "genes:ligand-receptor-pairs",
-    "tf_indices": "genes:transcription-factors",
-    "marker_matrix": "genes:cell-type-markers",
-}
-# Fields that no file holds: they follow from the names of its genes.
-FROM_SYMBOLS = frozenset(PLACES)
 # Place: from names of genes to an array and what its rows stand for.
 KNOWN_GENES: dict[str, Callable[[Sequence[str] | np.ndarray], Known]] = {
     "genes:ligand-receptor-pairs": _pairs,
     "genes:transcription-factors": _regulators,
     "genes:cell-type-markers": _markers,
 }
+# Port: the place that stands for it, as `obs/batch` stands for a column.
+PLACES = {
+    name: port.offer.computed
+    for name, port in DATA_PORTS.items()
+    if port.offer and port.offer.computed in KNOWN_GENES
+}
+# Fields that no file holds: they follow from the names of its genes.
+FROM_SYMBOLS = frozenset(PLACES)
 
 
 def n_known(names: Sequence[str] | np.ndarray) -> dict[str, int]:

@@ -1,26 +1,13 @@
-"""What the columns of a table of cells are called: batches, types, times, conditions, slices."""
+"""Columns whose names say what they hold: by the words that stand with the ports of a data set."""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from diffbio_engine.data.dataset.name_words import head_of, holds_phrase, words_of
+from diffbio_engine.ports import DATA_PORTS, Kind, offer_of
 
-MOST_BATCHES = 200
-# What a batch is called, likeliest first.
-_BATCHES = (
-    "batch", "sample", "donor", "dataset", "patient", "individual", "participant", "replicate",
-    "rep", "library", "subject", "mouse", "animal", "chemistry", "assay", "technology", "tech",
-    "protocol", "platform", "method", "lane", "channel", "chip", "plate", "run", "experiment",
-    "study", "pool", "batchid", "sampleid", "donorid", "patientid", "specimen", "flowcell",
-)  # fmt: skip
-# Names that say batch as a whole: Seurat's, and cellranger's.
-_BATCH_PHRASES = ("orig ident", "gem group", "data set", "sequencing run")
-_TYPES = (
-    "cell type", "celltype", "cell types", "celltypes", "annotation", "annotations", "cell label",
-    "bulk labels", "labels", "label", "cluster", "clusters", "louvain", "leiden", "cell ontology",
-    "cell class", "subclass", "cell state", "population", "lineage", "type", "branch", "snn res",
-)  # fmt: skip
+MOST_BATCHES = int(offer_of("batch_labels").values[1])
 # What is also called a type, but of something else than cells.
 _OTHER_TYPES = {
     "tissue", "suspension", "sample", "library", "assay", "tumor", "tumour", "disease", "donor",
@@ -48,16 +35,6 @@ _MEASURES = {
     "score", "scores", "prob", "probability", "confidence", "certainty", "uncertainty", "color",
     "colors", "colour", "colours", "count", "counts", "entropy", "distance", "size", "pseudotime",
 }  # fmt: skip
-_TIMES = (
-    "day", "days", "time point", "timepoint", "time points", "timepoints", "time", "dpi", "hpi",
-    "dpf", "hpf", "dpc", "hour", "hours", "hrs", "week", "weeks", "stage",
-)  # fmt: skip
-_NO_TIMES = {"pseudo", "pseudotime", "latent", "velocity", "run", "processing", "sequencing", "dpt"}
-_CONDITIONS = (
-    "condition", "treatment", "stim", "stimulation", "perturbation", "disease", "genotype",
-    "phenotype", "diagnosis", "infection", "group", "status",
-)  # fmt: skip
-_SLICES = ("slice", "section", "library id", "slide")
 # Words by which people name the sides of a comparison.
 _SIDES = {
     "ctrl", "ctr", "control", "controls", "untreated", "treated", "treatment", "stim",
@@ -108,13 +85,14 @@ def called_batches(columns: Iterable[Column]) -> list[str]:
 def _batch_rank(column: Column) -> int | None:
     if not _is_class(column) or not 2 <= column.n_values <= MOST_BATCHES:
         return None
-    for place, phrase in enumerate(_BATCH_PHRASES):
+    said = offer_of("batch_labels").columns
+    for place, phrase in enumerate(s for s in said if " " in s):
         if holds_phrase(column.name, phrase):
             return 100 + place
     head = head_of(column.name)
-    if head not in _BATCHES:
+    if head not in said:
         return None
-    return _BATCHES.index(head) + (0 if column.name.lower() == head else 100)
+    return said.index(head) + (0 if column.name.lower() == head else 100)
 
 
 def called_types(columns: Iterable[Column]) -> list[str]:
@@ -126,14 +104,16 @@ def called_types(columns: Iterable[Column]) -> list[str]:
 def called_labels(columns: Iterable[Column]) -> list[str]:
     """Columns whose name is that of types or clusters, likeliest first."""
 
+    batches, types = offer_of("batch_labels").columns, offer_of("labels").columns
+
     def rank(column: Column) -> int | None:
         words = words_of(column.name)
-        if not words or head_of(column.name) in _BATCHES or set(words) & _MEASURES:
+        if not words or head_of(column.name) in batches or set(words) & _MEASURES:
             return None
         if _no_types(column.values):
             return None
         others = set(words) & _OTHER_TYPES
-        place = _place(column.name, _TYPES)
+        place = _place(column.name, types)
         return None if place is None else place + (500 if others else 0)
 
     ranks = {c.name: rank(c) for c in columns if _is_class(c)}
@@ -154,30 +134,33 @@ def _no_types(values: Sequence[str]) -> bool:
 
 def called_times(columns: Iterable[Column]) -> list[str]:
     """Columns whose name is that of a time."""
-    return _called(columns, _TIMES, lambda c: not set(words_of(c.name)) & _NO_TIMES)
+    return called("time_points", columns)
 
 
 def named_times(columns: Iterable[Column]) -> list[str]:
     """Columns whose name is that of a time, whatever they hold."""
-    named = [c.name for c in columns if not set(words_of(c.name)) & _NO_TIMES]
-    return [n for n in named if _place(n, _TIMES) is not None]
+    said = offer_of("time_points")
+    named = [c.name for c in columns if not set(words_of(c.name)) & set(said.not_columns)]
+    return [n for n in named if _place(n, said.columns) is not None]
 
 
 def called_conditions(columns: Iterable[Column]) -> list[str]:
-    """Columns whose name is that of a condition."""
-    return _called(columns, _CONDITIONS, lambda c: _batch_rank(c) is None)
+    """Columns whose name is that of a condition, and not that of a batch."""
+    return called("condition_labels", [c for c in columns if _batch_rank(c) is None])
 
 
-def called_slices(columns: Iterable[Column]) -> list[str]:
-    """Columns whose name is that of a slice of tissue."""
-    return _called(columns, _SLICES, lambda c: True)
+def called(port: str, columns: Iterable[Column]) -> list[str]:
+    """Columns whose name is among those that a port declares, likeliest first.
 
-
-def _called(columns: Iterable[Column], phrases: Sequence[str], fits: object) -> list[str]:
-    assert callable(fits)
-    found = {c.name: _place(c.name, phrases) for c in columns if _is_class(c) and fits(c)}
-    ranks = {name: r for name, r in found.items() if r is not None}
-    return sorted(ranks, key=lambda name: ranks[name])
+    Classes for labels, numbers for what is measured, however many different values there are.
+    """
+    said = offer_of(port)
+    classes = DATA_PORTS[port].kind == Kind.LABELS
+    fit = [c.name for c in columns if (_is_class(c) if classes else c.kind == "number")]
+    named = [name for name in fit if not set(words_of(name)) & set(said.not_columns)]
+    places = {name: _place(name, said.columns) for name in named}
+    found = {name: place for name, place in places.items() if place is not None}
+    return sorted(found, key=lambda name: found[name])
 
 
 def _place(name: str, phrases: Sequence[str]) -> int | None:

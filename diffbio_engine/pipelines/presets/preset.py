@@ -6,20 +6,7 @@ from typing import Any
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
-
-_IN_WORDS = {
-    "counts": "raw counts",
-    "total_counts": "the total counts of each cell",
-    "batch_labels": "the batch of each cell",
-    "labels": "known cell types",
-    "time_points": "the time of each cell",
-    "condition_labels": "two conditions",
-    "spatial_coords": "places in the tissue",
-    "slice_labels": "the slice of each spot",
-    "tf_indices": "transcription factors among its genes",
-    "lr_pairs": "ligands and receptors among its genes",
-    "marker_matrix": "known marker genes",
-}
+from diffbio_engine.ports import offer_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +36,7 @@ class Preset:
 
     def lacking(self, fields: Mapping[str, str]) -> str:
         """The same in words: ``"known cell types and the batch of each cell"``; "" for none."""
-        return " and ".join(_IN_WORDS.get(name, name) for name in self.missing(fields))
+        return " and ".join(offer_of(name).lacking or name for name in self.missing(fields))
 
 
 # What most ready pipelines begin with: counts to a latent space of ten dimensions.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from diffbio_engine.axes import Axis, axis_of
+from diffbio_engine.ports.offer import Offer
 
 
 class Kind(StrEnum):
@@ -61,6 +62,8 @@ class Port:
             its size says nothing of how telling the gene is.
         words: For a single whole number, counted from 0: what each means. The text stands with the
             number, and with the calls of the same block.
+        offer: How a data set offers it: words for a person, and how a file has it. ``None`` for
+            what blocks alone hand to each other.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Port:
     call: bool = False
     ranks: str = ""
     words: tuple[str, ...] = ()
+    offer: Offer | None = None
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -115,109 +119,3 @@ class Port:
     def accepted_kinds(self) -> tuple[Kind, ...]:
         """Its own kind and the others that fit."""
         return (self.kind, *sorted(_ACCEPTS.get(self.kind, frozenset())))
-
-
-COUNTS = Port("counts", "cells genes", Kind.COUNTS, "Raw counts: molecules seen per cell and gene.")
-FEATURES = Port("features", "cells features", Kind.FEATURES, "Coordinates of each cell.")
-EMBEDDINGS = Port(
-    "embeddings",
-    "cells features",
-    Kind.FEATURES,
-    "Coordinates of each cell.",
-    # So that blocks can be chained by `apply`: what the block before has found.
-    also=("corrected_embeddings", "latent_mean", "latent"),
-)
-BATCH_LABELS = Port(
-    "batch_labels",
-    "cells",
-    Kind.LABELS,
-    "Which batch (sample, donor, chemistry) each cell comes from, counted from 0.",
-    classes="batches",
-)
-EXPRESSION = Port("expression", "cells genes", Kind.EXPRESSION, "Normalised expression.")
-LABELS = Port(
-    "labels",
-    "cells",
-    Kind.LABELS,
-    "Known cell types or classes, counted from 0; -1 where it is not known.",
-    classes="classes",
-)
-SPATIAL_COORDS = Port(
-    "spatial_coords", "cells 2", Kind.COORDINATES, "Where in the tissue each cell or spot lies."
-)
-SLICE_LABELS = Port(
-    "slice_labels",
-    "cells",
-    Kind.LABELS,
-    "Which slice of the tissue each spot is from, counted from 0.",
-    classes="slices",
-)
-TIME_POINTS = Port(
-    "time_points",
-    "cells",
-    Kind.LABELS,
-    "When each cell was taken: 0 for the first time point.",
-    classes="times",
-)
-CONDITION_LABELS = Port(
-    "condition_labels",
-    "cells",
-    Kind.LABELS,
-    "Which condition each cell is from, counted from 0.",
-    classes="conditions",
-)
-# Not `library_size`: that of a count model is the total of the genes that it is a model of.
-TOTAL_COUNTS = Port(
-    "total_counts",
-    "cells",
-    Kind.SCORE,
-    "Total counts of each cell over all its genes, also those that are not trained on: what levels"
-    " per 10 000 are made with. Without it, the sum of the genes given.",
-    optional=True,
-)
-# Prior knowledge, found by the names of the genes; the same for all cells.
-LR_PAIRS = Port(
-    "lr_pairs",
-    "pairs members",
-    Kind.INDEX,
-    "Ligand and receptor of known pairs, as positions of genes: two columns. Of complexes, as many"
-    " columns for the ligand's genes as for the receptor's, filled up with -1.",
-)
-TF_INDICES = Port(
-    "tf_indices", "regulators", Kind.INDEX, "Transcription factors, as positions of genes."
-)
-MARKER_MATRIX = Port(
-    "marker_matrix", "classes genes", Kind.PARAMETER, "1 where a gene marks a cell type, else 0."
-)
-NEIGHBOUR = Port(
-    "neighbour",
-    "cells",
-    Kind.INDEX,
-    "Where in the batch each cell's drawn neighbour is.",
-    optional=True,
-    drawn="neighbour",
-)
-
-# What a data set can offer, by the name that the block `data` gives it.
-DATA_PORTS: dict[str, Port] = {
-    port.name: port
-    for port in (
-        COUNTS,
-        TOTAL_COUNTS,
-        BATCH_LABELS,
-        Port("ambient_profile", "genes", Kind.PROFILE, "Expression of empty droplets, by gene."),
-        EMBEDDINGS,
-        FEATURES,
-        EXPRESSION,
-        LABELS,
-        SPATIAL_COORDS,
-        SLICE_LABELS,
-        TIME_POINTS,
-        CONDITION_LABELS,
-        Port("spliced", "cells genes", Kind.EXPRESSION, "Counts of spliced molecules."),
-        Port("unspliced", "cells genes", Kind.EXPRESSION, "Counts of unspliced molecules."),
-        LR_PAIRS,
-        TF_INDICES,
-        MARKER_MATRIX,
-    )
-}
