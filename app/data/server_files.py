@@ -8,6 +8,7 @@ from typing import Any
 
 from app.access.reach import in_server_folder
 from app.session.session import Session
+from diffbio_engine.data.kinds import kinds
 from diffbio_engine.errors import DataError
 
 _FILES = (
@@ -76,7 +77,8 @@ def _is_reached(session: Session, item: Path) -> bool:
 
 def can_be_chosen(item: Path) -> bool:
     """Whether it may be a data set, by its name."""
-    return os.path.isdir(item) or item.name.lower().endswith(_FILES)
+    own = tuple(ending for kind in kinds().values() for ending in kind.endings)
+    return os.path.isdir(item) or item.name.lower().endswith((*_FILES, *own))
 
 
 def _holds(folder: Path, *patterns: str) -> bool:

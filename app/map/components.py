@@ -16,7 +16,7 @@ from app.session.stale import preview_words, stale_words
 from app.style import theme as looks
 from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
-from diffbio_engine.data.inspection.rows import CELLS
+from diffbio_engine.data.kinds import USUAL
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent
@@ -57,7 +57,7 @@ class MapKey(JSComponent):
     low = param.String()
     high = param.String()
     card = param.Dict({})
-    rows = param.String(CELLS)
+    rows = param.String(USUAL)
 
     _esm = _esm("map_legend.js")
     _stylesheets = [_CSS]
@@ -229,7 +229,7 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
 
 
 def _rows(dataset: DatasetCard | None) -> str:
-    return dataset.rows if dataset else CELLS
+    return dataset.rows if dataset else USUAL
 
 
 def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diffbio_engine.data import source_of
-from diffbio_engine.data.inspection.rows import CELLS
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class DatasetCard:
     @property
     def rows(self) -> str:
         """What its rows are called: "cells", or "spots" where the file says so."""
-        return str(self.preview.get("rows") or CELLS)
+        return str(self.preview.get("rows") or "cells")
 
     @property
     def source(self) -> str:

@@ -19,13 +19,13 @@ from diffbio_engine.data import (
     Fields,
     Labels,
     Records,
-    align_genes,
     made_unique,
     open_source,
     resolve,
 )
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.data.inspection.counts_place import find_counts
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
@@ -212,13 +212,7 @@ def cells_for(
         notes += told
     source = open_source(dataset, Fields(chosen), plain)
     if "counts" in needed:
-        alignment = align_genes(
-            () if source.var_names is None else source.var_names,
-            source.var_ids,
-            bundle.genes["names"],
-            bundle.genes["ids"],
-        )
-        alignment.require(least_overlap)
+        alignment = kind_named(dataset.rows).align(source, bundle.genes, least_overlap)
         notes.append(alignment.sentence)
         if "lr_pairs" in per_dataset:
             notes += silent_pairs(bundle.per_dataset["lr_pairs"], alignment.columns >= 0)

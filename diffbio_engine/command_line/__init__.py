@@ -103,6 +103,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("part", "which matrix, where a folder holds several of the same cells"),
         ("annotation", 'which table about the cells beside it is joined; "none" for none'),
         ("molecules", 'layers added up as counts: "spliced + unspliced" (+ ambiguous)'),
+        ("rows", "what they are: cells, samples or spots"),
         ("m", 'what "3m" stands for among times: minutes or months'),
     ):
         how.add_argument(f"--{name}", default="", metavar=name.upper(), help=what)

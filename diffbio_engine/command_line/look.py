@@ -20,12 +20,12 @@ def look(asked: argparse.Namespace, reading: dict[str, str]) -> int:
 def in_words(found: dict[str, Any]) -> list[str]:
     """The lines that a person reads."""
     said = [
-        f"{found['name']}: {found['n_cells']:,} cells x {found['n_genes']:,} genes "
-        f"({found['kind']}); genes are named by {found['gene_names']}: "
-        f"{', '.join(found['gene_examples'])}."
+        f"{found['name']}: {found['size']} ({found['kind']}); genes are named by "
+        f"{found['gene_names']}: {', '.join(found['gene_examples'])}."
     ]
     if len(found["samples"]) > 1:
-        parts = ", ".join(f"{s['name']} ({s['n_cells']:,} cells)" for s in found["samples"])
+        rows = found["rows"]
+        parts = ", ".join(f"{s['name']} ({s['n_cells']:,} {rows})" for s in found["samples"])
         said.append(f"Samples: {parts}")
     said += [m["sentence"] for m in found["matrices"]]
     said += [f"Note: {warning}" for warning in found["warnings"]]

@@ -18,7 +18,7 @@ from diffbio_engine.data.inspection.preview import ColumnPreview, MatrixPreview,
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, require_counts
 from diffbio_engine.data.matrix.hdf5_check import check_hdf5
 from diffbio_engine.data.matrix.matrices import OnDisk
-from diffbio_engine.data.readers.dispatch import inspect, read
+from diffbio_engine.data.opening import inspect, read
 from diffbio_engine.data.reading import Choice, Reading, file_of, source_of
 from diffbio_engine.data.sampling.batches import (
     BatchSampler,
@@ -34,7 +34,8 @@ from diffbio_engine.data.sampling.variable_genes import (
     most_variable_genes,
 )
 from diffbio_engine.data.writers.colors import category_colors
-from diffbio_engine.data.writers.h5ad import Written, write_result
+from diffbio_engine.data.writers.h5ad import Written
+from diffbio_engine.data.writing import write_result
 
 __all__ = [
     "Batch", "BatchSampler", "CellSource", "Choice", "ColumnPreview", "Dataset", "Example",

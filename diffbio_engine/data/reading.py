@@ -45,6 +45,7 @@ class Reading:
         annotation: Which table about the cells beside a matrix is joined; ``"none"`` for none.
         molecules: Which layers are added up as counts: ``"spliced + unspliced"``.
         m: What an "m" in a time ("3m") stands for: ``"minutes"`` or ``"months"``.
+        rows: What the rows are: the name of a kind of data, ``"cells"``.
     """
 
     orientation: str = ""
@@ -56,6 +57,7 @@ class Reading:
     annotation: str = ""
     molecules: str = ""
     m: str = ""
+    rows: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():

@@ -255,7 +255,7 @@ def test_orientation_and_separator_are_options_and_choices(tmp_path):
     assert opened(tmp_path, text, orientation="genes in rows")[0].n_cells == 40
     assert opened(tmp_path, text, separator="bar")[0].n_genes == 40
     names = [c.name for c in opened(tmp_path, text)[0].choices]
-    assert names == ["orientation", "separator"]
+    assert names == ["orientation", "separator", "rows"]
     with pytest.raises(DataError, match=r"columns besides the names|holds words|cannot be read"):
         inspect(tmp_path / "x.csv", separator="tab")
 

@@ -8,7 +8,7 @@ import pytest
 from app.map.components import cells_in_words
 from app.session.dataset_card import DatasetCard
 from diffbio_engine.data import inspect
-from diffbio_engine.data.inspection.rows import called
+from diffbio_engine.data.kinds.spots import why_spots
 
 PLACED = {"spatial": (3, 2)}
 BARCODES = ["AAACAAGTATCTCCCA-1", "AAACACCAATAACTGC-1", "AAACAGAGCGACTCCT-1"]
@@ -27,7 +27,7 @@ BARCODES = ["AAACAAGTATCTCCCA-1", "AAACACCAATAACTGC-1", "AAACAGAGCGACTCCT-1"]
     ],
 )
 def test_the_file_says_whether_its_rows_are_spots(names, columns, obsm, expected):
-    assert called(names, columns, obsm) == expected
+    assert bool(why_spots(names, columns, obsm)) == (expected == "spots")
 
 
 def test_spots_are_called_so_where_they_are_counted(tmp_path):

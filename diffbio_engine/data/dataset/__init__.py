@@ -35,6 +35,12 @@ class Lazily(Mapping):
         return len(self.shapes)
 
 
+def shapes_in(arrays: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of each, without reading any that still lies in a file."""
+    known = getattr(arrays, "shapes", None)
+    return dict(known) if known else {k: tuple(np.shape(v)) for k, v in arrays.items()}
+
+
 class Dataset:
     """Cells, genes, the matrices between them, and what is known of each.
 
@@ -80,6 +86,8 @@ class Dataset:
         # the group of the file that is laid out like an h5ad.
         self.profiles: tuple[str, ...] = ()
         self.all_genes, self.inside = pd.Index(var.index), ""
+        # What a row is: the name of a kind of data, told when the file is opened.
+        self.rows = "cells"
         # What a person says that "3m" stands for: "minutes" or "months".
         self.m = ""
         self.warnings = list(warnings)

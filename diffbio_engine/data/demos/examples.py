@@ -16,7 +16,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.demos.simulated_cells import simulated_cells
 from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
-from diffbio_engine.data.readers.dispatch import read
+from diffbio_engine.data.opening import read
 from diffbio_engine.errors import DataError
 
 if TYPE_CHECKING:

@@ -281,6 +281,7 @@ def open_source(
         None if counts is None else as_matrix(counts),
         per_cell,
         per_dataset,
+        record=dataset.rows,
         label_names=names,
         record_names=dataset.obs.index,
         var_names=var_names,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset import Dataset, shapes_in
 from diffbio_engine.data.dataset.gene_names import REGIONS, gene_name_style, names_and_ids
 from diffbio_engine.data.genes.prior_knowledge import n_known
 from diffbio_engine.data.inspection.column_evidence import likeness, nested_in, one_for_each
@@ -20,7 +20,6 @@ from diffbio_engine.data.inspection.column_names import (
     called_types,
 )
 from diffbio_engine.data.inspection.counts_place import doubted
-from diffbio_engine.data.inspection.rows import CELLS, called
 from diffbio_engine.data.matrix.matrix_preview import RAW, SCALED, MatrixPreview, look
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError
@@ -63,7 +62,8 @@ class Preview:
     """A file, looked at: headers, tables and a sample of each matrix.
 
     Attributes:
-        rows: What its rows are called: cells, or spots.
+        rows: What its rows are: cells, spots, samples.
+        size: How many rows and columns there are, in the words of its kind.
     """
 
     path: str
@@ -83,7 +83,8 @@ class Preview:
     known_genes: dict[str, int] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
     samples: tuple[tuple[str, int], ...] = ()
-    rows: str = CELLS
+    rows: str = "cells"
+    size: str = ""
     profiles: tuple[str, ...] = ()
     m: str = ""
 
@@ -91,8 +92,7 @@ class Preview:
     def sentence(self) -> str:
         """The file in one line."""
         main = f" {self.matrices[0].sentence}" if self.matrices else " There is no matrix in it."
-        size = f"{self.n_cells:,} {self.rows} x {self.n_genes:,} genes"
-        return f"{self.name}: {size} ({self.kind}).{main}"
+        return f"{self.name}: {self.size} ({self.kind}).{main}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for a file or a page."""
@@ -161,9 +161,7 @@ def preview_of(
                     raise
                 unreadable.append(f"{place} cannot be used: {error.what}")
         matrices = doubted(found)
-    if obsm is None:
-        shapes = getattr(dataset.obsm, "shapes", None)
-        obsm = shapes or {k: tuple(np.shape(v)) for k, v in dataset.obsm.items()}
+    obsm = shapes_in(dataset.obsm) if obsm is None else obsm
     names = dataset.var.index
     if gene_name_style(names) == "numbers":
         names = names_and_ids(dataset.var)[0]
@@ -185,7 +183,8 @@ def preview_of(
         profiles=dataset.profiles,
         m=dataset.m,
         samples=dataset.samples or ((dataset.name, dataset.n_cells),),
-        rows=called(dataset.obs.index, dataset.obs.columns, obsm),
+        rows=dataset.rows,
+        size=f"{dataset.n_cells:,} {dataset.rows} x {dataset.n_genes:,} genes",
         warnings=(
             *dataset.warnings,
             *unreadable,

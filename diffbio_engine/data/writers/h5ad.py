@@ -15,7 +15,6 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.readers.dispatch import read
 from diffbio_engine.data.writers.carry import carry_over
 from diffbio_engine.data.writers.colors import category_colors
 from diffbio_engine.data.writers.plain_elements import free_name, write_elem
@@ -40,25 +39,25 @@ class Written:
     notes: tuple[str, ...]
 
 
-def write_result(
-    source: str | Path | Dataset | Any,
-    out: str | Path,
+def write_h5ad(
+    dataset: Dataset,
+    out: Path,
     arrays: Mapping[str, np.ndarray],
-    provenance: Mapping[str, Any],
     *,
+    provenance: Mapping[str, Any],
     cluster_names: list[str] | None = None,
     layers: Mapping[str, Layer] | None = None,
     marker_genes: Mapping[str, Any] | None = None,
     main_map: str = "",
 ) -> Written:
-    """Writes ``out`` (h5ad): all that the source holds, and the results beside it.
+    """Writes ``out`` (h5ad): all that the data set holds, and the results beside it.
 
     Matrices of an h5ad are copied as they lie on disk, so memory does not grow with them. Nothing
     that came with the file is overwritten: a result whose name is taken gets ``_2``. The file
     appears under its name only when it is whole.
 
     Args:
-        source: The file the run started from, or a Dataset, or an AnnData.
+        dataset: The data that the run started from.
         out: Where to write.
         arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"var/..."`` (one number a gene; left
             out, and said, where the genes are others), ``"obsm/cluster_diffbio_prob"``;
@@ -72,8 +71,6 @@ def write_result(
         main_map: Which of the arrays is the map; it also becomes ``obsm/X_umap``, where every
             browser of cells looks first, if the file has none.
     """
-    dataset = _dataset(source)
-    out = Path(out)
     with _whole_or_nothing(out) as part, h5py.File(part, "w") as file:
         notes = carry_over(dataset, file)
         keys: dict[str, str] = {}
@@ -109,12 +106,6 @@ def write_result(
             if asked != got
         ]
     return Written(out, keys, tuple(notes))
-
-
-def _dataset(source: Any) -> Dataset:
-    if isinstance(source, Dataset):
-        return source
-    return read(source) if isinstance(source, str | Path) else Dataset.from_anndata(source)
 
 
 @contextmanager

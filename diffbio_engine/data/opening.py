@@ -1,6 +1,5 @@
 """Any file that people bring: looked at without reading it whole, or opened as a data set."""
 
-import tempfile
 import weakref
 from contextlib import ExitStack
 from dataclasses import replace
@@ -9,27 +8,9 @@ from typing import Any
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.fields.suggestions import suggest
-from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
-from diffbio_engine.data.inspection.preview import Preview, preview_of
-from diffbio_engine.data.readers.archives import unpack
-from diffbio_engine.data.readers.containers import (
-    is_zip,
-    open_file,
-    open_folder,
-    refuse_other_kinds,
-)
+from diffbio_engine.data.inspection.preview import Preview
+from diffbio_engine.data.kinds import DataKind, Opening, kind_of_file, tell_rows
 from diffbio_engine.data.readers.feature_kinds import GENES
-from diffbio_engine.data.readers.folders import data_files, is_mtx
-from diffbio_engine.data.readers.molecules import offer_sums
-from diffbio_engine.data.readers.mtx_folder import (
-    folder_of_mtx,
-    is_names_of_mtx,
-    open_mtx,
-    read_along,
-)
-from diffbio_engine.data.readers.samples_in_names import name_samples
-from diffbio_engine.data.readers.tars import is_tar, unpack_tar
-from diffbio_engine.data.readers.workbooks import is_workbook
 from diffbio_engine.data.reading import ALL_FEATURES, Reading
 from diffbio_engine.errors import DataError
 
@@ -46,6 +27,7 @@ def inspect(
     annotation: str | None = None,
     molecules: str | None = None,
     m: str | None = None,
+    rows: str | None = None,
 ) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
@@ -54,10 +36,11 @@ def inspect(
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
-        part=part, annotation=annotation, molecules=molecules, m=m,
+        part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
     )  # fmt: skip
     with ExitStack() as stack:
-        preview = preview_of(_opened(Path(path), reading, stack, with_uns=False))
+        dataset, kind = _opened(Path(path), reading, stack, with_uns=False)
+        preview = kind.preview(dataset)
     found = suggest(preview)
     return replace(
         preview,
@@ -80,6 +63,7 @@ def read(
     annotation: str | None = None,
     molecules: str | None = None,
     m: str | None = None,
+    rows: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -100,15 +84,16 @@ def read(
             ``"spliced + unspliced + ambiguous"``; None: nothing is added up.
         m: What an "m" in a time ("3m") stands for, ``"minutes"`` or ``"months"``; None: by the
             other times.
+        rows: What the rows are: ``"cells"``, ``"samples"`` or ``"spots"``; None: by the file.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
-        part=part, annotation=annotation, molecules=molecules, m=m,
+        part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
     )  # fmt: skip
     stack = ExitStack()
     try:
-        dataset = _opened(Path(path), reading, stack, unpack_to)
+        dataset, _ = _opened(Path(path), reading, stack, unpack_to)
     except BaseException:
         stack.close()
         raise
@@ -124,32 +109,9 @@ def _reading(features: str | None, **said: str | None) -> Reading:
 
 def _opened(
     path: Path, reading: Reading, stack: ExitStack, unpack_to: Any = None, *, with_uns: bool = True
-) -> Dataset:
-    dataset, place = _as_it_is(path, reading, stack, unpack_to, with_uns=with_uns)
-    files = data_files(place) if place.is_dir() else read_along(path)
-    dataset.m = reading.m
-    name_samples(dataset, files)
-    offer_sums(dataset, reading)
-    warn_of_changed_names(dataset)
-    return dataset
-
-
-def _as_it_is(
-    path: Path, reading: Reading, stack: ExitStack, unpack_to: Any, *, with_uns: bool
-) -> tuple[Dataset, Path]:
-    """The data set, and the file or the (unpacked) folder that it is of."""
+) -> tuple[Dataset, DataKind]:
     if not path.exists():
         raise DataError(f"There is no file {path}.", fix="Check the name and the folder.")
-    if path.is_dir():
-        return open_folder(path, reading, path.name, with_uns=with_uns), path
-    if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes).", fix="Upload or copy the file again.")
-    refuse_other_kinds(path)
-    if is_tar(path) or (is_zip(path) and not is_workbook(path)):
-        folder = unpack_to or stack.enter_context(tempfile.TemporaryDirectory(prefix="diffbio-"))
-        inside = (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
-        return open_folder(inside, reading, path.name, with_uns=with_uns), inside
-    if is_mtx(path) or is_names_of_mtx(path):
-        folder = folder_of_mtx(path)
-        return open_mtx(folder, reading, folder.name, deep=False), path
-    return open_file(path, reading, with_uns=with_uns), path
+    opener = kind_of_file(path)
+    dataset = opener.open(path, Opening(reading, stack, unpack_to, with_uns))
+    return dataset, tell_rows(dataset, opener, reading)

@@ -1,0 +1,162 @@
+"""Kinds of data, a file each: what a row is, how its files are opened, told of and written."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from diffbio_engine.axes import Axis
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.genes.alignment import GeneAlignment
+from diffbio_engine.data.inspection.preview import Preview, preview_of
+from diffbio_engine.data.readers.packed_text import bare_name
+from diffbio_engine.data.reading import Choice, Reading
+from diffbio_engine.data.sampling.records import Records
+from diffbio_engine.data.writers.h5ad import Written, write_h5ad
+from diffbio_engine.errors import DataError, did_you_mean
+
+USUAL = "cells"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a file is opened.
+
+    Attributes:
+        reading: What a person said of it.
+        stack: Closes what has to stay open as long as the data set lives.
+        unpack_to: Where an archive is unpacked; None: to a place that ``stack`` clears away.
+        with_uns: Whether what is kept beside the tables is read too; a look needs none of it.
+    """
+
+    reading: Reading = field(default_factory=Reading)
+    stack: ExitStack = field(default_factory=ExitStack)
+    unpack_to: Any = None
+    with_uns: bool = True
+
+
+class DataKind:
+    """One kind of data; each has a file in this folder, and is found there.
+
+    Attributes:
+        record: What a row is: an axis of records.
+        shares_files_of: Name of the kind whose files can hold this one too; which of them a file
+            is of is then told by ``why`` and can be said by a person. Empty: it has its own files.
+        endings: How names of its own files end, in small letters: ``".fasta"``; packed ones too.
+        order: Kinds are asked from small to large.
+    """
+
+    record: ClassVar[Axis]
+    endings: ClassVar[tuple[str, ...]] = ()
+    shares_files_of: ClassVar[str] = ""
+    order: ClassVar[int] = 50
+
+    @property
+    def name(self) -> str:
+        """As data sets, runs and commands write it: ``"cells"``."""
+        return self.record.name
+
+    def opens(self, path: Path) -> bool:
+        """Whether this is a file of its own: by its name, if nothing better is known."""
+        return path.is_file() and bare_name(path).endswith(self.endings)
+
+    def open(self, path: Path, how: Opening) -> Dataset:
+        """Opens a file that it recognises.
+
+        Raises:
+            DataError: In words for a person, where the file is damaged or holds something else.
+        """
+        raise NotImplementedError
+
+    def why(self, dataset: Dataset) -> str:
+        """Why the rows of an opened file are of this kind, in words; empty if nothing says so."""
+        return ""
+
+    def size(self, n: int, n_genes: int) -> str:
+        """How large a data set is: ``"2,638 cells x 2,000 genes"``."""
+        return f"{n:,} {self.name if n != 1 else self.record.one} x {n_genes:,} genes"
+
+    def told(self, dataset: Dataset) -> tuple[str, ...]:
+        """What a person should know of data of this kind before they use it."""
+        return ()
+
+    def preview(self, dataset: Dataset) -> Preview:
+        """What a person sees of a file before using it."""
+        size = self.size(dataset.n_cells, dataset.n_genes)
+        return replace(preview_of(dataset), size=size)
+
+    def align(self, records: Records, trained: Mapping[str, Any], least: float) -> GeneAlignment:
+        """Matches new data with those that a pipeline was trained on.
+
+        Args:
+            trained: ``names`` and ``ids`` of the trained genes.
+            least: The share of them that has to be found.
+
+        Raises:
+            DataError: Less than that is found; names another species or spelling.
+        """
+        raise NotImplementedError
+
+    def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
+        """Writes what goes home; see ``write_h5ad`` for what there is."""
+        return write_h5ad(dataset, out, arrays, **more)
+
+
+@cache
+def kinds() -> dict[str, DataKind]:
+    """Every kind by its name, in the order in which they are asked."""
+    found: list[DataKind] = []
+    for info in pkgutil.iter_modules(__path__, __name__ + "."):
+        module = importlib.import_module(info.name)
+        found += [
+            kind()
+            for kind in vars(module).values()
+            if inspect.isclass(kind)
+            and issubclass(kind, DataKind)
+            and kind.__module__ == info.name
+            and not kind.__name__.startswith("_")
+        ]
+    return {kind.name: kind for kind in sorted(found, key=lambda k: (k.order, k.name))}
+
+
+def kind_named(name: str) -> DataKind:
+    """The kind of this name."""
+    known = {kind.record.one: kind for kind in kinds().values()} | kinds()
+    if name not in known:
+        raise DataError(
+            f"There is no kind of rows called '{name}'.",
+            fix=did_you_mean(name, kinds()) or f"There are {', '.join(kinds())}.",
+            where="rows",
+        )
+    return known[name]
+
+
+def kind_of_file(path: Path) -> DataKind:
+    """Who opens this file: the kind that has such files of its own, else that of cells."""
+    return next((k for k in kinds().values() if k.opens(path)), kind_named(USUAL))
+
+
+def tell_rows(dataset: Dataset, opener: DataKind, reading: Reading) -> DataKind:
+    """What the rows of an opened file are; puts it down in the data set, with what else may be."""
+    family = [k for k in kinds().values() if opener.name in (k.name, k.shares_files_of)]
+    reasons = {k.name: why for k in family if k is not opener and (why := k.why(dataset))}
+    taken = kind_named(reading.rows or next(iter(reasons), opener.name))
+    if taken not in family:
+        raise DataError(
+            f"The rows of {dataset.name} cannot be {taken.name}.",
+            fix=f"Say {' or '.join(k.name for k in family)}.",
+            where="rows",
+        )
+    dataset.rows = taken.name
+    if len(family) > 1:
+        titles = tuple((name, name) for name in sorted(k.name for k in family))
+        why = "" if reading.rows else reasons.get(taken.name, "")
+        choice = Choice("rows", "Rows are", taken.name, titles, why)
+        dataset.choices = (*dataset.choices, choice)
+    dataset.warnings += taken.told(dataset)
+    return taken

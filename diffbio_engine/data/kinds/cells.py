@@ -1,0 +1,74 @@
+"""Cells by genes: files of counts, as single-cell programs and people write them."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diffbio_engine.axes import axis_of
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.genes.alignment import GeneAlignment, align_genes
+from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
+from diffbio_engine.data.kinds import DataKind, Opening
+from diffbio_engine.data.readers.archives import unpack
+from diffbio_engine.data.readers.containers import (
+    is_zip,
+    open_file,
+    open_folder,
+    refuse_other_kinds,
+)
+from diffbio_engine.data.readers.folders import data_files, is_mtx
+from diffbio_engine.data.readers.molecules import offer_sums
+from diffbio_engine.data.readers.mtx_folder import (
+    folder_of_mtx,
+    is_names_of_mtx,
+    open_mtx,
+    read_along,
+)
+from diffbio_engine.data.readers.samples_in_names import name_samples
+from diffbio_engine.data.readers.tars import is_tar, unpack_tar
+from diffbio_engine.data.readers.workbooks import is_workbook
+from diffbio_engine.data.sampling.records import Records
+from diffbio_engine.errors import DataError
+
+
+class Cells(DataKind):
+    """Single cells; whatever no other kind has files of is opened as a matrix of genes."""
+
+    record = axis_of("cells")
+    order = 90
+
+    def open(self, path: Path, how: Opening) -> Dataset:
+        dataset, place = _as_it_is(path, how)
+        files = data_files(place) if place.is_dir() else read_along(path)
+        dataset.m = how.reading.m
+        name_samples(dataset, files)
+        offer_sums(dataset, how.reading)
+        warn_of_changed_names(dataset)
+        return dataset
+
+    def align(self, records: Records, trained: Mapping[str, Any], least: float) -> GeneAlignment:
+        names = () if records.var_names is None else records.var_names
+        alignment = align_genes(names, records.var_ids, trained["names"], trained["ids"])
+        alignment.require(least)
+        return alignment
+
+
+def _as_it_is(path: Path, how: Opening) -> tuple[Dataset, Path]:
+    """The data set, and the file or the (unpacked) folder that it is of."""
+    reading, with_uns = how.reading, how.with_uns
+    if path.is_dir():
+        return open_folder(path, reading, path.name, with_uns=with_uns), path
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name} is empty (0 bytes).", fix="Upload or copy the file again.")
+    refuse_other_kinds(path)
+    if is_tar(path) or (is_zip(path) and not is_workbook(path)):
+        folder = how.unpack_to or how.stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="diffbio-")
+        )
+        inside = (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
+        return open_folder(inside, reading, path.name, with_uns=with_uns), inside
+    if is_mtx(path) or is_names_of_mtx(path):
+        folder = folder_of_mtx(path)
+        return open_mtx(folder, reading, folder.name, deep=False), path
+    return open_file(path, reading, with_uns=with_uns), path
