@@ -17,9 +17,11 @@ from app.map.components import map_title
 from app.map.drawing import Wish, draw
 from app.map.figure import as_figure
 from app.session.session import Session
+from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder, RunReader
 from diffbio_engine.runs.folder.durable_files import explain_os_error
+from diffbio_engine.runs.folder.plain_values import number
 
 _HERE = Path(__file__).parent
 _KINDS = ("pipeline", "result", "bundle", "png", "svg")
@@ -70,8 +72,9 @@ class Exports(pn.viewable.Viewer):
             if folder is None:
                 raise RunError("There is no run yet.", fix="Press Run first.")
             if do == "result":
-                path = within_reach(session, folder / "result.h5ad")
-                return OFFERS.add(session.owner, f"{name}_result.h5ad", path=path)
+                path, run = within_reach(session, folder / "result.h5ad"), RunFolder(folder).run
+                called = _applied(run) if run.get("bundle") else f"{name}_result"
+                return OFFERS.add(session.owner, f"{called}.h5ad", path=path)
             if do == "bundle":
                 bundle = within_reach(session, folder / "bundle")
                 path = zipped(bundle, session.data_dir)
@@ -146,22 +149,36 @@ def offered(session: Session) -> list[dict[str, Any]]:
 
 
 def command_line(session: Session) -> str:
-    """The line that makes the same run in a terminal."""
+    """The line that does the same in a terminal: trains, or applies what was trained."""
     folder = session.run_folder()
     run = RunFolder(folder).run if folder is not None else {}
     card = session.dataset
-    data = run.get("dataset") or (
-        {"path": card.path, "fields": card.fields} if card is not None else {}
-    )
-    words = ["python", "-m", "diffbio_engine", "run"]
-    words += ["--pipeline", safe_name(f"{session.spec_of_run.name or 'pipeline'}.json")]
-    words += ["--data", Path(data.get("path", "DATA.h5ad")).name]
+    data = run.get("dataset") or (card.for_a_run if card is not None else {})
+    file, words = Path(data.get("path", "DATA.h5ad")).name, ["python", "-m", "diffbio_engine"]
+    if run.get("bundle"):
+        words += ["apply", "bundle", file]
+    else:
+        document = safe_name(f"{session.spec_of_run.name or 'pipeline'}.json")
+        words += ["run", "--pipeline", document, "--data", file]
     for port, place in dict(data.get("fields") or {}).items():
         words += ["--field", f"{port}={place}"]
+    for choice, value in dict(data.get("reading") or {}).items():
+        words += [f"--{choice}", str(value)]
+    if run.get("bundle"):
+        least = number(run.get("least_overlap"), LEAST_OVERLAP)
+        words += [] if least == LEAST_OVERLAP else ["--least-overlap", f"{least:g}"]
+        return shlex.join([*words, "--out", f"{_applied(run)}.h5ad"])
     for option in ("steps", "seed"):
         if run.get(option):
             words += [f"--{option}", str(run[option])]
     return shlex.join([*words, "--out", "RUN_DIR"])
+
+
+def _applied(run: dict[str, Any]) -> str:
+    """What a file of cells is called to which a trained pipeline was applied."""
+    named = run.get("pipeline") or {}, run.get("dataset") or {}
+    pipeline, data = (str(found.get("name") or "") for found in named)
+    return safe_name(f"{pipeline or 'pipeline'} applied to {Path(data or 'cells').stem}")
 
 
 def zipped(folder: Path, data_dir: Path) -> Path:

@@ -102,8 +102,10 @@ class RunDriver:
         """Starts a run that places other cells by what the shown run has learned."""
         session = self.session
         trained = self.server.engine.folder(session.run_id, session.owner)
+        # As it was at the end, with what was turned meanwhile: so has the bundle learned it.
+        turned = pipeline_of(trained.run, trained.control().get("dials") or {})
         run = RunSpec(
-            pipeline=trained.run["pipeline"],
+            pipeline=trained.run["pipeline"] if turned is None else turned.to_json(),
             dataset=card.for_a_run,
             title=f"{session.run_document}, as trained, applied to {card.name}",
             seed=int(trained.run.get("seed") or 0),

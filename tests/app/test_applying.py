@@ -1,6 +1,7 @@
 """What a trained pipeline is applied to, and which cells the map shows. Without a browser."""
 
 import json
+import shlex
 
 import anndata
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 import scipy.sparse as sp
 
 from app.data.apply import offer
+from app.results.exports import command_line
 from app.runs.bar import state_in_words
 from app.server.attach import attach
 from app.server.run_driver import Server
 from app.session.datasets import card_of
 from app.session.session import Session
+from diffbio_engine.command_line import _parser, reading_of
+from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.runs import RunFolder
 
 GENES = [f"GENE{i}" for i in range(20)]
@@ -88,6 +92,38 @@ def test_applying_starts_a_run_of_the_other_cells_and_leaves_those_in_use(
     assert session.cells_shown.path == new.path
     session.param.update(run_state="done", run_document=session.spec.name)
     assert state_in_words(session) == "Applied to new.h5ad"
+
+
+def test_what_is_applied_is_as_it_was_turned_and_its_line_applies_it_again(
+    server, session, tmp_path
+):
+    document = DOCUMENT | {
+        "blocks": [
+            {"id": "k", "operator": "singlecell.soft_kmeans", "config": {"temperature": 1.0}}
+        ]
+    }
+    old, new = card(server, tmp_path, "old.h5ad", GENES), card(server, tmp_path, "new.h5ad", GENES)
+    trained = run_on(server, old, "run-1", pipeline=document)
+    server.engine.folder(trained, "local").request(dials={"k.temperature": 4.0})
+    session.watch_run(trained)
+    session.apply_to(new)
+    # So nobody is told that it had been changed since.
+    assert session.run_pipeline.block("k").config["temperature"] == 4.0
+    line = shlex.split(command_line(session))
+    assert line[3:6] == ["apply", "bundle", "new.h5ad"]
+    assert line[-2:] == ["--out", "Blood applied to new.h5ad"]
+    asked = _parser().parse_args(line[3:])
+    assert asked.least_overlap == LEAST_OVERLAP and "counts=X" in asked.field
+
+
+def test_the_line_of_a_run_says_how_its_file_is_read(server, session, tmp_path):
+    run = {"dataset": {"path": "/t.csv", "fields": {}, "reading": {"orientation": "genes in rows"}}}
+    old = card(server, tmp_path, "old.h5ad", GENES)
+    session.watch_run(run_on(server, old, "run-1"))
+    folder = server.engine.folder("run-1", "local")
+    folder.run_file.write_text(json.dumps(folder.run | run))
+    asked = _parser().parse_args(shlex.split(command_line(session))[3:])
+    assert reading_of(asked) == {"orientation": "genes in rows"}
 
 
 def test_the_map_of_an_old_run_is_coloured_by_its_own_cells(server, session, tmp_path):
