@@ -102,6 +102,7 @@ class _Serve(Serve):
             raise DataError("LOGIN and PANEL_OAUTH_PROVIDER are both set.", fix="Choose one.")
         people = People(login) if login else None
         gate = Gate(people, inner, secret, data_dir / ".signed-out.json", most_tabs())
+        gate.tabs.is_starting = starting.is_under_way
         kwargs |= guarding(gate, secret)
         kwargs["extra_patterns"] = [
             (route, _INSTEAD.get(handler, handler), *rest)

@@ -1,9 +1,11 @@
 """How many tabs a person has open, and may have: one of them must not take the whole server."""
 
+import math
 import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Environment
@@ -36,6 +38,8 @@ class TabsOpen:
 
     def __init__(self, most: int | None = None, *, is_shared: bool = False):
         self.most = most or MOST_TABS * (_PEOPLE_IN_ONE if is_shared else 1)
+        self.is_starting: Callable[[], bool] = lambda: False
+        """Whether a page only says that the workbench starts, and looks again each second."""
         self._guard = threading.RLock()
         self._pages: dict[str, deque[float]] = {}
         self._sockets: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
@@ -58,9 +62,9 @@ class TabsOpen:
                 "cannot be. Close one of them; this page then opens by itself."
             )
             _ask_to_wait(handler, sentence, _LOOK_AGAIN_SECONDS)
-        if not self._count_page(person):
-            sentence = "Too many pages were opened at once. This one opens by itself in a minute."
-            _ask_to_wait(handler, sentence, int(_PAGES_SECONDS))
+        if not self.is_starting() and (wait := self._count_page(person)):
+            sentence = "Too many pages were opened at once. This one opens by itself in a moment."
+            _ask_to_wait(handler, sentence, wait)
 
     def let_in_socket(self, socket: Any, person: str, login: str, *, is_new: bool) -> None:
         """Counts a socket that is about to open.
@@ -77,7 +81,7 @@ class TabsOpen:
         with self._guard:
             if self._is_full(person, self.most + _COMING):
                 raise HTTPError(429, reason="Too many tabs are open; close some")
-            if is_new and not self._count_page(person):
+            if is_new and self._count_page(person):
                 raise HTTPError(429, reason="Too many pages were opened; wait a minute")
             self._sockets[socket] = person, login
 
@@ -94,15 +98,16 @@ class TabsOpen:
                 socket.application.io_loop.add_callback(socket.close)
         return True
 
-    def _count_page(self, person: str) -> bool:
-        """Whether the person may open another page now; it counts then."""
+    def _count_page(self, person: str) -> int:
+        """Seconds until the person may open another page; 0 if now, and then it counts."""
         now = time.monotonic()
         with self._guard:
             opened = self._pages.setdefault(person, deque(maxlen=_MOST_PAGES))
-            full = len(opened) == _MOST_PAGES and now - opened[0] < _PAGES_SECONDS
-            if not full:
+            wait = opened[0] + _PAGES_SECONDS - now if len(opened) == _MOST_PAGES else 0.0
+            if wait <= 0:
                 opened.append(now)
-        return not full
+                return 0
+        return math.ceil(wait)
 
 
 def _is_open(socket: Any) -> bool:

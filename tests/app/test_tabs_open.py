@@ -49,16 +49,29 @@ def test_a_person_opens_ninety_pages_a_minute_and_no_more(monkeypatch):
         tabs.let_in_page(Asking(), "ada")
     kept = opened(tabs, "ada", 10, is_new=True)  # for each of these a session is made, too
     late = Asking()
-    with pytest.raises(Finish, match="opens by itself in a minute"):
+    with pytest.raises(Finish, match="opens by itself in a moment"):
         tabs.let_in_page(late, "ada")
     assert late.status == 429 and late.said["Retry-After"] == "60"
     with pytest.raises(HTTPError, match="Too many pages"):
         opened(tabs, "ada", 1, is_new=True)
+    now[0] = 45.5
+    with pytest.raises(Finish):
+        tabs.let_in_page(late, "ada")
+    assert late.said["Retry-After"] == "15"  # when the first of them is a minute old
     kept += opened(tabs, "ada", 1)  # a line that broke, of a session that is there
     tabs.let_in_page(Asking(), "bob")
     now[0] = 61.0
     tabs.let_in_page(Asking(), "ada")
     assert tabs.of("ada") == 11 == len(kept)
+
+
+def test_pages_that_wait_for_the_start_of_the_server_are_not_counted():
+    tabs = TabsOpen(200)
+    tabs.is_starting = lambda: True
+    for _ in range(200):
+        tabs.let_in_page(Asking(), "local")
+    tabs.is_starting = lambda: False
+    tabs.let_in_page(Asking(), "local")
 
 
 def test_a_person_with_all_tabs_open_gets_a_sentence_until_one_is_closed():
