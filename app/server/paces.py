@@ -49,7 +49,8 @@ class Paces:
 
     def __init__(self, engine: Any):
         self._engine = engine
-        self._known: dict[str, _Seen | None] = {}
+        # Of each person's last runs; what is no longer among them is forgotten.
+        self._known: dict[str, dict[str, _Seen | None]] = {}
 
     def of(self, owner: str, spec: PipelineSpec, path: str) -> Taken | None:
         """Of the last run of the same pipeline, on the same data where there is one.
@@ -74,14 +75,15 @@ class Paces:
         return max((seconds for seconds in found if seconds is not None), default=None)
 
     def _last(self, owner: str) -> list[_Seen]:
+        before, now = self._known.get(owner, {}), dict[str, _Seen | None]()
         found = []
         for run in self._engine.runs(owner)[:_LOOKED_AT]:
-            known = run.id in self._known
-            seen = self._known[run.id] if known else self._look(run.id, owner)
+            seen = before[run.id] if run.id in before else self._look(run.id, owner)
             if run.state in ENDED:
-                self._known[run.id] = seen
+                now[run.id] = seen
             if seen is not None:
                 found.append(seen)
+        self._known[owner] = now
         return found
 
     def _look(self, run_id: str, owner: str) -> _Seen | None:

@@ -9,6 +9,7 @@ import pytest
 from app.server.paces import Paces, Taken, taken_by
 from app.server.run_duration import how_long
 from diffbio_engine.data import CellSource
+from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
 from diffbio_engine.runs import RunFolder
 from diffbio_engine.training import Training, planned_steps, stages_from
@@ -68,6 +69,23 @@ def test_the_pace_is_that_of_the_last_run_of_the_same_pipeline(tmp_path):
     assert paces.of("ada", same, "/a") == Taken(2)  # of the same data first
     assert paces.of("ada", same, "/c") == Taken(3, same_data=False)  # then the newest
     assert paces.of("ada", spec_of().with_config("k", n_clusters=5), "/a") is None
+
+
+def test_runs_that_are_no_longer_among_the_last_are_forgotten(tmp_path):
+    lines = [SimpleNamespace(id=f"r{i}", state="done") for i in range(30)]
+    looked_at = []
+
+    def folder(run, owner):
+        looked_at.append(run)
+        raise UserError("It is damaged.")
+
+    paces = Paces(SimpleNamespace(runs=lambda o: lines, folder=folder))
+    for _ in range(20):
+        paces.to_begin("ada")
+        paces.to_begin("ada")  # those that are known are not read again
+        lines.insert(0, lines.pop())
+    assert len(paces._known["ada"]) == 12
+    assert len(looked_at) == 12 + 19
 
 
 def test_starting_compiling_and_writing_are_counted_with_the_steps():
