@@ -257,7 +257,7 @@ class Inspector(pn.viewable.Viewer):
             self._dials,
             *parts,
             sizing_mode="stretch_both",
-            scroll="y",
+            scroll="y-auto",
             margin=0,
             styles={"background": "var(--db-surface)"},
         )

@@ -214,7 +214,8 @@ class LossPlot:
     def _dress(self, theme: str, *, empty: bool) -> None:
         fig = self.figure
         fig.xaxis.formatter = NumeralTickFormatter(format="0,0")
-        fig.xaxis.ticker = BasicTicker(desired_num_ticks=4)  # more would touch in a small window
+        # More would touch in a small window, and there are no steps between steps.
+        fig.xaxis.ticker = BasicTicker(desired_num_ticks=4, min_interval=1)
         for axis in fig.axis:
             axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = None
             axis.major_label_text_color, axis.major_label_text_font_size = _DIM[theme], "11px"

@@ -75,7 +75,7 @@ def by_gene(path: str, gene: str, place: str = "X") -> Colouring:
         return known
     told, arrays = opened(path).ask("gene", gene=gene, place=place)
     gene, values = str(told.get("gene", gene)), arrays.get("values", np.empty(0, np.float32))
-    title = f"{gene}, log(1 + counts per 10 000)" if told.get("raw") else gene
+    title = f"{gene}, log(1 + counts per 10\u202f000)" if told.get("raw") else gene
     low, high = _limits(values)
     found = Colouring(f"gene/{place}/{gene}", title, values=values, low=min(low, 0.0), high=high)
     with _LOCK:

@@ -43,6 +43,8 @@ _BAR = {
     "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {
         "minHeight": "52px !important"
     },
+    # What does not fit is cut in it, never what stands to its right.
+    "& .header .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
     "& .header .title": {
         "color": "var(--db-text)",
         "fontSize": "15px",

@@ -97,7 +97,7 @@ def test_places_in_a_tissue_are_drawn_to_scale_and_never_turned():
 def test_a_gene_of_a_real_file_colours_the_map_with_high_values_on_top(shared_data):
     path = str(shared_data / "pbmc3k_hvg2000_counts.h5ad")
     drawn = draw(snapshot(2638), Wish(run="gene", path=path, colour="gene/LYZ"))
-    assert drawn.colouring.title == "LYZ, log(1 + counts per 10 000)"
+    assert drawn.colouring.title == "LYZ, log(1 + counts per 10\u202f000)"
     assert (np.diff(drawn.dots["value"]) >= 0).all()
 
 

@@ -58,6 +58,7 @@ def curves(scale, **columns):
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_axes_follow_new_points_until_a_person_zooms(scale):
     plot, columns = curves(scale, step=[1, 2], total=[700, 600], kl=[7.0, 9.0])
+    assert plot.figure.xaxis[0].ticker.min_interval == 1  # there are no steps between steps
     x, y = plot.figure.x_range, plot.figure.y_range
     assert x.start == 0 and 2 <= x.end < 2.1
     new = {"step": np.array([3.0, 4.0]), "total": np.array([500, 30.0]), "kl": np.array([9, 90.0])}

@@ -88,6 +88,25 @@ def test_a_name_is_found_before_what_is_said_of_others(tab):
     search.fill("")
 
 
+def test_a_tab_that_looks_on_keeps_its_whole_header_in_a_small_window(small, served):
+    long = PipelineSpec("Cells of the second donor, of all days", blocks=(Block("k", KMEANS),))
+    served.session.later(lambda: served.session.restore(long))
+    expect(small.locator(".header .name")).to_have_value(long.name)
+    tell(served, read_only=True)
+    expect(small.locator(".take-over")).to_be_visible()
+    expect(small.locator(".saved")).to_contain_text("Read-only")
+    for last in (".header .theme", ".header [data-show=shortcuts]"):
+        box = small.locator(last).bounding_box()
+        assert box["x"] + box["width"] < 1366 - 35, last  # the fold of the inspector is beside it
+    # Nothing has to be scrolled there, and no bar of it is seen.
+    dials = small.locator(".lines", has_text="Learning rate").first
+    bars = """e => { for (let at = e; at; at = at.parentElement ?? at.getRootNode().host)
+        if (getComputedStyle(at).overflowY === "scroll") return true
+        return false }"""
+    assert not dials.evaluate(bars)
+    tell(served, read_only=False)
+
+
 def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
     session = served.session
     spec = PipelineSpec("P", blocks=(Block("k", KMEANS),))

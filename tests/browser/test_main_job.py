@@ -137,7 +137,7 @@ def test_the_map_of_a_run_can_be_asked(page, served, eventually, cells):
     gene = page.locator(".gene input")
     gene.press_sequentially("LY")
     page.locator(".gene .found a", has_text="LYZ").dispatch_event("mousedown")
-    expect(legend).to_contain_text("LYZ, log(1 + counts per 10 000)")
+    expect(legend).to_contain_text("LYZ, log(1 + counts per 10\u202f000)")
     gene.fill("NOSUCHGENE")
     gene.press("Enter")
     expect(page.locator(".toast").first).to_contain_text("There is no gene 'NOSUCHGENE'")

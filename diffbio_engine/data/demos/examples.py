@@ -73,7 +73,7 @@ def _blood(common: dict[str, str]) -> list[Example]:
             id="blood_half_labelled",
             title="Blood cells, half of them labelled",
             sentence="The same 700 blood cells: the type of every second one is marked 'unknown' "
-            "in `known_type`, to be found by annotation; `bulk_labels` has the truth.",
+            "in 'known_type', to be found by annotation; 'bulk_labels' has the truth.",
             build=half_labelled_blood_cells,
             fields=common | {"labels": "obs/known_type"},
         ),
