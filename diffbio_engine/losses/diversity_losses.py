@@ -66,6 +66,7 @@ class BatchMixingLoss(Loss):
     """
 
     Config = BatchMixingLossConfig
+    compares_cells = True
     inputs = (EMBEDDINGS, BATCH_LABELS)
 
     def __call__(self, embeddings: jax.Array, batch_labels: jax.Array) -> jax.Array:

@@ -110,6 +110,7 @@ class VelocityConsistencyLoss(Loss):
     """
 
     Config = VelocityConsistencyLossConfig
+    compares_cells = True
     inputs = (
         EXPRESSION,
         Port("velocity", "cells genes", Kind.EXPRESSION, "Change per unit of time."),

@@ -7,8 +7,9 @@ import numpy as np
 
 from diffbio_engine.data import Records
 from diffbio_engine.errors import DataError
-from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.pipelines import Pipeline, Plan
 from diffbio_engine.training.report import StepReport
+from diffbio_engine.training.schedules import schedule_from
 from diffbio_engine.training.stages import Stage, stages_from
 from diffbio_engine.training.train import Training
 
@@ -18,11 +19,15 @@ def fit(
 ) -> list[StepReport]:
     """Prepares and trains a pipeline on arrays; it then holds the trained weights.
 
+    As the page does: with what the pipeline suggests (a ready one holds a tenth of the cells out,
+    and keeps the weights that explained these best), or for so many steps of all cells.
+
     Args:
         pipeline: Any pipeline, ``create_single_cell_pipeline(...)`` for instance.
         data: Arrays by field name, as for ``pipeline.apply``.
         steps: How many; 0 for as many as the pipeline suggests.
-        options: As of ``Training``: ``batch_size``, ``seed``, ``learning_rate``, ``schedules``.
+        options: As of ``Training``: ``batch_size``, ``seed``, ``learning_rate``, ``schedules``;
+            without one, what the pipeline suggests.
 
     Returns:
         A report of each step.
@@ -42,11 +47,19 @@ def fit(
     stages = stages_from(plan.spec.training.get("stages", ()), plan)
     if steps:
         stages = (Stage(steps=steps, refresh_every=stages[0].refresh_every),)
-    training = Training(pipeline, cells, stages, **options)
+    training = Training(pipeline, cells, stages, **(_suggested(plan) | options))
     reports = list(training)
     training.settle()
     pipeline.eval_mode()
     return reports
+
+
+def _suggested(plan: Plan) -> dict[str, Any]:
+    """What a pipeline says of its training, besides the stages."""
+    told = plan.spec.training
+    found = {name: told[name] for name in ("batch_size", "learning_rate") if name in told}
+    schedules = {name: schedule_from(values) for name, values in told.get("schedules", {}).items()}
+    return found | ({"schedules": schedules} if schedules else {})
 
 
 def train(

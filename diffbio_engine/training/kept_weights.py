@@ -82,6 +82,7 @@ class KeptWeights:
     ) -> None:
         """Keeps the present weights of the parts whose loss is the least so far."""
         self.looked = step
+        losses = {name: loss for name, loss in losses.items() if math.isfinite(loss)}
         better = [
             p for p in parts if losses.get(p.name, math.inf) < self.losses.get(p.name, math.inf)
         ]
@@ -89,6 +90,17 @@ class KeptWeights:
         for part in better:
             self.losses[part.name], self.steps[part.name] = losses[part.name], step
             self.arrays |= {k: v for k, v in present.items() if k.split("/")[1] in part.blocks}
+
+    def measured_anew(self, losses: Mapping[str, float]) -> None:
+        """Takes other losses of the kept weights, as they are after a dial was turned.
+
+        A part of which none are kept, or whose loss is no number now, starts over.
+        """
+        self.losses = {
+            name: loss
+            for name, loss in losses.items()
+            if name in self.steps and math.isfinite(loss)
+        }
 
     def as_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain facts, for a checkpoint."""

@@ -41,6 +41,10 @@ class Looks:
         found = self.look(step, dials, weights)
         self.plateau.look(found, False, self._dials.that_count(dials))
 
+    def leave(self) -> None:
+        """A stage begins that looks at no held-out cells: its last weights are those to keep."""
+        self.kept = KeptWeights()
+
     def look(
         self, step: int, dials: Mapping[str, float], weights: Callable[[], dict[str, np.ndarray]]
     ) -> float:
@@ -51,21 +55,23 @@ class Looks:
         """
         counted = {k: float(value) for k, value in self._dials.that_count(dials).items()}
         found = self.losses(dials)
-        if self.kept.losses and counted != self.kept.dials:
-            self.kept.losses = self._by_part(self.losses(dials, self.kept.arrays), counted)
+        if self.kept.steps and counted != self.kept.dials:
+            kept = self.losses(dials, self.kept.arrays)
+            self.kept.measured_anew(self._by_part(kept, counted))
         self.kept.dials = counted
         self.kept.look(step, self._by_part(found, counted), self._parts, weights)
         return sum(found.values())
 
-    def in_words(self, step: int, most: int) -> str:
+    def in_words(self, step: int, most: int, *, ended: bool) -> str:
         """How the training ended, and which weights are kept.
 
         Args:
             most: How many steps it might have taken.
+            ended: Whether these cells ended its last stage.
         """
         n = f"{len(self._rows):,} cells that were not trained on"
         said = f"Trained for {step:,} of at most {most:,} steps; {n} might still improve."
-        if self.plateau.ended:
+        if ended:
             said = f"Trained for {step:,} steps: {n} were then explained no better."
         return f"{said} {self.kept.in_words(self._dials.plan, step)}".strip()
 

@@ -148,6 +148,8 @@ class Training:
         dials = self.dials_at(self.step)
         if self.step == first and self._holds_out(stage):
             self.looks.begin(self.step, dials, self._weights)
+        elif self.step == first:
+            self.looks.leave()
         learns = self._learning(stage)
         outcome = self._step_function(data, dials, learns, self.seed, self.step)
         if not outcome.finite:
@@ -198,10 +200,15 @@ class Training:
         return named_arrays(self.sync(), (nnx.Param,))
 
     def how_it_ended(self) -> list[str]:
-        """In words, where a stage ended because nothing got better, or might have gone on."""
+        """In words, whether the last stage ended because nothing got better, or might go on."""
+        if not self.step:
+            return []
+        place, _ = self._place_at(self.step - 1)
+        if not self._holds_out(self.stages[place]):
+            return []
         most = sum(stage.latest_end(self.steps_per_epoch) for stage in self.stages)
-        said = self.held_out.size and self.step
-        return [self.looks.in_words(self.step, most)] if said else []
+        ended = str(place) in self.looks.plateau.ended
+        return [self.looks.in_words(self.step, most, ended=ended)]
 
     def settle(self) -> Pipeline:
         """The pipeline to keep: the best weights, and what is prepared made anew from them.

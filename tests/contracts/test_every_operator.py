@@ -93,6 +93,24 @@ def test_apply_keeps_every_key_and_draws_nothing_without_a_random_one(declared):
         np.testing.assert_array_equal(array, again[name])
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [d for d in operators().values() if any(p.kind == Kind.LOSS for p in d.outputs)],
+    ids=lambda declared: declared.id,
+)
+def test_losses_that_judge_held_out_cells_are_the_same_with_copies_of_them(declared):
+    """Few held-out cells fill a batch twice and more: what compares cells would meet itself."""
+    make = declared.make
+    if make.compares_cells or make.learns_from_neighbours or make.reach != "cell":
+        pytest.skip("it is no judge")
+    inputs = example_inputs(declared)
+    of_cells = {p.name for p in declared.inputs if p.axis_names[:1] == ("cells",)}
+    twice = {n: np.concatenate([x, x]) if n in of_cells else x for n, x in inputs.items()}
+    both = example_outputs(declared), applied(example_operator(declared), twice)
+    for name in {p.name for p in declared.outputs if p.kind == Kind.LOSS} & set(both[0]):
+        np.testing.assert_allclose(both[1][name], both[0][name], rtol=1e-4, atol=1e-5)
+
+
 def looks_whether_it_is_traced(declared):
     """Its code, or that of a class it stands on, goes another way where numbers are at hand."""
     own = [c for c in declared.make.__mro__ if c.__module__.startswith("diffbio_engine.operators")]

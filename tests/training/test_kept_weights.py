@@ -146,3 +146,27 @@ def test_only_losses_that_a_cell_has_by_itself_say_which_weights_are_best():
     said = KeptWeights(steps={"normalize": 50}).in_words(planned, 450)
     assert "Count autoencoder (scVI): step 50 of 450; Batch correction (MMD" in said
     assert said.count("the last step, as its losses compare cells") == 2
+
+
+def test_a_part_that_begins_to_count_later_is_kept_from_then_on(cells):
+    run = training(cells, OPEN, ids=("cluster", "finer"))
+    run.turn("weight:finer.clustering_loss", 0.0)
+    for _ in range(50):
+        run.one_step()
+    assert set(run.looks.kept.steps) == {"cluster"}
+    run.turn("weight:finer.clustering_loss", 1.0)
+    for _ in range(100):
+        run.one_step()
+    assert run.looks.kept.steps["finer"] == 100, "the first look under this weight"
+    kept = KeptWeights(losses={"cluster": 1.0}, steps={"cluster": 50})
+    kept.measured_anew({"cluster": float("nan"), "finer": 2.0})
+    assert kept.losses == {}, "a loss that is no number does not keep others out"
+
+
+def test_a_stage_without_held_out_cells_leaves_its_last_weights_and_says_nothing_else(cells):
+    run = training(cells, Stage(steps=50, held_out=0.1), Stage(name="all", steps=5), rate=1e-3)
+    list(run)
+    last = run.state().arrays["blocks/cluster/centroids"]
+    run.settle()
+    assert not run.looks.kept.steps and run.how_it_ended() == []
+    np.testing.assert_array_equal(run.state().arrays["blocks/cluster/centroids"], last)

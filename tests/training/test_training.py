@@ -1,5 +1,7 @@
 """Training: the loss falls, dials turn without recompiling, and a restart changes nothing."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -161,6 +163,18 @@ def test_fit_trains_on_arrays_and_names_what_is_missing(cells):
     assert not np.allclose(run.pipeline.blocks["cluster"].centroids[...], before)
     with pytest.raises(ValueError, match=r"data\.embeddings: is missing"):
         fit(run.pipeline, {})
+
+
+def test_fit_trains_as_the_pipeline_suggests_unless_told_otherwise(cells):
+    suggested = {"stages": [{"steps": 3}], "batch_size": 150, "learning_rate": 0.0}
+    spec = replace(training(cells).pipeline.plan.spec, training=suggested)
+    moved = []
+    for options in ({}, {"learning_rate": 0.5}):
+        pipeline = Pipeline(plan(spec, ports_of(cells, {})), seed=0)
+        reports = fit(pipeline, {"embeddings": cells.per_cell["embeddings"]}, **options)
+        assert [r.epoch for r in reports] == [0, 1, 1], "300 cells are two batches of 150"
+        moved.append(reports[-1].losses != reports[0].losses and reports[-1].total)
+    assert moved[0] != moved[1]
 
 
 def test_few_cells_are_seen_more_often_and_refreshed_no_more_often_than_pays():
