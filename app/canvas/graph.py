@@ -24,9 +24,10 @@ from app.session.session import Session
 from app.session.stale import changed_since
 from app.style import messages
 from app.style import theme as looks
-from app.style.titles import ESTIMATED, SUMMED, disambiguate, place_title
+from app.style.titles import ESTIMATED, SUMMED, block_titles, place_title
 from diffbio_engine.declare import DATA_PORTS, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
+from diffbio_engine.ports import offer_of
 
 # A field that is worked out from the data because the file has none.
 # Summed from the counts: there for every file, and shown where it is wired.
@@ -57,8 +58,7 @@ class Drawing:
         for wire in self.spec.wires:
             block, _, port = wire.source.partition(".")
             self._wired.setdefault(block, set()).add(port)
-        declared = {b.id: find_operator(b.operator).title for b in self.spec.blocks}
-        self._titles = disambiguate(declared, lambda block: declared[block])
+        self._titles = block_titles(self.spec.blocks)
         self._ports = {b.id: self._block_ports(b) for b in self.spec.blocks}
         self._ports[DATA] = self._data_ports()
         self.types = self._types()
@@ -129,7 +129,7 @@ class Drawing:
         if card is not None and card.n_cells:
             words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", "\u202f")
         notes = [
-            f"{n} is not in this data set. Choose its column in the data panel."
+            f"This data set lacks {offer_of(n).lacking or n}. Say under Data where it lies."
             for n in self.missing
         ]
         classes = "data only-out" if seen else "data only-out unseen"

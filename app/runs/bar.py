@@ -11,7 +11,8 @@ from panel.custom import JSComponent
 from app.session.return_to_run import go_back_to, open_its_pipeline
 from app.session.session import Session
 from app.session.stale import picture_words
-from app.style.messages import block_of
+from app.style.messages import at_block, block_of
+from app.style.titles import block_titles
 from app.style.waiting_words import why_it_takes
 
 _HERE = Path(__file__).parent
@@ -186,7 +187,9 @@ def failure_of(session: Session) -> str:
     """What went wrong in the shown run and how to mend it; empty if it has not failed."""
     if session.run_state != "failed":
         return ""
-    said = " ".join(str(error) for error in session.run_errors[:2]) or session.run_message
+    titles = block_titles(session.spec_of_run.blocks)
+    said = " ".join(at_block(error, titles) for error in session.run_errors[:2])
+    said = said or session.run_message
     return said or "The run failed without a word; its worker.log says more."
 
 

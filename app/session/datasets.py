@@ -1,6 +1,6 @@
 """From a file to the card of a data set, and the demo data; work for the pool, never a callback."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,13 @@ from typing import Any
 from app.access.reach import whole_within_reach
 from app.files.readers import READERS
 from app.session.session import DatasetCard, Session
+from app.style.titles import ESTIMATED, block_titles
 from diffbio_engine.apart import Stop
 from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
+from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import offer_of
 from diffbio_engine.runs.folder.durable_files import explain_os_error
 from diffbio_engine.workspace import Dataset
 
@@ -167,6 +170,34 @@ def open_preset(session: Session, preset: Preset) -> None:
         )
     _put_on_canvas(session, preset, fields)
     session.showing = ""
+    if fields is not None and (without := left_out(preset, fields)):
+        session.say(without)
+
+
+def left_out(preset: Preset, fields: Mapping[str, str]) -> str:
+    """Which blocks of a ready pipeline a data set does not allow, and why; empty if none."""
+    whole, made = preset.make(None), {b.id for b in preset.make(fields).blocks}
+    gone = [b for b in whole.blocks if b.id not in made]
+    # A profile that is only estimated from the cells is none.
+    asked = [w.source.partition(".") for w in whole.wires if w.target.partition(".")[0] not in made]
+    lacks = [
+        field
+        for block, _, field in asked
+        if block == DATA and fields.get(field, ESTIMATED).startswith(ESTIMATED)
+    ]
+    if not gone or not lacks:
+        return ""
+    titles = block_titles(whole.blocks)
+    what = _list_of(offer_of(field).lacking or field for field in dict.fromkeys(lacks))
+    return (
+        f"Opened without {_list_of(titles[b.id] for b in gone)}: this data set lacks {what}. "
+        "If the file has it, say under Data where it lies, and open the pipeline again."
+    )
+
+
+def _list_of(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _put_on_canvas(session: Session, preset: Preset, fields: dict[str, str] | None) -> None:

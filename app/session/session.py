@@ -11,6 +11,8 @@ import param
 
 from app.session.dataset_card import DatasetCard
 from app.session.run_shown import LOOKS, RUNNING, RunShown
+from app.style.messages import at_block
+from app.style.titles import block_titles
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
@@ -65,7 +67,7 @@ class Session(RunShown):
             return "Put a block on the canvas first."
         if self.dataset is None:
             return "Choose a data set first."
-        return str(self.problems[0]) if self.problems else ""
+        return at_block(self.problems[0], block_titles(self.spec.blocks)) if self.problems else ""
 
     def run(self) -> None:
         """What Run and Ctrl+Enter do: begins, lets a paused run go on, or says why it cannot.

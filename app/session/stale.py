@@ -5,7 +5,7 @@ from typing import Any
 
 from app.session.looked_at import with_dials
 from app.session.session import Session
-from app.style.titles import disambiguate, label
+from app.style.titles import block_titles, label
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -42,7 +42,7 @@ def has_other_cells(session: Session) -> bool:
 
 def dials_in_words(spec: PipelineSpec, dials: dict[str, Any]) -> str:
     """Dials with their values: "temperature 0.3 of Soft k-means"."""
-    titles, said = _titles(spec), []
+    titles, said = block_titles(spec.blocks), []
     for name, value in dials.items():
         block, _, setting = name.partition(".")
         said.append(f"{label(setting).lower()} {value:.4g} of {titles.get(block, block)}")
@@ -60,7 +60,7 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
     if trained is None or not session.is_run_of_canvas:
         return set(), []
     trained = with_dials(trained, session.dials)
-    titles = _titles(trained) | _titles(now)
+    titles = block_titles(trained.blocks) | block_titles(now.blocks)
     blocks, said = set[str](), list[str]()
     before, after = ({b.id: b for b in spec.blocks} for spec in (trained, now))
     for block in sorted(before.keys() | after.keys()):
@@ -137,8 +137,3 @@ def all_settings(spec: PipelineSpec, block: str) -> dict[str, Any]:
         return find_operator(spec.block(block).operator).make.Config.from_dict(said).to_dict()
     except (UserError, ValueError, TypeError):  # it cannot run, and says so itself
         return said
-
-
-def _titles(spec: PipelineSpec) -> dict[str, str]:
-    titles = {b.id: find_operator(b.operator).title for b in spec.blocks}
-    return disambiguate(titles, lambda block: titles[block])

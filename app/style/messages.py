@@ -1,7 +1,7 @@
 """UserError -> what the person reads, and which block is marked."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from diffbio_engine import errors
@@ -12,6 +12,21 @@ def sentence(error: UserError) -> str:
     """What is wrong and what to do about it, without the address."""
     what = error.what[:1].upper() + error.what[1:] if not error.where else error.what
     return f"{what} {error.fix}".strip()
+
+
+def at_block(error: UserError, titles: Mapping[str, str]) -> str:
+    """The same with its address in words: the block as the canvas calls it, its port or setting.
+
+    Args:
+        titles: By block id.
+    """
+    block, _, inner = error.where.partition(".")
+    title, text = titles.get(block), sentence(error)
+    if title is None:
+        return str(error)
+    if inner:
+        return f"{title}: {inner.replace('_', ' ')} {text}"
+    return f"{title} {text}" if text[:1].islower() else f"{title}: {text}"
 
 
 def block_of(error: UserError) -> str:
@@ -25,7 +40,8 @@ def by_block(problems: Iterable[UserError]) -> dict[str, list[str]]:
     for error in problems:
         block, _, inner = error.where.partition(".")
         text = sentence(error)
-        found[block].append(f"{inner.replace('_', ' ')} {text}" if inner else text)
+        whole = f"{inner.replace('_', ' ')} {text}" if inner else text[:1].upper() + text[1:]
+        found[block].append(whole)
     return dict(found)
 
 

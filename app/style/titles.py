@@ -3,6 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from diffbio_engine.declare import find_operator
+from diffbio_engine.pipelines.spec import Block
+
 SUMMED = "counts:"
 ESTIMATED = "ambient:"
 
@@ -20,6 +23,12 @@ def disambiguate(ports: Iterable[str], called: Callable[[str], str] = port_title
         port: _with(title, _beside(title, port)) if often[title] > 1 else title
         for port, title in titles.items()
     }
+
+
+def block_titles(blocks: Iterable[Block]) -> dict[str, str]:
+    """What each block of a pipeline is called on the canvas."""
+    titles = {block.id: find_operator(block.operator).title for block in blocks}
+    return disambiguate(titles, lambda block: titles[block])
 
 
 def _with(title: str, more: str) -> str:

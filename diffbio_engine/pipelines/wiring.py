@@ -86,11 +86,6 @@ def wires_by_input(
     return sources
 
 
-def _in_words(field: str) -> str:
-    said = offer_of(field).lacking
-    return f"{field} ({said})" if said else field
-
-
 def check_wire(
     wire: Wire, declared: Mapping[str, Declaration], data: Mapping[str, DataPort]
 ) -> None:
@@ -113,11 +108,12 @@ def check_wire(
     if source_block == DATA:
         if source_name not in data:
             raise PipelineError(
-                f"needs '{source_name}', which the data does not offer.",
-                fix=f"Choose a field for {_in_words(source_name)} where the data set is opened."
+                f"needs {offer_of(source_name).lacking or repr(source_name)}, which the data does "
+                "not offer.",
+                fix=f"Choose where it lies (field '{source_name}') where the data set is opened."
                 if source_name in DATA_PORTS
                 else did_you_mean(source_name, data),
-                where=wire.target,
+                where=target_block,
             )
         source = data[source_name].port
     elif source_block in declared:

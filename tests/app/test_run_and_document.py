@@ -76,7 +76,7 @@ def test_a_failed_run_says_in_the_bar_what_went_wrong_how_to_mend_it_and_where()
     error = TrainingError("became infinite at step 6.", fix="Lower the learning rate.", where="k")
     session.run_state = "failed"
     session.run_errors = [error]
-    assert bar.problem == "k: became infinite at step 6. Lower the learning rate."
+    assert bar.problem == "Soft k-means became infinite at step 6. Lower the learning rate."
     assert bar.place == "k"
     session.run_state = "running"
     assert failure_of(session) == "" and not bar.problem

@@ -1,19 +1,25 @@
 """What one tab holds: gestures, undo, names, autosave. Without a browser."""
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 from app.geometry.layout import height
 from app.geometry.ports import WIDTH, port_height
 from app.server import run_poll as looking
+from app.server.validation import planned_or_not
 from app.session.autosave import TabMemory, without_odd_settings
+from app.session.datasets import left_out
 from app.session.session import DatasetCard, Session
 from diffbio_engine.declare import find_operator
-from diffbio_engine.pipelines.spec import Block, PipelineSpec
+from diffbio_engine.pipelines import DataPort, presets
+from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
+from diffbio_engine.ports import DATA_PORTS
 from diffbio_engine.runs.folder.said_once import Said
 from diffbio_engine.workspace import Store
 
 KMEANS = "singlecell.soft_kmeans"
+BATCHES = DataPort.named("batch_labels", n_classes=2)
 VAE = "normalization.vae_normalizer"
 
 
@@ -76,6 +82,33 @@ def test_run_resumes_what_is_paused_and_says_why_it_cannot_begin():
     session.run_state = "running"
     session.run()
     assert asked == ["start", "resume"]
+
+
+def test_what_a_block_needs_is_said_by_what_it_is_and_by_the_name_on_the_canvas():
+    session = Session()
+    session.use_dataset(DatasetCard("1", "cells", "/x.h5ad", 10, 5, {"embeddings": "obsm/X_pca"}))
+    spec = PipelineSpec("P", blocks=(Block("h", "singlecell.harmony"),))
+    wires = (Wire("data.embeddings", "h.embeddings"), Wire("data.batch_labels", "h.batch_labels"))
+    session.open_pipeline(replace(spec, wires=wires))
+    session.problems = planned_or_not(session.spec, session.data_ports)[0]
+    assert session.hindrance == (
+        "Harmony batch correction needs the batch of each cell, which the data does not offer. "
+        "Choose where it lies (field 'batch_labels') where the data set is opened."
+    )
+    session.open_pipeline(replace(spec, wires=wires[1:]))
+    session.problems = planned_or_not(session.spec, {"batch_labels": BATCHES})[0]
+    assert session.hindrance.startswith("Harmony batch correction: embeddings is not wired.")
+
+
+def test_what_a_ready_pipeline_is_opened_without_is_said_with_the_reason():
+    single_cell, fields = presets()["single_cell"], dict.fromkeys(DATA_PORTS, "obs/x")
+    assert left_out(single_cell, fields) == ""
+    del fields["batch_labels"]
+    assert left_out(single_cell, fields).startswith(
+        "Opened without Harmony batch correction: this data set lacks the batch of each cell."
+    )
+    fields["ambient_profile"] = "ambient:mean-of-low-count-cells"  # an estimate is no profile
+    assert "lacks the profile of empty droplets and the batch of" in left_out(single_cell, fields)
 
 
 def test_settings_that_cannot_be_are_saved_as_they_were_and_the_rest_is_kept(tmp_path):
