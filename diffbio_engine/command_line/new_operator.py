@@ -1,11 +1,13 @@
 """`new` and `check`: the files of a new operator, and whether an operator keeps its promises."""
 
+import contextlib
+import keyword
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from diffbio_engine.declare import find_operator, operators
+from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UnknownNameError, UserError
 
 _ID = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
@@ -118,14 +120,24 @@ def new_operator(name: str, into: Path) -> list[Path]:
     Raises:
         UserError: The name is taken or no name of a file, or one of the files is there already.
     """
-    if not _ID.fullmatch(name):
+    domain, _, file = name.partition(".")
+    if not _ID.fullmatch(name) or keyword.iskeyword(domain) or keyword.iskeyword(file):
         raise UserError(
             f"'{name}' is no name of an operator.",
             fix="Write domain.name in small letters, as in singlecell.soft_kmeans.",
         )
-    if name in operators():
-        raise UserError(f"There is an operator '{name}' already.", fix="Choose another name.")
-    domain, file = name.split(".")
+    if domain == "losses":
+        raise UserError(
+            f"'{name}' would be a loss, and several of these share a file.",
+            fix="Write it beside those it is like, in diffbio_engine/losses.",
+        )
+    with contextlib.suppress(UnknownNameError):
+        if find_operator(name).id == name:
+            raise UserError(f"There is an operator '{name}' already.", fix="Choose another name.")
+        raise UserError(
+            f"'{find_operator(name).id}' was called '{name}' before, and old pipelines open by it.",
+            fix="Choose another name.",
+        )
     words = {
         "id": name,
         "domain": domain,
@@ -166,5 +178,8 @@ def check_operator(name: str) -> int:
     own = own / (f"test_{file}.py" if domain == "losses" else f"{domain}/test_{file}.py")
     promises = [sys.executable, "-m", "pytest", "-q", str(contracts), "-k", f"[{declared.id}]"]
     ended = subprocess.call(promises, cwd=checkout)
+    if not own.exists():
+        print(f"It has no tests of its own: {own.relative_to(checkout)} is not there.")
+        return ended or 1
     tests = [sys.executable, "-m", "pytest", "-q", str(own)]
-    return ended or (subprocess.call(tests, cwd=checkout) if own.exists() else 0)
+    return ended or subprocess.call(tests, cwd=checkout)

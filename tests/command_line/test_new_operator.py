@@ -69,6 +69,13 @@ def test_a_name_that_is_taken_or_no_name_is_refused_and_nothing_is_written(tmp_p
     assert "already" in capsys.readouterr().err
     assert main(["new", "../evil", "--into", str(tmp_path)]) == 1
     assert "small letters" in capsys.readouterr().err
+    for name, said in (
+        ("singlecell.class", "no name of an operator"),
+        ("losses.mine", "beside those it is like"),
+        ("singlecell.batch_correction", "'singlecell.harmony' was called"),
+    ):
+        assert main(["new", name, "--into", str(tmp_path)]) == 1
+        assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -3,11 +3,12 @@
 import pytest
 
 from diffbio_engine.bundles.genes_of_file import genes_trained_on
+from diffbio_engine.data.fields import places
 from diffbio_engine.errors import PipelineError, SettingError
-from diffbio_engine.pipelines import PipelineSpec
+from diffbio_engine.pipelines import PipelineSpec, presets
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.runs.worker.open_run import check_run, open_run
-from tests.command_line.small_run import pipeline_document, run_of, write_inputs
+from tests.command_line.small_run import cells, pipeline_document, run_of, write_inputs
 
 
 def test_a_temperature_that_is_learned_is_not_turned_as_well(tmp_path):
@@ -37,3 +38,17 @@ def test_a_pipeline_saved_before_there_was_a_choice_trains_on_all_genes(tmp_path
     assert open_run(RunSpec(**run_of(tmp_path))).cells.n_genes == 30
     with pytest.raises(PipelineError, match="'many' is no number of variable genes"):
         PipelineSpec.from_json(pipeline_document(variable_genes="many"))
+
+
+def test_a_check_does_not_sum_the_counts_of_all_genes_which_the_run_does(tmp_path, monkeypatch):
+    path = tmp_path / "cells.h5ad"
+    cells().write_h5ad(path)
+    spec = presets()["annotation"].make({"counts": "X", "labels": "obs/kind", "total_counts": ""})
+    assert any(w.source == "data.total_counts" for w in spec.wires)
+    run = RunSpec(
+        pipeline=spec.to_json(),
+        dataset={"path": str(path), "fields": {"counts": "X", "labels": "obs/kind"}},
+    )
+    assert "total_counts" in open_run(run).cells.per_cell
+    monkeypatch.setattr(places, "totals_of", None)
+    check_run(run)

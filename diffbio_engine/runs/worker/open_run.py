@@ -12,6 +12,11 @@ from diffbio_engine.data import (
     most_variable_genes,
     open_source,
 )
+from diffbio_engine.data.sampling.cell_totals import (
+    OVER_ALL_GENES,
+    TOTAL_COUNTS,
+    place_of_totals,
+)
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
@@ -40,10 +45,12 @@ def check_run(spec: RunSpec) -> None:
 
     Cost: reads the data once (not the counts of a large file, which stay on disk).
     """
-    _looked_at(spec)
+    _looked_at(spec, measure=False)
 
 
-def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, Records, Plan, dict[str, Any]]:
+def _looked_at(
+    spec: RunSpec, *, measure: bool = True
+) -> tuple[Dataset, Fields, Records, Plan, dict[str, Any]]:
     document = PipelineSpec.from_json(spec.pipeline)
     if not spec.dataset.get("path"):
         raise RunError("The run has no data set.", fix="Choose one, then press Run.", where="data")
@@ -59,7 +66,7 @@ def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, Records, Plan, dict[str,
         cells = open_source(
             dataset,
             fields,
-            needed,
+            needed if measure else [n for n in needed if not _is_measured(n, fields)],
             counts_must_be_raw="counts" in needed,
             several_batches=_corrects_batches(document),
         )
@@ -67,6 +74,11 @@ def _looked_at(spec: RunSpec) -> tuple[Dataset, Fields, Records, Plan, dict[str,
         raise error.at("data") from None
     planned = plan(document, _ports(cells))
     return dataset, fields, cells, planned, _training_options(spec, planned)
+
+
+def _is_measured(field: str, fields: Fields) -> bool:
+    """Whether it follows from all counts, which takes a pass over them and is never refused."""
+    return field == TOTAL_COUNTS and place_of_totals(fields) == OVER_ALL_GENES
 
 
 def _ports(cells: Records) -> dict[str, DataPort]:
