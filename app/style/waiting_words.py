@@ -9,7 +9,7 @@ _WHY = (
     ("Reading", "A large file is read once, block by block."),
     ("Choosing", "All genes of all cells are looked at once."),
     ("Building", "Blocks and wires are checked and put together."),
-    ("looks at the data", "It finds where to begin from all cells; that grows with their number."),
+    ("Fitting", "A block is fitted to all cells; the time grows with their number."),
     ("first map", "All cells are placed once before anything is trained."),
     ("Compiling", "A pipeline is compiled in its first run; the next one begins at once."),
     ("Writing the results", "Genes are tested for each group, and the cells are written."),

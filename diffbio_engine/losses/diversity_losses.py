@@ -31,7 +31,10 @@ class BatchMixingLossConfig(Config):
     """Settings of the loss of unmixed batches."""
 
     n_neighbors: int = setting(
-        15, low=2, high=200, doc="Which neighbour sets the width of a cell's neighbourhood."
+        15,
+        low=2,
+        high=200,
+        doc="The distance to this neighbour is the width of a cell's neighbourhood.",
     )
     n_batches: int = size("batches", default=3, doc="How many batches there are.")
     temperature: float = dial(

@@ -72,9 +72,13 @@ class MaskedValueLoss(Loss):
 class VelocityConsistencyLossConfig(Config):
     """Settings of the loss of velocities that lead elsewhere."""
 
-    dt: float = dial(0.1, low=0.001, high=10.0, log=True, doc="How far ahead the future is.")
-    cosine_weight: float = dial(1.0, low=0.0, high=100.0, doc="Weight of the direction.")
-    magnitude_weight: float = dial(1.0, low=0.0, high=100.0, doc="Weight of the length.")
+    dt: float = dial(
+        0.1, low=0.001, high=10.0, log=True, doc="Time step: how far ahead the future is."
+    )
+    cosine_weight: float = dial(1.0, low=0.0, high=100.0, doc="Weight of the direction (cosine).")
+    magnitude_weight: float = dial(
+        1.0, low=0.0, high=100.0, doc="Weight of the length (magnitude)."
+    )
     temperature: float = dial(
         0.1,
         low=0.005,

@@ -13,10 +13,17 @@ class ClusteringCompactnessLossConfig(Config):
     """Settings of the loss of loose clusters."""
 
     separation_weight: float = dial(
-        1.0, low=0.0, high=100.0, doc="How much close centres count against loose clusters."
+        1.0,
+        low=0.0,
+        high=100.0,
+        doc="Weight of the separation of centroids against the compactness of clusters.",
     )
     min_separation: float = dial(
-        1.0, low=0.0, high=100.0, unit="distance", doc="Centres further apart than this are fine."
+        1.0,
+        low=0.0,
+        high=100.0,
+        unit="distance",
+        doc="Margin: centroids further apart than this cost nothing.",
     )
 
 
@@ -29,7 +36,7 @@ class ClusteringCompactnessLossConfig(Config):
     ),
 )
 class ClusteringCompactnessLoss(Loss):
-    """Asks for tight clusters whose centres keep a distance.
+    """Asks for compact clusters whose centroids keep a distance.
 
     ``sum_ik share[i, k] |x[i] - c[k]|^2 / cells + weight * mean over k != l of
     s * log(1 + exp((min_separation - |c[k] - c[l]|) / s))`` with ``s = 0.1``. Without centroids,

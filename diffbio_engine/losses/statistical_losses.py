@@ -73,7 +73,7 @@ class NegativeBinomialLossConfig(Config):
     """Settings of the negative binomial loss."""
 
     eps: float = setting(
-        1e-8, low=1e-12, high=1e-2, log=True, doc="Least mean and dispersion.", advanced=True
+        1e-8, low=1e-12, high=1e-2, log=True, doc="Smallest mean and dispersion.", advanced=True
     )
     reduction: Literal["mean", "sum", "none"] = setting(
         "mean",
@@ -120,7 +120,7 @@ class VAELossConfig(Config):
     """Settings of the loss of a variational autoencoder."""
 
     kl_weight: float = dial(
-        1.0, low=0.0, high=10.0, doc="Weight of the divergence from the prior (beta)."
+        1.0, low=0.0, high=10.0, doc="Weight of the KL divergence from the prior (beta)."
     )
     reconstruction_type: Literal["mse", "bce", "nb"] = setting(
         "mse",
@@ -137,7 +137,7 @@ class VAELossConfig(Config):
 
 @operator(title="VAE loss", name="vae")
 class VAELoss(Loss):
-    """Reconstruction error plus the divergence of the latent from its prior.
+    """Reconstruction error plus the KL divergence of the latent space from its prior.
 
     ``mean(error(x, x_recon)) + kl_weight * -1/2 mean(1 + logvar - mean^2 - exp(logvar))``.
     With ``reduction="mean"`` both are means over entries, so one latent dimension weighs as much

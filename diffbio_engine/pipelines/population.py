@@ -157,7 +157,7 @@ def prepare(
     known: dict[str, np.ndarray] = {}  # values for all cells, kept while another block needs them
     for block in todo:
         if say:
-            say(block.id, f"{block.declared.title} looks at the data")
+            say(block.id, f"Fitting {block.declared.title} to the data")
         ports = tuple(w.source for w in block.sources.values())
         limit = block.declared.make.prepare_cells
         if limit is not None and limit < cells.n:

@@ -113,7 +113,7 @@ def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
     session.later(lambda: session.restore(spec))
     expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
     small.locator("summary", has_text="Next run").click()
-    tell(served, run_state="running", run_message="Count autoencoder (scVI) looks at the data")
+    tell(served, run_state="running", run_message="Fitting Count autoencoder (scVI) to the data")
     expect(small.locator(".chip b")).to_have_text("Training")
     for name in ("steps", "batch_size", "seed"):
         label = small.locator(f"[data-setting={name}] .label")

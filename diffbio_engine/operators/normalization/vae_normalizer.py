@@ -74,7 +74,7 @@ class VAENormalizerConfig(Config):
     follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class VAENormalizer(Operator):
-    """Learns a latent space from raw counts, and expression freed of depth, batch and noise.
+    """Learns a latent space from raw counts, and expression corrected for depth, batch and noise.
 
     ``q(z | x) = N(mean(log1p x), exp(log_var(log1p x)))``;
     ``rate = library_size * softmax(decoder(z, batch))``;

@@ -63,8 +63,8 @@ def gradnorm_setting() -> Any:
     """Whether the terms pull equally hard."""
     return setting(
         False,
-        doc="In every step, scale the gradients of the terms so that they pull the latent"
-        " coordinates equally hard (before the weights).",
+        doc="Gradient normalisation: in every step the gradients of the terms are scaled to "
+        "pull the latent space equally hard (before the weights).",
         advanced=True,
     )
 

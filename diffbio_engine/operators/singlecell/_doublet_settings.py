@@ -48,12 +48,15 @@ class ComparisonSettings(Config):
         30,
         low=0,
         high=500,
-        doc="Observed cells that count as near; 0: half the square root of the number of cells.",
+        doc="Nearest neighbours among observed cells; 0: half the square root of the number "
+        "of cells.",
     )
     sim_doublet_ratio: float = setting(
         2.0, low=0.5, high=10.0, doc="Simulated doublets for each observed cell."
     )
-    n_pca_components: int = setting(30, low=2, high=100, doc="Axes in which cells are compared.")
+    n_pca_components: int = setting(
+        30, low=2, high=100, doc="Principal components in which cells are compared."
+    )
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
     variable_gene_share: float = setting(
         0.3,

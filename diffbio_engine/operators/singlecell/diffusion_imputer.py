@@ -46,24 +46,29 @@ class DiffusionImputerConfig(Config):
         5,
         low=1,
         high=200,
-        doc="Which neighbour sets the width of a cell's kernel; three times as many are reached.",
+        doc="The distance to this neighbour is the bandwidth of a cell's kernel (knn); three "
+        "times as many are reached.",
     )
     diffusion_t: float = dial(
         3.0,
         low=0.0,
         high=20.0,
         unit="steps",
-        doc="How often values are shared with neighbours. 0: not at all; high: cells blur.",
+        doc="Diffusion time: how often values are shared with neighbours. 0: not at all; "
+        "high: cells blur.",
     )
     n_pca_components: int = setting(
-        100, low=2, high=500, doc="Principal components in which neighbours are found, at most."
+        100,
+        low=2,
+        high=500,
+        doc="Maximum number of principal components in which neighbours are found.",
     )
     decay: float = dial(
         1.0,
         low=0.5,
         high=100.0,
         log=True,
-        doc="How sharply affinity ends. Low: a soft tail; high: all neighbours alike.",
+        doc="Decay of the kernel's tail. Low: a soft tail; high: all neighbours alike.",
     )
     metric: str = setting(
         "euclidean",
@@ -84,7 +89,11 @@ class DiffusionImputerConfig(Config):
         advanced=True,
     )
     dense_limit: int = setting(
-        2000, low=10, high=10_000, doc="Most cells without a prepared graph.", advanced=True
+        2000,
+        low=10,
+        high=10_000,
+        doc="Largest data set computed densely when the block is not fitted.",
+        advanced=True,
     )
 
 
@@ -94,7 +103,8 @@ class DiffusionImputerConfig(Config):
     follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableDiffusionImputer(Operator):
-    """Fills in molecules that a cell missed, by averaging it with cells of similar expression.
+    """Imputes molecules that were missed in a cell, by averaging it with cells of similar
+    expression.
 
     Cells are compared by the principal components of ``log1p`` of their counts, scaled to the
     mean library. ``K[i, j] = exp(-(d[i, j] / s[i])^decay)`` among a cell, for itself 1, and its

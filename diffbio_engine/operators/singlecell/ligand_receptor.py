@@ -80,10 +80,15 @@ class LRScoringConfig(Config):
         low=0.001,
         high=10.0,
         log=True,
-        doc="Signal at which a score is one half, in units of the highest expression, squared.",
+        doc="Half-maximal constant of the Hill curve: the signal at which a score is one "
+        "half, in units of the highest expression, squared.",
     )
     hill_n: float = dial(
-        1.0, low=0.5, high=5.0, doc="Steepness of the score about its half.", advanced=True
+        1.0,
+        low=0.5,
+        high=5.0,
+        doc="Hill coefficient: steepness of the score about its half.",
+        advanced=True,
     )
     statistic: Literal["mean", "hill"] = setting(
         "mean",
@@ -98,7 +103,10 @@ class LRScoringConfig(Config):
         advanced=True,
     )
     n_permutations: int = setting(
-        1000, low=0, high=20_000, doc="Shuffles of the types for p-values; 0: a formula instead."
+        1000,
+        low=0,
+        high=20_000,
+        doc="Permutations of the type labels for p-values; 0: a formula instead.",
     )
     normalize: bool = normalize_setting()
     n_axes: int = setting(

@@ -35,7 +35,7 @@ class SoftClusteringConfig(Config):
         unit="squared distance",
         doc="Low: each cell in one cluster. High: shared among the near ones.",
     )
-    learnable_centroids: bool = setting(True, doc="Let training move the centres.", advanced=True)
+    learnable_centroids: bool = setting(True, doc="Let training move the centroids.", advanced=True)
     learnable_temperature: bool = setting(
         False, doc="Let training find the temperature.", advanced=True
     )

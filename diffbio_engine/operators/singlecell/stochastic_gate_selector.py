@@ -35,13 +35,17 @@ class StochasticGateSelectorConfig(Config):
         low=0.01,
         high=2.0,
         log=True,
-        doc="Noise of the gates while training. Low: gates settle early. High: late, and surely.",
+        doc="Standard deviation of the gates' noise in training. Low: gates settle early. "
+        "High: late, and surely.",
     )
     l0_lambda: float = dial(
-        1.0, low=1e-4, high=100.0, log=True, doc="High: few genes are kept. Low: many."
+        1.0, low=1e-4, high=100.0, log=True, doc="L0 penalty. High: few genes are kept. Low: many."
     )
     mu_init: float = setting(
-        0.5, low=-1.0, high=2.0, doc="Where all gates start; above 0 and below 1 they can learn."
+        0.5,
+        low=-1.0,
+        high=2.0,
+        doc="Initial value of all gates; above 0 and below 1 they can learn.",
     )
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 

@@ -39,22 +39,33 @@ from diffbio_engine.parts.diffusion_landmarks import find_landmarks
 class PHATEConfig(Config):
     """Settings of PHATE."""
 
-    n_components: int = setting(2, low=1, high=10, doc="Axes of the map.")
+    n_components: int = setting(2, low=1, high=10, doc="Dimensions of the map.")
     n_neighbors: int = setting(
-        5, low=1, high=200, doc="Which neighbour sets the width of a cell's kernel."
+        5,
+        low=1,
+        high=200,
+        doc="The distance to this neighbour is the bandwidth of a cell's kernel (knn).",
     )
     decay: float = dial(
-        40.0, low=1.0, high=200.0, log=True, doc="How sharply affinity ends; high: at the width."
+        40.0,
+        low=1.0,
+        high=200.0,
+        log=True,
+        doc="Decay of the kernel's tail (alpha); high: affinity ends sharply at the bandwidth.",
     )
     diffusion_t: float = dial(
         10.0,
         low=0.0,
         high=100.0,
         unit="steps",
-        doc="How long to diffuse; longer: smoother, coarser. 0: found from the data.",
+        doc="Diffusion time; longer: smoother, coarser. 0: found from the data.",
     )
     gamma: float = dial(
-        1.0, low=-1.0, high=1.0, doc="1: logarithm of the diffused shares; 0: their root; -1: raw."
+        1.0,
+        low=-1.0,
+        high=1.0,
+        doc="Informational distance: 1: logarithm of the diffusion probabilities; 0: their "
+        "square root; -1: as they are.",
     )
     kernel: str = setting(
         "alpha_decay",
@@ -66,21 +77,22 @@ class PHATEConfig(Config):
     mds: str = setting(
         "metric",
         choices=("metric", "classical"),
-        doc="metric: distances on the map are fitted; classical: only projected.",
+        doc="Multidimensional scaling. metric: distances on the map are fitted; classical: "
+        "only projected.",
         advanced=True,
     )
     mds_iterations: int = setting(
-        60, low=1, high=1000, doc="Steps of metric scaling.", advanced=True
+        60, low=1, high=1000, doc="Iterations of metric multidimensional scaling.", advanced=True
     )
     dense_limit: int = setting(
         2000,
         low=10,
         high=10_000,
-        doc="Above this many cells the map is drawn through landmarks.",
+        doc="Largest number of cells that are embedded without landmarks.",
         advanced=True,
     )
     n_landmarks: int = setting(
-        1000, low=10, high=10_000, doc="How many landmarks, at most.", advanced=True
+        1000, low=10, high=10_000, doc="Maximum number of landmarks.", advanced=True
     )
     input_features: int = contract(64, doc="Accepted for older callers; read from the data.")
     hidden_dim: int = contract(32, doc="Accepted for older callers: PHATE has no network.")

@@ -50,17 +50,17 @@ _CELLS_LAID_OUT = 12_000
 class UMAPConfig(Config):
     """Settings of UMAP."""
 
-    n_components: int = setting(2, low=1, high=50, doc="Axes of the map.")
+    n_components: int = setting(2, low=1, high=50, doc="Dimensions of the map.")
     n_neighbors: int = setting(
         15,
         low=2,
         high=200,
-        doc="Cells that count as near, the cell itself among them. More: broader structure.",
+        doc="Nearest neighbours in the graph, the cell itself among them. More: broader structure.",
     )
     metric: str = setting(
         "euclidean",
         choices=("euclidean", "cosine"),
-        doc="Distance between cells: straight, or by the angle of their features.",
+        doc="Distance between cells: euclidean, or cosine (by the angle between their features).",
     )
     input_features: int = size("features", default=64, doc="Features of a cell.")
     hidden_dim: int = setting(
@@ -76,20 +76,24 @@ class UMAPConfig(Config):
         1.0, low=0.1, high=10.0, doc="Size of the whole map against min_dist.", advanced=True
     )
     negative_sample_rate: int = setting(
-        5, low=1, high=50, doc="Strangers pushed away for each neighbour drawn near.", advanced=True
+        5,
+        low=1,
+        high=50,
+        doc="Negative samples for each positive edge of the neighbour graph.",
+        advanced=True,
     )
     learnable_curve: bool = setting(
         False, doc="Let training change the curve that min_dist and spread give.", advanced=True
     )
     n_epochs: int = setting(
-        200, low=10, high=2000, doc="Rounds of the layout that the map starts from.", advanced=True
+        200, low=10, high=2000, doc="Epochs of the layout that training starts from.", advanced=True
     )
     dense_limit: int = setting(
         2000,
         low=2,
         high=20_000,
         unit="cells",
-        doc="Up to this many cells the similarities of all pairs are given.",
+        doc="Largest number of cells for which the similarities of all pairs are given.",
         advanced=True,
     )
 
@@ -111,7 +115,7 @@ class UMAPConfig(Config):
     ),
 )
 class DifferentiableUMAP(Operator):
-    """Places cells in a map by a network, neighbours near each other, strangers apart.
+    """Embeds cells in a map by a neural network: neighbours in the data are neighbours on the map.
 
     ``p``: ``exp(-max(0, d[i, j] - rho[i]) / sigma[i])`` over the nearest neighbours, ``sigma`` such
     that a row's sum is ``log2(n_neighbors)``, then the fuzzy union ``p + p.T - p * p.T``.

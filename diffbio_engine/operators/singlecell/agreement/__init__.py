@@ -50,7 +50,7 @@ class AgreementConfig(Config):
     follows=("cluster_assignments<-singlecell.soft_kmeans:cluster_assignments",),
 )
 class AgreementWithTruth(Operator):
-    """Tells how well clusters agree with cell types or groups that are known.
+    """Measures how well clusters agree with known cell types or groups.
 
     Cells are counted into a table of classes by clusters, each cell with the weights
     ``softmax(log share / temperature)`` over clusters. From the table: the adjusted Rand index

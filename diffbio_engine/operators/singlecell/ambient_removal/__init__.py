@@ -82,7 +82,7 @@ class AmbientRemovalConfig(Config):
 
 @operator(title="Ambient RNA removal")
 class DifferentiableAmbientRemoval(Operator):
-    """Finds how much of each cell's counts is ambient RNA, and takes it out.
+    """Estimates how much of each cell's counts is ambient RNA, and removes it.
 
     ``rate = library * ((1 - rho) softmax(decoder(z)) + rho profile)``; ``x ~ NB(rate, theta)``,
     ``z ~ N(0, 1)``, ``logit rho ~ N(centre, 1)``. ``logit rho = level + m - usual``: a learned

@@ -45,7 +45,7 @@ class ArchetypalAnalysisConfig(Config):
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
     n_archetypes: int = setting(5, low=2, high=50, doc="How many archetypes to find.")
     hidden_dim: int = setting(
-        64, low=2, high=500, doc="Principal axes in which cells are compared with archetypes."
+        64, low=2, high=500, doc="Principal components in which cells are compared with archetypes."
     )
     temperature: float = dial(
         1.0,
@@ -63,7 +63,7 @@ class ArchetypalAnalysisConfig(Config):
         2000,
         low=10,
         high=20_000,
-        doc="Of how many cells at most archetypes may be mixtures; those that stick out furthest.",
+        doc="Maximum number of extreme cells of which archetypes may be mixtures.",
         advanced=True,
     )
     n_corners: int = setting(

@@ -59,7 +59,7 @@ class CellAnnotatorConfig(Config):
         low=1e-4,
         high=1e4,
         log=True,
-        doc="How strongly weights of the logistic regression are kept small (1 / C).",
+        doc="L2 regularisation of the logistic regression (1 / C).",
         advanced=True,
     )
     latent_dim: int = setting(10, low=2, high=128, doc="Dimensions of the latent space (scanvi).")
@@ -76,7 +76,8 @@ class CellAnnotatorConfig(Config):
         50.0,
         low=0.0,
         high=1000.0,
-        doc="Weight of the known labels against the counts (scanvi).",
+        doc="Weight of the classification loss of known labels against that of the counts "
+        "(scanvi).",
         advanced=True,
     )
     marker_matrix_shape: tuple[int, int] | None = contract(

@@ -51,27 +51,36 @@ class CellCommunicationConfig(Config):
     """Settings of cell communication."""
 
     hidden_dim: int = setting(64, low=4, high=512, log=True, doc="Width of a niche embedding.")
-    num_heads: int = setting(
-        4, low=1, high=16, doc="Ways to weigh the neighbours at once.", advanced=True
-    )
+    num_heads: int = setting(4, low=1, high=16, doc="Attention heads.", advanced=True)
     num_gnn_layers: int = setting(
-        2, low=1, high=6, doc="How often a cell reads its neighbours.", advanced=True
+        2,
+        low=1,
+        high=6,
+        doc="Graph attention layers: a niche reaches as many neighbours far.",
+        advanced=True,
     )
-    n_pathways: int = setting(20, low=1, high=200, doc="Pathways that the pairs are gathered in.")
+    n_pathways: int = setting(
+        20, low=1, high=200, doc="Number of pathways that the pairs are grouped in."
+    )
     dropout_rate: float = setting(
-        0.1, low=0.0, high=0.9, doc="Share of attention left out in training.", advanced=True
+        0.1, low=0.0, high=0.9, doc="Dropout rate of the attention in training.", advanced=True
     )
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
     n_lr_pairs: int = size("pairs", default=10, doc="How many ligand-receptor pairs there are.")
     n_classes: int = size("classes", default=10, doc="How many types of cells there are.")
-    edge_features_dim: int = setting(8, low=1, high=128, doc="Numbers an edge.", advanced=True)
-    n_neighbors: int = setting(15, low=1, high=100, doc="How many neighbours a cell listens to.")
+    edge_features_dim: int = setting(
+        8, low=1, high=128, doc="Number of features of an edge between neighbours.", advanced=True
+    )
+    n_neighbors: int = setting(
+        15, low=1, high=100, doc="From how many neighbours a cell receives signals."
+    )
     kh: float = dial(
         0.5,
         low=0.001,
         high=10.0,
         log=True,
-        doc="Signal at which a score is one half, in units of the highest expression, squared.",
+        doc="Half-maximal constant of the Hill curve: the signal at which a score is one "
+        "half, in units of the highest expression, squared.",
     )
     normalize: bool = normalize_setting()
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")

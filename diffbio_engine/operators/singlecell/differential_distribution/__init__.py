@@ -54,7 +54,8 @@ class DifferentialDistributionConfig(Config):
         low=0.00001,
         high=0.1,
         log=True,
-        doc="How soft the greatest distance is; the statistic is too high by up to 5 of these.",
+        doc="Temperature of the maximum over all levels; the statistic is too high by up to 5"
+        " of these.",
         advanced=True,
     )
     n_pattern_classes: int = setting(
@@ -69,7 +70,7 @@ class DifferentialDistributionConfig(Config):
     )
     second_condition: int = setting(1, low=0, high=1000, doc="Number of the other condition.")
     significance: float = setting(
-        0.05, low=1e-6, high=0.5, doc="Rate of false discoveries below which a gene has a pattern."
+        0.05, low=1e-6, high=0.5, doc="False discovery rate below which a gene has a pattern."
     )
     normalize: bool = normalize_setting()
 

@@ -36,10 +36,13 @@ class FateProbabilityConfig(Config):
     """Settings of fate probabilities."""
 
     n_macrostates: int = setting(
-        2, low=1, high=50, doc="How many ends to find, where they are not given."
+        2, low=1, high=50, doc="Number of terminal states to find, where they are not given."
     )
     n_neighbors: int = setting(
-        30, low=2, high=200, doc="Among how many neighbours a cell takes its next step."
+        30,
+        low=2,
+        high=200,
+        doc="Neighbours of a cell in the Markov chain: among so many it takes its next step.",
     )
     temperature: float = dial(
         0.3,
@@ -61,7 +64,8 @@ class FateProbabilityConfig(Config):
         1500,
         low=10,
         high=5000,
-        doc="Through how many cells the walk goes at most; others lie between them.",
+        doc="Maximum number of waypoints, the cells through which the chain runs; others lie "
+        "between them.",
         advanced=True,
     )
 

@@ -56,13 +56,14 @@ class GRNInferenceConfig(Config):
         high=1.0,
         log=True,
         unit="of a correlation",
-        doc="What an edge costs: a correlation weaker than this makes no edge.",
+        doc="L1 penalty: a correlation weaker than this makes no edge.",
     )
     l1_ratio: float = setting(
         1.0,
         low=0.01,
         high=1.0,
-        doc="1: of regulators that say the same one is chosen. Lower: they share the edge.",
+        doc="Elastic-net mixing. 1 (lasso): of correlated regulators one is chosen. Lower: "
+        "they share the edge.",
         advanced=True,
     )
     chance_edges: float | None = setting(

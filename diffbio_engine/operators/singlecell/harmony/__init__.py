@@ -52,7 +52,10 @@ class BatchCorrectionConfig(Config):
         4, low=1, high=50, doc="Clustering rounds before each correction.", advanced=True
     )
     theta: float = dial(
-        2.0, low=0.0, high=10.0, doc="How strongly every cluster must hold all batches; 0: not."
+        2.0,
+        low=0.0,
+        high=10.0,
+        doc="Diversity penalty: how strongly every cluster must hold all batches; 0: not.",
     )
     sigma: float = dial(
         0.1,
@@ -67,7 +70,7 @@ class BatchCorrectionConfig(Config):
         low=0.0,
         high=1000.0,
         unit="cells",
-        doc="Penalty of a batch's effect; high: small groups are left as they are.",
+        doc="Ridge penalty of a batch's effect; high: small groups are left as they are.",
         advanced=True,
     )
     temperature: float = dial(

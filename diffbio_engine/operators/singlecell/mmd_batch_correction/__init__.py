@@ -40,7 +40,7 @@ class MMDBatchCorrectionConfig(Config):
         high=20.0,
         log=True,
         unit="median distances",
-        doc="How near cells must be to be compared. High: only the batches' means matter.",
+        doc="Bandwidth of the kernel. High: only the batches' means matter.",
     )
     use_gradnorm: bool = gradnorm_setting()
     reference_batch: int = reference_setting()

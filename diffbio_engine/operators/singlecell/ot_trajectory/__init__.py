@@ -50,10 +50,15 @@ class OTTrajectoryConfig(Config):
         high=10.0,
         log=True,
         unit="median squared distances",
-        doc="Low: each cell goes to one cell. High: it spreads among many.",
+        doc="Entropic regularisation. Low: each cell goes to one cell. High: it spreads among"
+        " many.",
     )
     sinkhorn_iters: int = setting(
-        100, low=1, high=20_000, advanced=True, doc="Sweeps before the last steps (Newton's)."
+        100,
+        low=1,
+        high=20_000,
+        advanced=True,
+        doc="Sinkhorn iterations before the last ones (Newton's).",
     )
     growth_rate_regularization: float = dial(
         1.0,
@@ -61,7 +66,8 @@ class OTTrajectoryConfig(Config):
         high=10_000.0,
         log=True,
         unit="median squared distances",
-        doc="How strongly growth is held to the expected. Low: as the data say.",
+        doc="Penalty of growth that differs from the expected (unbalanced transport). Low: as"
+        " the data say.",
     )
     target_regularization: float = dial(
         50.0,
@@ -69,7 +75,7 @@ class OTTrajectoryConfig(Config):
         high=10_000.0,
         log=True,
         unit="median squared distances",
-        doc="How strongly every cell of the next time point must be reached.",
+        doc="Penalty where cells of the next time point are not reached (unbalanced transport).",
         advanced=True,
     )
     interpolation_time: float = dial(
@@ -79,7 +85,11 @@ class OTTrajectoryConfig(Config):
         3, low=1, high=20, advanced=True, doc="How often the growth found becomes that expected."
     )
     n_support: int = setting(
-        1500, low=100, high=5000, advanced=True, doc="Cells of a time point in the plans at most."
+        1500,
+        low=100,
+        high=5000,
+        advanced=True,
+        doc="Maximum number of cells of a time point in the transport plans.",
     )
 
 

@@ -59,16 +59,20 @@ class PASTEAlignmentConfig(Config):
         high=10.0,
         log=True,
         unit="nats",
-        doc="Low: each spot matches one or two others. High: many.",
+        doc="Entropic regularisation. Low: each spot matches one or two others. High: many.",
     )
     sinkhorn_iters: int = setting(
-        100, low=1, high=10_000, doc="Most Sinkhorn rounds for one linear cost.", advanced=True
+        100,
+        low=1,
+        high=10_000,
+        doc="Maximum Sinkhorn iterations for one linear cost.",
+        advanced=True,
     )
     n_linearizations: int = setting(
         50,
         low=1,
         high=1000,
-        doc="How often at most the distances' part is made linear anew.",
+        doc="Maximum Gromov-Wasserstein iterations.",
         advanced=True,
     )
     spots_apart: bool = setting(
@@ -77,20 +81,20 @@ class PASTEAlignmentConfig(Config):
         " of the coordinates, as PASTE does.",
         advanced=True,
     )
-    may_mirror: bool = setting(False, doc="A slice may lie on its face.")
+    may_mirror: bool = setting(False, doc="A slice may be mirrored.")
     max_spots: int = setting(
         1000,
         low=10,
         high=10_000,
         log=True,
-        doc="How many spots of a slice are matched at most; evenly drawn if there are more.",
+        doc="Maximum number of spots of a slice that are matched; evenly drawn if there are more.",
         advanced=True,
     )
 
 
 @operator(title="Alignment of slices (PASTE)")
 class DifferentiablePASTEAlignment(Operator):
-    """Lays each slice of a tissue on the one before, by expression and by how spots lie.
+    """Aligns each slice of a tissue with the one before, by expression and by how spots lie.
 
     The plan ``P`` makes ``(1 - alpha) sum C_ij P_ij + alpha sum (D1_ik - D2_jl)^2 P_ij P_kl
     - epsilon H(P)`` small, where spots of a slice have equal mass, ``C_ij = KL(p_i | q_j)`` of the

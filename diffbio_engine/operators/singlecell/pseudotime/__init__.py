@@ -43,10 +43,10 @@ class PseudotimeConfig(Config):
     """Settings of pseudotime."""
 
     n_neighbors: int = setting(
-        15, low=2, high=200, doc="Size of a neighbourhood, the cell itself included."
+        15, low=2, high=200, doc="Nearest neighbours in the graph, the cell itself included."
     )
     n_diffusion_components: int = setting(
-        10, low=1, high=100, doc="How many slow directions of the data to find."
+        10, low=1, high=100, doc="Number of diffusion components."
     )
     root_cell_index: int = setting(
         0,
@@ -71,7 +71,7 @@ class PseudotimeConfig(Config):
         3,
         low=1,
         high=100,
-        doc="In how many slow directions the form 'paths' measures; with more, noise counts.",
+        doc="Number of diffusion components in which 'paths' measures; with more, noise counts.",
         advanced=True,
     )
     kernel_width: float = dial(
@@ -80,7 +80,7 @@ class PseudotimeConfig(Config):
         high=3.0,
         log=True,
         unit="local scales",
-        doc="How far affinity reaches. Low: only to the nearest; high: evenly to all neighbours.",
+        doc="Bandwidth of the kernel. Low: only the nearest count; high: all neighbours evenly.",
     )
     temperature: float = dial(
         0.01,
@@ -94,7 +94,8 @@ class PseudotimeConfig(Config):
         1000,
         low=10,
         high=10_000,
-        doc="The most cells that go through the whole method with gradients, not prepared.",
+        doc="Largest data set computed densely, with gradients through the whole method, when"
+        " the block is not fitted.",
         advanced=True,
     )
 

@@ -80,7 +80,8 @@ class SoloDetectorConfig(ClassifierSettings):
     follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableSoloDetector(Operator):
-    """Tells which droplets held two cells, by a network that has seen doublets made of these cells.
+    """Classifies droplets that held two cells, by a network trained on doublets simulated from
+    these cells.
 
     A count autoencoder (negative binomial, latent ``z``) learns the observed cells, and no others.
     Doublets are made by adding the counts of two random cells. A classifier on ``z`` and the log

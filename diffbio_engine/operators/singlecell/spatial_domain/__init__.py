@@ -51,11 +51,11 @@ class SpatialDomainConfig(Config):
 
     n_genes: int = size("genes", default=2000, doc="Number of genes.")
     n_domains: int = setting(7, low=2, high=100, doc="How many domains to look for.")
-    n_neighbors: int = setting(15, low=1, high=100, doc="How many nearest spots a spot looks at.")
+    n_neighbors: int = setting(15, low=1, high=100, doc="Nearest spots in the graph of a spot.")
     radius: float | None = setting(
         None,
         low=0.0,
-        doc="Look no further than this, in the unit of the coordinates; empty for no limit.",
+        doc="Radius of the neighbourhood, in the unit of the coordinates; empty for no limit.",
         advanced=True,
     )
     alike_by: Literal["surroundings", "spots"] = setting(

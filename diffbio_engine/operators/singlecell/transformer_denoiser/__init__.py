@@ -40,13 +40,16 @@ class TransformerDenoiserConfig(Config):
     hidden_dim: int = setting(
         128, low=4, high=1024, log=True, doc="Width of a token; a multiple of num_heads."
     )
-    num_layers: int = setting(2, low=0, high=12, doc="Transformer layers among the latents.")
+    num_layers: int = setting(2, low=0, high=12, doc="Transformer layers among the latent tokens.")
     num_heads: int = setting(4, low=1, high=16, doc="Heads of each attention.", advanced=True)
     mask_ratio: float = setting(
-        0.15, low=0.01, high=0.9, doc="Share of the genes hidden from each cell in training."
+        0.15,
+        low=0.01,
+        high=0.9,
+        doc="Mask ratio: share of the genes masked in each cell in training.",
     )
     dropout_rate: float = setting(
-        0.1, low=0.0, high=0.9, doc="Share of what layers say dropped in training.", advanced=True
+        0.1, low=0.0, high=0.9, doc="Dropout rate of the layers in training.", advanced=True
     )
     num_latents: int = setting(
         16, low=1, high=256, doc="Latent tokens through which genes hear of each other."
@@ -71,7 +74,7 @@ class TransformerDenoiserConfig(Config):
     follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableTransformerDenoiser(Operator):
-    """Learns to predict the genes that are hidden from a cell, and so tells signal from noise.
+    """Learns to predict the genes that are masked in a cell, and so tells signal from noise.
 
     Training hides ``mask_ratio`` of the genes, others in each cell, and asks for their counts:
     ``-log NB(count; rate, theta)`` over hidden genes (``masked_loss``, nats, brought to a whole

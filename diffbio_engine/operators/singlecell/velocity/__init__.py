@@ -63,7 +63,9 @@ class VelocityConfig(Config):
     hidden_dim: int = setting(
         64, low=4, high=512, log=True, doc="Width of the network (cell_rates only).", advanced=True
     )
-    dt: float = dial(0.1, low=0.001, high=1.0, log=True, doc="Splicing times in a step ahead.")
+    dt: float = dial(
+        0.1, low=0.001, high=1.0, log=True, doc="Length of a step ahead, in splicing times."
+    )
     n_steps: int = setting(10, low=1, high=1000, doc="How many steps ahead are projected.")
     kinetics_model: str = setting(
         "standard",
@@ -71,8 +73,15 @@ class VelocityConfig(Config):
         doc="standard: a gene has the same splicing and degradation in all cells. cell_rates: a"
         " network bends both for each cell (to be trained).",
     )
-    n_neighbors: int = setting(30, low=2, high=200, doc="Cells averaged, itself included.")
-    n_pca_components: int = setting(30, low=2, high=100, doc="Components to find neighbours in.")
+    n_neighbors: int = setting(
+        30,
+        low=2,
+        high=200,
+        doc="Nearest neighbours over which moments are averaged, the cell itself included.",
+    )
+    n_pca_components: int = setting(
+        30, low=2, high=100, doc="Principal components in which neighbours are found."
+    )
     temperature: float = dial(
         0.1,
         low=0.005,
