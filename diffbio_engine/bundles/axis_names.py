@@ -21,7 +21,7 @@ def names_along(plan: Plan, cells: Records, block: str, axis: str, length: int) 
         wire = planned.sources.get(port.name)
         if wire is None or axis not in (port.classes, *port.axis_names):
             continue
-        before, output = wire.source.split(".", 1)
+        before, output = wire.start.parts
         if before == DATA:
             found = cells.label_names.get(output, [])
         else:

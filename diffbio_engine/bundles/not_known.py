@@ -6,6 +6,7 @@ from diffbio_engine.data import Records
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline
 from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import Address
 
 
 def without_unknown(pipeline: Pipeline, cells: Records, values: dict[str, np.ndarray]) -> list[str]:
@@ -31,7 +32,7 @@ def without_unknown(pipeline: Pipeline, cells: Records, values: dict[str, np.nda
             " cluster, and of no type."
         )
     if times is not None and (times < 0).any():
-        _blank(values, [p for p in ports if p.split(".")[0] in timed], times < 0)
+        _blank(values, [p for p in ports if Address.parse(p).block in timed], times < 0)
     return notes
 
 

@@ -32,6 +32,7 @@ from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, values_of_cells
+from diffbio_engine.ports import Address
 
 # Dense layers above this size are left out unless they are asked for, and that is said.
 _LAYER_LIMIT = 50e6
@@ -122,7 +123,7 @@ def _as_kept(pipeline: Pipeline, cells: Records, name: str, value: np.ndarray) -
     if not port.per_record or port.axis_names[-1] not in _TABLES:
         return value
     axis = port.axis_names[-1]
-    names = names_along(pipeline.plan, cells, name.split(".")[0], axis, value.shape[1])
+    names = names_along(pipeline.plan, cells, Address.parse(name).block, axis, value.shape[1])
     # HDF5 has no column of a name with a slash in it.
     names = [name.replace("/", "|") for name in names]
     return pd.DataFrame(value.astype(np.float32), columns=made_unique(pd.Index(names)))
@@ -139,7 +140,7 @@ def _likeliest(
     for port, place in places.items():
         if not place.endswith("_prob") or place == PROBABILITIES:  # clusters: see `write_result`
             continue
-        block, axis = port.split(".")[0], pipeline.plan.port(port).axis_names[-1]
+        block, axis = Address.parse(port).block, pipeline.plan.port(port).axis_names[-1]
         names = names_along(pipeline.plan, cells, block, axis, values[port].shape[1])
         name = place.removeprefix("obsm/").removesuffix("_prob")
         found[f"obs/{name}"] = pd.Categorical.from_codes(likeliest(values[port]), names)

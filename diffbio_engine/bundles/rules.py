@@ -7,6 +7,7 @@ import numpy as np
 
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
+from diffbio_engine.ports import Address
 
 
 def in_words(port: Port, value: np.ndarray) -> str:
@@ -19,14 +20,14 @@ def in_words(port: Port, value: np.ndarray) -> str:
 def ports_of_rules(plan: Plan) -> tuple[str, ...]:
     """The single numbers of blocks that say in words how they decided."""
     single = [p for p in plan.ports(Kind.PARAMETER) if not plan.port(p).axis_names]
-    blocks = {p.split(".")[0] for p in single if plan.port(p).words}
-    return tuple(p for p in single if p.split(".")[0] in blocks)
+    blocks = {p.block for p in single if plan.port(p).words}
+    return tuple(p for p in single if p.block in blocks)
 
 
 def rules_in_words(plan: Plan, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """``{"rules": {"doublets": {"threshold_rule": "...", "threshold": 0.31}}}``, or nothing."""
     found: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        block, _, port = name.partition(".")
+        block, port = Address.parse(name).parts
         found.setdefault(block, {})[port] = in_words(plan.port(name), value) or float(value)
     return {"rules": found} if found else {}

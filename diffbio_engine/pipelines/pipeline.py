@@ -13,6 +13,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines.plan import Plan, plan
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 from diffbio_engine.pipelines.wiring import DataPort
+from diffbio_engine.ports import Address
 
 
 def _fold(key: jax.Array, name: str) -> jax.Array:
@@ -110,15 +111,16 @@ class Pipeline(nnx.Module):
         if key is None and not self.training_off():
             key = self._own_key()
         values = self(arrays, key=key)
-        public = self.plan.spec.outputs or {p: p for p in values if not p.startswith(f"{DATA}.")}
+        public = self.plan.spec.outputs or {p: p for p in values if Address.parse(p).block != DATA}
         return dict(data) | {name: values[port] for name, port in public.items()}, state, metadata
 
     def objective(
         self, values: Mapping[str, jax.Array], weights: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The weighted sum of every loss port, and each term before weighting."""
-        weights = {**self.plan.losses, **(weights or {})}
-        terms = {port: values[port] for port in self.plan.losses if port in values}
+        losses: dict[str, float] = dict(self.plan.losses.items())
+        weights = {**losses, **(weights or {})}
+        terms = {port: values[port] for port in losses if port in values}
         total = sum((weights[port] * term for port, term in terms.items()), start=jnp.zeros(()))
         return total, terms
 

@@ -26,6 +26,7 @@ from diffbio_engine.pipelines.wiring import (
     running_order,
     wires_by_input,
 )
+from diffbio_engine.ports import Address
 
 # Shapes are inferred for so many records; how many there are never enters a setting.
 _NOMINAL_RECORDS = 64
@@ -57,10 +58,10 @@ class Plan:
     blocks: dict[str, PlannedBlock]
 
     @property
-    def losses(self) -> dict[str, float]:
+    def losses(self) -> dict[Address, float]:
         """Every loss port, ``"block.port"``, with its weight in the objective."""
         return {
-            f"{b.id}.{p.name}": self.spec.weights.get(f"{b.id}.{p.name}", p.weight)
+            (port := Address(b.id, p.name)): self.spec.weights.get(port, p.weight)
             for b in self.blocks.values()
             for p in b.declared.losses
         }
@@ -69,24 +70,21 @@ class Plan:
     def needed_fields(self) -> tuple[str, ...]:
         """The fields of the data that a wire starts from."""
         used = {
-            w.source.split(".", 1)[1]
-            for b in self.blocks.values()
-            for w in b.sources.values()
-            if w.source.startswith(f"{DATA}.")
+            w.start.port for b in self.blocks.values() for w in b.sources.values() if w.from_data
         }
         return tuple(sorted(used))
 
     def port(self, name: str) -> Port:
         """The declaration of ``"block.port"``."""
-        block_id, port_name = name.split(".", 1)
+        block_id, port_name = Address.parse(name).parts
         if block_id == DATA:
             return self.data[port_name].port
         return next(p for p in self.blocks[block_id].declared.outputs if p.name == port_name)
 
-    def ports(self, *kinds: Kind) -> tuple[str, ...]:
+    def ports(self, *kinds: Kind) -> tuple[Address, ...]:
         """Every output port of these kinds (all kinds if none is named), in running order."""
         return tuple(
-            f"{b.id}.{p.name}"
+            Address(b.id, p.name)
             for b in self.blocks.values()
             for p in b.declared.outputs
             if p.name in b.shapes and (not kinds or p.kind in kinds)
@@ -104,7 +102,7 @@ class Plan:
         needed: set[str] = set()
         open_ports = [p for p in ports if p not in given]
         while open_ports:
-            block_id = open_ports.pop().split(".", 1)[0]
+            block_id = Address.parse(open_ports.pop()).block
             if block_id in needed or block_id == DATA:
                 continue
             needed.add(block_id)
@@ -132,7 +130,7 @@ def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
             continue
         except UserError as error:
             problems.append(PipelineError(error.what, fix=error.fix, where=error.where))
-    known = {f"{b.id}.{p}" for b in blocks.values() for p in b.shapes}
+    known = {Address(b.id, p) for b in blocks.values() for p in b.shapes}
     if not problems:
         problems += _unknown_ports(spec, known)
     if problems:
@@ -163,7 +161,7 @@ def _planned(
                     where=f"{block.id}.{port.name}",
                 )
             continue
-        source_block, source_name = sources[port.name].source.split(".", 1)
+        source_block, source_name = sources[port.name].start.parts
         if source_block == DATA:
             field = data[source_name]
             lead = (_NOMINAL_RECORDS,) if field.port.per_record else ()
@@ -234,18 +232,18 @@ def _output_shapes(
     return tuple(found)
 
 
-def _unknown_ports(spec: PipelineSpec, known: set[str]) -> Iterator[UserError]:
+def _unknown_ports(spec: PipelineSpec, known: set[Address]) -> Iterator[UserError]:
     for public, port in spec.outputs.items():
         if port not in known:
             yield PipelineError(
                 f"The output '{public}' comes from '{port}', which does not exist.",
                 fix=did_you_mean(port, known),
-                where=port.split(".")[0],
+                where=Address.parse(port).block,
             )
     for port in spec.weights:
         if port not in known:
             yield PipelineError(
                 f"A weight is given to '{port}', which does not exist.",
                 fix=did_you_mean(port, known),
-                where=port.split(".")[0],
+                where=Address.parse(port).block,
             )

@@ -12,6 +12,7 @@ from diffbio_engine.declare import Axis, Port
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.pipelines.wiring import DataPort
+from diffbio_engine.ports import Address
 
 CHUNK = 1024
 
@@ -106,11 +107,8 @@ def _chunks(
     run = _compiled(graph, ports)
     blocks = plan.ancestors(ports, frozenset(given))
     wanted = {
-        w.source.split(".", 1)[1]
-        for b in blocks
-        for w in plan.blocks[b].sources.values()
-        if w.source.startswith(f"{DATA}.")
-    } | {p.split(".", 1)[1] for p in ports if p.startswith(f"{DATA}.")}
+        w.start.port for b in blocks for w in plan.blocks[b].sources.values() if w.from_data
+    } | {Address.parse(p).port for p in ports if Address.parse(p).block == DATA}
     per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_record))
     fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_record}
     of_records = {port for port in ports if plan.port(port).per_record}
@@ -190,7 +188,7 @@ def _is_kept(port: Port) -> bool:
 
 
 def _comes_after(plan: Any, port: str, block_id: str) -> bool:
-    return not port.startswith(f"{DATA}.") and block_id in plan.ancestors((port,))
+    return Address.parse(port).block != DATA and block_id in plan.ancestors((port,))
 
 
 def _even_sample(n: int, size: int, seed: int) -> np.ndarray:

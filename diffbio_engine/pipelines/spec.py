@@ -9,6 +9,7 @@ from typing import Any
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
+from diffbio_engine.ports import Address
 
 FORMAT = "diffbio-pipeline"
 SCHEMA = 1
@@ -45,6 +46,21 @@ class Wire:
     source: str
     target: str
     stop_gradient: bool = False
+
+    @property
+    def start(self) -> Address:
+        """Where it starts: an output of a block, or a field of the data."""
+        return Address.parse(self.source)
+
+    @property
+    def end(self) -> Address:
+        """Where it ends: an input of a block."""
+        return Address.parse(self.target)
+
+    @property
+    def from_data(self) -> bool:
+        """Whether it starts from a field of the data."""
+        return self.start.block == DATA
 
 
 @dataclass(frozen=True)

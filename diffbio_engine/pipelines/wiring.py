@@ -73,7 +73,7 @@ def wires_by_input(
             continue
         try:
             check_wire(wire, declared, data)
-            block_id, port = wire.target.split(".", 1)
+            block_id, port = wire.end.parts
             if port in sources[block_id]:
                 raise PipelineError(
                     f"has two wires, from {sources[block_id][port].source} and {wire.source}.",
@@ -90,8 +90,8 @@ def check_wire(
     wire: Wire, declared: Mapping[str, Declaration], data: Mapping[str, DataPort]
 ) -> None:
     """Whether this wire can be, looked at alone; a ``PipelineError`` says why not."""
-    target_block, _, target_name = wire.target.partition(".")
-    source_block, _, source_name = wire.source.partition(".")
+    target_block, target_name = wire.end.parts
+    source_block, source_name = wire.start.parts
     if target_block not in declared:
         raise PipelineError(
             f"A wire ends at '{wire.target}', where there is no block.",
@@ -157,9 +157,7 @@ def running_order(
     """The blocks, each after those that feed it; a circle is added to the problems."""
     graph: dict[str, list[str]] = {b: [] for b in declared}
     for block_id, wires in sources.items():
-        graph[block_id] = [
-            w.source.split(".")[0] for w in wires.values() if w.source.split(".")[0] != DATA
-        ]
+        graph[block_id] = [w.start.block for w in wires.values() if w.start.block != DATA]
     try:
         yield from TopologicalSorter(graph).static_order()
     except CycleError as error:

@@ -1,5 +1,6 @@
 """What arrays are: their kinds, and what a data set offers. Needs no JAX."""
 
+from diffbio_engine.ports.address import Address, Place
 from diffbio_engine.ports.data_ports import (
     BATCH_LABELS,
     CONDITION_LABELS,
@@ -39,8 +40,10 @@ __all__ = [
     "TF_INDICES",
     "TIME_POINTS",
     "TOTAL_COUNTS",
+    "Address",
     "Kind",
     "Offer",
+    "Place",
     "Port",
     "offer_of",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from diffbio_engine.errors import SettingError, did_you_mean
 from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.ports import Address
 from diffbio_engine.training.schedules import Schedule
 from diffbio_engine.training.stages import Stage
 
@@ -62,13 +63,13 @@ class Dials:
         """
         blocks = self.plan.blocks
         counted = {name for name, b in blocks.items() if not b.declared.learns_from_neighbours}
-        owner = {name: name.removeprefix(WEIGHT).partition(".")[0] for name in values}
+        owner = {name: Address.parse(name.removeprefix(WEIGHT)).block for name in values}
         return {name: value for name, value in values.items() if owner[name] in counted}
 
     def _allowed(self, name: str, value: float) -> float:
         """The value in its right type; refused where the dial does not go."""
         self._known(name)
-        block_id, _, dial = name.partition(".")
+        block_id, dial = Address.parse(name).parts
         if block_id in self.plan.blocks:
             declared = self.plan.blocks[block_id].declared
             setting = next(s for s in declared.settings if s.name == dial)

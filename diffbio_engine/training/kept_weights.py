@@ -33,19 +33,17 @@ def parts_of(plan: Plan) -> tuple[Part, ...]:
     part = {name: name for name in plan.blocks}
     for block in plan.blocks.values():
         for wire in block.sources.values():
-            source = wire.source.partition(".")[0]
+            source = wire.start.block
             if source != DATA:
                 old, new = part[block.id], part[source]
                 part = {b: new if p == old else p for b, p in part.items()}
     found = []
     for first in dict.fromkeys(part.values()):
         blocks = tuple(b for b, p in part.items() if p == first)
-        learned = [
-            p for p in plan.losses if (b := p.split(".")[0]) in blocks and plan.blocks[b].learns
-        ]
-        losses = tuple(port for port in learned if _judges(plan.blocks[port.split(".")[0]]))
+        learned = [p for p in plan.losses if (b := p.block) in blocks and plan.blocks[b].learns]
+        losses = tuple(port for port in learned if _judges(plan.blocks[port.block]))
         if learned:
-            found.append(Part((*losses, *learned)[0].split(".")[0], blocks, losses))
+            found.append(Part((*losses, *learned)[0].block, blocks, losses))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from diffbio_engine.data import Records, SamplerState
 from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines import Pipeline, prepare
+from diffbio_engine.ports import Address
 from diffbio_engine.training.dials import Dials
 from diffbio_engine.training.drawn_batches import DrawnBatches
 from diffbio_engine.training.held_out import Plateau, held_out_cells, steps_between_looks
@@ -230,7 +231,7 @@ class Training:
         """The pipeline with the present weights and dials in it."""
         self._step_function.write_to(self.pipeline)
         for name, value in (dials or self.dials_at(self.step)).items():
-            block_id, _, dial = name.partition(".")
+            block_id, dial = Address.parse(name).parts
             if block_id in self.pipeline.blocks:
                 variable = self.pipeline.blocks[block_id].dials[dial]
                 variable[...] = jnp.asarray(value, variable[...].dtype)

@@ -6,7 +6,7 @@ from typing import Any
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
-from diffbio_engine.ports import offer_of
+from diffbio_engine.ports import Address, offer_of
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def assembled(
         name=name,
         blocks=tuple(Block(b, operator, dict(config)) for b, (operator, config) in kept.items()),
         wires=drawn,
-        outputs={n: p for n, p in (outputs or {}).items() if p.split(".")[0] in kept},
-        weights={p: w for p, w in (weights or {}).items() if p.split(".")[0] in kept},
+        outputs={n: p for n, p in (outputs or {}).items() if Address.parse(p).block in kept},
+        weights={p: w for p, w in (weights or {}).items() if Address.parse(p).block in kept},
         training=JOINT if training is None else training,
         variable_genes=VARIABLE_GENES,
     )
@@ -107,8 +107,8 @@ def assembled(
 def _offered(
     target: str, source: str, blocks: Mapping[str, Any], fields: Mapping[str, str] | None
 ) -> bool:
-    before, _, port = source.partition(" ")[0].partition(".")
-    if target.split(".")[0] not in blocks:
+    before, port = Address.parse(source.partition(" ")[0]).parts
+    if Address.parse(target).block not in blocks:
         return False
     if before == DATA:
         return fields is None or port in fields

@@ -9,6 +9,7 @@ from diffbio_engine.bundles.rules import in_words
 from diffbio_engine.data import Records
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
+from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import GROUPS, Finding, Findings
 
 ALL = "all cells"
@@ -57,7 +58,7 @@ def findings_of(
     for name in (*finding_ports(plan), *shares_ports(plan)):
         if name not in values:
             continue
-        block, port, array = name.split(".")[0], plan.port(name), np.asarray(values[name])
+        block, port, array = Address.parse(name).block, plan.port(name), np.asarray(values[name])
         axes = port.axis_names
         if port.kind == Kind.SHARES:
             array, axes = membership @ array, (GROUPS, *axes[1:])
@@ -81,7 +82,7 @@ def _first(plan: Plan) -> str:
 
 def _called(name: str, plan: Plan, values: Mapping[str, np.ndarray]) -> Finding:
     """How many cells a block says yes to, and by which rule."""
-    calls, block = np.asarray(values[name]), name.split(".")[0]
+    calls, block = np.asarray(values[name]), Address.parse(name).block
     n, of = int((calls > 0.5).sum()), len(calls)
     told = (in_words(plan.port(p), values[p]) for p in plan.ports() if _is_of(p, block, values))
     doc = " ".join([f"{n:,} of {of:,} cells, {n / max(of, 1):.1%}.", *filter(None, told)])
@@ -90,7 +91,7 @@ def _called(name: str, plan: Plan, values: Mapping[str, np.ndarray]) -> Finding:
 
 
 def _is_of(port: str, block: str, values: Mapping[str, np.ndarray]) -> bool:
-    return port in values and port.split(".")[0] == block
+    return port in values and Address.parse(port).block == block
 
 
 def title_of_port(port: Port) -> str:

@@ -12,6 +12,7 @@ from diffbio_engine.data import Records
 from diffbio_engine.data.writers.h5ad import PROBABILITIES
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Plan
+from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import ALL_GENES, Finding, Findings
 
 _FEWEST_CELLS = 3
@@ -118,7 +119,7 @@ class Marked:
 
     def findings(self) -> tuple[Finding, ...]:
         """The tables that the page lists under the block that made the groups."""
-        m, block = self.markers, self.port.split(".")[0]
+        m, block = self.markers, Address.parse(self.port).block
         told = [
             ("score", m.scores, "Welch's t: how far and how surely it is higher here.", "large"),
             ("log2_fold_change", m.log2_fold_changes, "Mean here by mean elsewhere.", ""),
@@ -207,7 +208,7 @@ def marked_groups(
         marker_genes(whole, shares.argmax(axis=1)[full], n, rows[full]),
         port,
         axis,
-        names_along(plan, cells, port.split(".")[0], axis, n),
+        names_along(plan, cells, Address.parse(port).block, axis, n),
         [str(name) for name in whole.var_names],
         place,
         [str(key) for key in whole.gene_keys],

@@ -186,13 +186,12 @@ def shortened(training: Training, steps: int) -> tuple[Stage, ...]:
 
 def wired_fields(document: PipelineSpec) -> tuple[str, ...]:
     """The fields of the data that a wire starts from."""
-    sources = (w.source for w in document.wires)
-    return tuple(sorted({s.removeprefix("data.") for s in sources if s.startswith("data.")}))
+    return tuple(sorted({w.start.port for w in document.wires if w.from_data}))
 
 
 def _corrects_batches(document: PipelineSpec) -> bool:
     """Whether a block that must be told batches is wired to them."""
-    targets = [w.target.split(".", 1) for w in document.wires if w.source == "data.batch_labels"]
+    targets = [w.end.parts for w in document.wires if w.source == "data.batch_labels"]
     required = (_required(find_operator(document.block(b).operator), p) for b, p in targets)
     return any(required)
 

@@ -21,6 +21,7 @@ from diffbio_engine.bundles import cells_for, genes_of_bundle, load_bundle, put_
 from diffbio_engine.data import Records
 from diffbio_engine.errors import RunError, SettingError, UserError
 from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.durable_files import read_json
 from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.plain_values import whole
@@ -141,12 +142,12 @@ class Previewing:
         turned = [name for name, value in wanted.items() if value != self._dials[name]]
         self._say("drawing")
         for name in turned:
-            block_id, _, dial = name.partition(".")
+            block_id, dial = Address.parse(name).parts
             variable = self.pipeline.blocks[block_id].dials[dial]
             variable[...] = jnp.asarray(wanted[name], variable[...].dtype)
         self._dials = wanted
         drawn = self._base if wanted == self.as_trained else self._newest
-        for block_id in dict.fromkeys(name.partition(".")[0] for name in turned):
+        for block_id in dict.fromkeys(Address.parse(name).block for name in turned):
             drawn = self.scene.behind(self.pipeline, block_id)
         self._newest = drawn
         self.folder.draw(seq, drawn[0], drawn[1])
@@ -158,7 +159,7 @@ class Previewing:
 
     def _allowed(self, name: str, value: Any) -> float:
         """The value of a dial in its right type; refused where there is nothing to turn."""
-        block_id, _, dial = name.partition(".")
+        block_id, dial = Address.parse(name).parts
         planned = self.pipeline.plan.blocks.get(block_id)
         if planned is None:
             raise RunError(f"{name} acts only while a run trains.", fix="Run again to see it.")

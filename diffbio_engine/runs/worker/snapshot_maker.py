@@ -12,6 +12,7 @@ from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
 from diffbio_engine.pipelines.population import preparing_key
 from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import Findings
 from diffbio_engine.runs.folder.snapshots import LIKELIEST, SCORE
 from diffbio_engine.runs.worker.findings_maker import finding_ports, findings_of, shares_ports
@@ -54,7 +55,7 @@ class Scene:
                 w.source
                 for b in plan.blocks.values()
                 for w in b.sources.values()
-                if not w.source.startswith("data.")
+                if not w.from_data
                 and plan.port(w.source).per_record
                 and "genes" not in plan.port(w.source).axis_names
                 and w.source not in self.ports
@@ -104,7 +105,7 @@ class Scene:
     def _lay_out_as_at_the_end(self, pipeline: Pipeline, ports: tuple[str, ...]) -> None:
         """Places cells as the last pass would, for the blocks whose maps it lays out again."""
         for port in self.maps if self._settles else ():
-            block_id = port.partition(".")[0]
+            block_id = Address.parse(port).block
             # A map may be of the data: places in a tissue.
             block = pipeline.blocks[block_id] if block_id in self.plan.blocks else None
             again = getattr(block, "laid_out_again", None)
@@ -122,7 +123,7 @@ class Scene:
             behind = tuple(
                 p
                 for p in self._known
-                if p.partition(".")[0] != block_id and block_id in self.plan.ancestors((p,))
+                if Address.parse(p).block != block_id and block_id in self.plan.ancestors((p,))
             )
             given = {p: v for p, v in self._known.items() if p not in behind}
             self._known |= self._values(pipeline, behind, given)

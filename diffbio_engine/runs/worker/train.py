@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import RunError, TrainingError, UserError
+from diffbio_engine.ports import Address
 from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder.paths import Control
 from diffbio_engine.runs.folder.patience import seconds_paused
@@ -181,7 +182,7 @@ class Worker:
         changed = self._turn(control)
         if changed is not None and hasattr(self, "scene") and self.scene.drawable:
             pipeline = self.training.sync()
-            block = changed.split(".")[0]
+            block = Address.parse(changed).block
             if block in pipeline.plan.blocks:
                 self._show(lambda p: self.scene.behind(p, block), pipeline)
         if self.want == "pause" and before != "pause":
