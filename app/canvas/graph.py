@@ -56,7 +56,7 @@ class Drawing:
         self._advice = {} if session.looks_at_run else unchosen(self.spec)
         self._wired: dict[str, set[str]] = {}
         for wire in self.spec.wires:
-            block, _, port = wire.source.partition(".")
+            block, port = wire.start.parts
             self._wired.setdefault(block, set()).add(port)
         self._titles = block_titles(self.spec.blocks)
         self._ports = {b.id: self._block_ports(b) for b in self.spec.blocks}
@@ -184,7 +184,7 @@ class Drawing:
         return drawn + over
 
     def _wire(self, wire: Wire) -> dict[str, Any]:
-        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        (a, out), (b, into) = wire.start.parts, wire.end.parts
         port = self._output(a, out)
         broken = port is None or (a == DATA and out in self.missing)
         classes = [*(["stopped"] if wire.stop_gradient else []), *(["broken"] if broken else [])]
@@ -217,7 +217,7 @@ class Drawing:
         return boxes
 
     def _is_hidden(self, wire: Wire, boxes: dict[str, Box]) -> bool:
-        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+        (a, out), (b, into) = wire.start.parts, wire.end.parts
         start, end = self._start(a, out, boxes), self._end(b, into, boxes)
         if start is None or end is None:
             return False

@@ -17,6 +17,7 @@ from app.geometry.ports import FEWER, MORE
 from app.session.document import RENAME
 from app.session.session import Session
 from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import Address
 
 _HERE = Path(__file__).parent
 _ONE_PRESS_SECONDS = 0.5
@@ -161,11 +162,10 @@ class Canvas(pn.viewable.Viewer):
         if str(connection.get("sourceHandle")).startswith((MORE, FEWER)):
             return "Press it to see more ports or fewer."
         problem = self.session.wire_problem(*ends(connection))
-        return (
-            None
-            if problem is None
-            else f"{problem.where.split('.')[-1]} {problem.what} {problem.fix}"
-        )
+        if problem is None:
+            return None
+        port = Address.parse(problem.where).port or problem.where
+        return f"{port} {problem.what} {problem.fix}"
 
     def _dropped(self, event: dict[str, Any]) -> None:
         place = event["position"]

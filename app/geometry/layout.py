@@ -34,7 +34,7 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
     """The document laid out in layers from left to right, in rows as text is; few wires cross."""
     before: dict[str, set[str]] = defaultdict(set)
     for wire in spec.wires:
-        before[wire.target.split(".")[0]].add(wire.source.split(".")[0])
+        before[wire.end.block].add(wire.start.block)
     depth = {DATA: 0}
 
     def layer(block: str, seen: frozenset[str] = frozenset()) -> int:
@@ -50,7 +50,7 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
     n_columns = 1 + max(columns, default=0)
     n_rows = -(-n_columns // MOST_IN_A_ROW)
     in_a_row = -(-n_columns // n_rows)
-    ends = [(depth[w.source.split(".")[0]], depth[w.target.split(".")[0]]) for w in spec.wires]
+    ends = [(depth[w.start.block], depth[w.end.block]) for w in spec.wires]
 
     def passed(column: int) -> bool:
         """Whether a wire goes by between earlier and later columns of the same row."""

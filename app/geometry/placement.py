@@ -80,7 +80,7 @@ def _hidden(
     n = np.zeros(len(shifts))
     still = np.zeros_like(shifts)
     for wire in spec.wires:
-        ends = [address.split(".")[0] for address in (wire.source, wire.target)]
+        ends = [wire.start.block, wire.end.block]
         start, end = (
             np.array(place) + (shifts if block in moved else still)
             for place, block in zip(_ends(spec, wire, boxes, fields), ends, strict=True)
@@ -110,7 +110,7 @@ def _ends(
     spec: PipelineSpec, wire: Wire, boxes: dict[str, Box], fields: tuple[str, ...]
 ) -> tuple[Point, Point]:
     """Where a wire begins and ends; a port that is folded away counts as in the last row."""
-    (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
+    (a, out), (b, into) = wire.start.parts, wire.end.parts
     outputs = fields if a == DATA else usual_outputs(spec.block(a).operator)
     inputs = [p.name for p in find_operator(spec.block(b).operator).inputs if not p.drawn]
     (x0, y0, *_), (x1, y1, *_) = boxes[a], boxes[b]

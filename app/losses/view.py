@@ -14,6 +14,7 @@ from app.losses.plot import SCALES, LossPlot
 from app.session.session import Session
 from app.style import theme as looks
 from app.style.palettes import category_colors, for_theme
+from diffbio_engine.ports import Address
 
 _HERE = Path(__file__).parent
 _CSS = (_HERE / "losses.css").read_text(encoding="utf-8")
@@ -177,16 +178,15 @@ def _height(lines: int) -> int:
 
 def title_of(name: str) -> str:
     """``vae.kl_loss`` as a person reads it: ``vae kl``; ``umap.umap_loss``: ``umap``."""
-    block, _, term = name.removesuffix("_loss").rpartition(".")
+    block, term = Address.parse(name.removesuffix("_loss")).parts
     return (term if term == block else f"{block} {term}").strip().replace("_", " ")
 
 
 def titles_of(names: Iterable[str]) -> dict[str, str]:
     """Terms by the shortest words that tell them apart: ``vae.kl_loss`` is "kl" if alone."""
     whole = {name: title_of(name) for name in names}
-    short = {
-        name: name.removesuffix("_loss").rpartition(".")[2].replace("_", " ") for name in whole
-    }
+    terms = {name: Address.parse(name.removesuffix("_loss")) for name in whole}
+    short = {name: (term.port or term).replace("_", " ") for name, term in terms.items()}
     said = list(short.values())
     return {n: short[n] if said.count(short[n]) == 1 else whole[n] for n in whole}
 

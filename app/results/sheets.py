@@ -22,6 +22,7 @@ import pandas as pd
 from app.files import spreadsheet
 from app.results.tables import by_gene, edges, groups_and_genes, table_of
 from diffbio_engine.declare import Kind
+from diffbio_engine.ports import Address
 from diffbio_engine.runs import GROUPS, Finding, Findings
 
 MARKERS = "markers"
@@ -56,7 +57,7 @@ def sheets_of(findings: Findings) -> list[Sheet]:
     sheets: list[Sheet] = []
     of_block: dict[str, list[Finding]] = {}
     for finding in findings.found:
-        of_block.setdefault(finding.port.split(".")[0], []).append(finding)
+        of_block.setdefault(Address.parse(finding.port).block, []).append(finding)
     for block, found in of_block.items():
         lists = [f for f in found if len(f.axes) == 1 and f.values.size]
         for axis in dict.fromkeys(f.axes[0] for f in lists):

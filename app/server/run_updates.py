@@ -8,6 +8,7 @@ import numpy as np
 
 from app.session.run_shown import ENDED_EARLY
 from app.style.messages import error_from
+from diffbio_engine.ports import Address
 from diffbio_engine.runs import MetricsBatch, RunChanges, RunReader, Snapshot
 from diffbio_engine.runs.folder.plain_values import whole
 
@@ -82,7 +83,7 @@ def values_by_block(records: dict[str, Any], before: dict[str, str]) -> dict[str
     for name, column in records.items():
         if "." not in name or not len(column):
             continue
-        block, port = name.split(".", 1)
+        block, port = Address.parse(name).parts
         value = float(np.asarray(column)[-1])
         if np.isfinite(value):
             said.setdefault(block, []).append(f"{port.removesuffix('_loss')} {value:.4g}")

@@ -14,6 +14,7 @@ from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+from diffbio_engine.ports import Address
 
 _BEFORE_A_DATASET = ("counts", "batch_labels")
 
@@ -22,14 +23,14 @@ def data_ports(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, Dat
     """The fields that the ``data`` block offers: the data set's, or usual ones before."""
     if dataset is not None:
         return {n: _measured(n, dataset) for n in dataset.fields if n in DATA_PORTS}
-    used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]
+    used = [w.start.port for w in spec.wires if w.from_data]
     names = dict.fromkeys([*_BEFORE_A_DATASET, *used])
     return {n: _supposed(n) for n in names if n in DATA_PORTS}
 
 
 def missing_fields(dataset: DatasetCard | None, spec: PipelineSpec) -> list[str]:
     """Fields that a wire starts from and the data set does not offer; their wires stay, marked."""
-    used = [w.source.split(".", 1)[1] for w in spec.wires if w.source.startswith(f"{DATA}.")]
+    used = [w.start.port for w in spec.wires if w.from_data]
     offered = data_ports(dataset, spec)
     return [name for name in dict.fromkeys(used) if name not in offered]
 
@@ -72,7 +73,7 @@ def wire_problem(
     spec: PipelineSpec, data: dict[str, DataPort], source: str, target: str
 ) -> UserError | None:
     """Why this wire cannot be drawn; None if it can."""
-    source_block, target_block = source.split(".")[0], target.split(".")[0]
+    source_block, target_block = Address.parse(source).block, Address.parse(target).block
     declared = _declared(spec)
     try:
         check_wire(Wire(source, target), declared, data)
@@ -113,8 +114,8 @@ def _downstream(spec: PipelineSpec, block: str) -> set[str]:
     while waiting:
         here = waiting.pop()
         for wire in spec.wires:
-            after = wire.target.split(".")[0]
-            if wire.source.split(".")[0] == here and after not in found:
+            after = wire.end.block
+            if wire.start.block == here and after not in found:
                 found.add(after)
                 waiting.append(after)
     return found
@@ -198,7 +199,7 @@ def without(
     """The document without these blocks (their wires, weights and outputs too) and wires."""
 
     def gone(address: str) -> bool:
-        return address.split(".")[0] in blocks
+        return Address.parse(address).block in blocks
 
     return replace(
         spec,
@@ -227,7 +228,9 @@ def _training_without(training: dict[str, Any], blocks: set[str]) -> dict[str, A
                 kept[name] = [b for b in kept[name] if b not in blocks]
         weights = kept.get("weights") or {}
         if weights:
-            kept["weights"] = {p: w for p, w in weights.items() if p.split(".")[0] not in blocks}
+            kept["weights"] = {
+                p: w for p, w in weights.items() if Address.parse(p).block not in blocks
+            }
         stages.append(kept)
     changed = dict(training)
     if stages:
@@ -235,7 +238,9 @@ def _training_without(training: dict[str, Any], blocks: set[str]) -> dict[str, A
     if training.get("schedules"):
         schedules = training["schedules"].items()
         changed["schedules"] = {
-            d: s for d, s in schedules if d.removeprefix("weight:").split(".")[0] not in blocks
+            d: s
+            for d, s in schedules
+            if Address.parse(d.removeprefix("weight:")).block not in blocks
         }
     return changed
 
@@ -260,11 +265,13 @@ def with_pasted(
             layout={**spec.layout, new: (x + shift, y + shift)},
         )
     for wire in copied.wires:
-        (a, out), (b, into) = wire.source.split(".", 1), wire.target.split(".", 1)
-        copy = replace(wire, source=f"{names.get(a, a)}.{out}", target=f"{names[b]}.{into}")
+        (a, out), (b, into) = wire.start.parts, wire.end.parts
+        ends = Address(names.get(a, a), out), Address(names[b], into)
+        copy = replace(wire, source=ends[0], target=ends[1])
         spec = replace(spec, wires=(*spec.wires, copy))
-    weights = {
-        f"{names[p.split('.')[0]]}.{p.split('.', 1)[1]}": w for p, w in copied.weights.items()
-    }
+    weights: dict[str, float] = {}
+    for name, weight in copied.weights.items():
+        port = Address.parse(name)
+        weights[Address(names[port.block], port.port)] = weight
     spec = replace(spec, weights={**spec.weights, **weights})
     return with_room(spec, names.values(), per_wire=0), list(names.values())

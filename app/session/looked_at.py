@@ -7,6 +7,7 @@ from typing import Any
 
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports import Address
 
 
 def pipeline_of(run: Mapping[str, Any], dials: Mapping[str, Any]) -> PipelineSpec | None:
@@ -28,7 +29,7 @@ def with_dials(spec: PipelineSpec, dials: Mapping[str, Any]) -> PipelineSpec:
     for name, value in dials.items():
         if not isinstance(value, int | float):
             continue  # it follows its schedule again
-        block, _, setting = name.partition(".")
+        block, setting = Address.parse(name).parts
         if name.startswith("weight:"):
             weights = {**spec.weights, name.removeprefix("weight:"): value}
             spec = replace(spec, weights=weights)

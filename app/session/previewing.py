@@ -21,6 +21,7 @@ from app.style.messages import error_from, sentence
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports import Address
 from diffbio_engine.runs import Snapshot
 from diffbio_engine.runs.folder.paths import ENDED
 from diffbio_engine.runs.folder.preview_folder import PreviewFolder
@@ -61,7 +62,7 @@ def as_trained(session: Session) -> None:
         return
     spec, before = session.spec, with_dials(session.run_pipeline, session.dials)
     for name in session.preview.dials:
-        block_id, _, setting = name.partition(".")
+        block_id, setting = Address.parse(name).parts
         block = before.block(block_id)
         usual = {s.name: s.default for s in find_operator(block.operator).settings}
         value = block.config.get(setting, usual[setting])

@@ -15,6 +15,7 @@ from app.style.messages import at_block
 from app.style.titles import block_titles
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports import Address
 
 __all__ = ["RUNNING", "DatasetCard", "Session"]
 
@@ -147,7 +148,7 @@ class Session(RunShown):
         elif "." not in dial:
             self.set_training(dial, value)
         else:
-            block, name = dial.split(".", 1)
+            block, name = Address.parse(dial).parts
             self.set_setting(block, name, value)
 
     # -- what is said, and how it ends -------------------------------------------------------

@@ -9,6 +9,7 @@ from app.style.titles import block_titles, label
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports import Address
 
 _MOST = 3
 
@@ -44,7 +45,7 @@ def dials_in_words(spec: PipelineSpec, dials: dict[str, Any]) -> str:
     """Dials with their values: "temperature 0.3 of Soft k-means"."""
     titles, said = block_titles(spec.blocks), []
     for name, value in dials.items():
-        block, _, setting = name.partition(".")
+        block, setting = Address.parse(name).parts
         said.append(f"{label(setting).lower()} {value:.4g} of {titles.get(block, block)}")
     more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
     return ", ".join(said[:_MOST]) + more
@@ -77,7 +78,7 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
     other = wires ^ {(w.source, w.target, w.stop_gradient) for w in now.wires}
     if other and not blocks:
         said.append("wires")
-    blocks |= {target.partition(".")[0] for _, target, _ in other}
+    blocks |= {Address.parse(target).block for _, target, _ in other}
     if trained.weights != now.weights:
         said.append("loss weights")
     keys = trained.training.keys() | now.training.keys()

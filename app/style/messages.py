@@ -6,6 +6,7 @@ from typing import Any
 
 from diffbio_engine import errors
 from diffbio_engine.errors import UserError
+from diffbio_engine.ports import Address
 
 
 def sentence(error: UserError) -> str:
@@ -31,14 +32,14 @@ def at_block(error: UserError, titles: Mapping[str, str]) -> str:
 
 def block_of(error: UserError) -> str:
     """The block that the error is about; empty if it is about no block."""
-    return error.where.split(".")[0]
+    return Address.parse(error.where).block
 
 
 def by_block(problems: Iterable[UserError]) -> dict[str, list[str]]:
     """For each block, what is wrong there: port or setting first, then the sentence."""
     found: dict[str, list[str]] = defaultdict(list)
     for error in problems:
-        block, _, inner = error.where.partition(".")
+        block, inner = Address.parse(error.where).parts
         text = sentence(error)
         whole = f"{inner.replace('_', ' ')} {text}" if inner else text[:1].upper() + text[1:]
         found[block].append(whole)
@@ -49,7 +50,7 @@ def by_setting(problems: Iterable[UserError], block: str) -> dict[str, str]:
     """For one block, what is wrong with each of its settings."""
     found = {}
     for error in problems:
-        where, _, inner = error.where.partition(".")
+        where, inner = Address.parse(error.where).parts
         if where == block and inner:
             found[inner] = sentence(error)
     return found

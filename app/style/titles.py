@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block
+from diffbio_engine.ports import Address
 
 SUMMED = "counts:"
 ESTIMATED = "ambient:"
@@ -12,7 +13,7 @@ ESTIMATED = "ambient:"
 
 def port_title(port: str) -> str:
     """``"doublets.doublet_scores"`` in words."""
-    return port.split(".", 1)[-1].replace("_", " ").capitalize()
+    return (Address.parse(port).port or port).replace("_", " ").capitalize()
 
 
 def disambiguate(ports: Iterable[str], called: Callable[[str], str] = port_title) -> dict[str, str]:
@@ -38,7 +39,7 @@ def _with(title: str, more: str) -> str:
 def _beside(title: str, port: str) -> str:
     """The name of a block without what the title says: ``umap_harmony`` beside UMAP: harmony."""
     said = title.lower().replace("-", "").split()
-    return " ".join(w for w in port.split(".")[0].split("_") if w.lower() not in said)
+    return " ".join(w for w in Address.parse(port).block.split("_") if w.lower() not in said)
 
 
 def label(name: str) -> str:

@@ -159,7 +159,7 @@ def result_places(pipeline: Pipeline) -> dict[str, str]:
     for name in (*maps, *(p for p in plan.ports() if p not in maps)):
         place = plan.port(name).result
         if place:
-            again = f"{place}_{name.split('.')[0]}"
+            again = f"{place}_{Address.parse(name).block}"
             taken[name] = again if place in taken.values() else place
     return {name: taken[name] for name in plan.ports() if name in taken}
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.durable_files import replace_with
 
 FILE = "findings.npz"
@@ -70,7 +71,7 @@ class Findings:
 
         Genes are those that the pipeline was trained on, or all of the file: what fits.
         """
-        own = f"{finding.port.split('.')[0]}.{axis}"
+        own = f"{Address.parse(finding.port).block}.{axis}"
         length = finding.values.shape[finding.axes.index(axis)]
         fit = (k for k in (own, axis, ALL_GENES) if len(self.names.get(k, ())) == length)
         return self.names[next(fit, own if own in self.names else axis)]
