@@ -179,11 +179,11 @@ def left_out(preset: Preset, fields: Mapping[str, str]) -> str:
     whole, made = preset.make(None), {b.id for b in preset.make(fields).blocks}
     gone = [b for b in whole.blocks if b.id not in made]
     # A profile that is only estimated from the cells is none.
-    asked = [w.source.partition(".") for w in whole.wires if w.target.partition(".")[0] not in made]
+    asked = [w.start for w in whole.wires if w.end.block not in made]
     lacks = [
-        field
-        for block, _, field in asked
-        if block == DATA and fields.get(field, ESTIMATED).startswith(ESTIMATED)
+        start.port
+        for start in asked
+        if start.block == DATA and fields.get(start.port, ESTIMATED).startswith(ESTIMATED)
     ]
     if not gone or not lacks:
         return ""

@@ -21,7 +21,7 @@ def at_block(error: UserError, titles: Mapping[str, str]) -> str:
     Args:
         titles: By block id.
     """
-    block, _, inner = error.where.partition(".")
+    block, inner = Address.parse(error.where).parts
     title, text = titles.get(block), sentence(error)
     if title is None:
         return str(error)

@@ -9,13 +9,10 @@ from typing import Any
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
+from diffbio_engine.pipelines.document_checks import FORMAT, SCHEMA, check_document, too_deep
 from diffbio_engine.ports import Address
 
-FORMAT = "diffbio-pipeline"
-SCHEMA = 1
 DATA = "data"
-_MOST_DEEP = 32
-_MOST = {"blocks": 500, "wires": 5_000, "layout": 1_000, "weights": 5_000, "outputs": 5_000}
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -150,9 +147,7 @@ class PipelineSpec:
     @classmethod
     def from_json(cls, document: Any) -> "PipelineSpec":
         """The pipeline of a document; a ``PipelineError`` says what is wrong with it."""
-        _check_header(document)
-        _check_depth(document)
-        _check_size(document)
+        check_document(document)
         try:
             return cls(
                 name=str(document["name"]),
@@ -191,7 +186,7 @@ def document_from(text: str | bytes, called: str = "This file") -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except ValueError as error:
         raise PipelineError(
             f"{called} cannot be read as JSON ({error}).",
@@ -199,59 +194,11 @@ def document_from(text: str | bytes, called: str = "This file") -> Any:
         ) from None
 
 
-def _check_depth(document: Any) -> None:
-    """Refuses what only a machine nests so: copying or writing it could end the process."""
-    level = [document]
-    for _ in range(_MOST_DEEP):
-        inner = (v.values() if isinstance(v, dict) else v for v in level)
-        level = [v for values in inner for v in values if isinstance(v, dict | list | tuple)]
-        if not level:
-            return
-    raise _too_deep()
-
-
-def _check_size(document: dict[str, Any]) -> None:
-    """Refuses what nobody draws: all that is checked and drawn of it would stop everybody else."""
-    for what, most in _MOST.items():
-        held = document.get(what)
-        if isinstance(held, list | dict) and len(held) > most:
-            raise PipelineError(
-                f"The pipeline file has {len(held):,} {what}, and a pipeline has at most {most:,}.",
-                fix="Make several pipelines of it.",
-            )
-
-
-def _too_deep() -> PipelineError:
-    return PipelineError(
-        f"The pipeline file is nested more than {_MOST_DEEP} levels deep.",
-        fix="Export it again from the workbench.",
-    )
-
-
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"{value} is no finite number")
     return number
-
-
-def _check_header(document: Any) -> None:
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise PipelineError(
-            "This is not a pipeline file of the workbench.",
-            fix=f'Choose a JSON file with "format": "{FORMAT}".',
-        )
-    schema = document.get("schema")
-    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise PipelineError(
-            f"The pipeline file has no valid schema number ({schema!r}).",
-            fix="Export it again from the workbench.",
-        )
-    if schema > SCHEMA:
-        raise PipelineError(
-            f"The pipeline file has schema {schema}; this workbench reads up to {SCHEMA}.",
-            fix="Open it with a newer version of the workbench.",
-        )
 
 
 def _n_genes(value: Any) -> int:
