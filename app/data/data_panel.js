@@ -1,5 +1,4 @@
 // Three ways to bring data; what a file holds before it is used; which port finds its array where.
-const svg = (d) => `<svg viewBox="0 0 24 24"><path d="${d}"/></svg>`
 const ICON = {
   up: "M12 16V4.500M7.500 8.500 12 4l4.500 4.500M4 15.500V20h16v-4.500",
   folder: "M3.500 6.500h6l2 2.500h9v10.500h-17z",
@@ -16,13 +15,6 @@ const day = (seconds) => {
   return then.toDateString() === new Date().toDateString()
     ? then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })
     : then.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })
-}
-const number = (n) => n.toLocaleString("en")
-const make = (tag, name, text) => {
-  const node = document.createElement(tag)
-  if (name) node.className = name
-  if (text !== undefined) node.textContent = text
-  return node
 }
 
 // What makes a file the same file: besides name and size, when it was changed and how it begins and
@@ -41,7 +33,7 @@ async function likeness(files) {
 export function render({ model }) {
   const box = make("div", "data")
   box.innerHTML = `<div class="ways">
-      <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${svg(ICON.up)}
+      <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${icon(ICON.up)}
         <b>Drop files or a folder here</b><span>h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr. Any size.</span></label>
       <div class="uploads"></div>
       <div class="mine"><h4>Your data sets</h4><div class="recent"></div>
@@ -153,9 +145,9 @@ export function render({ model }) {
   model.on("remove", () => window.removeEventListener("diffbio-dropped", listen))
   waiting()
 
-  const row = (icon, name, more, act) => {
+  const row = (picture, name, more, act) => {
     const item = make("button", "row")
-    item.innerHTML = svg(icon) + "<b></b><span></span>"
+    item.innerHTML = icon(picture) + "<b></b><span></span>"
     // Long names differ in their ends as often as in their beginnings: the midst gives way.
     const tail = name.length > 30 ? 14 : 0
     item.querySelector("b").append(make("span", "head", name.slice(0, name.length - tail)), make("span", "tail", tail ? name.slice(-tail) : ""))

@@ -6,6 +6,7 @@ from typing import Any
 from panel.custom import JSComponent
 
 from app.session.session import Session
+from app.style.scripts import script
 
 _HERE = Path(__file__).parent
 
@@ -13,9 +14,7 @@ _HERE = Path(__file__).parent
 class PageDrop(JSComponent):
     """Hears drags over the whole page, says that files can be let go, and keeps them."""
 
-    _esm = "\n".join(
-        (_HERE / name).read_text(encoding="utf-8") for name in ("dropped_files.js", "page_drop.js")
-    )
+    _esm = script(_HERE / "dropped_files.js", _HERE / "page_drop.js")
 
     def __init__(self, session: Session, **params: Any):
         super().__init__(width=0, height=0, margin=0, **params)

@@ -17,6 +17,7 @@ from app.files.uploads import DESKS
 from app.session.datasets import card_read_as, card_with, open_demo
 from app.session.own_things import delete_dataset, empty_trash, own_datasets, room_used, tried
 from app.session.session import DatasetCard, Session
+from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.data.inspection.times import times_in_order
@@ -24,8 +25,6 @@ from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Port
 
 _HERE = Path(__file__).parent
-_DROPPED = (_HERE / "dropped_files.js").read_text(encoding="utf-8")
-_GROUPED = (_HERE / "grouped_files.js").read_text(encoding="utf-8")
 
 
 class DataDesk(JSComponent):
@@ -43,7 +42,9 @@ class DataDesk(JSComponent):
     problem = param.Dict({})
     busy = param.String()
 
-    _esm = _DROPPED + _GROUPED + (_HERE / "data_panel.js").read_text(encoding="utf-8")
+    _esm = script(
+        *(_HERE / f"{name}.js" for name in ("dropped_files", "grouped_files", "data_panel"))
+    )
     _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
 
 

@@ -14,6 +14,7 @@ from app.map.frames import MapFrame
 from app.session.session import DatasetCard, Session
 from app.session.stale import preview_words, stale_words
 from app.style import theme as looks
+from app.style.scripts import script
 from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
 from diffbio_engine.data.kinds import USUAL
@@ -24,10 +25,6 @@ _HERE = Path(__file__).parent
 _FULL = """:host(.fills-the-window) { position: fixed !important; inset: 0; z-index: 1250;
     width: 100vw !important; height: 100vh !important; }"""
 _CSS = (_HERE / "live_map.css").read_text(encoding="utf-8")
-
-
-def _esm(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
 
 
 class MapBar(JSComponent):
@@ -43,7 +40,7 @@ class MapBar(JSComponent):
     zoomed = param.Boolean(False)
     full = param.Boolean(False, doc="Whether the map fills the window.")
 
-    _esm = _esm("map_bar.js")
+    _esm = script(_HERE / "map_bar.js")
     _stylesheets = [_CSS]
 
 
@@ -59,7 +56,7 @@ class MapKey(JSComponent):
     card = param.Dict({})
     rows = param.String(USUAL)
 
-    _esm = _esm("map_legend.js")
+    _esm = script(_HERE / "map_legend.js")
     _stylesheets = [_CSS]
 
 
@@ -71,7 +68,7 @@ class MapTimeline(JSComponent):
     step = param.Integer(-1)
     live = param.Boolean(True)
 
-    _esm = _esm("map_timeline.js")
+    _esm = script(_HERE / "map_timeline.js")
     _stylesheets = [_CSS]
 
 
@@ -85,7 +82,7 @@ class MapStage(JSComponent):
     waits = param.Boolean(False, doc="Whether somebody waits: then it says for how long.")
     back = param.String(doc="Words of the button beside the badge; empty: no button.")
 
-    _esm = _esm("map_stage.js")
+    _esm = script(_HERE / "map_stage.js")
     _stylesheets = [_CSS]
 
 

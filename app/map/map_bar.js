@@ -1,5 +1,4 @@
 // The line above the map: which map, what colours it, and what can be done with it.
-const svg = (d) => `<svg viewBox="0 0 24 24"><path d="${d}"/></svg>`
 const ICONS = {
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
   fade: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
@@ -14,16 +13,16 @@ export function render({ model, el }) {
   bar.className = "bar"
   bar.innerHTML = `
     <span class="pick"><select class="map" aria-label="Which map"></select></span>
-    <button class="all" title="All maps side by side" hidden>${svg(ICONS.all)}</button>
-    <label class="by" title="What colours the map">${svg(ICONS.drop)}
+    <button class="all" title="All maps side by side" hidden>${icon(ICONS.all)}</button>
+    <label class="by" title="What colours the map">${icon(ICONS.drop)}
       <span class="pick"><select class="colour" aria-label="Colour cells by"></select></span></label>
     <span class="gene"><input placeholder="Colour by a gene" aria-label="Colour by a gene"
       spellcheck="false" autocomplete="off"><div class="found" hidden></div></span>
     <span class="space"></span>
-    <button class="fade" title="Draw what is undecided fainter">${svg(ICONS.fade)}</button>
-    <button class="fit" title="Show the whole map and follow it">${svg(ICONS.fit)}</button>
-    <button class="full" title="Fill the window (F; Esc leaves)">${svg(ICONS.full)}</button>
-    <span class="menu"><button class="save" title="Save this view">${svg(ICONS.save)}</button>
+    <button class="fade" title="Draw what is undecided fainter">${icon(ICONS.fade)}</button>
+    <button class="fit" title="Show the whole map and follow it">${icon(ICONS.fit)}</button>
+    <button class="full" title="Fill the window (F; Esc leaves)">${icon(ICONS.full)}</button>
+    <span class="menu"><button class="save" title="Save this view">${icon(ICONS.save)}</button>
       <div class="found right" hidden>
         <a data-do="png">Figure as PNG</a><a data-do="svg">Figure as SVG</a>
         <a data-do="csv">Coordinates and clusters as CSV</a></div></span>`

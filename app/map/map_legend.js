@@ -1,5 +1,4 @@
 // Beside the map: the categories with their counts, or the colour bar; below, who is selected.
-const number = (n) => n.toLocaleString("en")
 
 export function render({ model }) {
   const box = document.createElement("div")

@@ -1,5 +1,4 @@
 // Below the map: how many cells, which step, and the way back through the kept steps.
-const number = (n) => n.toLocaleString("en")
 
 export function render({ model }) {
   const line = document.createElement("div")

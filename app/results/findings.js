@@ -1,8 +1,7 @@
 // Results: a list of sheets on the left, the chosen one on the right, in the form that fits it.
 const MOST_ROWS = 300;
-const number = (v) => v === null || v === undefined ? "–"
+const value = (v) => v === null || v === undefined ? "–"
   : v === 0 ? "0" : Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3 ? v.toExponential(2) : Number(v.toPrecision(4)).toLocaleString("en");
-const node = (tag, cls = "", text = "") => { const n = document.createElement(tag); n.className = cls; n.textContent = text; return n; };
 
 // From pale to strong in the page's own ink; red and blue where there is both.
 const shade = (share, signed, dark) => {
@@ -12,8 +11,8 @@ const shade = (share, signed, dark) => {
 };
 
 export function render({ model }) {
-  const root = node("div", "findings");
-  const list = node("nav"), main = node("section");
+  const root = make("div", "findings");
+  const list = make("nav"), main = make("section");
   root.append(list, main);
   // What the person did to a table stays when its numbers are renewed.
   let state = { id: "", text: "", sort: null, down: true, slice: 0 };
@@ -22,9 +21,9 @@ export function render({ model }) {
     list.replaceChildren();
     let last = "";
     for (const sheet of model.sheets) {
-      if (sheet.block !== last) list.append(node("h4", "", sheet.block));
+      if (sheet.block !== last) list.append(make("h4", "", sheet.block));
       last = sheet.block;
-      const row = node("button", sheet.id === model.content.id ? "on" : "", sheet.title);
+      const row = make("button", sheet.id === model.content.id ? "on" : "", sheet.title);
       row.dataset.form = sheet.form;
       row.onclick = () => model.send_msg({ do: "show", id: sheet.id });
       list.append(row);
@@ -32,27 +31,27 @@ export function render({ model }) {
   };
 
   const head = () => {
-    const box = node("header");
+    const box = make("header");
     const chosen = model.sheets.find((s) => s.id === model.content.id);
-    box.append(node("h3", "", chosen ? `${chosen.block}: ${chosen.title}` : ""));
-    const save = node("button", "csv", "Save as CSV");
+    box.append(make("h3", "", chosen ? `${chosen.block}: ${chosen.title}` : ""));
+    const save = make("button", "csv", "Save as CSV");
     save.onclick = () => model.send_msg({ do: "csv", id: model.content.id });
     box.append(save);
     main.append(box);
-    if (model.content.about) main.append(node("p", "about", model.content.about));
+    if (model.content.about) main.append(make("p", "about", model.content.about));
   };
-  const note = (text) => { if (text) main.append(node("p", "note", text)); };
+  const note = (text) => { if (text) main.append(make("p", "note", text)); };
 
   const table = (c) => {
-    const tools = node("div", "tools");
-    const search = node("input");
+    const tools = make("div", "tools");
+    const search = make("input");
     search.placeholder = "Search";
     search.setAttribute("aria-label", "Search the table");
     search.value = state.text;
-    const count = node("span");
+    const count = make("span");
     tools.append(search, count);
-    const box = node("div", "scroll");
-    const t = node("table"), thead = node("thead"), body = node("tbody");
+    const box = make("div", "scroll");
+    const t = make("table"), thead = make("thead"), body = make("tbody");
     t.append(thead, body);
     box.append(t);
     main.append(tools, box);
@@ -66,7 +65,7 @@ export function render({ model }) {
       const size = c.columns[i].ranks === "far" ? Math.abs : (v) => v;
       return (down ? -1 : 1) * (size(a[i]) - size(b[i]));
     };
-    const shown = (v, i) => !c.columns[i].number ? v : v === 0 && c.columns[i].ranks === "small" ? "< 1.2e-38" : number(v);
+    const shown = (v, i) => !c.columns[i].number ? v : v === 0 && c.columns[i].ranks === "small" ? "< 1.2e-38" : value(v);
     const lines = () => {
       const text = state.text.trim().toLowerCase();
       const found = text ? c.rows.filter((r) => r.some((v, i) => !c.columns[i].number && String(v).toLowerCase().includes(text))) : [...c.rows];
@@ -80,10 +79,10 @@ export function render({ model }) {
       count.textContent = found.length > MOST_ROWS ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
         : `${found.length.toLocaleString("en")} row${found.length === 1 ? "" : "s"}`;
       thead.replaceChildren();
-      const heads = node("tr");
+      const heads = make("tr");
       c.columns.forEach((column, i) => {
-        const th = node("th", column.number ? "number" : "");
-        const b = node("button", "", column.title + (i === k ? (state.down ? " ▾" : " ▴") : ""));
+        const th = make("th", column.number ? "number" : "");
+        const b = make("button", "", column.title + (i === k ? (state.down ? " ▾" : " ▴") : ""));
         b.onclick = () => { state.down = i === k ? !state.down : falls(i); state.sort = i; lines(); };
         th.setAttribute("aria-sort", i === k ? (state.down ? "descending" : "ascending") : "none");
         th.append(b);
@@ -91,11 +90,11 @@ export function render({ model }) {
       });
       thead.append(heads);
       body.replaceChildren(...found.slice(0, MOST_ROWS).map((row) => {
-        const tr = node("tr");
+        const tr = make("tr");
         row.forEach((v, i) => {
-          const td = node("td", c.columns[i].number ? "number" : "");
+          const td = make("td", c.columns[i].number ? "number" : "");
           if (c.columns[i].title === "gene") {
-            const gene = node("button", "gene", v);
+            const gene = make("button", "gene", v);
             gene.title = `Colour the map by ${v}`;
             gene.onclick = () => model.send_msg({ do: "gene", id: model.content.id, name: v });
             td.append(gene);
@@ -110,20 +109,20 @@ export function render({ model }) {
     lines();
     note(c.note);
     if (c.doc && c.doc.includes("\n")) {
-      const details = node("details");
-      details.append(node("summary", "", "What the columns mean"));
-      for (const line of c.doc.split("\n")) details.append(node("p", "", line));
+      const details = make("details");
+      details.append(make("summary", "", "What the columns mean"));
+      for (const line of c.doc.split("\n")) details.append(make("p", "", line));
       main.append(details);
     }
   };
 
   const bars = (c) => {
-    const box = node("div", "bars");
+    const box = make("div", "bars");
     c.groups.forEach((group, g) => {
-      box.append(node("span", "name", group));
-      const bar = node("div", "bar");
+      box.append(make("span", "name", group));
+      const bar = make("div", "bar");
       c.classes.forEach((name, k) => {
-        const part = node("i");
+        const part = make("i");
         part.style.flexGrow = c.values[g][k];
         part.style.background = model.content.colors[k];
         part.title = `${group}: ${name} ${(100 * c.values[g][k]).toFixed(1)} %`;
@@ -131,10 +130,10 @@ export function render({ model }) {
       });
       box.append(bar);
     });
-    const legend = node("div", "legend");
+    const legend = make("div", "legend");
     c.classes.forEach((name, k) => {
-      const item = node("span", "", `${name} ${(100 * c.values[0][k]).toFixed(1)} %`);
-      const dot = node("i");
+      const item = make("span", "", `${name} ${(100 * c.values[0][k]).toFixed(1)} %`);
+      const dot = make("i");
       dot.style.background = model.content.colors[k];
       item.prepend(dot);
       legend.append(item);
@@ -145,7 +144,7 @@ export function render({ model }) {
 
   const heat = (c) => {
     if (c.slices.length > 1) {
-      const pick = node("select");
+      const pick = make("select");
       c.slices.forEach((name, i) => pick.append(new Option(name, i)));
       state.slice = Math.min(state.slice, c.slices.length - 1);
       pick.value = state.slice;
@@ -156,23 +155,23 @@ export function render({ model }) {
     const values = c.values[c.slices.length > 1 ? state.slice : 0];
     const most = Math.max(1e-9, ...values.flat().map(Math.abs));
     grid(c.rows, c.columns, (i, j) => {
-      const cell = node("i", "", values.length * values[0].length <= 220 ? number(values[i][j]) : "");
+      const cell = make("i", "", values.length * values[0].length <= 220 ? value(values[i][j]) : "");
       cell.style.background = shade(values[i][j] / most, c.signed, model.theme === "dark");
       if (values[i][j] / most > 0.6) cell.classList.add("strong");
-      cell.title = `${c.rows[i]} → ${c.columns[j]}: ${number(values[i][j])}`;
+      cell.title = `${c.rows[i]} → ${c.columns[j]}: ${value(values[i][j])}`;
       return cell;
     });
     note(`Rows: ${c.axes[0]}; columns: ${c.axes[1]}.`);
   };
 
   const grid = (rows, columns, make, kind = "") => {
-    const box = node("div", `scroll grid ${kind}`);
-    const inner = node("div", "cells");
+    const box = make("div", `scroll grid ${kind}`);
+    const inner = make("div", "cells");
     inner.style.gridTemplateColumns = `max-content repeat(${columns.length}, minmax(26px, 1fr))`;
-    inner.append(node("span"));
-    for (const name of columns) { const s = node("span", "column", ""); s.append(node("b", "", name)); s.title = name; inner.append(s); }
+    inner.append(make("span"));
+    for (const name of columns) { const s = make("span", "column", ""); s.append(make("b", "", name)); s.title = name; inner.append(s); }
     rows.forEach((name, i) => {
-      const label = node("span", "name", name);
+      const label = make("span", "name", name);
       label.title = name;
       inner.append(label);
       columns.forEach((_, j) => inner.append(make(i, j)));
@@ -189,10 +188,10 @@ export function render({ model }) {
     const most = Math.max(1e-9, ...c.strength.flat(2));
     grid(kept.map((p) => p[2]), c.pairs, (r, k) => {
       const [i, j] = kept[r], strength = c.strength[i][j][k], p = c.sure ? c.sure[i][j][k] : null;
-      const cell = node("i"), dot = node("em");
+      const cell = make("i"), dot = make("em");
       dot.style.setProperty("--size", `${Math.round(18 * Math.sqrt(Math.max(0, strength) / most))}px`);
       dot.style.background = p === null ? "var(--db-accent)" : shade(p < 0.001 ? 1 : p < 0.01 ? 0.75 : p < 0.05 ? 0.5 : 0.12, false, model.theme === "dark");
-      cell.title = `${kept[r][2]} by ${c.pairs[k]}: ${number(strength)}${p === null ? "" : `, p = ${number(p)}`}`;
+      cell.title = `${kept[r][2]} by ${c.pairs[k]}: ${value(strength)}${p === null ? "" : `, p = ${value(p)}`}`;
       cell.append(dot);
       return cell;
     }, "dots");
@@ -201,10 +200,10 @@ export function render({ model }) {
   };
 
   const numbers = (c) => {
-    const box = node("div", "numbers");
+    const box = make("div", "numbers");
     for (const item of c.numbers) {
-      const card = node("div");
-      card.append(node("b", "", number(item.value)), node("span", "", item.title), node("p", "", item.doc));
+      const card = make("div");
+      card.append(make("b", "", value(item.value)), make("span", "", item.title), make("p", "", item.doc));
       box.append(card);
     }
     main.append(box);
@@ -218,7 +217,7 @@ export function render({ model }) {
     main.replaceChildren();
     drawList();
     list.hidden = !model.sheets.length;
-    if (model.words) { main.append(node("p", "empty", model.words)); return; }
+    if (model.words) { main.append(make("p", "empty", model.words)); return; }
     head();
     forms[model.content.form]?.(model.content);
     if (same && main.querySelector(".scroll")) main.querySelector(".scroll").scrollTop = kept;

@@ -11,6 +11,7 @@ from app.files.downloads import OFFERS, Fetch, safe_name
 from app.results.sheets import MARKERS, Sheet, as_csv, sheets_of
 from app.session.session import Session
 from app.style.palettes import category_colors, for_theme
+from app.style.scripts import script
 from app.style.titles import disambiguate
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
@@ -30,7 +31,7 @@ class FindingsDesk(JSComponent):
     words = param.String()
     theme = param.String("default")
 
-    _esm = (_HERE / "findings.js").read_text(encoding="utf-8")
+    _esm = script(_HERE / "findings.js")
     _stylesheets = [(_HERE / "findings.css").read_text(encoding="utf-8")]
 
 

@@ -13,6 +13,7 @@ from panel.custom import JSComponent
 from app.session.own_things import delete_run, empty_trash, go_on, room_used, tried
 from app.session.run_shown import ENDED_EARLY
 from app.session.session import Session
+from app.style.scripts import script
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs import RunReader
 
@@ -29,7 +30,7 @@ class RunTable(JSComponent):
     shown = param.String()
     used = param.Dict({}, doc="How much room the person's things take, in words.")
 
-    _esm = (_HERE / "run_list.js").read_text(encoding="utf-8")
+    _esm = script(_HERE / "run_list.js")
     _stylesheets = [(_HERE.parent / "style" / "list.css").read_text(encoding="utf-8")]
 
 

@@ -1,5 +1,4 @@
 // The person's runs: state, steps, the loss as a line, and when.
-const number = (n) => n.toLocaleString("en")
 const ago = (seconds) => {
   for (const [unit, of] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
     const n = Math.floor(seconds / of)

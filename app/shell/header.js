@@ -1,5 +1,4 @@
 // The header, its menu, the notices in the corner, and reading and writing pipeline files.
-const icon = (d) => `<svg viewBox="0 0 24 24"><path d="${d}"/></svg>`;
 const DATA = "M4 6c0-1.700 3.600-3 8-3s8 1.300 8 3-3.600 3-8 3-8-1.300-8-3zM4 6v12c0 1.700 3.600 3 8 3s8-1.300 8-3V6M4 12c0 1.700 3.600 3 8 3s8-1.300 8-3";
 const SUN = "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.500 1.500M17.500 17.500 19 19M5 19l1.500-1.500M17.500 6.500 19 5";
 const MOON = "M20 14A8.500 8.500 0 0 1 10 4a8.500 8.500 0 1 0 10 10z";

@@ -8,6 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app.session.session import Session
+from app.style.scripts import script
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
@@ -26,7 +27,7 @@ class HeaderStrip(JSComponent):
     read_only = param.Boolean(False)
     looks = param.Boolean(False, doc="A run is looked at, with its own pipeline.")
 
-    _esm = (_HERE / "header.js").read_text(encoding="utf-8")
+    _esm = script(_HERE / "header.js")
     _stylesheets = [(_HERE / "header.css").read_text(encoding="utf-8")]
 
 

@@ -4,7 +4,6 @@ const when = (seconds) => {
   const day = then.toDateString() === new Date().toDateString() ? "" : `${then.toLocaleDateString("en-GB", { day: "numeric", month: "short" })}, `
   return day + then.toLocaleTimeString("en-GB", clock)
 }
-const make = (tag, name, text = "") => Object.assign(document.createElement(tag), { className: name, textContent: text })
 
 export function render({ model }) {
   const box = make("div", "saved")

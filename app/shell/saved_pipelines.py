@@ -9,6 +9,7 @@ import param
 from panel.custom import JSComponent
 
 from app.session.session import Session
+from app.style.scripts import script
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 _HERE = Path(__file__).parent
@@ -24,7 +25,7 @@ class PipelineList(JSComponent):
     opened = param.String(doc="The one whose versions are listed.")
     versions = param.List(doc="Of that one: version, when, blocks, what was done.")
 
-    _esm = (_HERE / "saved_pipelines.js").read_text(encoding="utf-8")
+    _esm = script(_HERE / "saved_pipelines.js")
     _stylesheets = [
         path.read_text(encoding="utf-8")
         for path in (_HERE.parent / "style" / "list.css", _HERE / "saved.css")
