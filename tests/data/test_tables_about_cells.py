@@ -187,3 +187,24 @@ def test_samples_are_found_by_the_column_that_names_them_not_by_their_replicates
     obs = read(tmp_path / "run").obs
     assert list(obs["condition"][::40]) == ["A", "B", "C"]
     assert list(obs["replicate"][::40]) == [2, 1, 3]
+
+
+def test_numbers_of_clusters_of_one_sample_are_not_mixed_with_those_of_another(tmp_path):
+    for i, sample in enumerate(["ctrl", "stim"]):
+        cells = [f"{b}-{i}" for b in BARCODES]
+        rows = [f"{c},{j},{j % 3},T{j % 2}" for j, c in enumerate(cells)]
+        folder(tmp_path / "run" / sample, cells, "cell,n,seurat_clusters,cluster_name", *rows)
+    dataset = read(tmp_path / "run")
+    assert {"n", "cluster_name"} <= set(dataset.obs) and "seurat_clusters" not in dataset.obs
+    assert any(
+        "seurat_clusters was left out: its numbers are of ctrl" in w for w in dataset.warnings
+    )
+
+
+def test_names_that_are_each_in_a_sample_of_their_own_are_no_table_of_all_pairs():
+    barcode = "".join(LETTERS[[0, 1, 2, 3] * 2])
+    names = [f"{i}_{barcode}{LETTERS[i % 4]}" for i in range(4)]
+    assert barcodes.match(names, [f"x{n}" for n in names]).n_cells == 4
+    cells = [f"{'ACGT'[i % 4]}{i:016b}".replace("0", "A").replace("1", "C") for i in range(60_000)]
+    here, there = ([f"{end}{i}|{c}" for i, c in enumerate(cells)] for end in ("a", "b"))
+    assert barcodes.match(here, there).n_cells == len(cells)

@@ -29,6 +29,15 @@ def test_a_line_for_each_count_is_read_as_umi_tools_writes_it(tmp_path, order, n
     assert any(w.startswith("Each line is a gene") for w in preview.warnings)
 
 
+def test_without_titles_the_first_line_is_a_count_too(tmp_path):
+    lines = TABLE.stack().reset_index()
+    lines = lines[lines[0] > 0]
+    lines.to_csv(tmp_path / "x.tsv", sep="\t", header=False, index=False)
+    dataset = read(tmp_path / "x.tsv")
+    assert dataset.matrix("X").sum() == zoo.COUNTS.sum()
+    assert any(w.startswith("Each line is a gene, a cell and a count: ") for w in dataset.warnings)
+
+
 def test_a_table_of_one_cell_with_a_column_of_words_is_no_list_of_counts(tmp_path):
     lines = pd.DataFrame({"gene": SYMBOLS, "kind": ["a", "b"] * 6, "cell1": range(1, 13)})
     lines.to_csv(tmp_path / "x.csv", index=False)

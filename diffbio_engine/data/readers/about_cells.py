@@ -141,12 +141,16 @@ def _one(
             where="annotation",
         )
     rest = [c for c in table.columns if c != key]
-    if rest and sample and not sure and all(set(words_of(c)) & CLUSTERINGS for c in rest):
+    numbered = [
+        c for c in rest if set(words_of(c)) & CLUSTERINGS and table[c].dtype.kind == "f"
+    ] if sample and not sure else []  # fmt: skip
+    if rest and rest == numbered:
         raise DataError(
             f"its clusters are of {sample} alone; those of other samples have the same numbers.",
             fix="Join it by its name, if that is what you want.",
             where="annotation",
         )
+    rest = [c for c in rest if c not in numbered]
     # "clusters.csv" of graphclust and of kmeans_2: the folder tells which.
     stem = Path(name).parent.name or Path(bare_name(path)).stem
     put, same = [], 0
@@ -159,6 +163,11 @@ def _one(
     shown = ", ".join(put[:_MOST_SHOWN]) + (", ..." if len(put) > _MOST_SHOWN else "")
     how = f" (names {found.how})" if found.how else ""
     unused = _unused(table, key, found) if what == "cells" else ""
+    if numbered:
+        unused += (
+            f" {', '.join(numbered)} was left out: its numbers are of {sample} alone, and those of"
+            " other samples are the same."
+        )
     columns_are = (
         f"its column {shown} is" if len(put) == 1 else f"its {len(put)} columns ({shown}) are"
     )

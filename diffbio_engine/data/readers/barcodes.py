@@ -131,8 +131,11 @@ def _by_barcode(here: pd.Index, there: pd.Index) -> Matched:
     both = tables[0].merge(tables[1], on="core", suffixes=("_here", "_there"))
     if both.empty:
         return Matched(lines)
-    votes = pd.crosstab(both["group_there"], both["group_here"])
-    goes_to = votes.idxmax(axis=1)
+    # No table of all groups: where each name has a sample of its own it would be cells by cells.
+    votes = both.groupby(["group_there", "group_here"]).size()
+    votes = votes.sort_values(ascending=False, kind="stable")
+    goes_to = votes.reset_index().drop_duplicates("group_there")
+    goes_to = goes_to.set_index("group_there")["group_here"]
     both = both[both["group_here"] == both["group_there"].map(goes_to)]
     for side in ("line_here", "line_there"):
         both = both[~both[side].duplicated(keep=False)]

@@ -79,7 +79,7 @@ def _numbers_at_the_end(names: list[str]) -> list[str]:
     matches = [_SUFFIX.match(n[-_LONGEST:]) for n in names]
     numbers = pd.Series([m["number"] if m else "" for m in matches], dtype=object)
     kinds = {int(k) for k in numbers.unique() if k}
-    if kinds and len(kinds) < 0.5 * max(kinds):
+    if len(kinds) > MOST_BATCHES or (kinds and len(kinds) < 0.5 * max(kinds)):
         return [""] * len(names)
     barcodes = pd.Series([m["barcode"] if m else "" for m in matches], dtype=object)
     sizes = numbers[numbers != ""].value_counts()

@@ -1,5 +1,6 @@
 """Tables with a line for each count (gene, cell, count), as ``umi_tools count`` writes them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ def open_triplets(path: Path, reading: Reading) -> Dataset | None:
     if columns is None:
         return None
     first, second, count = columns
+    titles = text.header or []
+    if len(titles) == text.width and text.number(titles[count]) is not None:
+        text, titles = replace(text, header=None), []  # a first line with a count is a count, too
     table = pd.read_csv(
         Stream(text.body()),
         sep=r"\s+" if text.separator == " " else text.separator,
@@ -46,8 +50,7 @@ def open_triplets(path: Path, reading: Reading) -> Dataset | None:
             f"{path.name} has a line without a count ({names[0][values.isna().argmax()]}).",
             fix="Write a whole number in each line.",
         )
-    titled = text.header is not None and len(text.header) == text.width
-    titles = [text.header[c] for c in columns] if titled and text.header else []
+    titles = [titles[c] for c in columns] if len(titles) == text.width else []
     if (values < 0).any():
         what = f" ('{titles[2]}')" if titles else ""
         raise DataError(
