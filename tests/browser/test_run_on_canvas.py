@@ -45,7 +45,7 @@ def test_an_error_of_a_run_stands_on_its_block_and_the_last_map_stays(
     expect(block(tab, "soft_kmeans")).to_have_class(having("failed"))
     note = "e => getComputedStyle(e.querySelector('.rf-node-content'), '::after').content"
     said = block(tab, "soft_kmeans").evaluate(note)
-    assert "became infinite at step 6. Lower the learning rate." in said
+    assert "Became infinite at step 6. Lower the learning rate." in said
     expect(tab.locator(".timeline .cells")).to_contain_text("200 cells")
     # Another document is not to blame.
     session = served.session
