@@ -67,9 +67,16 @@ def train(
 ) -> Iterator[StepReport]:
     """A generator of step reports; see ``Training`` for the options.
 
+    At its end the pipeline holds the weights to keep; where the loop is left before, the last ones.
+    To look at the pipeline within the loop, loop over a ``Training`` and call its ``sync()``.
+
     Example:
         ``for report in train(pipeline, cells, [Stage(steps=500)]): print(report.total)``
     """
     training = Training(pipeline, cells, tuple(stages), **options)
-    yield from training
+    try:
+        yield from training
+    except GeneratorExit:
+        training.sync()
+        raise
     training.settle()

@@ -28,7 +28,7 @@ from diffbio_engine.training.state import TrainingState, named_arrays, put_array
 class Training:
     """A pipeline being trained on a data set. Iterate it; turn its dials between steps.
 
-    ``pipeline`` always holds the present weights; after ``settle``, those to keep. All that changes
+    ``sync()`` puts the present weights into ``pipeline``, ``settle()`` those to keep. All that changes
     is in ``state()``; a training restored from it goes on with the same losses, bit for bit on CPU.
 
     Args:

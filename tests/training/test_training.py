@@ -177,6 +177,17 @@ def test_fit_trains_as_the_pipeline_suggests_unless_told_otherwise(cells):
     assert moved[0] != moved[1]
 
 
+def test_whoever_leaves_the_loop_has_the_last_weights(cells):
+    whole, left = training(cells), training(cells).pipeline
+    for report in train(left, cells, [Stage(steps=30)], batch_size=64, learning_rate=0.05):
+        if report.step == 4:
+            break
+    for _ in range(4):
+        whole.one_step()
+    found = np.array(left.blocks["cluster"].centroids[...])
+    np.testing.assert_array_equal(found, whole.sync().blocks["cluster"].centroids[...])
+
+
 def test_few_cells_are_seen_more_often_and_refreshed_no_more_often_than_pays():
     stage = Stage(epochs=12, least_steps=240, refresh_every=3)
     assert [stage.n_steps(per_epoch) for per_epoch in (1, 20, 100)] == [240, 240, 1200]
