@@ -34,7 +34,7 @@ export function render({ model }) {
   const box = make("div", "data")
   box.innerHTML = `<div class="ways">
       <label class="drop" tabindex="0" data-takes-files><input type="file" multiple hidden>${icon(ICON.up)}
-        <b>Drop files or a folder here</b><span>h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr. Any size.</span></label>
+        <b>Drop files or a folder here</b><span class="takes"></span></label>
       <div class="uploads"></div>
       <div class="mine"><h4>Your data sets</h4><div class="recent"></div>
         <p class="room"><span></span> <button></button></p></div>
@@ -42,6 +42,7 @@ export function render({ model }) {
       <div class="server"><h4>On the server <span class="where"></span></h4><div class="listing"></div></div>
     </div><div class="look"></div>`
   const find = (s) => box.querySelector(s)
+  find(".takes").textContent = model.takes
   const address = (path) => new URL(`transfer/${path}`, document.baseURI)
   // The server takes it only from a page of its own: another site cannot read this cookie.
   const mark = () =>

@@ -8,15 +8,11 @@ from typing import Any
 
 from app.access.reach import in_server_folder
 from app.session.session import Session
-from diffbio_engine.data.kinds import kinds
+from diffbio_engine.data.file_names import all_endings
+from diffbio_engine.data.readers.zarr_store import MARKS as STORES
 from diffbio_engine.errors import DataError
 
-_FILES = (
-    ".h5ad", ".h5", ".hdf5", ".h5mu", ".loom", ".csv", ".tsv", ".txt", ".tab", ".gct", ".xlsx",
-    ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".mtx",
-)  # fmt: skip
 _MOST_LISTED, _MOST_SEEN = 400, 2_000
-_STORES = ("zarr.json", ".zgroup")
 
 
 def server_files(session: Session, path: str) -> list[dict[str, Any]]:
@@ -51,7 +47,7 @@ def server_files(session: Session, path: str) -> list[dict[str, Any]]:
                 found.append(
                     {"name": item.name, "path": str(item.relative_to(root)),
                      "folder": item.is_dir(), "size": 0 if item.is_dir() else item.stat().st_size,
-                     "tenx": item.is_dir() and _holds(item, "*.mtx", "*.mtx.*", *_STORES)}
+                     "tenx": item.is_dir() and _holds(item, "*.mtx", "*.mtx.*", *STORES)}
                 )  # fmt: skip
     return found
 
@@ -77,8 +73,7 @@ def _is_reached(session: Session, item: Path) -> bool:
 
 def can_be_chosen(item: Path) -> bool:
     """Whether it may be a data set, by its name."""
-    own = tuple(ending for kind in kinds().values() for ending in kind.endings)
-    return os.path.isdir(item) or item.name.lower().endswith((*_FILES, *own))
+    return os.path.isdir(item) or item.name.lower().endswith(all_endings())
 
 
 def _holds(folder: Path, *patterns: str) -> bool:

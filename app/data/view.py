@@ -20,6 +20,7 @@ from app.session.session import DatasetCard, Session
 from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
+from diffbio_engine.data.file_names import all_in_words
 from diffbio_engine.data.inspection.times import times_in_order
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Port
@@ -32,6 +33,7 @@ class DataDesk(JSComponent):
 
     desk = param.String(doc="Who may upload; goes into a header of each request.")
     mark = param.String(doc="Name of the cookie that a page of this server sends back.")
+    takes = param.String(doc="What can be brought, in words.")
     demos = param.List()
     recent = param.List()
     used = param.Dict({}, doc="How much room the person's things take, in words.")
@@ -62,6 +64,7 @@ class DataPanel(pn.viewable.Viewer):
         self._desk = DataDesk(
             desk=token,
             mark=cookie_of(MARK, pn.config.cookie_secret),
+            takes=f"{all_in_words()}. Any size.",
             demos=[{"id": e.id, "title": e.title, "sentence": e.sentence} for e in examples()],
             sizing_mode="stretch_width",
             margin=0,

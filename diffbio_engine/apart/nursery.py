@@ -20,7 +20,9 @@ def main() -> None:
     for quiet in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[quiet] = "1"  # before numpy: a process that forks must have one thread
     from diffbio_engine.apart.questions import serve
+    from diffbio_engine.data.file_names import all_endings
 
+    all_endings()  # finds, and so imports, every kind of data and every reader
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the page's
     page = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:

@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data",
         type=Path,
-        help="h5ad, 10x h5, mtx folder, zip, tar, loom, zarr, csv, xlsx; without it a demo",
+        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx; without it a demo",
     )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; must not exist")
     run.add_argument(

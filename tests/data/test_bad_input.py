@@ -36,7 +36,7 @@ def whole(tmp_path):
         ("x.tsv.gz", CUT_GZIP, r"was cut off or is damaged"),
         ("x.zip", b"PK\x03\x04 and no more", r"x\.zip is damaged or was cut off"),
         ("x.rds", b"RDX3", r"cannot be opened here\. In R: "),
-        ("x.docx", b"x", r"Choose one of: h5ad, 10x h5, a 10x folder"),
+        ("x.docx", b"x", r"Choose one of: h5ad, 10x h5, mtx"),
     ],
 )
 def test_a_file_that_is_something_else_is_named(tmp_path, use, name, content, sentence):

@@ -4,30 +4,27 @@ import re
 from pathlib import Path
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.matrix.hdf5_check import looks_like, open_hdf5
 from diffbio_engine.data.readers.about_cells import is_about_cells, join_tables
+from diffbio_engine.data.readers.file_types import (
+    hdf5_endings,
+    hdf5_type,
+    layout_of,
+    type_by_name,
+    type_of,
+    what_opens,
+)
 from diffbio_engine.data.readers.folders import data_files, is_mtx
-from diffbio_engine.data.readers.h5ad import is_h5ad, open_h5ad
-from diffbio_engine.data.readers.h5mu import is_h5mu, open_h5mu
 from diffbio_engine.data.readers.joining import join_samples
-from diffbio_engine.data.readers.loom import is_loom, open_loom
 from diffbio_engine.data.readers.mtx_folder import is_names_of_mtx, open_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.same_cells import one_of_the_same
 from diffbio_engine.data.readers.samples_in_names import is_aggregation
-from diffbio_engine.data.readers.tables import open_table
-from diffbio_engine.data.readers.tenx import is_tenx_h5, open_tenx_h5
-from diffbio_engine.data.readers.workbooks import is_workbook, open_workbook
+from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
 from diffbio_engine.data.readers.zarr_store import find_zarr, open_zarr
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
-_TABLES = (".csv", ".tsv", ".txt", ".tab", ".gct")
-_HDF5 = (".h5ad", ".h5", ".hdf5", ".loom", ".h5mu")
-_KNOWN = (
-    "h5ad, 10x h5, a 10x folder (or a zip of it), csv and tsv, xlsx, loom, h5mu, zarr, and folders "
-    "of STARsolo, kallisto-bustools, alevin-fry, Parse or Expression Atlas"
-)
+_TABLES = TABLES.endings
 _OTHERS = {
     ".rds": "In R: SeuratDisk or sceasy write an h5ad; or write the counts with "
     "DropletUtils::write10xCounts().",
@@ -69,45 +66,19 @@ def refuse_other_kinds(path: Path) -> None:
 
 def open_file(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset:
     """A single file, by its first bytes and its name."""
-    suffix = Path(bare_name(path)).suffix
-    if suffix in _HDF5 or looks_like(path) == "HDF5":
-        kind = _hdf5_kind(path)
-        if kind == "10x h5":
-            return open_tenx_h5(path, reading)
-        if kind == "loom":
-            return open_loom(path)
-        if kind == "h5mu":
-            return open_h5mu(path, reading, with_uns=with_uns)
-        return open_h5ad(path, reading, with_uns=with_uns)
-    if is_workbook(path):
-        return open_workbook(path, reading)
-    if suffix in _TABLES:
-        return open_table(path, reading)
-    raise DataError(
-        f"{path.name} is of a kind that cannot be opened here.", fix=f"Choose one of: {_KNOWN}."
-    )
-
-
-def _layout(path: Path) -> str:
-    """Which kind of HDF5 file it is; empty if it is none that is known."""
-    with open_hdf5(path) as file:
-        kinds = (
-            (is_h5mu, "h5mu"),
-            (is_h5ad, "h5ad"),
-            (is_tenx_h5, "10x h5"),
-            (is_loom, "loom"),
+    kind = type_of(path)
+    if kind is None or kind.open is None:
+        raise DataError(
+            f"{path.name} is of a kind that cannot be opened here.",
+            fix=f"Choose one of: {_known()}.",
         )
-        return next((kind for is_one, kind in kinds if is_one(file)), "")
+    return kind.open(path, reading, with_uns)
 
 
-def _hdf5_kind(path: Path) -> str:
-    if kind := _layout(path):
-        return kind
-    with open_hdf5(path) as file:
-        there = ", ".join(list(file)[:10]) or "nothing"
-    raise DataError(
-        f"{path.name} is neither an h5ad nor a 10x file; it holds {there}.",
-        fix="Choose an h5ad file or filtered_feature_bc_matrix.h5.",
+def _known() -> str:
+    return (
+        f"{what_opens()}, and folders of STARsolo, kallisto-bustools, alevin-fry, Parse or"
+        " Expression Atlas"
     )
 
 
@@ -125,19 +96,20 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
     files = [f for f in data_files(folder) if not is_aggregation(f)]
     if any(is_mtx(f) for f in files) or any(is_names_of_mtx(f) for f in files):
         return open_mtx(folder, reading, name)
-    hdf5 = [f for f in files if bare_name(f).endswith(_HDF5)]
-    if known_kinds := [f for f in hdf5 if len(hdf5) > 1 and _layout(f)]:
+    known_as_hdf5 = hdf5_endings()
+    hdf5 = [f for f in files if bare_name(f).endswith(known_as_hdf5)]
+    if known_kinds := [f for f in hdf5 if len(hdf5) > 1 and layout_of(f)]:
         hdf5 = known_kinds  # molecule_info.h5 lies beside the matrices of Cell Ranger
     tables = [f for f in files if bare_name(f).endswith(_TABLES)]
     if not hdf5 and len(tables) > 1:
         tables = [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))] or tables
-    found = hdf5 or tables or [f for f in files if is_workbook(f)]
+    found = hdf5 or tables or [f for f in files if type_by_name(f)]
     if not found:
         for file in files:
             refuse_other_kinds(file)
         there = ", ".join(f.name for f in files[:8]) or "nothing"
         raise DataError(
-            f"{name} holds no data set; it holds {there}.", fix=f"Choose one of: {_KNOWN}."
+            f"{name} holds no data set; it holds {there}.", fix=f"Choose one of: {_known()}."
         )
     about = [f for f in files if f not in found and _is_about(f)]
     if len(found) == 1:
@@ -148,7 +120,7 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
             more = ", ..." if len(others) > 5 else ""
             dataset.warnings.append(f"Not opened: {', '.join(others[:5])}{more}.")
         return dataset
-    kinds = {_hdf5_kind(f) for f in found} if hdf5 else {"table"}
+    kinds = {hdf5_type(f).name for f in found} if hdf5 else {"table"}
     if kinds <= {"10x h5", "table"}:
         parts = [(n, open_file(f, reading)) for n, f in _samples(_filtered(found), folder)]
         if len(parts) == 1:
@@ -158,7 +130,7 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
         else:
             dataset = join_samples(parts, name=name, path=folder)
         join_tables(dataset, folder, about, reading)
-        left = [f.name for f in files if bare_name(f).endswith(_HDF5) and f not in found]
+        left = [f.name for f in files if bare_name(f).endswith(known_as_hdf5) and f not in found]
         if left:
             more = ", ..." if len(left) > 5 else ""
             dataset.warnings.append(

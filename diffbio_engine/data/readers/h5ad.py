@@ -19,6 +19,7 @@ from diffbio_engine.data.matrix.hdf5_elements import (
 )
 from diffbio_engine.data.matrix.matrices import Matrix, OnDisk
 from diffbio_engine.data.readers.feature_kinds import kept_features, kept_of_raw
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
@@ -160,3 +161,12 @@ def _read_obsm(path: Path, key: str, inside: str = "") -> np.ndarray:
     if isinstance(value, pd.DataFrame):
         return value.to_numpy()
     return value.toarray() if hasattr(value, "toarray") else np.asarray(value)
+
+
+FILE_TYPE = FileType(
+    "h5ad",
+    (".h5ad",),
+    lambda path, reading, with_uns: open_h5ad(path, reading, with_uns=with_uns),
+    is_h5ad,
+    order=10,
+)

@@ -6,6 +6,7 @@ import h5py
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.hdf5_check import open_hdf5
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.readers.h5ad import open_h5ad
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
@@ -74,3 +75,13 @@ def open_h5mu(path: Path, reading: Reading, *, with_uns: bool = True) -> Dataset
             f"{', '.join(beside[:8])}{more}.",
         )
     return dataset
+
+
+FILE_TYPE = FileType(
+    "h5mu",
+    (".h5mu",),
+    lambda path, reading, with_uns: open_h5mu(path, reading, with_uns=with_uns),
+    is_h5mu,
+    order=5,  # it has what an h5ad has, too
+    listed=70,
+)

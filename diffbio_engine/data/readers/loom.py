@@ -14,6 +14,7 @@ from diffbio_engine.data.matrix.hdf5_elements import read_dataset
 from diffbio_engine.data.matrix.in_memory import Sample, Unread
 from diffbio_engine.data.matrix.matrix_preview import even_rows
 from diffbio_engine.data.matrix.memory_limit import refuse_if_too_big
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.errors import DataError
 
 _CELL_NAMES = ("CellID", "obs_names", "cell_id", "barcode", "Barcode", "cell_names", "index")
@@ -146,3 +147,8 @@ def _matrix(path: Path, inside: str, shape: tuple[int, int], dtype: np.dtype) ->
 
     # Unpacked, a tenth of a dense matrix of counts is rarely more than not 0.
     return Unread(shape, load, sample, stored="dense", n_values=n_cells * n_genes // 10)
+
+
+FILE_TYPE = FileType(
+    "loom", (".loom",), lambda path, reading, with_uns: open_loom(path), is_loom, order=60
+)

@@ -10,6 +10,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.in_memory import Sample, Unread
 from diffbio_engine.data.readers.about_cells import is_about_cells, join_tables
 from diffbio_engine.data.readers.feature_kinds import kept_features
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.readers.folders import Block, data_files, find_blocks, is_mtx
 from diffbio_engine.data.readers.joining import join_samples
 from diffbio_engine.data.readers.mtx import load_mtx, sample_mtx
@@ -281,3 +282,6 @@ def folder_of_mtx(path: Path) -> Path:
             ".gz is fine.",
         )
     return path.parent
+
+
+FILE_TYPE = FileType("mtx", (".mtx",), order=30, said="mtx (folder, files or zip; all samples)")

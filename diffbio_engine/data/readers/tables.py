@@ -16,6 +16,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.in_memory import InMemory
 from diffbio_engine.data.matrix.whole_numbers import are_whole
 from diffbio_engine.data.readers.feature_kinds import kept_features
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.readers.packed_text import BROKEN
 from diffbio_engine.data.readers.sketch import Sketch
 from diffbio_engine.data.readers.table_facts import EMPTY, MANY_EMPTY, sketch_table
@@ -265,3 +266,11 @@ def _facts_said(sketch: Sketch, shape: tuple[int, int]) -> list[str]:
 def _why(sketch: Sketch, name: str) -> str:
     why = sketch.why.get(name, "")
     return f" ({why})" if why and why != "by name" else ""
+
+
+FILE_TYPE = FileType(
+    "csv",
+    (".csv", ".tsv", ".txt", ".tab", ".gct"),
+    lambda path, reading, with_uns: open_table(path, reading),
+    order=45,
+)

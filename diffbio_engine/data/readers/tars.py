@@ -9,13 +9,14 @@ from diffbio_engine.data.readers.archives import MOST_FILES, allowed_to_unpack, 
 from diffbio_engine.data.readers.packed_text import BROKEN, bare_name, open_bytes
 from diffbio_engine.errors import DataError
 
+TARS = (".tar", ".tgz", ".tbz2", ".txz")
 _BLOCK = 2**20
 _BY_HAND = "Unpack it yourself, and choose the folder."
 
 
 def is_tar(path: Path) -> bool:
     """Whether it is a tar, packed or not, by its name."""
-    return bare_name(path).endswith((".tar", ".tgz", ".tbz2", ".txz"))
+    return bare_name(path).endswith(TARS)
 
 
 def unpack_tar(path: Path, folder: Path) -> Path:

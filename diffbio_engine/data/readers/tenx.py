@@ -12,6 +12,7 @@ from diffbio_engine.data.matrix.hdf5_check import open_hdf5
 from diffbio_engine.data.matrix.hdf5_elements import read_dataset
 from diffbio_engine.data.matrix.matrices import Matrix, OnDisk
 from diffbio_engine.data.readers.feature_kinds import kept_features
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.readers.tenx_shapes import check_tenx_shapes
 from diffbio_engine.data.reading import ALL_FEATURES, Choice, Reading
 from diffbio_engine.errors import DataError, did_you_mean
@@ -136,3 +137,12 @@ def _kept_genomes(
         return kept, [f"The genes are of several genomes: {held}; all are kept."], (choice,)
     mine = kept[(genomes == taken).to_numpy()]
     return mine, [f"{len(kept) - len(mine):,} genes of other genomes were left out."], (choice,)
+
+
+FILE_TYPE = FileType(
+    "10x h5",
+    (".h5", ".hdf5"),
+    lambda path, reading, with_uns: open_tenx_h5(path, reading),
+    is_tenx_h5,
+    order=20,
+)

@@ -10,6 +10,7 @@ from typing import Any
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.readers.archives import unpack
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.tables import open_table
 from diffbio_engine.data.reading import Choice, Reading
@@ -24,7 +25,7 @@ _AS_CSV = (
 
 def is_workbook(path: Path) -> bool:
     """Whether it is a workbook, by its name."""
-    return bare_name(path).endswith((".xlsx", ".xlsm"))
+    return bare_name(path).endswith(FILE_TYPE.endings)
 
 
 def sheet_as_text(path: Path, place: Path, wanted: str = "") -> tuple[Path, str, list[str]]:
@@ -121,3 +122,11 @@ def _as_text(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+FILE_TYPE = FileType(
+    "xlsx",
+    (".xlsx", ".xlsm"),
+    lambda path, reading, with_uns: open_workbook(path, reading),
+    order=50,
+)

@@ -9,10 +9,11 @@ import numpy as np
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.memory_limit import refuse_if_too_big
 from diffbio_engine.data.readers.feature_kinds import kept_features, kept_of_raw
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
-_MARKS = (".zgroup", "zarr.json")
+MARKS = (".zgroup", "zarr.json")
 # Codecs that only unpack bytes. Others (pickle, json2, msgpack2 of objects) are not opened.
 _CODECS = {
     "blosc", "zstd", "zlib", "gzip", "lz4", "lzma", "bz2", "shuffle", "vlen-utf8", "vlen-bytes",
@@ -25,10 +26,10 @@ _MOST_WORDS = 4 * 2**20
 
 def find_zarr(folder: Path) -> list[Path]:
     """The stores in a folder: itself, or folders one or two levels below."""
-    if any((folder / mark).is_file() for mark in _MARKS):
+    if any((folder / mark).is_file() for mark in MARKS):
         return [folder]
     below = [p for pattern in ("*", "*/*") for p in sorted(folder.glob(pattern)) if p.is_dir()]
-    found = [p for p in below[:5_000] if any((p / mark).is_file() for mark in _MARKS)]
+    found = [p for p in below[:5_000] if any((p / mark).is_file() for mark in MARKS)]
     return [p for p in found if not any(q != p and p.is_relative_to(q) for q in found)]
 
 
@@ -138,3 +139,6 @@ def _codecs_are_known(words: Any, name: str) -> None:
 def _listed(codecs: Any) -> list[dict[str, Any]]:
     found = codecs if isinstance(codecs, list) else [codecs]
     return [c for c in found if isinstance(c, dict)]
+
+
+FILE_TYPE = FileType("zarr", order=80)
