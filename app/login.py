@@ -193,11 +193,13 @@ def _asked_password() -> str:
             raise DataError("The two passwords differ; nothing was changed.")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
-    if len(password) < _FEWEST_SIGNS or len(password.encode()) > _MOST_BYTES:
+    if len(password) < _FEWEST_SIGNS:
         raise DataError(
-            f"This password has {len(password)} signs.",
-            fix=f"Use at least {_FEWEST_SIGNS}; several words are good.",
+            f"This password is too short: {len(password)} of at least {_FEWEST_SIGNS} signs.",
+            fix="Several words are good.",
         )
+    if len(password.encode()) > _MOST_BYTES:
+        raise DataError("This password is too long.", fix="Several words are enough.")
     return password
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
+from bokeh.server.server import DEFAULT_SERVER_PORT
+from bokeh.server.util import bind_sockets
 from panel.command.serve import Serve
 from panel.io.liveness import LivenessHandler
 from panel.io.server import ComponentResourceHandler
@@ -183,6 +185,23 @@ def _as_many_lines_as_may_be() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
+def _check_port(address: str | None, port: int | None) -> None:
+    """Refuses before the greeting what could not be reached there."""
+    if port == 0:
+        return
+    port = DEFAULT_SERVER_PORT if port is None else port
+    try:
+        sockets, _ = bind_sockets(address, port)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise DataError(
+            f"Nothing can listen on port {port} of {address or 'this machine'}: {why}.",
+            fix="Choose another port, such as PORT=5007, or stop what has this one.",
+        ) from None
+    for socket in sockets:
+        socket.close()
+
+
 def _warn_if_open(address: str | None) -> None:
     """Says so where others can come in and nobody has to sign in."""
     guarded = os.environ.get("LOGIN") or pn.config.oauth_provider
@@ -255,6 +274,7 @@ def main(words: list[str] | None = None) -> int:
         if os.environ.get("LOGIN"):
             People(os.environ["LOGIN"])
         _check_settings()
+        _check_port(asked.address, asked.port)
         _warn_if_open(asked.address)
         _as_many_lines_as_may_be()
         print(os.environ.pop("GREETING", ""), flush=True)

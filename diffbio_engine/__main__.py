@@ -50,5 +50,18 @@ def _watched(words: Sequence[str]) -> int:
     return 1
 
 
+def _into_a_pipe(words: Sequence[str]) -> int:
+    """The same; where only a part of a list is read (`operators --json | head`), that is enough."""
+    try:
+        code = main(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if words[:1] not in (["operators"], ["inspect"]):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed last
+        return 0
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_into_a_pipe(sys.argv[1:]))

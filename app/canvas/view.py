@@ -67,7 +67,9 @@ class Canvas(pn.viewable.Viewer):
             "selection_changed": self._selected,
         }.items():
             self.flow.on(event, function)
-        self._hands = CanvasKeys(width=0, height=0, margin=0, sizing_mode="fixed")
+        self._hands = CanvasKeys(
+            theme=session.theme, width=0, height=0, margin=0, sizing_mode="fixed"
+        )
         self._hands.on_msg(lambda event: self._key(event.data))
         self._drawing = self._dropping = False
         self._deletions, self._deleted_at = 0, 0.0

@@ -142,7 +142,8 @@ def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None
             _put_on_canvas(session, wanted, dict(card.fields))
         session.use_dataset(card)
         back = f" Undo brings '{before.name}' back." if before.blocks and wanted else ""
-        session.say(f"{card.name} is ready. Press Run.{back}", "success")
+        without = f" {left_out(wanted, card.fields)}".rstrip() if wanted is not None else ""
+        session.say(f"{card.name} is ready. Press Run.{without}{back}", "success")
 
     session.say("Getting the demo data ready…")
     session.read(lambda: demo_card(session, demo), opened)
@@ -171,7 +172,10 @@ def open_preset(session: Session, preset: Preset) -> None:
     _put_on_canvas(session, preset, fields)
     session.showing = ""
     if fields is not None and (without := left_out(preset, fields)):
-        session.say(without)
+        session.say(
+            f"{without} If the file has it, say under Data where it lies, and open the pipeline "
+            "again."
+        )
 
 
 def left_out(preset: Preset, fields: Mapping[str, str]) -> str:
@@ -189,10 +193,8 @@ def left_out(preset: Preset, fields: Mapping[str, str]) -> str:
         return ""
     titles = block_titles(whole.blocks)
     what = _list_of(offer_of(field).lacking or field for field in dict.fromkeys(lacks))
-    return (
-        f"Opened without {_list_of(titles[b.id] for b in gone)}: this data set lacks {what}. "
-        "If the file has it, say under Data where it lies, and open the pipeline again."
-    )
+    without = _list_of(titles[b.id] for b in gone)
+    return f"Opened without {without}: this data set lacks {what}."
 
 
 def _list_of(words: Iterable[str]) -> str:

@@ -44,7 +44,8 @@ _BAR = {
         "minHeight": "52px !important"
     },
     # What does not fit is cut in it, never what stands to its right.
-    "& .header .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
+    "& .header .MuiBox-root + .MuiBox-root": {"minWidth": 0},
+    "@media (max-width: 900px)": {"& .header .title": {"display": "none"}},
     "& .header .title": {
         "color": "var(--db-text)",
         "fontSize": "15px",
@@ -62,7 +63,9 @@ _UNDER = {"position": "relative"}
 _SHARE = """:host { --share: clamp(240px, 40vh, 480px);
     height: var(--share) !important; flex-basis: var(--share) !important; }
 :host(.of-a-run) { --share: max(240px, 64vh); }
-.losses-beside { flex: 0 0 clamp(300px, 24%, 480px) !important; min-width: 0; }"""
+:host { container-type: inline-size; }
+.losses-beside { flex: 0 0 clamp(300px, 24%, 480px) !important; min-width: 0; }
+@container (max-width: 640px) { .losses-beside { display: none !important; } }"""
 
 
 class Workbench(pn.viewable.Viewer):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 import stat
 import sys
 
@@ -146,6 +147,18 @@ def test_a_wrong_login_or_data_folder_stops_the_start_in_words(tmp_path, monkeyp
     monkeypatch.setenv("DATA_DIR", "/proc/diffbio")
     assert serve(["app"]) == 2
     assert "cannot be written by the server's account" in capsys.readouterr().err
+
+
+def test_a_port_that_another_has_stops_the_start_in_words(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("os.umask", lambda mask: 0)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LOGIN", "")
+    monkeypatch.setenv("GREETING", "The workbench: here")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert serve(["app", "--address", "127.0.0.1", "--port", str(port)]) == 2
+    said = capsys.readouterr()
+    assert f"Nothing can listen on port {port} of 127.0.0.1" in said.err and not said.out
 
 
 def test_plain_panel_serve_is_warned_of_and_closes_the_data_folder(tmp_path, monkeypatch, capsys):

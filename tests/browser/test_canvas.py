@@ -172,8 +172,10 @@ def test_the_theme_switches_and_is_kept(tab, served, eventually):
     eventually(lambda: served.session.theme == "dark")
     expect(tab.locator(".react-flow.dark")).to_be_visible()
     assert tab.evaluate(ground) != light
+    dark = tab.evaluate(ground)
     tab.reload()
     expect(tab.locator(".react-flow.dark")).to_be_visible()
+    eventually(lambda: tab.evaluate(ground) == dark)  # of the whole page, not of the canvas alone
     tab.locator("button.theme").click()
     eventually(lambda: served.session.theme == "default")
 

@@ -95,6 +95,8 @@ def test_a_tab_that_looks_on_keeps_its_whole_header_in_a_small_window(small, ser
     tell(served, read_only=True)
     expect(small.locator(".take-over")).to_be_visible()
     expect(small.locator(".saved")).to_contain_text("Read-only")
+    title, name = small.locator(".header .title"), small.locator(".header .name")
+    assert title.bounding_box()["x"] + title.bounding_box()["width"] <= name.bounding_box()["x"]
     for last in (".header .theme", ".header [data-show=shortcuts]"):
         box = small.locator(last).bounding_box()
         assert box["x"] + box["width"] < 1366 - 35, last  # the fold of the inspector is beside it
