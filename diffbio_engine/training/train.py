@@ -28,8 +28,9 @@ from diffbio_engine.training.state import TrainingState, named_arrays, put_array
 class Training:
     """A pipeline being trained on a data set. Iterate it; turn its dials between steps.
 
-    ``sync()`` puts the present weights into ``pipeline``, ``settle()`` those to keep. All that changes
-    is in ``state()``; a training restored from it goes on with the same losses, bit for bit on CPU.
+    ``sync()`` puts the present weights into ``pipeline``, ``settle()`` those to keep. All that
+    changes is in ``state()``; a training restored from it goes on with the same losses, bit for
+    bit on CPU.
 
     Args:
         stages: What learns, one after the other.
