@@ -135,7 +135,9 @@ class Drawing:
         classes = "data only-out" if seen else "data only-out unseen"
         look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
         place, ports = self.spec.layout.get(DATA, (0, 0)), self._ports[DATA]
-        node = block_node(DATA, ports.kind, "Data", place, look, 0, ports.n_out)
+        node = block_node(
+            DATA, ports.kind, "Data", place, look, [], ports.outputs, bool(ports.fold)
+        )
         meter, n_genes = "", self.spec.variable_genes
         if n_genes and card is not None and card.n_genes > n_genes:
             meter = f"trains on {n_genes:,} variable genes".replace(",", "\u202f")
@@ -161,11 +163,12 @@ class Drawing:
         if errors:
             state, notes = "failed", errors
         look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
-        n_in = sum(not p.drawn for p in declared.inputs)
+        inputs = [p for p in declared.inputs if not p.drawn]
         place, ports = self.spec.layout.get(block.id, (0.0, 0.0)), self._ports[block.id]
         node = block_node(
-            block.id, ports.kind, self._titles[block.id], place, look, n_in, ports.n_out
-        )
+            block.id, ports.kind, self._titles[block.id], place, look, inputs, ports.outputs,
+            bool(ports.fold),
+        )  # fmt: skip
         meter = session.block_values.get(block.id, "") if ours else ""
         return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
 

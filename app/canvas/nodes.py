@@ -1,10 +1,11 @@
 """A block as the graph library wants it: plain data, its words in variables of its style."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from app.style import theme as looks
-from diffbio_engine.declare import Declaration, Kind, Port
+from diffbio_engine.declare import Declaration, Port
 from diffbio_engine.pipelines.spec import Block
 
 # What a block is while it is dragged from the palette onto the canvas.
@@ -27,11 +28,12 @@ ROW_CSS = (
 }
 """
 )
-# A port's colour is read from its tooltip, which ends with the kind in parentheses.
+# A block's style has the colour of the kind of each port, by its row; outputs from the last. It is
+# the weakest rule: a port that a wire is held over says whether it takes it.
 PORT_CSS = "\n".join(
-    f'.react-flow__handle[data-tooltip$="({looks.KIND_WORDS[kind]})"]'
-    f" {{ --port: {looks.kind_variable(kind)}; }}"
-    for kind in Kind
+    f":where(.react-flow__handle.target:nth-child({i + 1})) {{ --port: var(--in-{i}); }}\n"
+    f":where(.react-flow__handle.source:nth-last-child({i + 1})) {{ --port: var(--out-{i}); }}"
+    for i in range(_ROWS)
 )
 
 
@@ -55,16 +57,28 @@ def block_type(
 
 
 def block_node(
-    block: str, kind: str, title: str, place: Any, look: dict[str, str], n_in: int, n_out: int
+    block: str,
+    kind: str,
+    title: str,
+    place: Any,
+    look: dict[str, str],
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    folds: bool = False,
 ) -> dict[str, Any]:
+    """A block on the canvas; where it ``folds``, a row after the outputs has no kind."""
+    n_in, n_out = len(inputs), len(outputs) + folds
     rows = max(n_in, n_out)
+    colours = {f"--in-{i}": looks.kind_variable(p.kind) for i, p in enumerate(inputs)}
+    from_last = enumerate(reversed(outputs), start=int(folds))
+    colours |= {f"--out-{i}": looks.kind_variable(p.kind) for i, p in from_last}
     return {
         "id": block,
         "type": kind,
         "label": title,
         "position": {"x": float(place[0]), "y": float(place[1])},
         "data": {},
-        "style": {**look, "--rows": str(rows), "--outs": str(n_out)},
+        "style": {**look, **colours, "--rows": str(rows), "--outs": str(n_out)},
         "className": "only-in" if not n_out else "only-out" if not n_in else "",
     }
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from diffbio_engine.declare import DATA_PORTS
+from diffbio_engine.declare import DATA_PORTS, Kind, find_operator
 from diffbio_engine.pipelines import presets
 from tests.browser.hands import still
 
@@ -83,6 +83,28 @@ def test_ports_are_wired_by_mouse_and_undone_by_keys(tab, served, eventually):
     tab.keyboard.press("Control+Shift+z")
     eventually(lambda: len(session.spec.wires) == 1)
     expect(tab.locator(".react-flow__edge")).to_have_count(1)
+
+
+def test_a_port_has_the_colour_of_its_kind(tab, served):
+    drop(tab, KMEANS, 420, 60)
+    expect(block(tab, "soft_kmeans")).to_be_visible()
+    declared = find_operator(KMEANS)
+    shown = tab.locator(".react-flow__node[data-id=soft_kmeans] .react-flow__handle")
+    names = shown.evaluate_all("found => found.map((port) => port.dataset.handleid)")
+    kinds = {p.name: p.kind for p in (*declared.inputs, *declared.outputs)}
+    assert {kinds[name] for name in names if name in kinds} >= {Kind.FEATURES, Kind.SHARES}
+    for name in (name for name in names if name in kinds):
+        colour, wanted = port(tab, "soft_kmeans", name).evaluate(
+            """(port, kind) => {
+              const probe = port.appendChild(document.createElement("i"))
+              probe.style.color = `var(--db-k-${kind})`
+              const wanted = getComputedStyle(probe).color
+              probe.remove()
+              return [getComputedStyle(port).backgroundColor, wanted]
+            }""",
+            kinds[name],
+        )
+        assert colour == wanted, name
 
 
 def test_a_refused_wire_says_why(tab, served):

@@ -89,7 +89,7 @@ def test_where_it_lacks_a_person_reads_what_it_is_and_where_it_usually_lies(decl
         blocks=(Block("harmony", "singlecell.harmony"),),
         wires=(Wire("data.well_of_cells", "harmony.batch_labels"),),
     )
-    with pytest.raises(UserError, match="needs the well of each cell.*well_of_cells"):
+    with pytest.raises(UserError, match=r"needs the well of each cell.*well_of_cells"):
         plan(spec, {})
     preset = Preset("x", "X", "", lambda fields: spec, needs=("counts", "acidity"))
     assert preset.lacking({"counts": "X"}) == "the pH of each cell's medium"
