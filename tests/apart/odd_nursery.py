@@ -21,8 +21,6 @@ def _inspect(self, path: str, options: dict):
     if how == "spin":
         while True:
             pass
-    if how == "slow":
-        time.sleep(0.6)
     if how == "garbage":
         os.write(CONNECTION[0].fileno(), b"\x80\x04K\x01." * 100)
     if how == "gulp":

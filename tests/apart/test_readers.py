@@ -59,10 +59,8 @@ def test_a_look_that_takes_too_long_is_ended_and_says_how_long_it_may_take(
     readers, file, monkeypatch, how
 ):
     monkeypatch.setenv("READ_SECONDS", "0.3")
-    began = time.monotonic()
     with pytest.raises(DataError, match=r"took longer than the 0 seconds .* READ_SECONDS"):
         readers.inspect(file(how))
-    assert time.monotonic() - began < 10
 
 
 def test_a_look_that_nobody_waits_for_is_ended_at_once(readers, file):
@@ -78,24 +76,32 @@ def test_a_look_that_nobody_waits_for_is_ended_at_once(readers, file):
     thread.start()
     time.sleep(0.2)
     stop.set()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
     assert len(caught) == 1
     with pytest.raises(StoppedError):
         readers.inspect(file("fine.h5ad"), "eve", stop=stop)
 
 
-def test_four_slow_looks_of_one_person_leave_a_place_for_another(readers, file):
-    threads = [
-        threading.Thread(target=readers.inspect, args=(file("slow.h5ad"), "eve")) for _ in range(4)
-    ]
+def test_four_slow_looks_of_one_person_leave_a_place_for_another(readers, file, monkeypatch):
+    monkeypatch.setenv("READ_SECONDS", "600")  # nothing but the end of this test ends them
+    stop, ended = Stop(), []
+
+    def look():
+        try:
+            readers.inspect(file("hang.h5ad"), "eve", stop=stop)
+        except StoppedError as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(0.15)
-    began = time.monotonic()
-    readers.inspect(file("fine.h5ad"), "ada")
-    assert time.monotonic() - began < 0.5  # two of the four take 0.6 s each, the others wait
+    assert readers.inspect(file("fine.h5ad"), "ada")["n_cells"] == 3
+    assert not ended and all(thread.is_alive() for thread in threads)
+    stop.set()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
+    assert len(ended) == 4
 
 
 def test_options_reach_the_look(readers, file):
@@ -140,7 +146,7 @@ def test_who_asks_much_waits_for_themselves():
 
     def hold():
         with turns.turn("eve"):
-            let_go.wait(5)
+            let_go.wait(60)
 
     held = threading.Thread(target=hold)
     held.start()
@@ -172,7 +178,7 @@ def test_many_files_asked_at_once_are_all_answered_and_few_stay_open(tmp_path):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=20)
+            thread.join(timeout=60)
         assert said == [{"names": ["0.2"]}] * 8
         assert len(readers._open) == 4 == len(list(readers.scratch.iterdir()))
         kept = next(iter(readers._open.values()))
@@ -196,7 +202,7 @@ def test_a_reader_at_work_is_not_ended_however_long_it_takes(readers, file):
     opened.asked -= 10_000
     assert not opened.let_go()
     readers._tidy()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
     assert not opened.is_gone and opened.let_go() and opened.is_gone
 
 
@@ -241,7 +247,7 @@ def test_a_reader_closed_before_its_turn_or_during_its_birth_leaves_nothing(tmp_
         thread.start()
         time.sleep(0.1)
         opened.close()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
     assert len(caught) == 1 and len(made) == 1 and not scratch.exists()
 
 

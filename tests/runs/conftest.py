@@ -15,7 +15,7 @@ from tests.command_line.small_run import run_of, write_inputs
 FAKE_WORKER = [sys.executable, str(Path(__file__).with_name("fake_worker.py"))]
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def until(true: Callable[[], object], seconds: float = 120.0) -> None:
     """Waits until something is true, and fails if it does not become so."""
     give_up = time.monotonic() + seconds
     while not true():

