@@ -46,6 +46,14 @@ def test_they_are_offered_wherever_there_are_counts(tmp_path):
     on_disk.close()
 
 
+def test_they_are_of_the_counts_as_they_are_drawn():
+    adata = cells()
+    adata.X = sp.csr_matrix(COUNTS + np.float32(5e-5))
+    source = opened(adata)
+    np.testing.assert_array_equal(source.per_cell["total_counts"], TOTALS)
+    np.testing.assert_array_equal(source.batch(np.arange(25))["counts"], COUNTS)
+
+
 def test_they_stay_when_genes_or_cells_are_chosen_and_when_genes_are_matched():
     source = opened(cells())
     seen = source.of_genes(VariableGenes(np.array([1, 3]), np.zeros(6)))

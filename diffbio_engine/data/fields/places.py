@@ -250,12 +250,17 @@ def open_source(
         counts_must_be_raw: Refuse counts that are not (a count likelihood would be wrong).
         several_batches: Refuse a batch column with one value (batch correction is asked for).
     """
-    found = resolve(dataset, fields, needed)
+    needed = tuple(needed)
+    # Of the counts as they are drawn: a sum of what was rounded away would be a count or two.
+    summed = {COUNTS, TOTAL_COUNTS} <= set(needed) and place_of_totals(fields) == OVER_ALL_GENES
+    found = resolve(dataset, fields, (n for n in needed if n != TOTAL_COUNTS or not summed))
     counts = found.pop(COUNTS, None)
     place = fields.get(COUNTS, "X")
     if counts is not None and counts_must_be_raw:
         others = [p for p in dataset.places if p != place]
         counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
+    if summed:
+        found[TOTAL_COUNTS] = totals_of(as_matrix(counts))
     if several_batches and BATCH_LABELS in found:
         require_several(found[BATCH_LABELS], fields[BATCH_LABELS])
     totals_from = fields.get(TOTAL_COUNTS, OVER_ALL_GENES)
