@@ -79,6 +79,7 @@ class Editing:
             self._tabs.discard(tab)
             for key in [k for k, known in self._holders.items() if known() is tab]:
                 self._holders.pop(key)
+                self._away.pop(key, None)
                 self._grant(key, tab)
 
     def look(self, now: float | None = None) -> None:

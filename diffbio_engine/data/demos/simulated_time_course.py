@@ -187,7 +187,7 @@ def simulate_time_course(
         var=var,
         varm={"true_network": network},
         uns={
-            "origin": f"simulated by diffbio_engine.data.simulate_time_course(seed={seed})",
+            "origin": f"simulated by {__name__}.simulate_time_course(seed={seed})",
             "regulators": np.array(regulators, dtype=object),
         },
     )

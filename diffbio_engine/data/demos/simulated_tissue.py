@@ -132,7 +132,7 @@ def simulate_tissue(
         obs=obs,
         var=pd.DataFrame(index=_words(genes)),
         uns={
-            "origin": f"simulated by diffbio_engine.data.simulate_tissue(seed={seed})",
+            "origin": f"simulated by {__name__}.simulate_tissue(seed={seed})",
             "true_rotation": turn.T,
             "true_translation": -np.asarray(_SHIFT) @ turn,
             "active_pairs": np.array(said, dtype=object),
