@@ -1,5 +1,8 @@
 """Ready pipelines: each can be planned with its demo data's fields, and says what it needs."""
 
+import importlib
+import sys
+
 import pytest
 
 from diffbio_engine.data import examples
@@ -115,3 +118,29 @@ def test_neighbours_are_asked_for_signals_only_where_cells_have_places():
 def test_a_preset_that_is_not_there_is_refused_with_a_hint():
     with pytest.raises(UnknownNameError, match="Did you mean 'trajectory'"):
         find_preset("trajectry")
+
+
+def test_a_new_ready_pipeline_is_one_file(tmp_path, monkeypatch, capsys):
+    from diffbio_engine.command_line import main
+    from diffbio_engine.pipelines import presets as package
+
+    (tmp_path / "toy_clusters.py").write_text(
+        '"""Clusters of given embeddings, and nothing else."""\n'
+        "from diffbio_engine.pipelines.presets.preset import Preset, assembled\n"
+        "def made(fields=None):\n"
+        "    return assembled('Toy', {'cluster': ('singlecell.soft_kmeans', {})},\n"
+        "        {'cluster.embeddings': 'data.embeddings'}, fields,\n"
+        "        outputs={'shares': 'cluster.cluster_assignments'})\n"
+        "PRESET = Preset(id='toy', title='Toy clusters', summary='Clusters embeddings.', make=made,\n"
+        "    demo='simulated_cells', place=99)\n"
+    )
+    module = importlib.import_module("diffbio_engine.pipelines.presets")
+    monkeypatch.setattr(module, "__path__", [*module.__path__, str(tmp_path)])
+    package.cache_clear()
+    try:
+        assert [b.id for b in plan(find_preset("toy").make(None), offered(DATA_PORTS)).spec.blocks]
+        assert main(["operators"]) == 0 and "Clusters embeddings." in capsys.readouterr().out
+    finally:
+        monkeypatch.undo()
+        package.cache_clear()
+        sys.modules.pop("diffbio_engine.pipelines.presets.toy_clusters", None)
