@@ -17,9 +17,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache/jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Most of the time goes into compiling code that runs once, so it is compiled in haste. The page's
 # tests leave this out (tests/browser/conftest.py): there all is as on a server.
+# In one piece each: two processes of tests have two cores between them.
 FAST_COMPILE = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    " --xla_cpu_parallel_codegen_split_count=1"  # two processes of tests have two cores between them
+    " --xla_cpu_parallel_codegen_split_count=1"
 )
 os.environ.setdefault("XLA_FLAGS", FAST_COMPILE)
 # Bokeh's scripts and styles from this machine, whatever the environment says.

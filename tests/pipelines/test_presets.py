@@ -131,7 +131,7 @@ def test_a_new_ready_pipeline_is_one_file(tmp_path, monkeypatch, capsys):
         "    return assembled('Toy', {'cluster': ('singlecell.soft_kmeans', {})},\n"
         "        {'cluster.embeddings': 'data.embeddings'}, fields,\n"
         "        outputs={'shares': 'cluster.cluster_assignments'})\n"
-        "PRESET = Preset(id='toy', title='Toy clusters', summary='Clusters embeddings.', make=made,\n"
+        "PRESET = Preset(id='toy', title='Toy', summary='Clusters embeddings.', make=made,\n"
         "    demo='simulated_cells', place=99)\n"
     )
     module = importlib.import_module("diffbio_engine.pipelines.presets")
