@@ -1,5 +1,6 @@
 """Axes: what lies along each dimension of an array, and which of them are rows of a data set."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -49,3 +50,9 @@ def axis_of(name: str) -> Axis:
 def numbered(axis: str, length: int) -> list[str]:
     """Names where nothing is known: ``"fate 0"``."""
     return [f"{axis_of(axis).one} {i}" for i in range(length)]
+
+
+def said_of(axis: Axis, text: str) -> str:
+    """A sentence that is written of cells, said of these records instead."""
+    of_these = re.sub(r"\bcells\b", axis.name, text)
+    return re.sub(r"\bCells\b", axis.name.capitalize(), of_these)

@@ -1,8 +1,11 @@
 // Files that belong together become one upload: a folder with matrices (all its samples), a zarr store, or the
-// three files of a matrix that were chosen side by side. Put before the views that take files.
+// three files of a matrix that were chosen side by side, or a table of counts with the table that describes its
+// samples or cells. Put before the views that take files.
 const MATRIX = /\.mtx(\.gz|\.bz2|\.xz)?$/i
 const LIST = /\.(mtx|mtx_rows|mtx_cols|tsv|txt|csv)(\.gz|\.bz2|\.xz)?$/i
 const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
+const TABLE = /\.(csv|tsv|txt|tab|xlsx)(\.gz|\.bz2|\.xz)?$/i
+const DESCRIBES = /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table)[^/]*$/i
 const STORE = /(^|\/)(\.zgroup|\.zattrs|zarr\.json)$/
 
 function groups(files) {
@@ -19,6 +22,14 @@ function groups(files) {
     const matrices = inside.some(({ file }) => MATRIX.test(file.name))
     const together = store ? inside
       : inside.filter(({ file }) => (matrices && LIST.test(file.name)) || TRIO.test(file.name))
+    const tables = inside.filter(({ file }) => TABLE.test(file.name))
+    const described = tables.filter(({ file }) => !DESCRIBES.test(file.name))
+    if (!together.length && tables.length > 1 && described.length === 1) {
+      const one = { name: described[0].file.name.replace(TABLE, ""), files: tables.map(({ file }) => file), paths: tables.map(({ file }) => file.name) }
+      made.push(one)
+      for (const { file } of inside) if (!TABLE.test(file.name) && !file.name.startsWith(".")) made.push({ name: file.name, files: [file] })
+      continue
+    }
     const alone = inside.filter((entry) => !together.includes(entry) && !entry.file.name.startsWith("."))
     if (together.length) {
       const sets = new Set(together.map(({ file }) => (file.name.match(TRIO) ?? [0, ""])[1]))

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.files import spreadsheet
 from app.map.drawing import Drawn, Wish, drawing_order, meant, opacities
 from app.style.palettes import BACKGROUND, SET_ASIDE, rgb
+from diffbio_engine.data.writers import spreadsheet
 
 # Beyond this the dots of an SVG are one picture inside it; its words and axes stay text.
 MOST_VECTOR_DOTS = 20_000

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.files import spreadsheet
 from app.results.tables import by_gene, edges, groups_and_genes, table_of
+from diffbio_engine.data.writers import spreadsheet
 from diffbio_engine.declare import Kind
 from diffbio_engine.ports import Address
 from diffbio_engine.runs import GROUPS, Finding, Findings

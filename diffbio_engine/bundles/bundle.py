@@ -108,7 +108,8 @@ def _write(
     _write_json(folder / "fields.json", fields)
     blocks = pipeline.blocks.items()
     fitted = {block_id: bool(block.fitted) for block_id, block in blocks}
-    _write_json(folder / "training.json", {**training, "fitted": fitted, "seed": pipeline.seed})
+    about = {**training, "fitted": fitted, "seed": pipeline.seed, "rows": cells.record.name}
+    _write_json(folder / "training.json", about)
     with (folder / "genes.tsv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, delimiter="\t")
         table.writerow(["name", "id"])

@@ -25,7 +25,7 @@ from diffbio_engine.data import (
 )
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.data.inspection.counts_place import find_counts
-from diffbio_engine.data.kinds import kind_named
+from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
@@ -199,7 +199,7 @@ def cells_for(
     """
     chosen = {n: facts["place"] for n, facts in bundle.fields.items() if facts["place"]}
     chosen |= dict(fields or {})
-    notes: list[str] = []
+    notes = _of_other_rows(bundle, dataset)
     needed = tuple(bundle.fields)
     per_dataset = tuple(n for n in needed if n in bundle.per_dataset)
     per_cell = tuple(n for n in needed if n not in per_dataset)
@@ -224,6 +224,19 @@ def cells_for(
         codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)
         source.per_cell[name] = codes
     return source, notes
+
+
+def _of_other_rows(bundle: Bundle, dataset: Dataset) -> list[str]:
+    """What to know where rows are placed by what was learned of another kind of rows."""
+    # Bundles of earlier versions do not say: they were trained on cells, or on spots.
+    untold = dataset.rows if dataset.rows == "spots" else USUAL
+    trained = str(bundle.training.get("rows") or untold)
+    if dataset.rows == trained:
+        return []
+    return [
+        f"This pipeline was trained on {trained}; the rows of {dataset.name} are {dataset.rows}:"
+        " where they are placed may say little."
+    ]
 
 
 def placed_by(

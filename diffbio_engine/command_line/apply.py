@@ -4,6 +4,7 @@ import argparse
 
 from tqdm import tqdm
 
+from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.bundles import load_bundle, place_cells
 from diffbio_engine.command_line.looking import looked_at
 from diffbio_engine.data import Fields, read, write_result
@@ -31,7 +32,9 @@ def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
         layers=placed.layers,
         main_map=placed.main_map,
     )
-    for note in (*dataset.warnings, *placed.notes, *written.notes):
+    rows = axis_of(dataset.rows)
+    found = [said_of(rows, note) for note in placed.notes]
+    for note in (*dataset.warnings, *found, *written.notes):
         print(note)
-    print(f"{dataset.n_cells} cells placed; written to {written.path}")
+    print(f"{dataset.n_cells} {rows.name} placed; written to {written.path}")
     return 0

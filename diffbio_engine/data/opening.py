@@ -45,7 +45,7 @@ def inspect(
     return replace(
         preview,
         path=str(path),
-        suggested=dict(found.fields),
+        suggested=kind.fields(preview, found.fields),
         choices=(*preview.choices, *found.choices),
         warnings=(*preview.warnings, *found.notes),
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.files.spreadsheet import as_csv
+from diffbio_engine.data.writers.spreadsheet import as_csv
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ def test_the_file_says_whether_its_rows_are_spots(names, columns, obsm, expected
     assert bool(why_spots(names, columns, obsm)) == (expected == "spots")
 
 
+def test_a_data_set_of_earlier_versions_is_of_cells():
+    assert DatasetCard("1", "old.h5ad", "/old.h5ad", 3, 2, preview={"n_cells": 3}).rows == "cells"
+
+
 def test_spots_are_called_so_where_they_are_counted(tmp_path):
     data = anndata.AnnData(
         np.ones((3, 2), np.float32), obs=pd.DataFrame(index=["2x3", "2x4", "3x3"])

@@ -86,6 +86,8 @@ class Dataset:
         # the group of the file that is laid out like an h5ad.
         self.profiles: tuple[str, ...] = ()
         self.all_genes, self.inside = pd.Index(var.index), ""
+        # The column of ``obs`` that was made of what stands in the names of the rows.
+        self.column_from_names = ""
         # What a row is: the name of a kind of data, told when the file is opened.
         self.rows = "cells"
         # What a person says that "3m" stands for: "minutes" or "months".

@@ -106,7 +106,7 @@ class Preview:
         }
 
 
-def preview_column(name: str, column: pd.Series) -> ColumnPreview:
+def preview_column(name: str, column: pd.Series, repeats: int = 10) -> ColumnPreview:
     """Kind, number of values and examples of one column."""
     missing = int(column.isna().sum())
     present = column.dropna()
@@ -118,7 +118,7 @@ def preview_column(name: str, column: pd.Series) -> ColumnPreview:
     else:
         values = present.astype(str).value_counts().index
         # A column of few words repeated often is a category that nobody has marked as one.
-        kind = "categorical" if len(values) <= max(2, len(column) // 10) else "text"
+        kind = "categorical" if len(values) <= max(2, len(column) // repeats) else "text"
     examples = [f"{v:.4g}" if isinstance(v, float | np.floating) else str(v) for v in values[:5]]
     few = kind != "text" and len(values) <= _MOST_VALUES
     ordered = isinstance(column.dtype, pd.CategoricalDtype) and bool(column.cat.ordered)
@@ -148,8 +148,13 @@ def preview_of(
     *,
     matrices: tuple[MatrixPreview, ...] | None = None,
     obsm: dict[str, tuple[int, ...]] | None = None,
+    repeats: int = 10,
 ) -> Preview:
-    """Looks at a data set whose matrices may still be on disk."""
+    """Looks at a data set whose matrices may still be on disk.
+
+    Args:
+        repeats: In how many rows each word of a column stands on average if they name groups.
+    """
     unreadable: list[str] = []
     if matrices is None:
         found = []
@@ -173,7 +178,7 @@ def preview_of(
         n_cells=dataset.n_cells,
         n_genes=dataset.n_genes,
         matrices=matrices,
-        obs=_columns(dataset, matrices),
+        obs=_columns(dataset, matrices, repeats),
         var=tuple(preview_column(str(c), dataset.var[c]) for c in _single(dataset.var)),
         obsm={k: tuple(int(n) for n in s) for k, s in obsm.items()},
         gene_names=gene_name_style(names),
@@ -195,9 +200,11 @@ def preview_of(
     )
 
 
-def _columns(dataset: Dataset, looks: tuple[MatrixPreview, ...]) -> tuple[ColumnPreview, ...]:
+def _columns(
+    dataset: Dataset, looks: tuple[MatrixPreview, ...], repeats: int
+) -> tuple[ColumnPreview, ...]:
     """The columns of cells; those that are called batches are looked at more closely."""
-    found = [preview_column(str(c), dataset.obs[c]) for c in _single(dataset.obs)]
+    found = [preview_column(str(c), dataset.obs[c], repeats) for c in _single(dataset.obs)]
     # Those that name types too: a person may choose one as the batch by mistake.
     asked = [*called_batches(found)[:_MOST_ASKED], *called_labels(found)[:_MOST_ASKED]]
     several = [c.name for c in found if c.name in asked and 2 <= c.n_values <= MOST_BATCHES]

@@ -49,12 +49,19 @@ class DataKind:
             is of is then told by ``why`` and can be said by a person. Empty: it has its own files.
         endings: How names of its own files end, in small letters: ``".fasta"``; packed ones too.
         order: Kinds are asked from small to large.
+        never: Fields that data of this kind do not have.
+        fewest: With how many rows a run begins to mean something.
+        repeats: A column of words is one of groups if each value stands in so many rows, on
+            average.
     """
 
     record: ClassVar[Axis]
     endings: ClassVar[tuple[str, ...]] = ()
     shares_files_of: ClassVar[str] = ""
     order: ClassVar[int] = 50
+    never: ClassVar[frozenset[str]] = frozenset()
+    fewest: ClassVar[int] = 1
+    repeats: ClassVar[int] = 10
 
     @property
     def name(self) -> str:
@@ -81,14 +88,37 @@ class DataKind:
         """How large a data set is: ``"2,638 cells x 2,000 genes"``."""
         return f"{n:,} {self.name if n != 1 else self.record.one} x {n_genes:,} genes"
 
-    def told(self, dataset: Dataset) -> tuple[str, ...]:
-        """What a person should know of data of this kind before they use it."""
+    def adopt(self, dataset: Dataset) -> None:
+        """Makes an opened data set one of this kind."""
+
+    def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
+        """What a person should know of data of this kind before they use it.
+
+        Args:
+            why: Why its rows are taken for this kind; empty where somebody said so, or nothing
+                did.
+        """
         return ()
+
+    def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
+        """Where the ports find their arrays, by what is usual: port name to place."""
+        return {port: place for port, place in places.items() if port not in self.never}
+
+    def require_enough(self, dataset: Dataset) -> None:
+        """Refuses a run of so few rows that nothing is learned from it."""
+        n = dataset.n_cells
+        if n < self.fewest:
+            raise DataError(
+                f"{dataset.name} has {n:,} {self.name if n != 1 else self.record.one}; a run needs"
+                f" {self.fewest:,} at least.",
+                fix=f"Choose data with more {self.name}.",
+                where="data",
+            )
 
     def preview(self, dataset: Dataset) -> Preview:
         """What a person sees of a file before using it."""
         size = self.size(dataset.n_cells, dataset.n_genes)
-        return replace(preview_of(dataset), size=size)
+        return replace(preview_of(dataset, repeats=self.repeats), size=size)
 
     def align(self, records: Records, trained: Mapping[str, Any], least: float) -> GeneAlignment:
         """Matches new data with those that a pipeline was trained on.
@@ -153,10 +183,11 @@ def tell_rows(dataset: Dataset, opener: DataKind, reading: Reading) -> DataKind:
             where="rows",
         )
     dataset.rows = taken.name
+    taken.adopt(dataset)
+    why = "" if reading.rows else reasons.get(taken.name, "")
     if len(family) > 1:
         titles = tuple((name, name) for name in sorted(k.name for k in family))
-        why = "" if reading.rows else reasons.get(taken.name, "")
         choice = Choice("rows", "Rows are", taken.name, titles, why)
         dataset.choices = (*dataset.choices, choice)
-    dataset.warnings += taken.told(dataset)
+    dataset.warnings += taken.told(dataset, why)
     return taken

@@ -10,6 +10,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.genes.alignment import GeneAlignment, align_genes
 from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
 from diffbio_engine.data.kinds import DataKind, Opening
+from diffbio_engine.data.matrix.matrix_preview import MatrixPreview, look
 from diffbio_engine.data.readers.archives import unpack
 from diffbio_engine.data.readers.containers import (
     is_zip,
@@ -31,6 +32,9 @@ from diffbio_engine.data.readers.workbooks import is_workbook
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
 
+# So few rows of so many genes can be cells or samples: which was taken is said.
+_FEW_CELLS, _MANY_GENES = 200, 1_000
+
 
 class Cells(DataKind):
     """Single cells; whatever no other kind has files of is opened as a matrix of genes."""
@@ -47,11 +51,29 @@ class Cells(DataKind):
         warn_of_changed_names(dataset)
         return dataset
 
+    def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
+        if dataset.n_cells > _FEW_CELLS or dataset.n_genes < _MANY_GENES:
+            return ()
+        seen = first_look(dataset)
+        zeros = "" if seen is None else f" ({seen.zeros:.0%} of the values are zeros)"
+        return (
+            f"The {dataset.n_cells:,} rows are taken for single cells{zeros}. If each is a sample"
+            " of many cells (bulk), say so under 'Rows are'.",
+        )
+
     def align(self, records: Records, trained: Mapping[str, Any], least: float) -> GeneAlignment:
         names = () if records.var_names is None else records.var_names
         alignment = align_genes(names, records.var_ids, trained["names"], trained["ids"])
         alignment.require(least)
         return alignment
+
+
+def first_look(dataset: Dataset) -> MatrixPreview | None:
+    """What the first matrix holds; None where there is none that can be read."""
+    try:
+        return next((look(place, dataset.stored(place)) for place in dataset.places), None)
+    except DataError:
+        return None
 
 
 def _as_it_is(path: Path, how: Opening) -> tuple[Dataset, Path]:

@@ -21,6 +21,9 @@ class Spots(Cells):
     shares_files_of = "cells"
     order = 40
 
+    def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
+        return ()
+
     def why(self, dataset: Dataset) -> str:
         return why_spots(dataset.obs.index, dataset.obs.columns, shapes_in(dataset.obsm))
 

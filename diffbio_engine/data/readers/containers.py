@@ -46,7 +46,11 @@ _NO_SAMPLE = re.compile(
     r"matrix|dge|expression|umi|gene_expression|readspergene\.out)$",
     re.IGNORECASE,
 )
-_ABOUT_CELLS = re.compile(r"meta_?data|annotation|clusters?|barcodes|obs|coldata|cell_?info", re.I)
+_ABOUT_CELLS = re.compile(
+    r"meta_?data|annotation|clusters?|barcodes|obs|coldata|cell_?info|design|pheno|"
+    r"samples?[-_]?(info|sheet|table)|sra_?run_?table",
+    re.I,
+)
 
 
 def is_zip(path: Path) -> bool:

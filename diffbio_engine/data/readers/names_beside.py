@@ -22,7 +22,7 @@ _ROWS = re.compile(r"(^|[^a-z])(rows?|mtx_rows)([^a-z]|$)")
 _COLUMNS = re.compile(r"(^|[^a-z])(cols?|columns?|mtx_cols)([^a-z]|$)")
 ABOUT_CELLS = re.compile(
     r"(meta_?data|annot|clusters?|coldata|cell_?(info|types?|labels?|data)|pheno|"
-    r"tissue_positions|samples?[-_]?(info|sheet|table)|(^|[^a-z])(obs|meta)([^a-z]|$)).*\.(csv|tsv|txt|tab)$|"
+    r"tissue_positions|samples?[-_]?(info|sheet|table)|design|sra_?run_?table|(^|[^a-z])(obs|meta)([^a-z]|$)).*\.(csv|tsv|txt|tab)$|"
     r"(^|[^a-z])samples\.(csv|tsv|txt|tab)$"
 )
 ABOUT_GENES = re.compile(r"annot|meta_?data|info|description|biotype|length|id_to_name|t2g")

@@ -55,6 +55,7 @@ def name_samples(dataset: Dataset, files: Iterable[Path]) -> None:
         return
     column = _free(dataset.obs)
     dataset.obs = dataset.obs.assign(**{column: groups.names.array})
+    dataset.column_from_names = column
     sizes = groups.names.value_counts()
     if not dataset.samples:
         dataset.samples = tuple((t, int(sizes[t])) for t in groups.titles)

@@ -71,10 +71,10 @@ def write_h5ad(
         main_map: Which of the arrays is the map; it also becomes ``obsm/X_umap``, where every
             browser of cells looks first, if the file has none.
     """
-    with _whole_or_nothing(out) as part, h5py.File(part, "w") as file:
+    with whole_or_nothing(out) as part, h5py.File(part, "w") as file:
         notes = carry_over(dataset, file)
         keys: dict[str, str] = {}
-        for place, array in _with_clusters(arrays, cluster_names).items():
+        for place, array in with_clusters(arrays, cluster_names).items():
             if place.startswith("var/") and len(array) != dataset.n_genes:
                 notes.append(
                     f"{place} was left out: it is of {len(array):,} genes, but the file has"
@@ -89,7 +89,7 @@ def write_h5ad(
                 notes.append(note)
             else:
                 keys[f"layers/{name}"] = f"layers/{key}"
-        _write_colors(file, keys, _with_clusters(arrays, cluster_names))
+        _write_colors(file, keys, with_clusters(arrays, cluster_names))
         if marker_genes:
             key = free_name(file["uns"], "rank_genes_groups")
             keys["uns/rank_genes_groups"] = f"uns/{key}"
@@ -109,7 +109,8 @@ def write_h5ad(
 
 
 @contextmanager
-def _whole_or_nothing(out: Path) -> Iterator[Path]:
+def whole_or_nothing(out: Path) -> Iterator[Path]:
+    """A place to write to; what is there is put under its name when it is whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
@@ -146,9 +147,10 @@ def _grouped_by(marker_genes: Mapping[str, Any], keys: Mapping[str, str]) -> dic
     return {**marker_genes, "params": params}
 
 
-def _with_clusters(
+def with_clusters(
     arrays: Mapping[str, np.ndarray], names: list[str] | None
 ) -> dict[str, np.ndarray | pd.Categorical]:
+    """Beside the shares of clusters also the likeliest one, and how sure it is."""
     out: dict[str, Any] = dict(arrays)
     if PROBABILITIES in out:
         shares = np.asarray(out[PROBABILITIES], np.float32)

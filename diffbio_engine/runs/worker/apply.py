@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from diffbio_engine.axes import said_of
 from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
 from diffbio_engine.data import Records, write_result
 from diffbio_engine.errors import RunError
@@ -63,7 +64,8 @@ class Application:
             marker_genes=marked.for_scanpy() if marked else {},
             main_map=placed.main_map,
         )
-        notes = [*dataset.warnings, *placed.notes, *written.notes]
+        found = [said_of(cells.record, note) for note in placed.notes]
+        notes = [*dataset.warnings, *found, *written.notes]
         self.writer.event("results", 0, keys=written.keys, notes=notes)
         return notes
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from diffbio_engine.axes import Axis, axis_of, said_of
 from diffbio_engine.bundles import names_along
 from diffbio_engine.data import Records
 from diffbio_engine.data.writers.h5ad import PROBABILITIES
@@ -106,6 +107,7 @@ class Marked:
         place: Where the port's shares lie in a result file; empty if nowhere.
         keys: What the file calls the genes, where that is not their symbol.
         use_raw: Whether these are the genes of ``raw``.
+        record: What the rows are.
     """
 
     markers: MarkerGenes
@@ -116,16 +118,19 @@ class Marked:
     place: str
     keys: list[str] = field(default_factory=list)
     use_raw: bool = False
+    record: Axis = field(default_factory=lambda: axis_of("cells"))
 
     def findings(self) -> tuple[Finding, ...]:
         """The tables that the page lists under the block that made the groups."""
         m, block = self.markers, Address.parse(self.port).block
+        of_group = said_of(self.record, "Share of the group's cells that show it.")
+        of_others = said_of(self.record, "Share of all other cells that show it.")
         told = [
             ("score", m.scores, "Welch's t: how far and how surely it is higher here.", "large"),
             ("log2_fold_change", m.log2_fold_changes, "Mean here by mean elsewhere.", ""),
-            ("adjusted_p_value", m.adjusted_p_values, _DOC, "small"),
-            ("fraction_in", m.fraction_in, "Share of the group's cells that show it.", ""),
-            ("fraction_out", m.fraction_out, "Share of all other cells that show it.", ""),
+            ("adjusted_p_value", m.adjusted_p_values, said_of(self.record, _DOC), "small"),
+            ("fraction_in", m.fraction_in, of_group, ""),
+            ("fraction_out", m.fraction_out, of_others, ""),
         ]
         return tuple(
             Finding(
@@ -213,4 +218,5 @@ def marked_groups(
         place,
         [str(key) for key in whole.gene_keys],
         use_raw,
+        cells.record,
     )

@@ -12,6 +12,7 @@ from diffbio_engine.data import (
     most_variable_genes,
     open_source,
 )
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.sampling.cell_totals import (
     OVER_ALL_GENES,
     TOTAL_COUNTS,
@@ -58,6 +59,7 @@ def _looked_at(
     if not needed:
         plan(document, {})  # says what is missing
     dataset = spec.opened_data()
+    kind_named(dataset.rows).require_enough(dataset)
     fields = Fields(spec.dataset.get("fields") or {})
     if "counts" in needed and "counts" not in fields and dataset.places:
         # No matrix was taken for counts: what the first one holds instead is then said.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from diffbio_engine.axes import said_of
 from diffbio_engine.bundles import result_arrays, save_bundle
 from diffbio_engine.data import write_result
 from diffbio_engine.pipelines import Pipeline
@@ -40,7 +41,8 @@ def leave_results(
         marker_genes=marked.for_scanpy() if marked else {},
         main_map=placed.main_map,
     )
-    notes = [*training.how_it_ended(), *placed.notes, *written.notes]
+    found = [said_of(opened.cells.record, note) for note in placed.notes]
+    notes = [*training.how_it_ended(), *found, *written.notes]
     if facts["as_of"]:
         notes.insert(0, f"Results {facts['as_of']}.")
     writer.event("results", training.step, keys=written.keys, notes=notes)

@@ -1,0 +1,148 @@
+"""Samples by genes (bulk): few rows, many genes, and beside them a table that describes each."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.axes import axis_of, said_of
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
+from diffbio_engine.data.inspection.preview import Preview
+from diffbio_engine.data.kinds.cells import Cells, first_look
+from diffbio_engine.data.matrix.matrix_preview import RAW
+from diffbio_engine.data.writers.h5ad import Written, whole_or_nothing, with_clusters
+from diffbio_engine.data.writers.spreadsheet import as_csv
+
+# A bulk sample holds the molecules of thousands of cells: most genes are seen, most of them often.
+# Of plates of single cells, the nearest to it, more than half of the values are zeros.
+_MOST_SAMPLES, _FEWEST_GENES, _MOST_ZEROS, _FEWEST_COUNTS = 200, 5_000, 0.5, 200_000
+_NAMES_OF_CELLS = re.compile(
+    r"(.*[_\-.:#|])?[ACGTN]{10,}([_\-.:]\w+)*|(.*[_\-. ])?(cell|barcode|bc|nucleus|well)[-_. ]?\d+|"
+    r".+[_\-.][A-P](0?[1-9]|1\d|2[0-4])",
+    re.IGNORECASE,
+)
+_FEW = 30
+_WIDEST = 64
+
+
+class Samples(Cells):
+    """Samples by genes; each row is the sum of many cells."""
+
+    record = axis_of("samples")
+    shares_files_of = "cells"
+    order = 60
+    never = frozenset({"ambient_profile", "spliced", "unspliced"})
+    # Three points lie in a plane whatever they are: their map and their groups say nothing.
+    fewest = 4
+    repeats = 2
+
+    def why(self, dataset: Dataset) -> str:
+        if dataset.n_cells > _MOST_SAMPLES or dataset.n_genes < _FEWEST_GENES:
+            return ""
+        names = [str(name) for name in dataset.obs.index]
+        if sum(bool(_NAMES_OF_CELLS.fullmatch(name)) for name in names) > 0.5 * len(names):
+            return ""
+        seen = first_look(dataset)
+        if seen is None or seen.zeros >= _MOST_ZEROS or seen.smallest < 0:
+            return ""
+        if seen.holds != RAW:
+            return f"{dataset.n_genes:,} genes, and only {seen.zeros:.0%} of the values are zeros"
+        if seen.per_cell < _FEWEST_COUNTS:
+            return ""
+        return (
+            f"{seen.per_cell:,.0f} counts a row, and only {seen.zeros:.0%} of the values are zeros"
+        )
+
+    def adopt(self, dataset: Dataset) -> None:
+        """In the words of samples; groups that stand in their names are no samples themselves."""
+        dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
+        dataset.choices = tuple(
+            replace(
+                choice,
+                title=said_of(self.record, choice.title),
+                why=said_of(self.record, choice.why),
+                possible=tuple((v, said_of(self.record, title)) for v, title in choice.possible),
+            )
+            for choice in dataset.choices
+        )
+        if (column := dataset.column_from_names) not in dataset.obs:
+            return
+        free = next(n for n in ("group", "group_in_names") if n not in dataset.obs)
+        dataset.obs = dataset.obs.rename(columns={column: free})
+        dataset.samples = ()
+        said = f"in the column '{column}'."
+        dataset.warnings = [
+            w.replace(said, f"in the column '{free}'.") if w.endswith(said) else w
+            for w in dataset.warnings
+        ]
+
+    def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
+        n = dataset.n_cells
+        said = []
+        if why:
+            said.append(
+                f"The {n:,} rows are taken for samples, each of many cells: {why}. If they are"
+                " single cells, say so under 'Rows are'."
+            )
+        if n < self.fewest:
+            said.append(f"A run needs {self.fewest} samples or more; there are {n}.")
+        elif n < _FEW:
+            said.append(
+                f"With {n} samples a network learns them by heart: its map and groups describe"
+                " these samples and prove nothing. Ask for fewer groups than samples (Soft k-means:"
+                " 2 to 4 clusters)."
+            )
+        return tuple(said)
+
+    def preview(self, dataset: Dataset) -> Preview:
+        found = super().preview(dataset)
+        # What is said of the file already is in the words of samples, and may speak of cells.
+        warnings = (w if w in dataset.warnings else said_of(self.record, w) for w in found.warnings)
+        return replace(found, warnings=tuple(warnings))
+
+    def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
+        """A design names its comparison by its values (treated, control) more than by its title."""
+        taken = super().fields(found, places)
+        sides = [c.name for c in found.obs if c.kind == "categorical" and _is_comparison(c.values)]
+        if "condition_labels" not in taken and sides:
+            taken["condition_labels"] = f"obs/{sides[0]}"
+        return taken
+
+    def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
+        """Also ``..._samples.csv``: the table of samples, with what was found of each beside it."""
+        written = super().write(dataset, out, arrays, **more)
+        beside = table_of_samples(out)
+        arrays = with_clusters(arrays, more.get("cluster_names"))
+        with whole_or_nothing(beside) as part:
+            part.write_bytes(as_csv(_with_results(dataset, arrays, written)))
+        said = f"{beside.name} is the table of samples with what was found of each."
+        return replace(written, notes=(*written.notes, said))
+
+
+def _is_comparison(values: Sequence[str]) -> bool:
+    return len(values) == 2 and sides_of_a_comparison(values)
+
+
+def table_of_samples(result: Path) -> Path:
+    """Where the table of samples lies beside a result."""
+    return result.with_name(f"{result.stem}_samples.csv")
+
+
+def _with_results(dataset: Dataset, arrays: Mapping[str, Any], written: Written) -> pd.DataFrame:
+    table = dataset.obs.copy()
+    table.insert(0, "sample" if "sample" not in table else "sample_name", dataset.obs.index)
+    for place, values in arrays.items():
+        kind, _, name = written.keys.get(place, place).partition("/")
+        if kind == "obs":
+            table[name] = np.asarray(values)
+        elif kind == "obsm" and values.ndim == 2 and values.shape[1] <= _WIDEST:
+            titles = getattr(values, "columns", range(1, values.shape[1] + 1))
+            columns = [f"{name}_{title}" for title in titles]
+            more = pd.DataFrame(np.asarray(values), index=table.index, columns=columns)
+            table = pd.concat([table, more], axis=1)
+    return table
