@@ -111,3 +111,19 @@ def test_a_table_of_markers_is_not_taken_for_counts(tmp_path):
     lines.assign(n=np.log2((lines["n"] + 1) / 3)).to_csv(tmp_path / "y.csv", index=False)
     with pytest.raises(DataError, match=r"below 0 in \d+ of 72 lines \('n'\): they are no counts"):
         inspect(tmp_path / "y.csv")
+
+
+@pytest.mark.parametrize("row", ["CELL3 1 2 3", "CELL3 1 2 3 4 5 6 7 8 9 a a"])
+def test_between_blanks_a_row_that_lacks_a_value_is_refused_and_moves_nothing_up(tmp_path, row):
+    lines = TABLE.to_csv(sep=" ").splitlines()
+    lines[0], lines[3] = lines[0].strip(), row
+    (tmp_path / "x.txt").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"row 3 \('CELL3'\) has \d+ columns, others have 13"):
+        inspect(tmp_path / "x.txt")
+
+
+def test_infinity_in_the_first_line_is_no_reason_to_break_down(tmp_path):
+    lines = TABLE.to_csv(header=False).splitlines()
+    lines[0] = f"{zoo.CELLS[0]},inf{',1' * 11}"
+    (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
+    assert inspect(tmp_path / "x.csv").n_cells in (40, 12)

@@ -116,11 +116,14 @@ def _read_rows(sketch: Sketch) -> None:
         sketch.rows.append(name.strip())
         if number >= MOST_ROWS:
             refuse_too_many(text.path, number + 1, MOST_ROWS, "rows")
-        if sign != " " and line.count(sign) < text.width - 1:
+        if sign != " ":
+            n_fields = line.count(sign) + 1
+        else:  # a field that is empty is none between blanks: the others would move up
+            n_fields = len(text.split(line) if '"' in line else line.split())
+        if n_fields < text.width:
             raise DataError(
                 f"{text.path.name} cannot be read as a table: row {number + 1:,} "
-                f"('{name.strip()[:40]}') has {line.count(sign) + 1:,} columns, others have "
-                f"{text.width:,}.",
+                f"('{name.strip()[:40]}') has {n_fields:,} columns, others have {text.width:,}.",
                 fix="Check that all rows have the same number of columns.",
             )
         last = line.rsplit(None if sign == " " else sign, from_end + 1)

@@ -208,7 +208,7 @@ def _without_header(text: TableText, said: list[str]) -> TableText:
     header: list[str] | None = text.header
     body = text.lines
     # Names differ from each other, and are whole where they are numbers.
-    no_names = len(whole) < len(numbers) or any(n != round(n) for n in whole if n == n)
+    no_names = len(whole) < len(numbers) or any(not n.is_integer() for n in whole if n == n)
     all_numbers = len(numbers) > 1 and None not in numbers and "" not in fields[1:]
     if not text.marked and all_numbers and no_names:
         header, body = None, [fields, *text.lines]
