@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from diffbio_engine.declare import Declaration, find_operator, operators
+from diffbio_engine.declare import Declaration, find_operator
 
 WIDTH, HEAD, ROW = 256.0, 52.0, 22.0
 # How the row that folds ports out or in begins; no port's name does.
@@ -17,30 +17,16 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 
-def follows(declared: Declaration) -> Iterable[tuple[str, str, str]]:
-    """What an operator declares to come after: its input, the operator before, its output."""
-    for line in declared.follows:
-        target, _, rest = line.partition("<-")
-        operator, _, output = rest.rpartition(":")
-        yield target.strip(), operator.strip(), output.strip()
-
-
 @lru_cache
 def usual_outputs(operator: str) -> tuple[str, ...]:
     """The outputs of an operator that are mostly wanted: read from the declarations alone.
 
-    These are its first one, those that go into a result file, and those that another operator
-    declares to follow. Loss terms are not among them: the objective has them without a wire.
+    These are its first one, those that go into a result file, and those that have a role for the
+    blocks after it. Loss terms are not among them: the objective has them without a wire.
     """
     declared = find_operator(operator)
-    followed = {
-        output
-        for other in operators()
-        for _, source, output in follows(find_operator(other))
-        if source == operator
-    }
     names = [p.name for p in declared.outputs]
-    usual = [p.name for p in declared.outputs if p.result or p.name in followed]
+    usual = [p.name for p in declared.outputs if p.result or p.role]
     return tuple(n for n in names if n in usual or n == names[0])
 
 

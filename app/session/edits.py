@@ -8,12 +8,12 @@ from typing import Any
 
 from app.geometry.layout import COLUMN, free_place
 from app.geometry.placement import with_room
-from app.geometry.ports import follows
 from app.session.dataset_card import DatasetCard
 from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+from diffbio_engine.pipelines.usual_wires import giving, usual_source
 from diffbio_engine.ports import Address
 
 _BEFORE_A_DATASET = ("counts", "batch_labels")
@@ -164,13 +164,14 @@ def _wired(spec: PipelineSpec, new: str, data: dict[str, DataPort]) -> PipelineS
             spec = with_wire(spec, source, f"{new}.{port.name}")
     wired = {w.target for w in spec.wires}
     for block in spec.blocks:
-        for target, operator, output in follows(declared[block.id]):
-            address = f"{block.id}.{target}"
-            same = [b for b in spec.blocks if declared[b.id].id == operator]
-            if operator != declared[new].id or len(same) > 1 or address in wired:
+        for port in declared[block.id].inputs:
+            target = Address(block.id, port.name)
+            found = [giving(role, declared) for role in port.after]
+            source = next((f[0] for f in found if len(f) == 1 and f[0].block == new), None)
+            if source is None or target in wired or block.id == new:
                 continue
-            if wire_problem(spec, data, f"{new}.{output}", address) is None:
-                spec = with_wire(spec, f"{new}.{output}", address)
+            if wire_problem(spec, data, source, target) is None:
+                spec = with_wire(spec, source, target)
     return spec
 
 
@@ -181,14 +182,9 @@ def _suggested(
     port: Port,
     data: dict[str, DataPort],
 ) -> str | None:
-    for target, operator, output in follows(declared[new]):
-        if target != port.name:
-            continue
-        if operator == DATA:
-            return f"{DATA}.{output}" if output in data else None
-        found = [b for b, d in declared.items() if d.id == operator and b != new]
-        if len(found) == 1:
-            return f"{found[0]}.{output}"
+    others = {b: d for b, d in declared.items() if b != new}
+    if source := usual_source(port, others):
+        return source
     field_names = [n for n in (port.name, *port.also) if n in data]
     return f"{DATA}.{field_names[0]}" if field_names else None
 

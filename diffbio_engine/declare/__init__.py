@@ -48,6 +48,7 @@ from diffbio_engine.ports import (
     TOTAL_COUNTS,
     Kind,
     Port,
+    Role,
 )
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "Loss",
     "Operator",
     "Port",
+    "Role",
     "Setting",
     "TrainingBuffer",
     "axis_of",

@@ -31,7 +31,6 @@ class Declaration:
     reach: str
     needs_training: bool
     learns_from_neighbours: bool
-    follows: tuple[str, ...]
     version: int
     formerly: tuple[str, ...]
     make: type[Operator]
@@ -50,14 +49,19 @@ class Declaration:
         """JSON data: what `operators --json` prints."""
         facts = {
             name: getattr(self, name)
-            for name in ("id", "title", "summary", "doc", "reach", "version", "follows", "formerly")
+            for name in ("id", "title", "summary", "doc", "reach", "version", "formerly")
         }
         facts |= {"domain": self.domain, "class": self.make.__name__}
         facts["needs_training"] = self.needs_training
         facts["settings"] = [asdict(s) for s in self.settings if s.role != "contract"]
-        facts["inputs"] = [asdict(p) for p in self.inputs]
-        facts["outputs"] = [asdict(p) for p in self.outputs]
+        facts["inputs"] = [_as_data(p) for p in self.inputs]
+        facts["outputs"] = [_as_data(p) for p in self.outputs]
         return facts
+
+
+def _as_data(port: Port) -> dict[str, Any]:
+    """What an operator says of a port; how a data set offers it is not the operator's."""
+    return {name: value for name, value in asdict(port).items() if name != "offer"}
 
 
 def operator(
@@ -66,7 +70,6 @@ def operator(
     name: str = "",
     version: int = 1,
     formerly: tuple[str, ...] = (),
-    follows: tuple[str, ...] = (),
 ) -> Callable[[type[Operator]], type[Operator]]:
     """Marks a class as an operator of the palette; its id is ``<folder>.<name>``.
 
@@ -75,7 +78,6 @@ def operator(
         name: Last part of the id, where one file holds several (losses); else the file's name.
         version: Rises when a saved pipeline would give other results.
         formerly: Ids that it had before; saved pipelines with these open.
-        follows: Wiring that suggests itself: ``"input<-operator.id:output"``.
     """
 
     def mark(cls: type[Operator]) -> type[Operator]:
@@ -84,7 +86,6 @@ def operator(
             "name": name,
             "version": version,
             "formerly": formerly,
-            "follows": follows,
         }
         setattr(cls, _MARK, facts)
         return cls

@@ -11,6 +11,7 @@ from diffbio_engine.declare import (
     Kind,
     Loss,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -24,6 +25,7 @@ _ASSIGNMENTS = Port(
     Kind.SHARES,
     "Share of each cell per cluster.",
     also=("assignments",),
+    after=(Role.CLUSTERS,),
 )
 
 
@@ -49,7 +51,6 @@ class BatchMixingLossConfig(Config):
 @operator(
     title="Batch mixing",
     name="batch_mixing",
-    follows=("embeddings<-singlecell.harmony:corrected_embeddings",),
 )
 class BatchMixingLoss(Loss):
     """Asks that the neighbours of every cell come from all batches alike.
@@ -134,7 +135,6 @@ class _DiversityLoss(Loss):
 @operator(
     title="Shannon diversity",
     name="shannon_diversity",
-    follows=("cluster_assignments<-singlecell.soft_kmeans:cluster_assignments",),
 )
 class ShannonDiversityLoss(_DiversityLoss):
     """Asks each cell for one clear cluster and, if wanted, all clusters for as many cells.
@@ -165,7 +165,6 @@ class ShannonDiversityLoss(_DiversityLoss):
 @operator(
     title="Simpson diversity",
     name="simpson_diversity",
-    follows=("cluster_assignments<-singlecell.soft_kmeans:cluster_assignments",),
 )
 class SimpsonDiversityLoss(_DiversityLoss):
     """Asks each cell to be spread over clusters; with a weight, that clusters be of one size.

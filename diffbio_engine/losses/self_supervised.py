@@ -6,7 +6,17 @@ import jax
 import jax.numpy as jnp
 
 from diffbio_engine import soft_ops
-from diffbio_engine.declare import EXPRESSION, Config, Kind, Loss, Port, dial, operator, setting
+from diffbio_engine.declare import (
+    EXPRESSION,
+    Config,
+    Kind,
+    Loss,
+    Port,
+    Role,
+    dial,
+    operator,
+    setting,
+)
 from diffbio_engine.errors import SettingError
 
 
@@ -38,10 +48,6 @@ class MaskedValueLossConfig(Config):
 @operator(
     title="Masked values",
     name="masked_value",
-    follows=(
-        "predictions<-singlecell.transformer_denoiser:predicted_expression",
-        "mask<-singlecell.transformer_denoiser:mask",
-    ),
 )
 class MaskedValueLoss(Loss):
     """Asks a model for the values that were hidden from it.
@@ -60,9 +66,15 @@ class MaskedValueLoss(Loss):
 
     Config = MaskedValueLossConfig
     inputs = (
-        Port("predictions", "cells genes", Kind.EXPRESSION, "What the model says."),
+        Port(
+            "predictions",
+            "cells genes",
+            Kind.EXPRESSION,
+            "What the model says.",
+            after=(Role.PREDICTED,),
+        ),
         Port("targets", "cells genes", Kind.EXPRESSION, "What was there."),
-        Port("mask", "cells genes", Kind.PARAMETER, "1 where it was hidden."),
+        Port("mask", "cells genes", Kind.PARAMETER, "1 where it was hidden.", after=(Role.HIDDEN,)),
     )
 
     def __call__(self, predictions: jax.Array, targets: jax.Array, mask: jax.Array) -> jax.Array:
@@ -91,7 +103,6 @@ class VelocityConsistencyLossConfig(Config):
 @operator(
     title="Velocity consistency",
     name="velocity_consistency",
-    follows=("velocity<-singlecell.velocity:velocity",),
 )
 class VelocityConsistencyLoss(Loss):
     """Asks that velocities point to, and reach, where cells will be.
@@ -117,7 +128,13 @@ class VelocityConsistencyLoss(Loss):
     compares_cells = True
     inputs = (
         EXPRESSION,
-        Port("velocity", "cells genes", Kind.EXPRESSION, "Change per unit of time."),
+        Port(
+            "velocity",
+            "cells genes",
+            Kind.EXPRESSION,
+            "Change per unit of time.",
+            after=(Role.VELOCITY,),
+        ),
         Port(
             "future_expression",
             "cells genes",

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from diffbio_engine import soft_ops
-from diffbio_engine.declare import EMBEDDINGS, Config, Kind, Loss, Port, dial, operator
+from diffbio_engine.declare import EMBEDDINGS, Config, Kind, Loss, Port, Role, dial, operator
 
 _SOFTNESS = 0.1  # distance over which the push between two centres sets in
 
@@ -30,10 +30,6 @@ class ClusteringCompactnessLossConfig(Config):
 @operator(
     title="Clustering compactness",
     name="clustering_compactness",
-    follows=(
-        "cluster_assignments<-singlecell.soft_kmeans:cluster_assignments",
-        "centroids<-singlecell.soft_kmeans:centroids",
-    ),
 )
 class ClusteringCompactnessLoss(Loss):
     """Asks for compact clusters whose centroids keep a distance.
@@ -62,6 +58,7 @@ class ClusteringCompactnessLoss(Loss):
             Kind.SHARES,
             "Share of each cell per cluster.",
             also=("assignments",),
+            after=(Role.CLUSTERS,),
         ),
         Port(
             "centroids",
@@ -69,6 +66,7 @@ class ClusteringCompactnessLoss(Loss):
             Kind.PARAMETER,
             "Centre of each cluster; without them, the weighted means.",
             optional=True,
+            after=(Role.CENTROIDS,),
         ),
     )
 

@@ -1,5 +1,6 @@
 """Losses from probability: negative binomial counts, variational autoencoders."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -102,7 +103,7 @@ class NegativeBinomialLoss(Loss):
 
     Config = NegativeBinomialLossConfig
     inputs = (
-        COUNTS,
+        replace(COUNTS, after=()),  # what was counted is what a model must explain
         Port("mu", "cells genes", Kind.EXPRESSION, "Expected counts."),
         Port("theta", "genes", Kind.PARAMETER, "Inverse dispersion of each gene."),
     )

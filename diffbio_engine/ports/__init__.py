@@ -21,7 +21,7 @@ from diffbio_engine.ports.data_ports import (
     offer_of,
 )
 from diffbio_engine.ports.offer import Offer
-from diffbio_engine.ports.port import Kind, Port
+from diffbio_engine.ports.port import Kind, Port, Role
 
 __all__ = [
     "BATCH_LABELS",
@@ -45,5 +45,6 @@ __all__ = [
     "Offer",
     "Place",
     "Port",
+    "Role",
     "offer_of",
 ]

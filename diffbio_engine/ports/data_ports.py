@@ -1,13 +1,14 @@
 """What a data set can offer. To add a field is to add one port here: all else follows from it."""
 
 from diffbio_engine.ports.offer import Offer
-from diffbio_engine.ports.port import Kind, Port
+from diffbio_engine.ports.port import Kind, Port, Role
 
 COUNTS = Port(
     "counts",
     "cells genes",
     Kind.COUNTS,
     "Raw counts: molecules seen per cell and gene.",
+    after=(Role.CLEANED,),
     offer=Offer(
         title="Counts from",
         help="Raw molecule counts, which the count models need.",
@@ -88,6 +89,7 @@ FEATURES = Port(
     "cells features",
     Kind.FEATURES,
     "Coordinates of each cell.",
+    after=(Role.CORRECTED, Role.LATENT),
     offer=Offer(lacking="coordinates of each cell, such as PCA", tables=_OF_TABLES),
 )
 EMBEDDINGS = Port(
@@ -97,6 +99,7 @@ EMBEDDINGS = Port(
     "Coordinates of each cell.",
     # So that blocks can be chained by `apply`: what the block before has found.
     also=("corrected_embeddings", "latent_mean", "latent"),
+    after=(Role.CORRECTED, Role.LATENT),
     offer=Offer(
         title="Embedding",
         help="Coordinates that are there already, such as PCA.",

@@ -28,6 +28,28 @@ class Kind(StrEnum):
     LOSS = "loss"  # one number to be made small
 
 
+class Role(StrEnum):
+    """What an output is to the blocks after it, where its kind alone does not tell.
+
+    An input ranks the roles that usually stand before it, and never names an operator: whichever
+    block has the role is wired.
+    """
+
+    CLEANED = "cleaned"  # counts without what is not the cell's own
+    LATENT = "latent"  # where a cell is in a latent space
+    DRAWN = "drawn"  # the same as it is drawn in training
+    CORRECTED = "corrected"  # coordinates without the differences between batches
+    COMPONENTS = "components"  # slow directions of a process
+    PSEUDOTIME = "pseudotime"  # how far along it
+    MAP = "map"  # places on a map for arrows
+    CLUSTERS = "clusters"  # shares of a cell in clusters
+    CENTROIDS = "centroids"  # their centres
+    TYPES = "types"  # probabilities of cell types
+    VELOCITY = "velocity"  # change of expression
+    PREDICTED = "predicted"  # values that were hidden from a model, as it says them
+    HIDDEN = "hidden"  # which these were
+
+
 # Which kinds an input accepts besides its own.
 _ACCEPTS: dict[Kind, frozenset[Kind]] = {
     Kind.FEATURES: frozenset({Kind.EXPRESSION, Kind.MAP, Kind.COORDINATES}),
@@ -62,6 +84,8 @@ class Port:
             its size says nothing of how telling the gene is.
         words: For a single whole number, counted from 0: what each means. The text stands with the
             number, and with the calls of the same block.
+        role: Of an output: what it is to the blocks after it, beyond its kind.
+        after: Of an input: roles of what usually stands before it, likeliest first.
         offer: How a data set offers it: words for a person, and how a file has it. ``None`` for
             what blocks alone hand to each other.
     """
@@ -80,6 +104,8 @@ class Port:
     call: bool = False
     ranks: str = ""
     words: tuple[str, ...] = ()
+    role: Role | None = None
+    after: tuple[Role, ...] = ()
     offer: Offer | None = None
 
     @property

@@ -17,6 +17,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     contract,
     operator,
     setting,
@@ -71,7 +72,6 @@ class VAENormalizerConfig(Config):
 
 @operator(
     title="Count autoencoder (scVI)",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class VAENormalizer(Operator):
     """Learns a latent space from raw counts, and expression corrected for depth, batch and noise.
@@ -124,8 +124,16 @@ class VAENormalizer(Operator):
             "Latent coordinates.",
             also=("latent_z",),
             result="obsm/X_latent",
+            role=Role.DRAWN,
         ),
-        Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
+        Port(
+            "latent_mean",
+            "cells latent",
+            Kind.FEATURES,
+            "Their mean.",
+            also=("mu",),
+            role=Role.LATENT,
+        ),
         Port(
             "latent_logvar",
             "cells latent",

@@ -100,7 +100,6 @@ class DiffusionImputerConfig(Config):
 @operator(
     title="Diffusion imputation (MAGIC)",
     formerly=("singlecell.imputation",),
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableDiffusionImputer(Operator):
     """Imputes molecules that were missed in a cell, by averaging it with cells of similar

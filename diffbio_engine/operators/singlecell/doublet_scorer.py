@@ -77,7 +77,6 @@ class DoubletScorerConfig(ComparisonSettings):
 
 @operator(
     title="Doublet scores",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableDoubletScorer(Operator):
     """Scores how much a cell looks like two cells that were caught in one droplet.

@@ -20,6 +20,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     normalize_setting,
     operator,
@@ -116,7 +117,6 @@ class LRScoringConfig(Config):
 
 @operator(
     title="Ligand-receptor scores",
-    follows=("cell_type_probabilities<-singlecell.cell_annotator:cell_type_probabilities",),
 )
 class DifferentiableLigandReceptor(Operator):
     """Scores which cells, and which types of cells, can signal to each other by known pairs.
@@ -166,6 +166,7 @@ class DifferentiableLigandReceptor(Operator):
             Kind.SHARES,
             "Share of each cell in each type, in place of labels.",
             optional=True,
+            after=(Role.TYPES,),
         ),
         replace(SPATIAL_COORDS, optional=True),
         TOTAL_COUNTS,

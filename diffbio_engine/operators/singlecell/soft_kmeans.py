@@ -15,6 +15,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -44,10 +45,6 @@ class SoftClusteringConfig(Config):
 @operator(
     title="Soft k-means",
     formerly=("singlecell.soft_clustering",),
-    follows=(
-        "embeddings<-singlecell.harmony:corrected_embeddings",
-        "embeddings<-normalization.vae_normalizer:latent_mean",
-    ),
 )
 class SoftKMeansClustering(Operator):
     """Shares each cell among clusters, more to the nearer ones.
@@ -80,9 +77,16 @@ class SoftKMeansClustering(Operator):
             Kind.SHARES,
             "Share of each cell in each cluster.",
             result="obsm/cluster_diffbio_prob",
+            role=Role.CLUSTERS,
         ),
         Port("cluster_labels", "cells", Kind.LABELS, "Nearest cluster.", classes="clusters"),
-        Port("centroids", "clusters features", Kind.PARAMETER, "Centre of each cluster."),
+        Port(
+            "centroids",
+            "clusters features",
+            Kind.PARAMETER,
+            "Centre of each cluster.",
+            role=Role.CENTROIDS,
+        ),
         Port("clustering_loss", "", Kind.LOSS, "Tightness of the clusters.", weight=0.1),
     )
     needs_training = True

@@ -100,10 +100,6 @@ class PHATEConfig(Config):
 
 @operator(
     title="PHATE map",
-    follows=(
-        "features<-singlecell.harmony:corrected_embeddings",
-        "features<-normalization.vae_normalizer:latent_mean",
-    ),
 )
 class DifferentiablePHATE(Operator):
     """Draws cells so that distances follow how information would diffuse among them.

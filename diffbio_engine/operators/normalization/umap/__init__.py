@@ -1,6 +1,7 @@
 """UMAP as a network: cells that are near in feature space come near in a map, new cells too."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     TrainingBuffer,
     operator,
     setting,
@@ -109,10 +111,6 @@ class UMAPConfig(Config):
 
 @operator(
     title="UMAP",
-    follows=(
-        "features<-singlecell.harmony:corrected_embeddings",
-        "features<-normalization.vae_normalizer:latent",
-    ),
 )
 class DifferentiableUMAP(Operator):
     """Embeds cells in a map by a neural network: neighbours in the data are neighbours on the map.
@@ -146,9 +144,16 @@ class DifferentiableUMAP(Operator):
     """
 
     Config = UMAPConfig
-    inputs = (FEATURES, NEIGHBOUR)
+    inputs = (replace(FEATURES, after=(Role.CORRECTED, Role.DRAWN)), NEIGHBOUR)
     outputs = (
-        Port("embedding", "cells components", Kind.MAP, "The map.", result="obsm/X_umap_diffbio"),
+        Port(
+            "embedding",
+            "cells components",
+            Kind.MAP,
+            "The map.",
+            result="obsm/X_umap_diffbio",
+            role=Role.MAP,
+        ),
         Port("high_dim_similarities", "cells cells", Kind.SIMILARITY, "In features.", dense=True),
         Port("low_dim_similarities", "cells cells", Kind.SIMILARITY, "In the map.", dense=True),
         Port("umap_loss", "", Kind.LOSS, "How much map and features disagree."),

@@ -15,6 +15,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     size,
@@ -47,7 +48,6 @@ class AgreementConfig(Config):
 
 @operator(
     title="Agreement with truth",
-    follows=("cluster_assignments<-singlecell.soft_kmeans:cluster_assignments",),
 )
 class AgreementWithTruth(Operator):
     """Measures how well clusters agree with known cell types or groups.
@@ -77,7 +77,13 @@ class AgreementWithTruth(Operator):
     Config = AgreementConfig
     inputs = (
         LABELS,
-        Port("cluster_assignments", "cells clusters", Kind.SHARES, "Shares of the clusters."),
+        Port(
+            "cluster_assignments",
+            "cells clusters",
+            Kind.SHARES,
+            "Shares of the clusters.",
+            after=(Role.CLUSTERS,),
+        ),
     )
     outputs = (
         Port(

@@ -1,6 +1,7 @@
 """Ambient RNA removal: each cell is a mixture of itself and of the soup that it floats in."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import jax
@@ -18,6 +19,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     contract,
     dial,
     operator,
@@ -120,7 +122,7 @@ class DifferentiableAmbientRemoval(Operator):
 
     Config = AmbientRemovalConfig
     inputs = (
-        COUNTS,
+        replace(COUNTS, after=()),
         Port(
             "ambient_profile",
             "genes",
@@ -130,7 +132,13 @@ class DifferentiableAmbientRemoval(Operator):
         ),
     )
     outputs = (
-        Port("decontaminated_counts", "cells genes", Kind.COUNTS, "Counts without ambient RNA."),
+        Port(
+            "decontaminated_counts",
+            "cells genes",
+            Kind.COUNTS,
+            "Counts without ambient RNA.",
+            role=Role.CLEANED,
+        ),
         Port("contamination_fraction", "cells", Kind.SCORE, "Ambient share of a cell's counts."),
         Port("ambient_level", "", Kind.PARAMETER, "Ambient share of all counts, when prepared."),
         Port("level_rule", "", Kind.PARAMETER, "How it was found.", words=SIGNS),

@@ -77,7 +77,6 @@ class ArchetypalAnalysisConfig(Config):
 
 @operator(
     title="Archetypes",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableArchetypalAnalysis(Operator):
     """Describes each cell as a mixture of a few extreme cells, the archetypes.

@@ -19,6 +19,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     contract,
     dial,
     operator,
@@ -110,7 +111,6 @@ class CellAnnotatorConfig(Config):
 
 @operator(
     title="Cell types",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableCellAnnotator(Operator):
     """Names the type of each cell, from cells whose type is known or from marker genes.
@@ -161,6 +161,7 @@ class DifferentiableCellAnnotator(Operator):
             Kind.SHARES,
             "Probability of each type.",
             result="obsm/cell_type_diffbio_prob",
+            role=Role.TYPES,
         ),
         Port("cell_type_labels", "cells", Kind.LABELS, "The likeliest type.", classes="classes"),
         Port("latent", "cells latent", Kind.FEATURES, "Where types are told apart."),

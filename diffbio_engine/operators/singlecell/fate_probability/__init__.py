@@ -1,6 +1,7 @@
 """Fate probabilities: in which end of a process each cell is likely to arrive."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -72,10 +74,6 @@ class FateProbabilityConfig(Config):
 
 @operator(
     title="Fate probabilities",
-    follows=(
-        "embeddings<-singlecell.pseudotime:diffusion_components",
-        "pseudotime<-singlecell.pseudotime:pseudotime",
-    ),
 )
 class DifferentiableFateProbability(Operator):
     """Tells for each cell how likely it is to become each of the final cell types.
@@ -111,8 +109,14 @@ class DifferentiableFateProbability(Operator):
 
     Config = FateProbabilityConfig
     inputs = (
-        EMBEDDINGS,
-        Port("pseudotime", "cells", Kind.TIME, "How far each cell has come."),
+        replace(EMBEDDINGS, after=(Role.COMPONENTS,)),
+        Port(
+            "pseudotime",
+            "cells",
+            Kind.TIME,
+            "How far each cell has come.",
+            after=(Role.PSEUDOTIME,),
+        ),
         Port(
             "terminal_states",
             "fates",

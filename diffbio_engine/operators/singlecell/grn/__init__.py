@@ -85,7 +85,6 @@ class GRNInferenceConfig(Config):
 
 @operator(
     title="Regulatory network",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableGRN(Operator):
     """Finds which transcription factors explain the expression of each gene across cells.

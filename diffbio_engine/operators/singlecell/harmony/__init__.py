@@ -17,6 +17,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -95,7 +96,6 @@ class BatchCorrectionConfig(Config):
 @operator(
     title="Harmony batch correction",
     formerly=("singlecell.batch_correction",),
-    follows=("embeddings<-normalization.vae_normalizer:latent_mean",),
 )
 class DifferentiableHarmony(Operator):
     """Moves the batches onto each other, type of cell by type of cell.
@@ -128,7 +128,10 @@ class DifferentiableHarmony(Operator):
     """
 
     Config = BatchCorrectionConfig
-    inputs = (replace(EMBEDDINGS, also=("latent_mean", "latent")), BATCH_LABELS)
+    inputs = (
+        replace(EMBEDDINGS, also=("latent_mean", "latent"), after=(Role.LATENT,)),
+        BATCH_LABELS,
+    )
     outputs = (
         Port(
             "corrected_embeddings",
@@ -136,6 +139,7 @@ class DifferentiableHarmony(Operator):
             Kind.FEATURES,
             "Coordinates of each cell with the differences between batches taken out.",
             result="obsm/X_corrected_diffbio",
+            role=Role.CORRECTED,
         ),
         Port(
             "cluster_assignments",

@@ -95,10 +95,6 @@ class OTTrajectoryConfig(Config):
 
 @operator(
     title="Trajectories by transport",
-    follows=(
-        "embeddings<-singlecell.harmony:corrected_embeddings",
-        "embeddings<-normalization.vae_normalizer:latent_mean",
-    ),
 )
 class DifferentiableOTTrajectory(Operator):
     """Tells where the cells of one time point go at the next, how fast they grow and what they

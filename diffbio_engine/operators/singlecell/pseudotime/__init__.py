@@ -15,6 +15,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -102,10 +103,6 @@ class PseudotimeConfig(Config):
 
 @operator(
     title="Pseudotime",
-    follows=(
-        "embeddings<-singlecell.harmony:corrected_embeddings",
-        "embeddings<-normalization.vae_normalizer:latent_mean",
-    ),
 )
 class DifferentiablePseudotime(Operator):
     """Orders cells along a process, such as differentiation, from a cell where it begins.
@@ -155,6 +152,7 @@ class DifferentiablePseudotime(Operator):
             Kind.TIME,
             "How far a cell has come: 0 at the root, 1 at the last cell.",
             result="obs/pseudotime_diffbio",
+            role=Role.PSEUDOTIME,
         ),
         Port(
             "diffusion_components",
@@ -162,6 +160,7 @@ class DifferentiablePseudotime(Operator):
             Kind.FEATURES,
             "Slow directions, slowest first.",
             result="obsm/X_diffmap_diffbio",
+            role=Role.COMPONENTS,
         ),
         Port("transition_matrix", "cells cells", Kind.SIMILARITY, "Chance of a step.", dense=True),
     )

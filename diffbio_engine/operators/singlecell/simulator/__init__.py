@@ -136,7 +136,7 @@ class DifferentiableSimulator(Operator):
 
     Config = SimulationConfig
     inputs = (
-        replace(COUNTS, optional=True),
+        replace(COUNTS, optional=True, after=()),
         replace(LABELS, optional=True),
         replace(BATCH_LABELS, optional=True),
     )

@@ -68,7 +68,6 @@ class SoftHVGConfig(Config):
 
 @operator(
     title="Variable genes (soft)",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class SoftHVG(Operator):
     """Keeps the genes that vary most between cells, and sets the others to zero.

@@ -77,7 +77,6 @@ class SoloDetectorConfig(ClassifierSettings):
 
 @operator(
     title="Doublets (Solo)",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableSoloDetector(Operator):
     """Classifies droplets that held two cells, by a network trained on doublets simulated from

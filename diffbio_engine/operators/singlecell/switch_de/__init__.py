@@ -17,6 +17,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     normalize_setting,
     operator,
@@ -53,7 +54,6 @@ class SwitchDEConfig(Config):
 @operator(
     title="Switch genes",
     name="switch_de",
-    follows=("pseudotime<-singlecell.pseudotime:pseudotime",),
 )
 class DifferentiableSwitchDE(Operator):
     """Finds when along a trajectory each gene is switched on or off, and how surely.
@@ -83,7 +83,13 @@ class DifferentiableSwitchDE(Operator):
     Config = SwitchDEConfig
     inputs = (
         COUNTS,
-        Port("pseudotime", "cells", Kind.TIME, "Place of each cell along the trajectory."),
+        Port(
+            "pseudotime",
+            "cells",
+            Kind.TIME,
+            "Place of each cell along the trajectory.",
+            after=(Role.PSEUDOTIME,),
+        ),
         TOTAL_COUNTS,
     )
     outputs = (

@@ -15,6 +15,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     contract,
     operator,
     setting,
@@ -71,7 +72,6 @@ class TransformerDenoiserConfig(Config):
 
 @operator(
     title="Transformer denoising",
-    follows=("counts<-singlecell.ambient_removal:decontaminated_counts",),
 )
 class DifferentiableTransformerDenoiser(Operator):
     """Learns to predict the genes that are masked in a cell, and so tells signal from noise.
@@ -123,12 +123,19 @@ class DifferentiableTransformerDenoiser(Operator):
             "Expected counts where predicted, observed elsewhere.",
             result="layers/denoised_diffbio",
         ),
-        Port("mask", "cells genes", Kind.PARAMETER, "1 where the value is the prediction."),
+        Port(
+            "mask",
+            "cells genes",
+            Kind.PARAMETER,
+            "1 where the value is the prediction.",
+            role=Role.HIDDEN,
+        ),
         Port(
             "predicted_expression",
             "cells genes",
             Kind.EXPRESSION,
             "log(1 + expected counts of a typical library), every gene.",
+            role=Role.PREDICTED,
         ),
         Port("masked_loss", "", Kind.LOSS, "-log p of hidden counts, nats per cell."),
     )

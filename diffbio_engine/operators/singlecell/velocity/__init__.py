@@ -18,6 +18,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -92,7 +93,7 @@ class VelocityConfig(Config):
     )
 
 
-@operator(title="RNA velocity", follows=("embeddings<-normalization.umap:embedding",))
+@operator(title="RNA velocity")
 class DifferentiableVelocity(Operator):
     """Tells from unspliced and spliced molecules where each cell is going.
 
@@ -134,7 +135,13 @@ class DifferentiableVelocity(Operator):
     inputs = (
         DATA_PORTS["spliced"],
         DATA_PORTS["unspliced"],
-        replace(EMBEDDINGS, also=(), doc="Places on a map, for arrows.", optional=True),
+        replace(
+            EMBEDDINGS,
+            also=(),
+            doc="Places on a map, for arrows.",
+            optional=True,
+            after=(Role.MAP,),
+        ),
     )
     outputs = (
         Port(
@@ -143,6 +150,7 @@ class DifferentiableVelocity(Operator):
             Kind.EXPRESSION,
             "Change of spliced molecules per splicing time.",
             result="layers/velocity_diffbio",
+            role=Role.VELOCITY,
         ),
         Port(
             "latent_time",
