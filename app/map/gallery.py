@@ -17,6 +17,7 @@ from app.map.frames import map_names
 from app.map.panels import as_panels
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
+from diffbio_engine.ports import Place
 from diffbio_engine.runs import RunReader
 
 _HERE = Path(__file__).parent
@@ -143,5 +144,5 @@ def usual_rows(dataset: DatasetCard | None) -> list[str]:
     """Where there are batches, these and what should stay apart; else what the map shows first."""
     fields = dataset.fields if dataset else {}
     places = [fields.get(name, "") for name in ("batch_labels", "labels")]
-    columns = [place for place in places if place.startswith("obs/")]
+    columns = [place for place in places if Place.parse(place).table == "obs"]
     return [columns[0], *(columns[1:] or [""])] if fields.get("batch_labels") else [""]

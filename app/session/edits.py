@@ -14,7 +14,7 @@ from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.usual_wires import giving, usual_source
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Place
 
 _BEFORE_A_DATASET = ("counts", "batch_labels")
 
@@ -42,7 +42,7 @@ def _supposed(name: str) -> DataPort:
 
 
 def _measured(name: str, dataset: DatasetCard) -> DataPort:
-    port, (kind, _, key) = DATA_PORTS[name], dataset.fields[name].partition("/")
+    port, (kind, key) = DATA_PORTS[name], Place.parse(dataset.fields[name]).parts
     lengths = {"genes": dataset.n_genes or 2000, "features": 50}
     if kind == "obsm":
         shape = (dataset.preview.get("obsm") or {}).get(key)

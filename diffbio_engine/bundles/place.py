@@ -32,7 +32,7 @@ from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, values_of_cells
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Place
 
 # Dense layers above this size are left out unless they are asked for, and that is said.
 _LAYER_LIMIT = 50e6
@@ -77,9 +77,7 @@ def result_arrays(
             out those above 50 MB, ``"all"`` none, ``"none"`` all.
     """
     places = result_places(pipeline)
-    as_layers = {
-        p: place.removeprefix("layers/") for p, place in places.items() if _is_layer(place)
-    }
+    as_layers = {p: Place.parse(place).name for p, place in places.items() if _is_layer(place)}
     notes = list(cells.notes)
     size = cells.n_cells * cells.n_genes * 4
     if layers == "none" or (layers == "small" and size > _LAYER_LIMIT):
@@ -97,7 +95,9 @@ def result_arrays(
     notes += without_unknown(pipeline, cells, values)
     arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
-    arrays = {p: of_all_genes(cells, v) if p.startswith("var/") else v for p, v in arrays.items()}
+    arrays = {
+        p: of_all_genes(cells, v) if Place.parse(p).table == "var" else v for p, v in arrays.items()
+    }
     if cells.chosen is not None:
         arrays |= genes_trained_on(cells)
     notes += told_of_sizes(pipeline, cells)
@@ -112,7 +112,7 @@ def result_arrays(
 
 
 def _is_layer(place: str) -> bool:
-    return place.startswith("layers/")
+    return Place.parse(place).table == "layers"
 
 
 def _as_kept(pipeline: Pipeline, cells: Records, name: str, value: np.ndarray) -> Any:
@@ -142,7 +142,7 @@ def _likeliest(
             continue
         block, axis = Address.parse(port).block, pipeline.plan.port(port).axis_names[-1]
         names = names_along(pipeline.plan, cells, block, axis, values[port].shape[1])
-        name = place.removeprefix("obsm/").removesuffix("_prob")
+        name = Place.parse(place).name.removesuffix("_prob")
         found[f"obs/{name}"] = pd.Categorical.from_codes(likeliest(values[port]), names)
     return found
 
@@ -250,7 +250,7 @@ def placed_by(
     """What a trained pipeline says of cells that `cells_for` opened."""
     placed = result_arrays(bundle.pipeline, cells, layers=layers, tick=tick)
     # What was found of genes belongs to the cells that it was found in.
-    placed.arrays = {k: v for k, v in placed.arrays.items() if not k.startswith("var/")}
+    placed.arrays = {k: v for k, v in placed.arrays.items() if Place.parse(k).table != "var"}
     placed.notes[:0] = notes
     placed.provenance |= {
         "applied_bundle": bundle.training.get("title", bundle.pipeline.plan.spec.name),

@@ -11,6 +11,7 @@ from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan
 from diffbio_engine.pipelines.plan import PlannedBlock
 from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import Place
 
 _OF_DATA = f"{DATA}.{TOTAL_COUNTS}"
 
@@ -63,7 +64,7 @@ def place_in_new_file(
         n_genes: How many genes the new file has.
     """
     place, notes = chosen.get(TOTAL_COUNTS, OVER_ALL_GENES), []
-    if place.startswith("obs/") and place.removeprefix("obs/") not in dataset.obs.columns:
+    if Place.parse(place).table == "obs" and Place.parse(place).name not in dataset.obs.columns:
         notes.append(
             f"The new file has no {place}: total counts of its cells are the sums over its genes."
         )

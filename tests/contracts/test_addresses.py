@@ -18,26 +18,38 @@ FOLDERS = [*(f"diffbio_engine/{f}" for f in ENGINE), *(f"app/{f}" for f in PAGE)
 NO_ADDRESSES = {"operator"}
 
 
-def taken_apart_by_hand(path: Path) -> list[int]:
-    """Lines on which a text is cut at a point."""
+OF_PLACES = [
+    *(f"diffbio_engine/{f}" for f in ("data/fields", "data/inspection", "bundles", "runs/worker")),
+    "app/session",
+]
+CUTS = {"split", "rsplit", "partition", "rpartition"}
+BEGINNINGS = {"startswith", "removeprefix"}
+TABLES = {"obs/", "obsm/", "var/", "layers/", "uns/"}
+
+
+def taken_apart_by_hand(path: Path, sign: str) -> list[int]:
+    """Lines on which a text is cut at a sign, or asked whether it begins with a table."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
-        cuts = node.func.attr in {"split", "rsplit", "partition", "rpartition"}
-        at = node.args[0] if node.args else None
-        if cuts and isinstance(at, ast.Constant) and at.value == ".":
-            of = node.func.value
-            if not (isinstance(of, ast.Name) and of.id in NO_ADDRESSES):
-                found.append(node.lineno)
+        at = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+        cut = node.func.attr in CUTS and at == sign
+        of = node.func.value
+        if cut and not (isinstance(of, ast.Name) and of.id in NO_ADDRESSES):
+            found.append(node.lineno)
+        if node.func.attr in BEGINNINGS and sign == "/" and at in TABLES:
+            found.append(node.lineno)
     return found
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_no_address_is_taken_apart_by_hand(folder):
+@pytest.mark.parametrize(
+    "folder, sign", [*((f, ".") for f in FOLDERS), *((f, "/") for f in OF_PLACES)]
+)
+def test_neither_an_address_nor_a_place_is_taken_apart_by_hand(folder, sign):
     files = list((ROOT / folder).rglob("*.py"))
     assert files
-    by_hand = {str(p.relative_to(ROOT)): n for p in files if (n := taken_apart_by_hand(p))}
+    by_hand = {str(p.relative_to(ROOT)): n for p in files if (n := taken_apart_by_hand(p, sign))}
     assert not by_hand
 
 

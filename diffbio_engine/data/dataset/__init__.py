@@ -13,6 +13,7 @@ from diffbio_engine.data.dataset.gene_names import made_unique
 from diffbio_engine.data.matrix.matrices import InMemory, Matrix, OnDisk, taken
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError, did_you_mean
+from diffbio_engine.ports import Place
 
 ORIGINAL_NAME = "original_name"
 
@@ -185,14 +186,14 @@ class Dataset:
         """All of it as an AnnData in memory."""
         import anndata
 
-        layers = [p for p in self.places if p.startswith("layers/")]
+        layers = [p for p in self.places if Place.parse(p).table == "layers"]
         adata = anndata.AnnData(
             self.matrix("X", backed=False) if "X" in self._matrices else None,
             obs=self.obs.copy(),
             var=self.var.copy(),
             obsm=cast(Any, dict(self.obsm)),
             uns=dict(self.uns),
-            layers={p.removeprefix("layers/"): self.matrix(p, backed=False) for p in layers},
+            layers={Place.parse(p).name: self.matrix(p, backed=False) for p in layers},
         )
         if "raw/X" in self._matrices:
             raw = self.matrix("raw/X", backed=False)

@@ -24,7 +24,7 @@ from diffbio_engine.data.sampling.cell_totals import (
 )
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports import DATA_PORTS, Kind, offer_of
+from diffbio_engine.ports import DATA_PORTS, Kind, Place, offer_of
 
 UNASSIGNED = "unassigned"
 COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
@@ -94,7 +94,7 @@ class Labels:
 
 
 def _check_place(place: str, port: str) -> None:
-    head, _, rest = place.partition("/")
+    head, rest = Place.parse(place).parts
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
     if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
         raise DataError(
@@ -136,7 +136,7 @@ def _names_classes(port: str) -> bool:
 
 def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -> Any:
     _check_place(place, port)
-    table, _, name = place.partition("/")
+    table, name = Place.parse(place).parts
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
     if place in (AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES):
@@ -276,7 +276,7 @@ def open_source(
             names[port] = value.names
             notes += value.notes
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
-        elif port == "ambient_profile" or fields.get(port, "").startswith("var/"):
+        elif port == "ambient_profile" or Place.parse(fields.get(port, "")).table == "var":
             per_dataset[port] = value
         else:
             per_cell[port] = value
@@ -299,7 +299,7 @@ def open_source(
 def require_several(labels: Labels, place: str) -> None:
     """Batch correction between one batch and nothing is a mistake, not a result."""
     if len(labels.names) < 2:
-        column = place.removeprefix("obs/")
+        column = Place.parse(place).name
         raise DataError(
             f"The batch column '{column}' has one value ('{labels.names[0]}') for all "
             f"{len(labels.codes):,} cells, so there is nothing to correct between.",

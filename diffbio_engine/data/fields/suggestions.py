@@ -23,7 +23,7 @@ from diffbio_engine.data.inspection.times_as_names import named_by_time
 from diffbio_engine.data.matrix.matrix_preview import BINARY, MatrixPreview
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.data.sampling.cell_totals import OVER_ALL_GENES, TOTAL_COUNTS
-from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Port
+from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Place, Port
 
 TIMES = "time_points"
 # Fields that are found, or not, by what the values are; a name alone does not do.
@@ -114,9 +114,9 @@ def _not_counts(matrices: Iterable[MatrixPreview], taken: str, said: str) -> lis
 def _spelt_twice(columns: dict[str, ColumnPreview], places: dict[str, str]) -> list[str]:
     """Groups of the columns that are taken whose names differ by blanks or by large letters."""
     notes = []
-    for place in dict.fromkeys(p for p in places.values() if p.startswith("obs/")):
+    for place in dict.fromkeys(p for p in places.values() if Place.parse(p).table == "obs"):
         first: dict[str, str] = {}
-        for value in columns[place.removeprefix("obs/")].values:
+        for value in columns[Place.parse(place).name].values:
             plain = " ".join(value.lower().split())
             if (other := first.setdefault(plain, value)) != value:
                 notes.append(

@@ -7,6 +7,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.name_words import words_of
 from diffbio_engine.data.matrix.matrix_preview import BINARY, RAW, MatrixPreview, look
 from diffbio_engine.errors import DataError
+from diffbio_engine.ports import Place
 
 # A matrix with less than this share of the molecules of another one holds a part of them.
 _FEW_MOLECULES = 0.2
@@ -42,7 +43,7 @@ def doubted(looks: Sequence[MatrixPreview]) -> tuple[MatrixPreview, ...]:
 
 def part_of(place: str) -> str:
     """Which of ``PARTS`` a layer is by its name; empty if it is none, or was changed."""
-    words = [_ALSO_CALLED.get(w, w) for w in words_of(place.partition("/")[2])]
+    words = [_ALSO_CALLED.get(w, w) for w in words_of(Place.parse(place).name)]
     found = [w for w in words if w in PARTS]
     return found[0] if len(found) == 1 and not set(words) & _CHANGED else ""
 
@@ -86,7 +87,7 @@ _NEVER = 9
 
 def _tier(place: str) -> int:
     """How well a place's name goes with counts; smaller is better."""
-    words = set(words_of(place.partition("/")[2] or place))
+    words = set(words_of(Place.parse(place).name or place))
     if words & set(_OTHER_PARTS):
         return _NEVER
     if place == "X":
@@ -103,12 +104,12 @@ def _tier(place: str) -> int:
 
 
 def _of_reads(place: str) -> bool:
-    words = set(words_of(place.partition("/")[2]))
+    words = set(words_of(Place.parse(place).name))
     return bool(words & _READS) and not words & _MOLECULES
 
 
 def _said(best: MatrixPreview, looks: Sequence[MatrixPreview]) -> str:
-    words = words_of(best.place.partition("/")[2])
+    words = words_of(Place.parse(best.place).name)
     if not set(words) & set(_WHOLE_PART):
         reads = [m.place for m in looks if m.holds == RAW and _of_reads(m.place)]
         if not reads or _of_reads(best.place):
@@ -118,7 +119,7 @@ def _said(best: MatrixPreview, looks: Sequence[MatrixPreview]) -> str:
         )
     parts = [
         m for m in looks
-        if m.holds == RAW and set(words_of(m.place.partition("/")[2])) & set(_OTHER_PARTS)
+        if m.holds == RAW and set(words_of(Place.parse(m.place).name)) & set(_OTHER_PARTS)
     ]  # fmt: skip
     whole = best.per_cell + sum(m.per_cell for m in parts)
     if not parts or not whole:

@@ -17,6 +17,7 @@ from diffbio_engine.data.kinds.cells import Cells, first_look
 from diffbio_engine.data.matrix.matrix_preview import RAW
 from diffbio_engine.data.writers.h5ad import Written, whole_or_nothing, with_clusters
 from diffbio_engine.data.writers.spreadsheet import as_csv
+from diffbio_engine.ports import Place
 
 # A bulk sample holds the molecules of thousands of cells: most genes are seen, most of them often.
 # Of plates of single cells, the nearest to it, more than half of the values are zeros.
@@ -137,7 +138,7 @@ def _with_results(dataset: Dataset, arrays: Mapping[str, Any], written: Written)
     table = dataset.obs.copy()
     table.insert(0, "sample" if "sample" not in table else "sample_name", dataset.obs.index)
     for place, values in arrays.items():
-        kind, _, name = written.keys.get(place, place).partition("/")
+        kind, name = Place.parse(written.keys.get(place, place)).parts
         if kind == "obs":
             table[name] = np.asarray(values)
         elif kind == "obsm" and values.ndim == 2 and values.shape[1] <= _WIDEST:

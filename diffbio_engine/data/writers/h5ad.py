@@ -19,6 +19,7 @@ from diffbio_engine.data.writers.carry import carry_over
 from diffbio_engine.data.writers.colors import category_colors
 from diffbio_engine.data.writers.plain_elements import free_name, write_elem
 from diffbio_engine.errors import DataError, RunError
+from diffbio_engine.ports import Place
 
 PROBABILITIES = "obsm/cluster_diffbio_prob"
 type Layer = np.ndarray | sp.spmatrix | Callable[[], Iterator[np.ndarray]]
@@ -75,7 +76,7 @@ def write_h5ad(
         notes = carry_over(dataset, file)
         keys: dict[str, str] = {}
         for place, array in with_clusters(arrays, cluster_names).items():
-            if place.startswith("var/") and len(array) != dataset.n_genes:
+            if Place.parse(place).table == "var" and len(array) != dataset.n_genes:
                 notes.append(
                     f"{place} was left out: it is of {len(array):,} genes, but the file has"
                     f" {dataset.n_genes:,}."
@@ -168,7 +169,7 @@ def likeliest(shares: np.ndarray) -> np.ndarray:
 
 
 def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> str:
-    table, _, name = place.partition("/")
+    table, name = Place.parse(place).parts
     if table not in ("obs", "obsm", "var") or not name:
         raise ValueError(f"{place}: results go to obs, obsm or var; layers have their own way.")
     if table != "var" and len(array) != dataset.n_cells:

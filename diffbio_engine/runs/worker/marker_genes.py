@@ -13,7 +13,7 @@ from diffbio_engine.data import Records
 from diffbio_engine.data.writers.h5ad import PROBABILITIES
 from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Place
 from diffbio_engine.runs.folder.findings import ALL_GENES, Finding, Findings
 
 _FEWEST_CELLS = 3
@@ -154,7 +154,7 @@ class Marked:
             return {}
         m, clusters = self.markers, self.place == PROBABILITIES
         names = [str(i) for i in range(len(self.names))] if clusters else self.names
-        column = self.place.removeprefix("obsm/").removesuffix("_prob")
+        column = Place.parse(self.place).name.removesuffix("_prob")
         kept = [i for i in range(len(names)) if np.isfinite(m.scores[i]).all()]
         if not kept:
             return {}
