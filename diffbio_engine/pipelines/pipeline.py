@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import scipy.sparse as sp
 from flax import nnx
 
 from diffbio_engine.declare import Operator
@@ -105,7 +106,9 @@ class Pipeline(nnx.Module):
                 where=f"{DATA}.{missing[0]}",
             )
         arrays = {
-            name: jnp.asarray(value) for name, value in data.items() if name in self.plan.data
+            name: jnp.asarray(value.toarray() if sp.issparse(value) else value)
+            for name, value in data.items()
+            if name in self.plan.data
         }
         key = random_params if key is None else key
         if key is None and not self.training_off():

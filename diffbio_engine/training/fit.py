@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
-from diffbio_engine.data import Records
+from diffbio_engine.data import Records, require_counts
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import Pipeline, Plan
+from diffbio_engine.pipelines.wiring import DataPort
+from diffbio_engine.ports import Kind
 from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import schedule_from
 from diffbio_engine.training.stages import Stage, stages_from
@@ -24,13 +27,17 @@ def fit(
 
     Args:
         pipeline: Any pipeline, ``create_single_cell_pipeline(...)`` for instance.
-        data: Arrays by field name, as for ``pipeline.apply``.
+        data: Arrays by field name, as for ``pipeline.apply``; counts may be sparse. Labels are
+            numbers from 0.
         steps: How many; 0 for as many as the pipeline suggests.
         options: As of ``Training``: ``batch_size``, ``seed``, ``learning_rate``, ``schedules``;
             without one, what the pipeline suggests.
 
     Returns:
         A report of each step.
+
+    Raises:
+        DataError: A field is missing, its counts are none, or it is not of the pipeline's size.
     """
     plan = pipeline.plan
     missing = [name for name in plan.needed_fields if name not in data]
@@ -40,7 +47,7 @@ def fit(
             fix="Add it to the data.",
             where=f"data.{missing[0]}",
         )
-    used = {n: np.asarray(v) for n, v in data.items() if n in plan.needed_fields}
+    used = {n: _checked(plan.data[n], v) for n, v in data.items() if n in plan.needed_fields}
     per_cell = {n: v for n, v in used.items() if plan.data[n].port.per_record and n != "counts"}
     per_dataset = {n: v for n, v in used.items() if not plan.data[n].port.per_record}
     cells = Records(used.get("counts"), per_cell, per_dataset)
@@ -52,6 +59,38 @@ def fit(
     training.settle()
     pipeline.eval_mode()
     return reports
+
+
+def _checked(field: DataPort, value: Any) -> Any:
+    """An array as the page would take it: raw counts, classes that there are, the right length."""
+    name = f"data.{field.port.name}"
+    if field.port.name == "counts":
+        value = require_counts(value, name)
+    else:
+        value = value.toarray() if sp.issparse(value) else np.asarray(value)
+    shape = value.shape[1:] if field.port.per_record else value.shape
+    if shape != field.shape:
+        raise DataError(
+            f"has the shape {shape}, and the pipeline was made for {field.shape}.",
+            fix="Make the pipeline for these data, or give it those that it was made for.",
+            where=name,
+        )
+    if field.port.kind != Kind.LABELS or not value.size:
+        return value
+    if value.dtype.kind not in "biuf":
+        raise DataError(
+            "holds words where numbers from 0 are expected.",
+            fix="Number them: numpy.unique(names, return_inverse=True)[1].",
+            where=name,
+        )
+    if field.n_classes and value.max() >= field.n_classes:
+        raise DataError(
+            f"goes up to {value.max():g}, and the pipeline was made for {field.n_classes} classes,"
+            " which are numbered from 0.",
+            fix="Make the pipeline for as many classes.",
+            where=name,
+        )
+    return value
 
 
 def _suggested(plan: Plan) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from diffbio_engine.data import CellSource
-from diffbio_engine.errors import SettingError, TrainingError
+from diffbio_engine.errors import DataError, SettingError, TrainingError
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
+from diffbio_engine.pipelines.wiring import DataPort
 from diffbio_engine.training import (
     Stage,
     Training,
@@ -175,6 +177,34 @@ def test_fit_trains_as_the_pipeline_suggests_unless_told_otherwise(cells):
         assert [r.epoch for r in reports] == [0, 1, 1], "300 cells are two batches of 150"
         moved.append(reports[-1].losses != reports[0].losses and reports[-1].total)
     assert moved[0] != moved[1]
+
+
+def test_fit_takes_sparse_counts_and_refuses_what_the_page_would():
+    spec = PipelineSpec(
+        "Classes",
+        (Block("annotate", "singlecell.cell_annotator", {}),),
+        (Wire("data.counts", "annotate.counts"), Wire("data.labels", "annotate.labels")),
+    )
+    counts = np.random.default_rng(0).poisson(2.0, (40, 6))
+    labels = np.arange(40) % 3
+    data = {
+        "counts": DataPort.named("counts", 6),
+        "labels": DataPort.named("labels", n_classes=3),
+    }
+    pipeline = Pipeline(plan(spec, data), seed=0)
+    sparse = {"counts": sp.csr_matrix(counts), "labels": labels}
+    assert len(fit(pipeline, sparse, steps=1)) == 1
+    one, other = (pipeline.apply({**sparse, "counts": c})[0] for c in (sparse["counts"], counts))
+    probabilities = "annotate.cell_type_probabilities"
+    np.testing.assert_array_equal(one[probabilities], other[probabilities])
+    for wrong, said in (
+        ({"counts": np.log1p(counts)}, "log-normalised values"),
+        ({"counts": counts[:, :5]}, r"has the shape \(5,\), and the pipeline was made for \(6,\)"),
+        ({"labels": labels.astype(str)}, "holds words where numbers"),
+        ({"labels": labels + 1}, "goes up to 3, and the pipeline was made for 3 classes"),
+    ):
+        with pytest.raises(DataError, match=said):
+            fit(pipeline, {**sparse, **wrong})
 
 
 def test_whoever_leaves_the_loop_has_the_last_weights(cells):
