@@ -58,7 +58,8 @@ class Exports(pn.viewable.Viewer):
         session, do = self.session, str(message.get("do"))
         if do == "apply":
             session.showing = "data"
-            session.say("Choose the cells that the trained pipeline is to be applied to.")
+            rows = session.cells_shown.rows if session.cells_shown else "cells"
+            session.say(f"Choose the {rows} that the trained pipeline is to be applied to.")
             return
         if do not in _KINDS:
             return

@@ -6,7 +6,7 @@ import zipfile
 from types import SimpleNamespace
 
 from app.data.view import server_files
-from app.results.exports import zipped
+from app.results.exports import offered, zipped
 
 
 def test_a_bundle_on_its_way_is_never_offered_as_data_of_the_server(tmp_path):
@@ -21,3 +21,15 @@ def test_a_bundle_on_its_way_is_never_offered_as_data_of_the_server(tmp_path):
     os.utime(made, (long_ago, long_ago))
     again = zipped(bundle, tmp_path)
     assert again.exists() and not made.exists()
+
+
+def test_a_run_of_samples_offers_their_table_too(tmp_path):
+    (tmp_path / "result.h5ad").touch()
+    session = SimpleNamespace(
+        run_folder=lambda: tmp_path, spec=SimpleNamespace(blocks=()),
+        cells_shown=SimpleNamespace(rows="samples"),
+    )  # fmt: skip
+    assert offered(session)[0]["acts"] == [["result", "Download"]]
+    (tmp_path / "result_samples.csv").touch()
+    assert offered(session)[0]["acts"] == [["table", "Table (CSV)"], ["result", "Download"]]
+    assert "Your samples with map" in offered(session)[0]["sentence"]

@@ -106,6 +106,27 @@ def test_real_tables_of_bulk_are_samples(shared_data, tmp_path):
         assert preview.suggested["condition_labels"] == condition
 
 
+def test_counts_and_their_design_may_be_workbooks(tmp_path):
+    pytest.importorskip("openpyxl")
+    names = [f"P{i}" for i in range(4)]
+    few = table(names).iloc[:60]
+    few.to_excel(tmp_path / "expression.xlsx", index_label="gene_id")
+    design = pd.DataFrame({"sample": names, "arm": ["untreated", "treated"] * 2})
+    design.to_excel(tmp_path / "sample_sheet.xlsx", index=False)
+    preview = inspect(tmp_path, rows="samples")
+    assert preview.size == "4 samples x 60 genes"
+    assert preview.suggested["condition_labels"] == "obs/arm"
+    (tmp_path / "sample_sheet.xlsx").unlink()
+    design.to_csv(tmp_path / "design.csv", index=False)
+    assert inspect(tmp_path, rows="samples").suggested["condition_labels"] == "obs/arm"
+
+
+def test_a_design_alone_is_refused_with_the_way_to_bring_it(folder):
+    with pytest.raises(DataError) as refused:
+        inspect(folder / "design.csv")
+    assert "column 'arm'" in refused.value.what and "bring both together" in refused.value.fix
+
+
 def test_three_samples_are_too_few_for_a_run_in_words():
     few = Dataset.from_anndata(anndata.AnnData(np.ones((3, 5), np.float32)))
     few.rows = "samples"

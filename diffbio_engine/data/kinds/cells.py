@@ -11,6 +11,7 @@ from diffbio_engine.data.genes.alignment import GeneAlignment, align_genes
 from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
 from diffbio_engine.data.kinds import DataKind, Opening
 from diffbio_engine.data.matrix.matrix_preview import MatrixPreview, look
+from diffbio_engine.data.readers.about_cells import is_about_cells
 from diffbio_engine.data.readers.archives import unpack
 from diffbio_engine.data.readers.containers import (
     is_zip,
@@ -35,6 +36,12 @@ from diffbio_engine.errors import DataError
 # So few rows of so many genes can be cells or samples: which was taken is said.
 _FEW_CELLS, _MANY_GENES = 200, 1_000
 
+_DESCRIBES = (
+    "If it describes the samples or cells of another table, bring both together: drop both at once,"
+    " or a folder or zip with the two in it. Else keep one row of names and one column of names,"
+    " and numbers between them."
+)
+
 
 class Cells(DataKind):
     """Single cells; whatever no other kind has files of is opened as a matrix of genes."""
@@ -43,7 +50,12 @@ class Cells(DataKind):
     order = 90
 
     def open(self, path: Path, how: Opening) -> Dataset:
-        dataset, place = _as_it_is(path, how)
+        try:
+            dataset, place = _as_it_is(path, how)
+        except DataError as error:
+            if "words where numbers" in error.what and is_about_cells(path):
+                raise DataError(error.what, fix=_DESCRIBES, where=error.where) from None
+            raise
         files = data_files(place) if place.is_dir() else read_along(path)
         dataset.m = how.reading.m
         name_samples(dataset, files)

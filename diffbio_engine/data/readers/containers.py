@@ -105,9 +105,8 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
     if known_kinds := [f for f in hdf5 if len(hdf5) > 1 and layout_of(f)]:
         hdf5 = known_kinds  # molecule_info.h5 lies beside the matrices of Cell Ranger
     tables = [f for f in files if bare_name(f).endswith(_TABLES)]
-    if not hdf5 and len(tables) > 1:
-        tables = [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))] or tables
-    found = hdf5 or tables or [f for f in files if type_by_name(f)]
+    sheets = [f for f in files if type_by_name(f)]
+    found = hdf5 or _of_counts(tables) or _of_counts(sheets) or tables or sheets
     if not found:
         for file in files:
             refuse_other_kinds(file)
@@ -142,6 +141,11 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
             )
         return dataset
     raise _several(name, [str(f.relative_to(folder)) for f in found])
+
+
+def _of_counts(tables: list[Path]) -> list[Path]:
+    """Without those that describe cells or samples, by their names."""
+    return [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))]
 
 
 def _is_about(path: Path) -> bool:

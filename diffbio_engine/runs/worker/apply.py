@@ -4,7 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from diffbio_engine.axes import said_of
+from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
 from diffbio_engine.data import Records, write_result
 from diffbio_engine.errors import RunError
@@ -29,6 +29,7 @@ class Application:
 
     def __init__(self, writer: RunWriter, departure: Departure) -> None:
         self.writer, self.departure = writer, departure
+        self.record = axis_of("cells")
         self.folder, self.spec = writer.folder, RunSpec.from_json(writer.run)
 
     def carry_out(self) -> int:
@@ -47,6 +48,7 @@ class Application:
         bundle = load_bundle(self._own_bundle())
         self._say("Reading the data")
         dataset = self.spec.opened_data()
+        self.record = axis_of(dataset.rows)
         fields = dict(self.spec.dataset.get("fields") or {})
         cells, notes = cells_for(
             bundle, dataset, fields=fields, least_overlap=self.spec.least_overlap
@@ -112,4 +114,5 @@ class Application:
         self._say(f"{share:.0%} of the cells are placed")
 
     def _say(self, message: str) -> None:
+        message = said_of(self.record, message)
         self.writer.heartbeat(state="starting", message=message, device=backend())

@@ -41,8 +41,8 @@ def leave_results(
         marker_genes=marked.for_scanpy() if marked else {},
         main_map=placed.main_map,
     )
-    found = [said_of(opened.cells.record, note) for note in placed.notes]
-    notes = [*training.how_it_ended(), *found, *written.notes]
+    found = (*training.how_it_ended(), *placed.notes)
+    notes = [*(said_of(opened.cells.record, note) for note in found), *written.notes]
     if facts["as_of"]:
         notes.insert(0, f"Results {facts['as_of']}.")
     writer.event("results", training.step, keys=written.keys, notes=notes)
