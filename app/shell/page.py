@@ -63,9 +63,8 @@ _UNDER = {"position": "relative"}
 _SHARE = """:host { --share: clamp(240px, 40vh, 480px);
     height: var(--share) !important; flex-basis: var(--share) !important; }
 :host(.of-a-run) { --share: max(240px, 64vh); }
-:host { container-type: inline-size; }
 .losses-beside { flex: 0 0 clamp(300px, 24%, 480px) !important; min-width: 0; }
-@container (max-width: 640px) { .losses-beside { display: none !important; } }"""
+@media (max-width: 900px) { .losses-beside { display: none !important; } }"""
 
 
 class Workbench(pn.viewable.Viewer):
