@@ -2,8 +2,8 @@
 
 Two tabs that write the same document would overwrite each other. So each pipeline of a person has
 one holder. Other tabs show, read-only, what it does, until they take over or it is gone: when it is
-closed, or has been without connection for `LOST_SECONDS`. All tabs live in one process, so what is
-handed over is the holder's document itself, saved or not, with its undo.
+closed, has been without connection for `LOST_SECONDS`, or was loaded anew. All tabs live in one
+process, so what is handed over is the holder's document itself, saved or not, with its undo.
 """
 
 import threading
@@ -90,9 +90,26 @@ class Editing:
                 holder = self._holder(key)
                 if holder is not None and holder.is_connected():
                     self._away.pop(key, None)
-                elif now - self._away.setdefault(key, now) > LOST_SECONDS:
+                    continue
+                away = now - self._away.setdefault(key, now)
+                anew = self._loaded_anew(key, holder, away)
+                if anew is not None or away > LOST_SECONDS:
                     self._away.pop(key)
-                    self._grant(key, holder)
+                    self._grant(key, holder, anew)
+
+    def _loaded_anew(self, key: _Key, holder: Any, away: float) -> Any:
+        """The tab that stands where the holder was: a page loaded anew is made before the old goes.
+
+        It is connected now, and the holder's line was lost while it was loaded. Where that was a
+        coincidence nothing is lost: the other takes over when it is back.
+        """
+        lost = time.time() - away
+        loaded = [
+            tab
+            for tab in self._others(key, holder)
+            if 0 <= lost - tab.opened < _LOADS_SECONDS and tab.is_connected()
+        ]
+        return loaded[-1] if loaded else None
 
     def _holder(self, key: _Key) -> Any:
         known = self._holders.get(key)
@@ -126,12 +143,12 @@ class Editing:
         tab.read_only = True
         tab.mirror(holder)
 
-    def _grant(self, key: _Key, gone: Any) -> None:
-        """Gives a pipeline to the tab that has looked on longest, if there is one."""
+    def _grant(self, key: _Key, gone: Any, to: Any = None) -> None:
+        """Gives a pipeline to a tab, or to the one that has looked on longest, if there is one."""
         waiting = [tab for tab in self._others(key, gone) if tab.is_connected()]
         if not waiting:
             return
-        tab = waiting[0]
+        tab = to if to is not None else waiting[0]
 
         def may() -> None:
             with self._guard:

@@ -104,6 +104,7 @@ def test_when_the_first_tab_is_closed_the_second_may_edit_and_undo(two):
 
 def test_a_tab_that_crashed_gives_way_after_a_while_and_looks_on_when_it_is_back(two):
     first, second = two
+    second.opened -= 60
     now = time.monotonic()
     first.editing.look(now)
     first.online = False
@@ -130,6 +131,19 @@ def test_a_reload_edits_at_once_with_its_undo_and_what_was_not_saved_yet(open_ta
     first.close()
     assert not again.read_only
     assert open_tab().spec.name == again.spec.name
+
+
+def test_a_page_that_is_made_before_the_old_one_goes_edits_as_soon_as_it_is_there(two, open_tab):
+    first, looks_on = two
+    looks_on.opened -= 60
+    again = open_tab(connected=False)  # the browser has asked for it; its socket comes later
+    assert again.read_only
+    first.online = False  # as the browser turns to it
+    first.editing.look()
+    assert again.read_only and looks_on.read_only
+    again.online = True
+    first.editing.look()
+    assert not again.read_only and looks_on.read_only and not again.notice
 
 
 def test_two_empty_tabs_do_not_begin_a_pipeline_of_the_same_name(open_tab):
