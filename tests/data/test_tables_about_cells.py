@@ -208,3 +208,11 @@ def test_names_that_are_each_in_a_sample_of_their_own_are_no_table_of_all_pairs(
     cells = [f"{'ACGT'[i % 4]}{i:016b}".replace("0", "A").replace("1", "C") for i in range(60_000)]
     here, there = ([f"{end}{i}|{c}" for i, c in enumerate(cells)] for end in ("a", "b"))
     assert barcodes.match(here, there).n_cells == len(cells)
+
+
+def test_a_table_of_titles_or_of_words_for_places_keeps_nobody_from_the_counts(tmp_path):
+    preview = inspect(folder(tmp_path / "run", zoo.CELLS, "cell,kind"))
+    assert "metadata.csv was not joined: it has no lines below its titles." in preview.warnings
+    rows = [f"{c},1,0,0,left,{i}" for i, c in enumerate(zoo.CELLS)]
+    path = folder(tmp_path / "spots", zoo.CELLS, *rows, name="tissue_positions_list.csv")
+    assert not inspect(path).obsm and "pxl_row_in_fullres" in read(path).obs

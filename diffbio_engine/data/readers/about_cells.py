@@ -92,7 +92,8 @@ def join_tables(
 def _place_spots(dataset: Dataset) -> None:
     """Where the spots of a Visium slide lie: across, then down, in pixels of the full image."""
     columns = ["pxl_col_in_fullres", "pxl_row_in_fullres"]
-    if all(c in dataset.obs for c in columns) and not len(dataset.obsm):
+    there = all(c in dataset.obs and dataset.obs[c].dtype.kind in "fiu" for c in columns)
+    if there and not len(dataset.obsm):
         dataset.obsm = {"spatial": dataset.obs[columns].to_numpy(np.float64)}
         dataset.warnings.append(
             f"Where the spots lie (obsm/spatial) is taken from {' and '.join(columns)}."

@@ -53,6 +53,8 @@ def _of_text(path: Path) -> pd.DataFrame | None:
     table.columns = pd.Index(header)
     if _tells_kinds(table):
         table = table.iloc[1:].reset_index(drop=True)
+    if not len(table):
+        raise DataError("it has no lines below its titles.")
     return table.assign(**{c: _numbers(table[c], text) for c in header})
 
 
