@@ -53,6 +53,11 @@ def numbered(axis: str, length: int) -> list[str]:
 
 
 def said_of(axis: Axis, text: str) -> str:
-    """A sentence that is written of cells, said of these records instead."""
-    of_these = re.sub(r"\bcells\b", axis.name, text)
-    return re.sub(r"\bCells\b", axis.name.capitalize(), of_these)
+    """A sentence that is written of cells, said of these records instead.
+
+    A single cell only after a word that tells it from types, lines and cycles of cells, and from
+    a column that is called so: "each cell", "of a cell".
+    """
+    of_these = re.sub(r"\bcells\b", axis.name, re.sub(r"\bCells\b", axis.name.capitalize(), text))
+    one = r"\b(a|each|every|one|no|this) cell\b(?![ -](type|line|cycle))"
+    return re.sub(one, rf"\1 {axis.one}", of_these)
