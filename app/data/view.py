@@ -19,6 +19,7 @@ from app.session.own_things import delete_dataset, empty_trash, own_datasets, ro
 from app.session.session import DatasetCard, Session
 from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
+from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
 from diffbio_engine.data.inspection.times import times_in_order
@@ -239,7 +240,7 @@ _MOST_GROUPS = 200
 
 def _choice(card: DatasetCard, port: Port, said: Offer) -> dict[str, Any] | None:
     """Where one port may find its array, and where it does now; None if nowhere."""
-    p, sentence = card.preview, said.help
+    p, sentence, rows = card.preview, said.help, axis_of(card.rows)
     if said.computed.startswith("counts:") and "counts" not in card.fields:
         return None
     places = _places(p, port)
@@ -253,8 +254,8 @@ def _choice(card: DatasetCard, port: Port, said: Offer) -> dict[str, Any] | None
     options = [{"place": place, "title": text} for place, text in places]
     return {
         "port": port.name,
-        "title": said.title,
-        "help": sentence,
+        "title": said_of(rows, said.title),
+        "help": said_of(rows, sentence),
         "place": card.fields.get(port.name, ""),
         "options": [{"place": "", "title": "none"}, *options],
     }

@@ -19,6 +19,7 @@ def test_counts_and_a_design_become_one_data_set_of_samples(tab, tmp_path):
     expect(facts).to_contain_text("samples")
     expect(tab.locator(".look")).to_contain_text("8 rows are taken for samples")
     expect(tab.locator(".look")).to_contain_text("Rows are")
+    expect(tab.locator(".look")).to_contain_text("Total counts of samples")
     rows = tab.locator(".look select", has=tab.locator("option[value='spots']"))
     rows.select_option("cells")
     expect(facts).to_contain_text("cells")
