@@ -115,6 +115,11 @@ def _is_said_elsewhere(finding: Finding, beside: list[Finding]) -> bool:
 def _markers(findings: Findings, block: str, found: list[Finding]) -> Sheet:
     axis = found[0].axes[0]
     about = "What each group has more of than all others. Search for a gene or a group."
+    if not np.isfinite(found[0].values).all(axis=1).any():
+        about = (
+            "No group has three members with three others to compare them with, so no gene is told"
+            " to mark one. Ask for fewer groups."
+        )
     return Sheet(
         f"{block}.{MARKERS}", f"Marker genes of {axis}", block, "table", about,
         lambda: groups_and_genes(findings, found),

@@ -95,6 +95,16 @@ def test_markers_are_one_table_group_by_group_the_best_first():
     assert _first_to_see({s.id: s for s in sheets[:1]}) == "talk.markers"
 
 
+def test_groups_of_too_few_have_no_markers_and_that_is_said():
+    axes = ("classes", "genes")
+    none = [[np.nan] * 3] * 2
+    (sheet,) = only(
+        found("talk.marker_score", "profile", axes, none, "large"),
+        found("talk.marker_change", "profile", axes, none),
+    )
+    assert "No group has three members" in sheet.doc and sheet.make()[0]["rows"] == []
+
+
 def test_a_network_of_genes_lists_who_acts_on_whom_the_strongest_first():
     network = [[0.0, 0.8, -0.9], [0.0, 0.0, 0.0]]
     (sheet,) = only(found("net.grn_matrix", "network", ("regulators", "genes"), network))
