@@ -120,11 +120,14 @@ def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
     problems: list[UserError] = []
     declared = declarations_of(spec, problems)
     sources = wires_by_input(spec, declared, dict(data), problems)
+    # An input whose wire was refused is wired: what is wrong with it has been said.
+    taken = {w.target for wires in sources.values() for w in wires.values()}
+    refused = {w.target for w in spec.wires} - taken if problems else set()
     blocks: dict[str, PlannedBlock] = {}
     for block_id in running_order(declared, sources, problems):
         try:
             blocks[block_id] = _planned(
-                spec.block(block_id), declared[block_id], sources[block_id], data, blocks
+                spec.block(block_id), declared[block_id], sources[block_id], data, blocks, refused
             )
         except _UpstreamBroken:
             continue
@@ -140,7 +143,7 @@ def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
 
 
 class _UpstreamBroken(Exception):
-    """A block that feeds this one could not be planned; it has been reported there."""
+    """A block that feeds this one could not be planned, or its wire; that has been reported."""
 
 
 def _planned(
@@ -149,11 +152,14 @@ def _planned(
     sources: dict[str, Wire],
     data: Mapping[str, DataPort],
     done: dict[str, PlannedBlock],
+    refused: set[str],
 ) -> PlannedBlock:
     shapes: dict[str, tuple[int, ...]] = {}
     classes: dict[str, int] = {}
     for port in declared.inputs:
         if port.name not in sources:
+            if f"{block.id}.{port.name}" in refused:
+                raise _UpstreamBroken
             if not port.optional:
                 raise PipelineError(
                     "is not wired.",

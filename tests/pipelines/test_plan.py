@@ -79,6 +79,12 @@ def test_a_wire_that_cannot_be_is_refused_with_the_reason(wires, sentence):
     assert any(sentence in s for s in problems(two_clusterings(wires=wires)))
 
 
+def test_a_wire_that_is_refused_is_one_mistake_and_not_a_second_one_where_it_ends():
+    said = problems(two_clusterings(wires=(Wire("data.counts", "one.embeddings"),)))
+    assert [s.partition(":")[0] for s in said] == ["one.embeddings", "two.embeddings"]
+    assert "is not wired" not in said[0] and "is not wired" in said[1]
+
+
 def test_rows_of_sequences_are_rows_and_what_lies_along_genes_is_none():
     read_by_read = Port("classes", "sequences classes", Kind.SHARES, "Of each sequence.")
     assert read_by_read.record.one == "sequence" and read_by_read.per_record
