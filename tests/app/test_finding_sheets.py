@@ -101,6 +101,7 @@ def test_groups_of_too_few_have_no_markers_and_that_is_said():
     (sheet,) = only(
         found("talk.marker_score", "profile", axes, none, "large"),
         found("talk.marker_change", "profile", axes, none),
+        found("talk.marker_p", "profile", axes, none),
     )
     assert "No group has three members" in sheet.doc and sheet.make()[0]["rows"] == []
 
