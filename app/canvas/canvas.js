@@ -22,11 +22,17 @@ export function render({ model }) {
   look();
 
   // As long as nobody has moved the view by hand, it shows the whole pipeline in a window of any size.
-  let whole = true, settling = 0;
+  // Nothing moves under a hand that is at it: a wire that is being pulled would miss its port.
+  let whole = true, settling = 0, pressed = false;
+  const refit = () => {
+    clearTimeout(settling);
+    if (pressed) settling = setTimeout(refit, 300);
+    else if (whole) fit();
+  };
   const fit = () => { whole = true; for (const b of everywhere(document, ".react-flow__controls-fitview")) b.click(); };
   const resized = new ResizeObserver(() => {
     clearTimeout(settling);
-    if (whole) settling = setTimeout(() => { if (whole) fit(); }, 200);
+    if (whole) settling = setTimeout(refit, 200);
   });
   let looking = setInterval(() => {
     for (const pane of everywhere(document, ".react-flow__pane")) {
@@ -37,11 +43,12 @@ export function render({ model }) {
   let ground = null, behind = 0;
   const comparing = setInterval(() => {
     const data = ground?.querySelector(".react-flow__node[data-id=data]");
-    if (!data) return;
+    if (!data || pressed) return;
     behind = Number(data.style.getPropertyValue("--drawn")) === model.drawn ? 0 : behind + 1;
     if (behind === 2 || behind === 10) send({ do: "again" });
   }, 1000);
   const taken = (event) => {
+    if (event.type === "pointermove" && !event.buttons) pressed = false;  // let go outside the window
     const on = event.composedPath().map((el) => el.classList).filter(Boolean);
     const has = (name) => on.some((list) => list.contains(name));
     if (has("react-flow__controls")) whole = has("react-flow__controls-fitview");
@@ -72,8 +79,9 @@ export function render({ model }) {
   };
   // A wire let go over a port that refuses it: the port still knows the reason.
   let fromPort = false;
-  const down = (event) => { fromPort = !!deepest(event)?.closest?.(".react-flow__handle"); };
+  const down = (event) => { pressed = true; fromPort = !!deepest(event)?.closest?.(".react-flow__handle"); };
   const up = (event) => {
+    pressed = false;
     if (!fromPort) return;
     fromPort = false;
     const port = deepest(event)?.closest?.(".react-flow__handle.rf-handle-invalid");
@@ -95,7 +103,7 @@ export function render({ model }) {
     if (message?.do === "fit") whole = true;
     else if (message?.do !== "refit") return;
     // More than once: a large pipeline, or what grew in it, is drawn late on a busy machine.
-    for (const wait of [80, 500, 1500]) setTimeout(() => { if (whole) fit(); }, wait);
+    for (const wait of [80, 500, 1500]) setTimeout(refit, wait);
   });
   model.on("remove", () => {
     clearInterval(looking);

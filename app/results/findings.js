@@ -164,7 +164,7 @@ export function render({ model }) {
     note(`Rows: ${c.axes[0]}; columns: ${c.axes[1]}.`);
   };
 
-  const grid = (rows, columns, make, kind = "") => {
+  const grid = (rows, columns, cell, kind = "") => {
     const box = make("div", `scroll grid ${kind}`);
     const inner = make("div", "cells");
     inner.style.gridTemplateColumns = `max-content repeat(${columns.length}, minmax(26px, 1fr))`;
@@ -174,7 +174,7 @@ export function render({ model }) {
       const label = make("span", "name", name);
       label.title = name;
       inner.append(label);
-      columns.forEach((_, j) => inner.append(make(i, j)));
+      columns.forEach((_, j) => inner.append(cell(i, j)));
     });
     box.append(inner);
     main.append(box);

@@ -73,3 +73,17 @@ def test_every_colour_and_size_that_a_style_names_is_declared():
     declared |= set(re.findall(r"(--[\w-]+):", theme._variables(0)))
     named = {name for text in texts.values() for name in COLOURS.findall(text)}
     assert not {name for name in named if name not in declared and not name.endswith("-")}
+
+
+def test_no_script_gives_another_meaning_to_what_all_draw_with():
+    dom = (ROOT / "app/style/dom.js").read_text(encoding="utf-8")
+    shared = set(re.findall(r"^const (\w+)", dom, re.MULTILINE))
+    assert len(shared) == 3
+    for name, component in COMPONENTS.items():
+        if not component._esm.startswith(dom):
+            continue
+        own = component._esm.removeprefix(dom)
+        named = set(re.findall(r"\b(?:const|let|function)\s+(\w+)", own))
+        for parameters in re.findall(r"\(([^()]*)\)\s*=>", own):
+            named |= set(re.findall(r"\b(\w+)\b", parameters))
+        assert not named & shared, name
