@@ -90,22 +90,7 @@ class Exports(pn.viewable.Viewer):
             figure = as_figure(draw(snapshot, wish), wish, title, do)
             return OFFERS.add(session.owner, f"{name}_{title}.{do}", figure)
 
-        def tried() -> str | Exception:
-            try:
-                return make()
-            except Exception as error:
-                return error
-
-        def done(found: str | Exception) -> None:
-            if isinstance(found, Exception):
-                session.refuse(found)
-            else:
-                self._fetch.get(found)
-
-        if do == "pipeline":
-            done(tried())
-        else:
-            session.work(tried, done)
+        session.work(make, self._fetch.get)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(self._menu, self._fetch, sizing_mode="stretch_width", margin=0)

@@ -136,19 +136,7 @@ class FindingsView(pn.viewable.Viewer):
         session = self.session
         file = safe_name(f"{session.spec_of_run.name} {sheet.block} {sheet.title}.csv")
 
-        def tried() -> str | Exception:
-            try:
-                return OFFERS.add(session.owner, file, as_csv(sheet))
-            except (UserError, OSError, MemoryError) as error:
-                return error
-
-        def done(found: str | Exception) -> None:
-            if isinstance(found, Exception):
-                session.refuse(found)
-            else:
-                self._fetch.get(found)
-
-        session.work(tried, done)
+        session.work(lambda: OFFERS.add(session.owner, file, as_csv(sheet)), self._fetch.get)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(self._desk, self._fetch, sizing_mode="stretch_width", margin=0)
