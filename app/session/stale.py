@@ -95,7 +95,10 @@ def stale_words(session: Session, but: Collection[str] = ()) -> str:
     shown, used = session.run_dataset, session.dataset
     told = []
     if has_other_cells(session):
-        told.append(f"These are the cells of {shown.name}, not of {used.name}.")
+        names = shown.name, used.name
+        if used.name == shown.name:  # brought twice
+            names = f"another {shown.name}", "the one in use"
+        told.append("These are the cells of {}, not of {}.".format(*names))
     if said:
         more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
         told.append(f"Changed since this run: {', '.join(said[:_MOST])}{more}.")

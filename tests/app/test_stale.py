@@ -79,6 +79,8 @@ def test_blocks_weights_and_training_are_named_and_many_are_counted(ended):
 def test_other_data_make_the_picture_stale_but_what_was_applied_to_them_is_not(ended):
     ended.use_dataset(replace(CELLS, id="2", name="other.h5ad", path="/other.h5ad"))
     assert "These are the cells of blood.h5ad, not of other.h5ad." in stale_words(ended)
+    ended.use_dataset(replace(CELLS, id="3", path="/again/blood.h5ad"))
+    assert "the cells of another blood.h5ad, not of the one in use." in stale_words(ended)
     ended.run_applies = "blood.h5ad"
     assert not stale_words(ended)
 
