@@ -38,6 +38,10 @@ AXES: dict[str, Axis] = {
         Axis("windows", "window", record=True),
         Axis("molecules", "molecule", record=True),
         Axis("genes", "gene", feature=True),
+        # A letter of a sequence has a place and is one of its alphabet; both are short, so neither
+        # makes an array wide.
+        Axis("positions", "position"),
+        Axis("letters", "letter"),
     )
 }
 

@@ -32,6 +32,8 @@ _KINDS: dict[Kind, tuple[str, str, str]] = {
     Kind.SIMILARITY: ("#be123c", "#fb7185", "similarity"),
     Kind.COORDINATES: ("#059669", "#34d399", "coordinates"),
     Kind.INDEX: ("#78716c", "#a8a29e", "positions"),
+    Kind.SEQUENCE: ("#047857", "#6ee7b7", "sequences"),
+    Kind.QUALITY: ("#9333ea", "#c084fc", "qualities of letters"),
     Kind.LOSS: ("#dc2626", "#f87171", "loss"),
 }
 KIND_COLOR = {kind: light for kind, (light, _, _) in _KINDS.items()}

@@ -23,7 +23,7 @@ def names_along(plan: Plan, cells: Records, block: str, axis: str, length: int) 
             continue
         before, output = wire.start.parts
         if before == DATA:
-            found = cells.label_names.get(output, [])
+            found = cells.label_names.get(output, []) or list(cells.names.get(axis, ()))
         else:
             given = plan.port(wire.source)
             theirs = given.classes or dict(

@@ -30,6 +30,7 @@ from diffbio_engine.declare.settings import (
 )
 from diffbio_engine.declare.temperatures import set_temperature
 from diffbio_engine.ports import (
+    BACKGROUND,
     BATCH_LABELS,
     CONDITION_LABELS,
     COUNTS,
@@ -41,6 +42,8 @@ from diffbio_engine.ports import (
     LR_PAIRS,
     MARKER_MATRIX,
     NEIGHBOUR,
+    QUALITY,
+    SEQUENCES,
     SLICE_LABELS,
     SPATIAL_COORDS,
     TF_INDICES,
@@ -53,6 +56,7 @@ from diffbio_engine.ports import (
 
 __all__ = [
     "AXES",
+    "BACKGROUND",
     "BATCH_LABELS",
     "CONDITION_LABELS",
     "COUNTS",
@@ -64,6 +68,8 @@ __all__ = [
     "LR_PAIRS",
     "MARKER_MATRIX",
     "NEIGHBOUR",
+    "QUALITY",
+    "SEQUENCES",
     "SLICE_LABELS",
     "SPATIAL_COORDS",
     "TF_INDICES",

@@ -30,6 +30,13 @@ from diffbio_engine.ports import Address
 
 # Shapes are inferred for so many records; how many there are never enters a setting.
 _NOMINAL_RECORDS = 64
+# Kinds whose arrays are no real numbers.
+_TYPES = {
+    Kind.LABELS: jnp.int32,
+    Kind.INDEX: jnp.int32,
+    Kind.SEQUENCE: jnp.uint8,
+    Kind.QUALITY: jnp.uint8,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,9 +226,8 @@ def _output_shapes(
     """Output shapes by abstract evaluation; the axis of records is None."""
     declared = find_operator(operator)
     ports = {p.name: p for p in declared.inputs}
-    whole = (Kind.LABELS, Kind.INDEX)
     arrays = {
-        name: jax.ShapeDtypeStruct(shape, jnp.int32 if ports[name].kind in whole else jnp.float32)
+        name: jax.ShapeDtypeStruct(shape, _TYPES.get(ports[name].kind, jnp.float32))
         for name, shape in shapes
     }
 

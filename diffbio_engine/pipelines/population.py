@@ -8,11 +8,12 @@ import jax
 import numpy as np
 from flax import nnx
 
-from diffbio_engine.declare import Axis, Port
+from diffbio_engine.declare import Axis, Kind, Port
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.pipelines.wiring import DataPort
 from diffbio_engine.ports import Address
+from diffbio_engine.ports.alphabets import PAST_THE_END
 
 CHUNK = 1024
 
@@ -90,9 +91,30 @@ def values_of_cells(
             tick(done / len(rows))
     # What is not of cells (networks, gene tables) is the same in every chunk: the last one has it.
     return {
-        port: np.concatenate(collected[port]) if port in collected else chunk[port]
+        port: _joined(collected[port], pipeline.plan.port(port))
+        if port in collected
+        else chunk[port]
         for port in ports
     }
+
+
+def _joined(chunks: list[np.ndarray], port: Port) -> np.ndarray:
+    """The chunks one after the other; what lies along positions is filled up to the longest."""
+    shapes = [chunk.shape[1:] for chunk in chunks]
+    widest = tuple(map(max, zip(*shapes, strict=True)))
+    fill = PAST_THE_END if port.kind == Kind.SEQUENCE else 0
+    return np.concatenate(
+        [
+            chunk
+            if chunk.shape[1:] == widest
+            else np.pad(
+                chunk,
+                [(0, 0), *((0, n - m) for n, m in zip(widest, chunk.shape[1:], strict=True))],
+                constant_values=fill,
+            )
+            for chunk in chunks
+        ]
+    )
 
 
 def _chunks(

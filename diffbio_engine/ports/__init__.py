@@ -2,6 +2,7 @@
 
 from diffbio_engine.ports.address import Address, Place
 from diffbio_engine.ports.data_ports import (
+    BACKGROUND,
     BATCH_LABELS,
     CONDITION_LABELS,
     COUNTS,
@@ -13,6 +14,8 @@ from diffbio_engine.ports.data_ports import (
     LR_PAIRS,
     MARKER_MATRIX,
     NEIGHBOUR,
+    QUALITY,
+    SEQUENCES,
     SLICE_LABELS,
     SPATIAL_COORDS,
     TF_INDICES,
@@ -24,6 +27,7 @@ from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
 
 __all__ = [
+    "BACKGROUND",
     "BATCH_LABELS",
     "CONDITION_LABELS",
     "COUNTS",
@@ -35,6 +39,8 @@ __all__ = [
     "LR_PAIRS",
     "MARKER_MATRIX",
     "NEIGHBOUR",
+    "QUALITY",
+    "SEQUENCES",
     "SLICE_LABELS",
     "SPATIAL_COORDS",
     "TF_INDICES",

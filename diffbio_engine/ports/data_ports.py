@@ -218,6 +218,32 @@ MARKER_MATRIX = Port(
     "1 where a gene marks a cell type, else 0.",
     offer=Offer(lacking="known marker genes", computed="genes:cell-type-markers"),
 )
+# Sequences of letters. One array carries letters and mask: `alphabets.py` has the codes.
+SEQUENCES = Port(
+    "sequences",
+    "sequences positions",
+    Kind.SEQUENCE,
+    "Codes of letters, bytes: 0 to A - 1 for the A letters of the alphabet in its order (ACGT; of"
+    " proteins ACDEFGHIKLMNPQRSTVWY), A for a letter that is not told (N, X), 255 past the end.",
+    offer=Offer(lacking="sequences of letters (FASTA or FASTQ)", computed="sequences:letters"),
+)
+BACKGROUND = Port(
+    "background",
+    "letters",
+    Kind.PROFILE,
+    "How frequent each letter of the alphabet is among all that are told; adds up to one.",
+    offer=Offer(
+        lacking="the frequencies of letters of sequences", computed="sequences:frequencies"
+    ),
+)
+QUALITY = Port(
+    "quality",
+    "sequences positions",
+    Kind.QUALITY,
+    "Phred score of each letter, bytes: 10 log10 of one over the probability that it is wrong; 0"
+    " past the end.",
+    offer=Offer(lacking="qualities of letters (FASTQ)", computed="sequences:quality"),
+)
 
 # By the name that the block `data` gives it. In the order in which its outputs and the rows of the
 # data panel stand.
@@ -241,6 +267,9 @@ DATA_PORTS: dict[str, Port] = {
         LR_PAIRS,
         TF_INDICES,
         MARKER_MATRIX,
+        SEQUENCES,
+        BACKGROUND,
+        QUALITY,
     )
 }
 

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     SIMILARITY = "similarity"  # cells by cells
     COORDINATES = "coordinates"  # places in the tissue
     INDEX = "index"  # positions in the batch
+    SEQUENCE = "sequence"  # codes of letters along positions
+    QUALITY = "quality"  # Phred scores along positions
     NETWORK = "network"  # how strongly each of these acts on each of those
     PLAN = "plan"  # how much of each of these goes to each of those
     LOSS = "loss"  # one number to be made small

@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 
 from diffbio_engine.declare import Declaration, Kind, Operator, Port
+from diffbio_engine.ports.alphabets import PAST_THE_END
 
 SIZES = {
     "members": 2,
@@ -18,6 +19,9 @@ SIZES = {
     "batches": 2,
     "classes": 3,
     "clusters": 3,
+    "sequences": 8,
+    "positions": 12,
+    "letters": 4,
 }
 
 
@@ -61,6 +65,13 @@ def _values(port: Port, shape: tuple[int, ...], rng: np.random.Generator) -> np.
     if port.kind == Kind.INDEX:
         # Different positions side by side, all of them genes and cells that there are.
         return (np.arange(int(np.prod(shape))) % 4).reshape(shape).astype(np.int32)
+    if port.kind == Kind.SEQUENCE:
+        # Letters, some that are not told, and ends before the last position.
+        codes = rng.integers(0, SIZES["letters"] + 1, shape).astype(np.uint8)
+        codes[::2, -3:] = PAST_THE_END
+        return codes
+    if port.kind == Kind.QUALITY:
+        return rng.integers(2, 41, shape).astype(np.uint8)
     if port.kind == Kind.COUNTS:
         return rng.poisson(4.0, shape).astype(float)
     if port.kind in (Kind.PROFILE, Kind.SHARES):
@@ -73,7 +84,8 @@ def _values(port: Port, shape: tuple[int, ...], rng: np.random.Generator) -> np.
 
 def differentiable(declared: Declaration, inputs: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """The inputs that a gradient can be taken of."""
-    fixed = {p.name for p in declared.inputs if p.kind in (Kind.LABELS, Kind.INDEX)}
+    whole = (Kind.LABELS, Kind.INDEX, Kind.SEQUENCE, Kind.QUALITY)
+    fixed = {p.name for p in declared.inputs if p.kind in whole}
     return {name: value for name, value in inputs.items() if name not in fixed}
 
 

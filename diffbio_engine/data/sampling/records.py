@@ -11,10 +11,11 @@ from diffbio_engine.axes import Axis, axis_of
 from diffbio_engine.data.genes.alignment import GeneAlignment
 from diffbio_engine.data.inspection.raw_counts import as_matrix, blocks_of
 from diffbio_engine.data.matrix.matrices import InMemory, Matrix
+from diffbio_engine.data.sampling.ragged import Ragged
 from diffbio_engine.data.sampling.variable_genes import VariableGenes, of_some_genes
 from diffbio_engine.errors import DataError, did_you_mean
 
-COUNTS = "counts"
+COUNTS, SEQUENCES = "counts", "sequences"
 # Arrays by port name with one row per record drawn, and "cell_index".
 Batch = dict[str, np.ndarray]
 
@@ -25,7 +26,7 @@ class Records:
     Args:
         counts: Records by genes, sparse or dense or on disk; None where there are only features.
         per_record: Arrays with one row per record, by port name (``batch_labels``,
-            ``embeddings``).
+            ``embeddings``); rows of different lengths as ``Ragged``.
         per_dataset: Arrays that are the same for all records (``ambient_profile``).
         record: What a record is: a record axis, or its name.
         label_names: Names behind the codes of a label array, by port name.
@@ -33,12 +34,13 @@ class Records:
         var_names, var_ids: Names and ids of the genes.
         gene_keys: What the table of genes in the file calls them; None: as ``var_names``.
         notes: How they were read, in full sentences.
+        along: Names along other axes: ``{"letters": ["A", "C", "G", "T"]}``.
     """
 
     def __init__(
         self,
         counts: Any = None,
-        per_record: Mapping[str, np.ndarray] | None = None,
+        per_record: Mapping[str, np.ndarray | Ragged] | None = None,
         per_dataset: Mapping[str, np.ndarray] | None = None,
         *,
         record: Axis | str = "cells",
@@ -49,16 +51,20 @@ class Records:
         gene_keys: Sequence[str] | np.ndarray | None = None,
         alignment: GeneAlignment | None = None,
         notes: Sequence[str] = (),
+        along: Mapping[str, Sequence[str]] | None = None,
     ):
         self.record = axis_of(record) if isinstance(record, str) else record
         self.counts: Matrix | None = None if counts is None else as_matrix(counts)
-        self.per_record = {k: np.ascontiguousarray(v) for k, v in (per_record or {}).items()}
+        self.per_record: dict[str, Any] = {
+            k: v if isinstance(v, Ragged) else np.ascontiguousarray(v)
+            for k, v in (per_record or {}).items()
+        }
         self.per_dataset = {k: np.asarray(v) for k, v in (per_dataset or {}).items()}
         self.label_names = dict(label_names or {})
         self.record_names = record_names
         self.var_names, self.var_ids = var_names, var_ids
         self.gene_keys = var_names if gene_keys is None else gene_keys
-        self._alignment, self.notes = alignment, tuple(notes)
+        self._alignment, self.notes, self.along = alignment, tuple(notes), dict(along or {})
         # Where these records are seen through some of their genes: through which, and all of them.
         self.chosen: VariableGenes | None = None
         self._whole: Records | None = None
@@ -82,7 +88,7 @@ class Records:
         return self.n
 
     @property
-    def per_cell(self) -> dict[str, np.ndarray]:
+    def per_cell(self) -> dict[str, Any]:
         """``per_record``, as it was called while all records were cells."""
         return self.per_record
 
@@ -96,7 +102,8 @@ class Records:
     def names(self) -> dict[str, np.ndarray]:
         """Names along the axes, where they are known: ``names["genes"]``, ``names["cells"]``."""
         along = {self.record.name: self.record_names, "genes": self.var_names}
-        return {axis: np.asarray(names) for axis, names in along.items() if names is not None}
+        known = {axis: np.asarray(names) for axis, names in along.items() if names is not None}
+        return known | {axis: np.asarray(names) for axis, names in self.along.items()}
 
     @property
     def n_genes(self) -> int:
@@ -106,9 +113,10 @@ class Records:
 
     @cached_property
     def empty(self) -> np.ndarray:
-        """Which records have no count in any of the genes; none where there are no counts."""
+        """Which records have no count in any of the genes, or no letter; else none."""
         if self.counts is None:
-            return np.zeros(self.n, bool)
+            letters = self.per_record.get(SEQUENCES)
+            return letters.lengths == 0 if isinstance(letters, Ragged) else np.zeros(self.n, bool)
         genes = np.ones(self.counts.shape[1], np.float32)
         if self._alignment is not None:
             columns = self._alignment.columns
@@ -135,6 +143,8 @@ class Records:
     def rows(self, field: str, indices: np.ndarray) -> np.ndarray:
         """A field of these records, in this order; counts are dense float32.
 
+        Rows of different lengths are padded to one of at most four widths (see ``Ragged``).
+
         Raises:
             DataError: There is no such field.
         """
@@ -149,7 +159,8 @@ class Records:
                 f"No field '{field}' is known of these {self.record.name}; there is {there}.",
                 fix=did_you_mean(field, self.fields) or "Choose one of these.",
             )
-        return self.per_record[field][indices]
+        values = self.per_record[field]
+        return values.rows(indices) if isinstance(values, Ragged) else values[indices]
 
     def chunk(self, start: int, stop: int) -> np.ndarray:
         """Counts of records that lie side by side, dense float32."""
@@ -182,7 +193,10 @@ class Records:
         indices = np.asarray(indices, np.int64)
         some = Records(
             None if self.counts is None else self.counts.rows(indices),
-            {k: v[indices] for k, v in self.per_record.items()},
+            {
+                k: v.subset(indices) if isinstance(v, Ragged) else v[indices]
+                for k, v in self.per_record.items()
+            },
             self.per_dataset,
             record=self.record,
             label_names=self.label_names,
@@ -194,6 +208,7 @@ class Records:
             gene_keys=self.gene_keys,
             alignment=self._alignment,
             notes=self.notes,
+            along=self.along,
         )
         some.chosen = self.chosen
         some._whole = None if self._whole is None else self._whole.subset(indices)
@@ -217,6 +232,7 @@ class Records:
             var_ids=alignment.var_ids,
             alignment=alignment,
             notes=self.notes,
+            along=self.along,
         )
         seen._whole = self
         return seen
@@ -230,7 +246,10 @@ class Records:
         columns, n = chosen.columns, self.n_genes
         seen = Records(
             self.counts.of_genes(columns),
-            {k: v[:, columns] if v.shape[1:] == (n,) else v for k, v in self.per_record.items()},
+            {
+                k: v[:, columns] if isinstance(v, np.ndarray) and v.shape[1:] == (n,) else v
+                for k, v in self.per_record.items()
+            },
             {k: of_some_genes(k, v, columns, n) for k, v in self.per_dataset.items()},
             record=self.record,
             label_names=self.label_names,
@@ -238,6 +257,7 @@ class Records:
             var_names=None if self.var_names is None else np.asarray(self.var_names)[columns],
             var_ids=None if self.var_ids is None else np.asarray(self.var_ids)[columns],
             notes=self.notes,
+            along=self.along,
         )
         seen.chosen, seen._whole = chosen, self
         return seen

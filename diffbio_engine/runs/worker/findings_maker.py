@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from diffbio_engine.axes import axis_of
 from diffbio_engine.bundles import names_along
 from diffbio_engine.bundles.rules import in_words
 from diffbio_engine.data import Records
@@ -26,6 +27,7 @@ def finding_ports(plan: Plan) -> tuple[str, ...]:
 _NAMED = {
     "genes", "classes", "pairs", "regulators", "pathways", "batches", "slices", "times",
     "intervals", "steps", "conditions", "fates", "domains", "archetypes", "clusters",
+    "letters",
 }  # fmt: skip
 
 
@@ -33,7 +35,7 @@ def _is_for_people(port: Port) -> bool:
     """Not an array of cells, nor parameters of the model that have no name of their own."""
     axes = port.axis_names
     named = port.kind != Kind.PARAMETER or set(axes) <= _NAMED
-    return named and "cells" not in axes and len(axes) <= 3
+    return named and not any(axis_of(a).record for a in axes) and len(axes) <= 3
 
 
 def shares_ports(plan: Plan) -> tuple[str, ...]:

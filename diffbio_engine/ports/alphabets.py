@@ -1,0 +1,34 @@
+"""Alphabets of sequences, and the codes that their letters have everywhere in the engine."""
+
+from dataclasses import dataclass
+
+# Codes are 0 .. A - 1 for the letters in their order, A for a letter that is not told, and this
+# one past the end of a sequence.
+PAST_THE_END = 255
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The letters of a kind of molecule.
+
+    Attributes:
+        name: As people write it: ``"DNA"``.
+        letters: In the order of their codes.
+        unit: What one letter is: ``"base"``.
+        also: Letters that are valid and name several (N, R) or none of these: code A.
+    """
+
+    name: str
+    letters: str
+    unit: str
+    also: str
+
+    def __len__(self) -> int:
+        return len(self.letters)
+
+
+DNA = Alphabet("DNA", "ACGT", "base", "RYSWKMBDHVN")
+# Its U has the code of T: a pipeline that was trained on DNA reads RNA.
+RNA = Alphabet("RNA", "ACGU", "base", "RYSWKMBDHVN")
+PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY", "residue", "BJOUXZ")
+ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
