@@ -112,6 +112,7 @@ EXPRESSION = Port(
     "cells genes",
     Kind.EXPRESSION,
     "Normalised expression.",
+    after=(Role.NORMALIZED,),
     offer=Offer(lacking="normalised expression"),
 )
 SPATIAL_COORDS = Port(

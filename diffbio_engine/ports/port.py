@@ -38,6 +38,7 @@ class Role(StrEnum):
     """
 
     CLEANED = "cleaned"  # counts without what is not the cell's own
+    NORMALIZED = "normalized"  # expression at one sequencing depth, as logarithms
     LATENT = "latent"  # where a cell is in a latent space
     DRAWN = "drawn"  # the same as it is drawn in training
     CORRECTED = "corrected"  # coordinates without the differences between batches

@@ -17,7 +17,7 @@ from sklearn.decomposition import TruncatedSVD
 
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.operators.singlecell import DifferentiableLigandReceptor, LRScoringConfig
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_normalized_rows
+from diffbio_engine.parts.log_normalized_counts import log_normalized_rows
 from diffbio_engine.runs.worker.open_run import with_variable_genes
 
 CELLS = Path(__file__).resolve().parents[3] / "shared/data/kang_pbmc_stim_counts.h5ad"

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from diffbio_engine.operators.singlecell._log_normalized_counts import (
+from diffbio_engine.parts.log_normalized_counts import (
     log_expression,
     log_normalized,
     log_normalized_rows,

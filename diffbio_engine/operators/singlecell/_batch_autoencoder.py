@@ -28,7 +28,7 @@ from diffbio_engine.operators.singlecell._conditional_autoencoder import (
     logged,
     start_of_batches,
 )
-from diffbio_engine.operators.singlecell._log_normalized_counts import Totals
+from diffbio_engine.parts.log_normalized_counts import Totals
 
 CORRECTED = Port(
     "corrected_expression",

@@ -14,9 +14,9 @@ from flax import nnx
 from sklearn.utils.extmath import randomized_svd
 
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.singlecell._log_normalized_counts import Totals, log_normalized
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import DenseLayers, quiet_linear
+from diffbio_engine.parts.log_normalized_counts import Totals, log_normalized
 
 _PACE = 0.25
 

@@ -7,7 +7,6 @@ from flax import nnx
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.operators.singlecell._complexes import genes_of, least_of
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_expression
 from diffbio_engine.operators.singlecell._sending_neighbours import (
     Senders,
     expression_axes,
@@ -15,6 +14,7 @@ from diffbio_engine.operators.singlecell._sending_neighbours import (
     senders_of,
     unit_rows,
 )
+from diffbio_engine.parts.log_normalized_counts import log_expression
 
 _CHUNK = 1024
 

@@ -45,9 +45,9 @@ from diffbio_engine.operators.singlecell._ligand_receptor import (
     permuted_p_values,
     type_levels,
 )
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_expression
 from diffbio_engine.operators.singlecell._sending_neighbours import Senders, soft_adjacency
 from diffbio_engine.operators.singlecell._stored_senders import StoredSenders, log_of_all
+from diffbio_engine.parts.log_normalized_counts import log_expression
 
 _CHUNK = 1024
 

@@ -23,7 +23,7 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_normalized
+from diffbio_engine.parts.log_normalized_counts import log_normalized
 
 
 class StochasticGateSelectorConfig(Config):

@@ -24,7 +24,6 @@ from diffbio_engine.declare import (
     warn_untrained,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.singlecell._log_normalized_counts import Totals, log_expression
 from diffbio_engine.operators.singlecell.archetypal_analysis._archetype_fit import (
     fit_archetypes,
     rounds,
@@ -33,6 +32,7 @@ from diffbio_engine.operators.singlecell.archetypal_analysis._archetype_fit impo
 from diffbio_engine.operators.singlecell.archetypal_analysis._simplex_least_squares import (
     soft_shares,
 )
+from diffbio_engine.parts.log_normalized_counts import Totals, log_expression
 
 _UNPREPARED_ROUNDS = 40
 _ABSENT = -16.0  # logarithm of the weight of a cell that an archetype does not use

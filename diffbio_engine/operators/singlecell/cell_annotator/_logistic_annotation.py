@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from diffbio_engine.operators.singlecell._log_normalized_counts import (
+from diffbio_engine.parts.log_normalized_counts import (
     log_normalized,
     log_normalized_rows,
 )

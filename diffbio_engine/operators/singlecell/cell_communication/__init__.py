@@ -29,7 +29,6 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.operators.singlecell._complexes import genes_of, least_of, require_positions
 from diffbio_engine.operators.singlecell._ligand_receptor import column_shares, hill
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_expression
 from diffbio_engine.operators.singlecell._sending_neighbours import Senders
 from diffbio_engine.operators.singlecell._stored_senders import log_of_all
 from diffbio_engine.operators.singlecell.cell_communication._niche_network import (
@@ -43,6 +42,7 @@ from diffbio_engine.operators.singlecell.cell_communication._niche_network impor
     ridge_start,
 )
 from diffbio_engine.operators.singlecell.cell_communication._stored_niches import StoredNiches
+from diffbio_engine.parts.log_normalized_counts import log_expression
 
 _CHUNK = 512
 

@@ -23,13 +23,13 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.singlecell._log_normalized_counts import Totals, log_expression
 from diffbio_engine.operators.singlecell.differential_distribution._distribution_distances import (
     false_discovery,
 )
 from diffbio_engine.operators.singlecell.differential_distribution._gene_comparison import (
     compared_genes,
 )
+from diffbio_engine.parts.log_normalized_counts import Totals, log_expression
 
 _FOUND = ("ks_statistics", "p_values", "effects", "categories", "mean_change", "zero_change")
 

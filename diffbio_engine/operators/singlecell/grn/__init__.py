@@ -26,7 +26,6 @@ from diffbio_engine.declare import (
     warn_untrained,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_expression
 from diffbio_engine.operators.singlecell.grn._expression_moments import moments_of, standardized
 from diffbio_engine.operators.singlecell.grn._sparse_regression import (
     Penalty,
@@ -35,6 +34,7 @@ from diffbio_engine.operators.singlecell.grn._sparse_regression import (
     sparse_weights,
     traced_weights,
 )
+from diffbio_engine.parts.log_normalized_counts import log_expression
 
 
 class GRNInferenceConfig(Config):

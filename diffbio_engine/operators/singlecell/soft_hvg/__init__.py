@@ -24,8 +24,8 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
-from diffbio_engine.operators.singlecell._log_normalized_counts import counts_per_ten_thousand
 from diffbio_engine.operators.singlecell.soft_hvg._binned_dispersions import normalized_dispersions
+from diffbio_engine.parts.log_normalized_counts import normalize_total
 
 _ROWS = 2048
 
@@ -187,5 +187,5 @@ class SoftHVG(Operator):
         logged = self.config.flavor == "cell_ranger"
         if not self.config.normalize:
             return counts if logged else jnp.expm1(counts)
-        scaled = counts_per_ten_thousand(counts, total_counts)
+        scaled = normalize_total(counts, total_counts)
         return jnp.log1p(jnp.maximum(scaled, 0.0)) if logged else scaled

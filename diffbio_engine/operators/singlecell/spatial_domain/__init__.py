@@ -27,7 +27,6 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import DataError, SettingError
-from diffbio_engine.operators.singlecell._log_normalized_counts import log_expression
 from diffbio_engine.operators.singlecell.spatial_domain._spatial_attention import (
     Around,
     SpatialAttention,
@@ -42,6 +41,7 @@ from diffbio_engine.operators.singlecell.spatial_domain._spatial_graph import (
     start_of_domains,
     start_of_features,
 )
+from diffbio_engine.parts.log_normalized_counts import log_expression
 
 _TOGETHER = 512  # spots that are embedded at once in preparing
 

@@ -25,8 +25,8 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.singlecell._log_normalized_counts import Totals, log_expression
 from diffbio_engine.operators.singlecell.switch_de._switch_fit import fit_switches
+from diffbio_engine.parts.log_normalized_counts import Totals, log_expression
 
 
 class SwitchDEConfig(Config):

@@ -16,23 +16,28 @@ PER_CELL = 1e4
 type Totals = jax.Array | np.ndarray | None
 
 
-def counts_per_ten_thousand(counts: jax.Array, total_counts: Totals = None) -> jax.Array:
-    """``1e4 counts_ig / T_i``; a cell without counts stays at 0.
+def normalize_total(
+    counts: jax.Array, total_counts: Totals = None, target_sum: float | jax.Array = PER_CELL
+) -> jax.Array:
+    """``target_sum counts_ig / T_i``; a cell without counts stays at 0.
 
     Args:
         counts: (..., genes), all genes or some.
         total_counts: ``T``, (...,): of each cell over all genes. None for the sum of these. It is
             never less than that sum: whoever gives less did not give totals.
+        target_sum: What the counts of a cell add up to afterwards.
     """
     totals = jnp.sum(counts, axis=-1, keepdims=True)
     if total_counts is not None:
         totals = jnp.maximum(jnp.asarray(total_counts)[..., None], totals)
-    return PER_CELL * soft_ops.div(counts, totals)
+    return target_sum * soft_ops.div(counts, totals)
 
 
-def log_normalized(counts: jax.Array, total_counts: Totals = None) -> jax.Array:
-    """``log(1 + counts_per_ten_thousand)``, (..., genes)."""
-    return jnp.log1p(counts_per_ten_thousand(counts, total_counts))
+def log_normalized(
+    counts: jax.Array, total_counts: Totals = None, target_sum: float | jax.Array = PER_CELL
+) -> jax.Array:
+    """``log(1 + normalize_total)``, (..., genes)."""
+    return jnp.log1p(normalize_total(counts, total_counts, target_sum))
 
 
 def log_expression(
