@@ -18,6 +18,7 @@ from diffbio_engine.data.inspection.preview import ColumnPreview, MatrixPreview,
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, require_counts
 from diffbio_engine.data.matrix.hdf5_check import check_hdf5
 from diffbio_engine.data.matrix.matrices import OnDisk
+from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.opening import inspect, read
 from diffbio_engine.data.reading import Choice, Reading, file_of, source_of
 from diffbio_engine.data.sampling.batches import (
@@ -40,7 +41,7 @@ from diffbio_engine.data.writing import write_result
 __all__ = [
     "Batch", "BatchSampler", "CellSource", "Choice", "ColumnPreview", "Dataset", "Example",
     "FROM_SYMBOLS", "Fields", "GeneAlignment", "Labels", "MatrixPreview", "NeighbourSampler",
-    "OnDisk", "Preview", "Reading", "Records", "SamplerState", "VariableGenes", "Written",
+    "OnDisk", "Preview", "Ragged", "Reading", "Records", "SamplerState", "VariableGenes", "Written",
     "align_genes", "ambient_profile", "asked_for", "batch_candidates", "category_colors",
     "check_hdf5", "examples", "file_of", "inspect", "iterate_chunks", "labels_of", "made_unique",
     "most_variable_genes", "names_and_ids", "open_source", "read", "require_counts",

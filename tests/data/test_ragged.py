@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from diffbio_engine.data import BatchSampler, Records, iterate_chunks
-from diffbio_engine.data.sampling.ragged import Ragged
+from diffbio_engine.data import BatchSampler, Ragged, Records, iterate_chunks
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import ports_of
 from diffbio_engine.ports.alphabets import PAST_THE_END

@@ -11,7 +11,7 @@ from diffbio_engine.axes import Axis, axis_of
 from diffbio_engine.data.genes.alignment import GeneAlignment
 from diffbio_engine.data.inspection.raw_counts import as_matrix, blocks_of
 from diffbio_engine.data.matrix.matrices import InMemory, Matrix
-from diffbio_engine.data.sampling.ragged import Ragged
+from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.sampling.variable_genes import VariableGenes, of_some_genes
 from diffbio_engine.errors import DataError, did_you_mean
 
