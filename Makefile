@@ -15,7 +15,7 @@ test-all: ## the same, with every ready pipeline in the browser
 
 format: ## put the code into the project's style
 	@bash .ci/environment.sh dev
-	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format . && bash .ci/scripts.sh format
 
 benchmarks: ## how good and how quick, beside the tools that one would pick instead (long)
 	@bash .ci/environment.sh dev

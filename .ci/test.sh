@@ -55,6 +55,7 @@ trap 'kill "$browser" 2>/dev/null' EXIT
 
 check "ruff check" "$bin/ruff" check .
 check "ruff format" "$bin/ruff" format --check .
+check "scripts of the page" bash .ci/scripts.sh
 check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports" --no-cache
 # The longest files come first (tests/conftest.py), so that both processes end together.

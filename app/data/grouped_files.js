@@ -5,7 +5,8 @@ const MATRIX = /\.mtx(\.gz|\.bz2|\.xz)?$/i
 const LIST = /\.(mtx|mtx_rows|mtx_cols|tsv|txt|csv)(\.gz|\.bz2|\.xz)?$/i
 const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
 const TABLE = /\.(csv|tsv|txt|tab|xlsx)(\.gz|\.bz2|\.xz)?$/i
-const DESCRIBES = /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table)[^/]*$/i
+const DESCRIBES =
+  /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table)[^/]*$/i
 const STORE = /(^|\/)(\.zgroup|\.zattrs|zarr\.json)$/
 
 function groups(files) {
@@ -20,29 +21,42 @@ function groups(files) {
   for (const [top, inside] of tops) {
     const store = top && inside.some(({ path }) => STORE.test(path))
     const matrices = inside.some(({ file }) => MATRIX.test(file.name))
-    const together = store ? inside
+    const together = store
+      ? inside
       : inside.filter(({ file }) => (matrices && LIST.test(file.name)) || TRIO.test(file.name))
     const tables = inside.filter(({ file }) => TABLE.test(file.name))
     const described = tables.filter(({ file }) => !DESCRIBES.test(file.name))
     if (!together.length && tables.length > 1 && described.length === 1) {
-      const one = { name: described[0].file.name.replace(TABLE, ""), files: tables.map(({ file }) => file), paths: tables.map(({ file }) => file.name) }
+      const one = {
+        name: described[0].file.name.replace(TABLE, ""),
+        files: tables.map(({ file }) => file),
+        paths: tables.map(({ file }) => file.name),
+      }
       made.push(one)
-      for (const { file } of inside) if (!TABLE.test(file.name) && !file.name.startsWith(".")) made.push({ name: file.name, files: [file] })
+      for (const { file } of inside)
+        if (!TABLE.test(file.name) && !file.name.startsWith("."))
+          made.push({ name: file.name, files: [file] })
       continue
     }
-    const alone = inside.filter((entry) => !together.includes(entry) && !entry.file.name.startsWith("."))
+    const alone = inside.filter(
+      (entry) => !together.includes(entry) && !entry.file.name.startsWith("."),
+    )
     if (together.length) {
       const sets = new Set(together.map(({ file }) => (file.name.match(TRIO) ?? [0, ""])[1]))
       const shared = sets.size === 1 ? [...sets][0].replace(/[_.-]+$/, "") : ""
       // One of them by itself keeps its name, so that it can be said what is missing beside it.
       const folders = together.map(({ path }) => path.split("/").slice(0, -1))
-      const common = folders[0].filter((word, i) => folders.every((f) => f.slice(0, i + 1).join("/") === folders[0].slice(0, i + 1).join("/")))
-      const name = together.length === 1 ? together[0].file.name : common.pop() || shared || "10x matrix"
+      const common = folders[0].filter((_word, i) =>
+        folders.every((f) => f.slice(0, i + 1).join("/") === folders[0].slice(0, i + 1).join("/")),
+      )
+      const name =
+        together.length === 1 ? together[0].file.name : common.pop() || shared || "10x matrix"
       const paths = together.map(({ path }) => (top ? path.slice(top.length + 1) : path))
       made.push({ name, files: together.map(({ file }) => file), paths })
     }
     // Beside matrices in a folder lie reads and reports, which nobody means to bring.
-    if (!top || !together.length) for (const { file } of alone) made.push({ name: file.name, files: [file] })
+    if (!top || !together.length)
+      for (const { file } of alone) made.push({ name: file.name, files: [file] })
   }
   return made
 }

@@ -8,7 +8,9 @@ export function render({ model }) {
     background: color-mix(in srgb, var(--db-surface) 86%, transparent);
     outline: 3px dashed var(--db-accent); outline-offset: -18px`
   veil.textContent = "Drop to bring this data in"
-  const show = (on) => { veil.style.display = on ? "grid" : "none" }
+  const show = (on) => {
+    veil.style.display = on ? "grid" : "none"
+  }
   const inside = (event, selector) => event.composedPath().some((el) => el.matches?.(selector))
   // A drag that goes on is told several times a second, its end not always: then the veil goes by itself.
   let resting = 0
@@ -19,7 +21,10 @@ export function render({ model }) {
       show(!inside(event, "[data-takes-files]"))
       clearTimeout(resting)
       resting = setTimeout(() => show(false), 1500)
-    } else if (!inside(event, "input, textarea, [contenteditable=true]") && [...event.dataTransfer.types].includes("text/uri-list")) {
+    } else if (
+      !inside(event, "input, textarea, [contenteditable=true]") &&
+      [...event.dataTransfer.types].includes("text/uri-list")
+    ) {
       // A link let go here would take the page away.
       event.preventDefault()
       event.dataTransfer.dropEffect = "none"
@@ -28,7 +33,9 @@ export function render({ model }) {
   const hands = {
     dragenter: over,
     dragover: over,
-    dragleave: (event) => { if (!event.relatedTarget) show(false) },
+    dragleave: (event) => {
+      if (!event.relatedTarget) show(false)
+    },
     dragend: () => show(false),
     drop: async (event) => {
       show(false)

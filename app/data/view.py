@@ -46,7 +46,17 @@ class DataDesk(JSComponent):
     busy = param.String()
 
     _esm = script(
-        *(_HERE / f"{name}.js" for name in ("dropped_files", "grouped_files", "data_panel"))
+        *(
+            _HERE / f"{name}.js"
+            for name in (
+                "dropped_files",
+                "grouped_files",
+                "file_words",
+                "uploads",
+                "preview",
+                "data_panel",
+            )
+        )
     )
     _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
 

@@ -95,7 +95,7 @@ class Fetch(JSComponent):
     export function render({ model }) {
       model.on("asked", () => {
         const a = document.createElement("a")
-        a.href = new URL(model.url, document.baseURI)
+        a.href = new URL(model.url, document.baseURI).href
         a.download = ""
         document.body.append(a)
         a.click()

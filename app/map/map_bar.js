@@ -62,13 +62,22 @@ export function render({ model, el }) {
   }
   const show = () => {
     const names = model.suggestions
-    found.hidden = !names.length || gene !== el.getRootNode().activeElement && gene !== document.activeElement && !gene.matches(":focus")
-    found.replaceChildren(...names.map((name) => {
-      const a = document.createElement("a")
-      a.textContent = name
-      a.onmousedown = (event) => { event.preventDefault(); pick(name) }
-      return a
-    }))
+    found.hidden =
+      !names.length ||
+      (gene !== el.getRootNode().activeElement &&
+        gene !== document.activeElement &&
+        !gene.matches(":focus"))
+    found.replaceChildren(
+      ...names.map((name) => {
+        const a = document.createElement("a")
+        a.textContent = name
+        a.onmousedown = (event) => {
+          event.preventDefault()
+          pick(name)
+        }
+        return a
+      }),
+    )
   }
   const pick = (name) => {
     gene.value = ""
@@ -84,19 +93,32 @@ export function render({ model, el }) {
   gene.onkeydown = (event) => {
     event.stopPropagation()
     if (event.key === "Enter" && gene.value.trim()) pick(gene.value.trim())
-    if (event.key === "Escape") { gene.value = ""; found.hidden = true; gene.blur() }
+    if (event.key === "Escape") {
+      gene.value = ""
+      found.hidden = true
+      gene.blur()
+    }
   }
-  gene.onblur = () => { found.hidden = true }
+  gene.onblur = () => {
+    found.hidden = true
+  }
   map.onchange = () => send({ do: "map", name: map.value })
   colour.onchange = () => send({ do: "colour", key: colour.value })
   find(".fade").onclick = () => send({ do: "fade" })
   find(".all").onclick = () => send({ do: "all" })
   find(".full").onclick = () => send({ do: "full", on: !model.full })
   const keys = (event) => {
-    const path = event.composedPath(), tag = path[0].tagName
-    if (path.some((e) => e.role === "dialog") || event.ctrlKey || event.metaKey || event.altKey) return
+    const path = event.composedPath(),
+      tag = path[0].tagName
+    if (path.some((e) => e.role === "dialog") || event.ctrlKey || event.metaKey || event.altKey)
+      return
     if (event.key === "Escape" && model.full) send({ do: "full", on: false })
-    else if (event.key.toLowerCase() === "f" && !["INPUT", "TEXTAREA", "SELECT"].includes(tag) && !path[0].isContentEditable) send({ do: "full", on: !model.full })
+    else if (
+      event.key.toLowerCase() === "f" &&
+      !["INPUT", "TEXTAREA", "SELECT"].includes(tag) &&
+      !path[0].isContentEditable
+    )
+      send({ do: "full", on: !model.full })
     else return
     event.preventDefault()
     event.stopImmediatePropagation()
@@ -104,14 +126,21 @@ export function render({ model, el }) {
   document.addEventListener("keydown", keys, true)
   model.on("remove", () => document.removeEventListener("keydown", keys, true))
   find(".fit").onclick = () => send({ do: "fit" })
-  find(".save").onclick = () => { menu.hidden = !menu.hidden }
+  find(".save").onclick = () => {
+    menu.hidden = !menu.hidden
+  }
   bar.querySelector(".menu").addEventListener("focusout", (event) => {
     if (!event.currentTarget.contains(event.relatedTarget)) menu.hidden = true
   })
   for (const a of menu.querySelectorAll("a")) {
-    a.onmousedown = (event) => { event.preventDefault(); menu.hidden = true; send({ do: a.dataset.do }) }
+    a.onmousedown = (event) => {
+      event.preventDefault()
+      menu.hidden = true
+      send({ do: a.dataset.do })
+    }
   }
-  for (const name of ["maps", "map", "colours", "colour", "genes", "fade", "zoomed", "full"]) model.on(name, fill)
+  for (const name of ["maps", "map", "colours", "colour", "genes", "fade", "zoomed", "full"])
+    model.on(name, fill)
   model.on("suggestions", show)
   fill()
   return bar

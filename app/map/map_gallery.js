@@ -6,13 +6,17 @@ export function render({ model }) {
     <label>and <select aria-label="Second row of maps"></select></label><span></span>
     <button data-do="png">PNG</button><button data-do="svg">SVG</button></header><p></p><img alt="All maps side by side">`
   const selects = [...box.querySelectorAll("select")]
-  const image = box.querySelector("img"), words = box.querySelector("p")
+  const image = box.querySelector("img"),
+    words = box.querySelector("p")
   const options = (select, none) => {
     select.replaceChildren()
     if (none) select.append(new Option("nothing else", "none"))
     for (const group of model.colours) {
       const made = group.items.map((i) => new Option(i.title, i.key))
-      if (!group.title) { select.append(...made); continue }
+      if (!group.title) {
+        select.append(...made)
+        continue
+      }
       const part = document.createElement("optgroup")
       part.label = group.title
       part.append(...made)
@@ -33,8 +37,11 @@ export function render({ model }) {
     if (model.picture && image.src !== model.picture) image.src = model.picture
     for (const button of box.querySelectorAll("button")) button.disabled = !model.picture
   }
-  selects.forEach((select, row) => { select.onchange = () => model.send_msg({ do: "colour", row, key: select.value }) })
-  for (const button of box.querySelectorAll("button")) button.onclick = () => model.send_msg({ do: button.dataset.do })
+  selects.forEach((select, row) => {
+    select.onchange = () => model.send_msg({ do: "colour", row, key: select.value })
+  })
+  for (const button of box.querySelectorAll("button"))
+    button.onclick = () => model.send_msg({ do: button.dataset.do })
   for (const name of ["picture", "words", "colours", "rows"]) model.on(name, draw)
   draw()
   return box

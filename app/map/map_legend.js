@@ -33,7 +33,10 @@ export function render({ model }) {
       row.querySelector("span").textContent = item.name
       row.querySelector("b").textContent = number(item.n)
       row.onclick = (event) =>
-        model.send_msg({ do: event.ctrlKey || event.metaKey ? "toggle" : "isolate", index: item.index })
+        model.send_msg({
+          do: event.ctrlKey || event.metaKey ? "toggle" : "isolate",
+          index: item.index,
+        })
       list.append(row)
     }
     if (model.items.length) box.append(list)
@@ -74,13 +77,18 @@ export function render({ model }) {
     return part
   }
 
-  const escape = (event) => {
+  const leave = (event) => {
     const text = event.composedPath()[0]
-    if (event.key !== "Escape" || !model.card.n || ["INPUT", "SELECT", "TEXTAREA"].includes(text.tagName)) return
+    if (
+      event.key !== "Escape" ||
+      !model.card.n ||
+      ["INPUT", "SELECT", "TEXTAREA"].includes(text.tagName)
+    )
+      return
     model.send_msg({ do: "clear" })
   }
-  document.addEventListener("keydown", escape)
-  model.on("remove", () => document.removeEventListener("keydown", escape))
+  document.addEventListener("keydown", leave)
+  model.on("remove", () => document.removeEventListener("keydown", leave))
   for (const name of ["title", "items", "ramp", "low", "high", "card", "rows"]) model.on(name, draw)
   draw()
   return box

@@ -28,7 +28,9 @@ export function render({ model }) {
     find(".step").textContent = `step ${number(step)}`
     model.send_msg({ do: "scrub", step })
   }
-  range.onchange = () => { held = false }
+  range.onchange = () => {
+    held = false
+  }
   find(".live").onclick = () => model.send_msg({ do: "live" })
   for (const name of ["cells", "steps", "step", "live"]) model.on(name, draw)
   draw()

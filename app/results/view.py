@@ -31,7 +31,7 @@ class FindingsDesk(JSComponent):
     words = param.String()
     theme = param.String("default")
 
-    _esm = script(_HERE / "findings.js")
+    _esm = script(_HERE / "values.js", _HERE / "findings.js")
     _stylesheets = [(_HERE / "findings.css").read_text(encoding="utf-8")]
 
 

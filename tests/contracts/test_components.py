@@ -1,15 +1,12 @@
 """Each component of the page: its script reads and watches what it declares, its colours exist."""
 
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
-from panel.custom import JSComponent
 
-import app
 from app.style import theme
+from tests.contracts.components_of_page import components, declared
 
 ROOT = Path(__file__).resolve().parents[2]
 # What Panel itself gives a script besides the declared parameters.
@@ -22,30 +19,8 @@ WATCHES_EACH = re.compile(r"of \[([^\]]*)\]\)\s*\{?\s*model\.on\(")
 COLOURS = re.compile(r"var\((--[\w-]+)")
 
 
-def _components() -> dict[str, type[JSComponent]]:
-    for module in pkgutil.walk_packages(app.__path__, "app."):
-        if module.name != "app.main":  # a page, not a module to import
-            importlib.import_module(module.name)
-    found: list[type[JSComponent]] = []
-    waiting = [JSComponent]
-    while waiting:
-        for child in waiting.pop().__subclasses__():
-            waiting.append(child)
-            if child.__module__.startswith("app."):
-                found.append(child)
-    return {f"{c.__module__}.{c.__name__}": c for c in found}
-
-
-COMPONENTS = _components()
+COMPONENTS = components()
 each_component = pytest.mark.parametrize("component", COMPONENTS.values(), ids=COMPONENTS)
-
-
-def _declared(component: type[JSComponent]) -> set[str]:
-    return {
-        name
-        for name, parameter in component.param.objects("existing").items()
-        if name != "name" and str(parameter.owner.__module__).startswith("app.")
-    }
 
 
 def _watched(script: str) -> set[str]:
@@ -55,12 +30,12 @@ def _watched(script: str) -> set[str]:
 
 @each_component
 def test_a_script_reads_and_watches_what_its_component_declares(component):
-    script, declared = component._esm, _declared(component)
+    script, own = component._esm, set(declared(component))
     read = set(READS.findall(script)) - OF_PANEL | set(CHILDREN.findall(script))
     watched = _watched(script) - EVENTS
-    assert read <= declared, "reads what nobody sets"
-    assert watched <= declared, "watches what nobody sets"
-    assert declared <= read | watched, "declares what no script looks at"
+    assert read <= own, "reads what nobody sets"
+    assert watched <= own, "watches what nobody sets"
+    assert own <= read | watched, "declares what no script looks at"
 
 
 def test_every_colour_and_size_that_a_style_names_is_declared():

@@ -1,0 +1,118 @@
+// What a file holds, before it is used: figures, warnings, how it is read, where each port finds its array.
+
+/** @param {any} model @param {HTMLElement} pane Where it is shown. */
+const preview = (model, pane) => {
+  const chooser = (field, message) => {
+    const line = make("label", "field")
+    line.append(make("b", "", field.title), make("span", "", field.help))
+    const select = make("select")
+    for (const o of field.options) select.append(new Option(o.title, o.place))
+    select.value = field.place
+    select.setAttribute("aria-label", field.title)
+    select.onchange = () =>
+      model.send_msg(
+        message
+          ? { ...message, value: select.value }
+          : { do: "field", port: field.port, place: select.value },
+      )
+    line.append(select)
+    return line
+  }
+  return () => {
+    const p = model.preview
+    pane.replaceChildren()
+    pane.classList.toggle("busy", !!model.busy)
+    if (model.busy) {
+      const stop = make("button", "stop", "Stop")
+      stop.onclick = () => model.send_msg({ do: "stop" })
+      return pane.append(make("p", "hint", model.busy), stop)
+    }
+    if (model.problem.what) {
+      const bad = make("div", "problem")
+      bad.append(make("b", "", model.problem.what), make("span", "", model.problem.fix || ""))
+      pane.append(bad)
+    }
+    if (!p.id)
+      return model.problem.what
+        ? undefined
+        : pane.append(
+            make("p", "hint", "Choose a file: what it holds is shown here before it is used."),
+          )
+    const head = make("header")
+    head.append(make("h3", "", p.name), make("p", "", `${p.kind} · ${size(p.bytes)}`))
+    pane.append(head)
+    const facts = make("div", "facts")
+    for (const [value, what] of [
+      [number(p.n_cells), p.rows],
+      [number(p.n_genes), "genes"],
+      [p.genes, "gene names"],
+    ]) {
+      const fact = make("div")
+      fact.append(make("b", "", value), make("span", "", what))
+      facts.append(fact)
+    }
+    pane.append(facts)
+    if (p.samples.length > 1)
+      pane.append(
+        make(
+          "p",
+          "matrix",
+          `Samples: ${p.samples.map((s) => `${s.name} (${number(s.n_cells)} ${p.rows})`).join(", ")}`,
+        ),
+      )
+    for (const m of p.matrices) pane.append(make("p", "matrix", m))
+    for (const w of p.warnings) pane.append(make("p", "warning", w))
+    const ways = make("div", "fields ways-of-reading")
+    for (const choice of p.choices)
+      ways.append(
+        chooser(
+          {
+            ...choice,
+            help: choice.why,
+            place: choice.taken,
+            options: choice.possible.map((o) => ({ title: o.title, place: o.value })),
+          },
+          { do: "reading", name: choice.name },
+        ),
+      )
+    if (p.choices.length) pane.append(make("h4", "", "How the file is read"), ways)
+    const fields = make("div", "fields")
+    for (const field of p.fields) fields.append(chooser(field))
+    if (p.fields.length)
+      pane.append(make("h4", "", "Where the pipeline finds what it needs"), fields)
+    if (p.columns.length) {
+      pane.append(make("h4", "", `Columns of the ${p.rows}`))
+      const table = make("div", "columns")
+      for (const c of p.columns)
+        table.append(make("b", "", c.name), make("span", "", c.what), make("i", "", c.examples))
+      pane.append(table)
+    }
+    const foot = make("footer")
+    const trained = model.applying
+    if (trained.title) {
+      const said = trained.why || trained.sentence
+      if (said)
+        foot.append(
+          make(
+            "p",
+            trained.doubtful || trained.why ? "fits warning" : "fits",
+            `${trained.title}, as trained: ${said}`,
+          ),
+        )
+      const apply = make("button", "apply", `Apply “${trained.title}” as trained`)
+      apply.title = `Places these ${p.rows} by what the shown run has learned; nothing is trained.`
+      apply.disabled = !!trained.why
+      let sure = !trained.few
+      apply.onclick = () => {
+        if (sure) return model.send_msg({ do: "apply", sure: !!trained.few })
+        sure = true
+        apply.textContent = "Few genes match. Apply all the same"
+      }
+      foot.append(apply)
+    }
+    const use = make("button", "use", "Use this data set")
+    use.onclick = () => model.send_msg({ do: "use" })
+    foot.append(use)
+    pane.append(foot)
+  }
+}
