@@ -32,6 +32,9 @@ class TrainingBuffer(nnx.Variable):
 class Operator(nnx.Module):
     """A differentiable step. A subclass declares its ports and writes ``__call__``.
 
+    One with weights or buffers of its own also writes ``setup``, and one that looks at the data
+    before it runs ``prepare``. It is made by ``Op(config, rngs=nnx.Rngs(0), name=None)``.
+
     Attributes:
         reach: ``"cell"`` if each row stands alone, ``"population"`` if it needs to see many cells.
         prepare_cells: The most cells that ``prepare`` wants to see; None for all.
@@ -63,7 +66,8 @@ class Operator(nnx.Module):
         self.config = config
         self.name = name
         self.deterministic = True  # nnx.Module.train() and eval() switch this
-        self.fitted = not self.needs_training
+        # One that could be prepared speaks until then of the cells given only.
+        self.fitted = not (self.needs_training or self.prepares())
         self.share_seen = 1.0
         dials: dict[str, nnx.Variable] = {
             s.name: Dial(jnp.asarray(getattr(config, s.name), dtype=float)) for s in config.dials()
@@ -72,7 +76,16 @@ class Operator(nnx.Module):
             # Stored as a logarithm, so that no gradient step makes it zero or negative.
             self.log_temperature = nnx.Param(jnp.log(jnp.asarray(config.temperature, dtype=float)))
         self.dials = nnx.Dict(dials)
-        self.draws = (rngs or nnx.Rngs(0)).fork() if config.stochastic else None
+        rngs = rngs or nnx.Rngs(0)
+        self.draws = rngs.fork() if config.stochastic else None
+        self.setup(rngs)
+
+    def setup(self, rngs: nnx.Rngs) -> None:
+        """Makes layers, first weights and empty buffers; ``self.config`` and the dials are there.
+
+        ``rngs`` are the streams that first weights are drawn from. A block without weights and
+        buffers of its own leaves this out.
+        """
 
     def dial(self, name: str) -> jax.Array:
         """The present value of a dial, traced."""

@@ -163,15 +163,8 @@ class VAENormalizer(Operator):
     needs_training = True
     prepare_cells = 8192
 
-    def __init__(
-        self,
-        config: VAENormalizerConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         widths = config.hidden_dims or (config.hidden_dim,) * config.n_layers
         self.encoder = CountEncoder(
             config.n_genes, config.latent_dim, widths, rngs=rngs, faster=FASTER

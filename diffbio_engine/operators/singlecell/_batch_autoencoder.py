@@ -77,11 +77,8 @@ class BatchAutoencoder(Operator):
     prepare_cells = 8192
     example: ClassVar[Mapping[str, Any]] = {"latent_dim": 3, "hidden_dim": 8}
 
-    def __init__(
-        self, config: Any, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         if config.reference_batch >= config.n_batches:
             raise SettingError(
                 f"{config.reference_batch} is not among {config.n_batches} batches from 0.",

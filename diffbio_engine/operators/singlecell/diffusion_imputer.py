@@ -162,16 +162,7 @@ class DifferentiableDiffusionImputer(Operator):
     reach = "population"
     prepare_cells = 30_000
 
-    def __init__(
-        self,
-        config: DiffusionImputerConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
         # As many as the data give; `prepare` replaces them.
         self.typical_library = Buffer(jnp.ones(()))
         self.centre = Buffer(jnp.zeros(1))

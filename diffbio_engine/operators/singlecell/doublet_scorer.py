@@ -141,17 +141,8 @@ class DifferentiableDoubletScorer(Operator):
     prepare_cells = 20_000
     example = {"n_neighbors": 2}
 
-    def __init__(
-        self,
-        config: DoubletScorerConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n_axes = config.n_pca_components
         self.pair_key = Buffer(jax.random.key_data(rngs.params()))
         self.project = Buffer(jnp.zeros((config.n_genes, n_axes)))

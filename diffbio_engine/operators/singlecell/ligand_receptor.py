@@ -199,12 +199,8 @@ class DifferentiableLigandReceptor(Operator):
     prepare_cells = 50_000
     example = {"n_neighbors": 3, "n_permutations": 50}
 
-    def __init__(
-        self, config: LRScoringConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n_types, n_pairs = config.n_classes, config.n_lr_pairs
         self.stored = StoredSenders(Buffer, n_pairs, n_axes=config.n_axes, metric=config.metric)
         self.type_ligands = Buffer(jnp.zeros((n_types, n_pairs)))

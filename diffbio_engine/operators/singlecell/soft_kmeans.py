@@ -93,17 +93,9 @@ class SoftKMeansClustering(Operator):
     prepare_cells = 50_000
     example = {"n_clusters": 3}
 
-    def __init__(
-        self,
-        config: SoftClusteringConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        shape = (config.n_clusters, config.n_features)
-        start = jax.random.normal((rngs or nnx.Rngs(0)).params(), shape)
-        self.centroids = nnx.Param(start)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        shape = (self.config.n_clusters, self.config.n_features)
+        self.centroids = nnx.Param(jax.random.normal(rngs.params(), shape))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True

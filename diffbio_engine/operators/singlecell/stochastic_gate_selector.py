@@ -90,14 +90,8 @@ class StochasticGateSelector(Operator):
     )
     needs_training = True
 
-    def __init__(
-        self,
-        config: StochasticGateSelectorConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         self.mu = nnx.Param(jnp.full(config.n_genes, config.mu_init, float))
         self.from_counts = Buffer(jnp.asarray(False))
 

@@ -153,20 +153,11 @@ class DifferentiablePHATE(Operator):
     )
     reach = "population"
 
-    def __init__(
-        self,
-        config: PHATEConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
         # As many as the data give; `prepare` replaces them.
         self.landmarks = Buffer(jnp.zeros((1, 1)))
         self.landmark_walk = Buffer(jnp.ones((1, 1)))
-        self.landmark_map = Buffer(jnp.zeros((1, config.n_components)))
+        self.landmark_map = Buffer(jnp.zeros((1, self.config.n_components)))
         self.drawn_at = Buffer(jnp.zeros(2))
         self.found_time = Buffer(jnp.ones(()))
 

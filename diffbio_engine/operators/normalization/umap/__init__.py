@@ -161,17 +161,15 @@ class DifferentiableUMAP(Operator):
     needs_training = True
     learns_from_neighbours = True
 
-    def __init__(
-        self, config: UMAPConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         self.embedding_head = EmbeddingHead(
             config.input_features,
             _UNITS_PER_WIDTH * config.hidden_dim,
             config.n_components,
             curve=find_ab(config.min_dist, config.spread),
             learnable_curve=config.learnable_curve,
-            rngs=rngs or nnx.Rngs(0),
+            rngs=rngs,
         )
         none = (0, max(config.n_neighbors - 1, 1))
         self.graph_indices = TrainingBuffer(jnp.zeros(none, jnp.int32))

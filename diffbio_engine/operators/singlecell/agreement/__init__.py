@@ -113,11 +113,8 @@ class AgreementWithTruth(Operator):
     )
     reach = "population"
 
-    def __init__(
-        self, config: AgreementConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        self.fitted = False  # not prepared, what comes out is of the cells given only
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         self.rand = Buffer(jnp.asarray(0.0))
         self.information = Buffer(jnp.asarray(0.0))
         self.majority = Buffer(jnp.asarray(0.0))

@@ -159,11 +159,8 @@ class DifferentiableAmbientRemoval(Operator):
     needs_training = True
     prepare_cells = 8192
 
-    def __init__(
-        self, config: AmbientRemovalConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n_genes, n_latent, widths = config.n_genes, config.latent_dim, config.hidden_dims
         self.encoder = CountEncoder(n_genes, n_latent, widths, rngs=rngs)
         self.decoder = CountDecoder(n_latent, n_genes, widths[::-1], rngs=rngs)

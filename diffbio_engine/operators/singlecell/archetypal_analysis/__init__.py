@@ -146,16 +146,8 @@ class DifferentiableArchetypalAnalysis(Operator):
     prepare_cells = 20_000
     example = {"n_archetypes": 3}
 
-    def __init__(
-        self,
-        config: ArchetypalAnalysisConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n_genes, n_axes, n_corners = config.n_genes, config.hidden_dim, config.n_corners
         self.mixtures = nnx.Param(jnp.zeros((config.n_archetypes, n_corners)))
         self.corner_rows = Buffer(jnp.zeros(n_corners, jnp.int32))

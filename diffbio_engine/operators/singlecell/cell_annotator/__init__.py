@@ -180,12 +180,8 @@ class DifferentiableCellAnnotator(Operator):
     needs_training = True
     prepare_cells = 20_000
 
-    def __init__(
-        self, config: CellAnnotatorConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
-        self.form: Form = FORMS[config.annotation_mode](config, rngs=rngs)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        self.form: Form = FORMS[self.config.annotation_mode](self.config, rngs=rngs)
 
     @classmethod
     def takes_totals(cls, config: Any) -> bool:

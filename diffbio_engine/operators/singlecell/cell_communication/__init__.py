@@ -181,15 +181,8 @@ class DifferentiableCellCommunication(Operator):
     prepare_cells = 50_000
     example = {"n_neighbors": 3, "hidden_dim": 4, "num_heads": 2, "n_pathways": 2}
 
-    def __init__(
-        self,
-        config: CellCommunicationConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n_types, n_pairs = config.n_classes, config.n_lr_pairs
         self.network = NicheNetwork(
             n_pairs, n_types, config.n_genes, hidden=config.hidden_dim, heads=config.num_heads,

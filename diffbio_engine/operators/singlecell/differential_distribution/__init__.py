@@ -174,16 +174,8 @@ class DifferentiableDifferentialDistribution(Operator):
     reach = "population"
     prepare_cells = 50_000
 
-    def __init__(
-        self,
-        config: DifferentialDistributionConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         # From the weights of a shift and of a scale; one column for each pattern.
         weights, offsets = (
             np.zeros((2, config.n_pattern_classes)),

@@ -145,16 +145,8 @@ class DifferentiableFateProbability(Operator):
     reach = "population"
     example = {"n_neighbors": 4, "n_macrostates": 2}
 
-    def __init__(
-        self,
-        config: FateProbabilityConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         self.waypoints = Buffer(jnp.zeros((1, 1)))
         self.waypoint_scales = Buffer(jnp.ones(1))
         self.waypoint_fates = Buffer(jnp.ones((1, config.n_macrostates)) / config.n_macrostates)

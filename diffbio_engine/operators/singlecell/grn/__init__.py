@@ -160,12 +160,8 @@ class DifferentiableGRN(Operator):
     )
     reach = "population"
 
-    def __init__(
-        self, config: GRNInferenceConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         self.penalty = Penalty(config.sparsity_lambda, config.l1_ratio)
         shape = (config.n_tfs, config.n_genes)
         self.strengths = nnx.Param(jnp.zeros(shape))

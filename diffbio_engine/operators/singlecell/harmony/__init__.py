@@ -152,16 +152,8 @@ class DifferentiableHarmony(Operator):
     # A round more or less where clusters settle would be another result.
     example = {"n_clusters": 3, "n_iterations": 2, "n_kmeans_iterations": 2}
 
-    def __init__(
-        self,
-        config: BatchCorrectionConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         rounds, clusters = config.n_iterations, config.n_clusters
         batches, width = config.n_batches, config.n_features
         self.cluster_centroids = nnx.Param(jnp.zeros((clusters, width)))

@@ -91,14 +91,8 @@ class DifferentiableMMDBatchCorrection(BatchAutoencoder):
         RECONSTRUCTION,
     )
 
-    def __init__(
-        self,
-        config: MMDBatchCorrectionConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        super().setup(rngs)
         self.typical_sq_distance = Buffer(jnp.asarray(0.0))
 
     def prepare(

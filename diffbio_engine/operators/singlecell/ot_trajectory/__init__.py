@@ -189,14 +189,9 @@ class DifferentiableOTTrajectory(Operator):
     reach = "population"
     example = {"n_times": 2, "n_classes": 3}
 
-    def __init__(
-        self, config: OTTrajectoryConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
         self.course = nnx.Dict({name: Buffer(jnp.zeros((1, 1))) for name in FIELDS})
-        self.used = Buffer(jnp.zeros((config.n_times, 2)))
+        self.used = Buffer(jnp.zeros((self.config.n_times, 2)))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True

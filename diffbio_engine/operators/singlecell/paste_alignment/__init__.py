@@ -145,12 +145,8 @@ class DifferentiablePASTEAlignment(Operator):
     )
     reach = "population"
 
-    def __init__(
-        self, config: PASTEAlignmentConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the spots given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n, steps = config.n_slices, config.n_slices - 1
         self.rotation = Buffer(jnp.tile(jnp.eye(2), (n, 1, 1)))
         self.translation = Buffer(jnp.zeros((n, 2)))

@@ -167,12 +167,8 @@ class DifferentiablePseudotime(Operator):
     reach = "population"
     example = {"n_neighbors": 5, "n_diffusion_components": 3, "n_path_components": 2}
 
-    def __init__(
-        self, config: PseudotimeConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n = config.n_diffusion_components
         self.prepared_cells = Buffer(jnp.zeros((1, 1)))
         self.prepared_waves = Buffer(jnp.zeros((1, n)))

@@ -185,13 +185,8 @@ class DifferentiableSimulator(Operator):
     )
     example = {"n_cells": 8, "sampling": "soft", "lib_loc": 3.0}
 
-    def __init__(
-        self, config: SimulationConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
-        self.fitted = False
-        c, genes = config, config.n_genes
+    def setup(self, rngs: nnx.Rngs) -> None:
+        c, genes = self.config, self.config.n_genes
         self.seed = Buffer(jax.random.key_data(rngs.params()))
         self.gene_means_logits = nnx.Param(jnp.zeros(genes))
         self.group_logits = nnx.Param(jnp.zeros(c.n_groups))

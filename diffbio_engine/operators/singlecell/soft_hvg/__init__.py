@@ -124,11 +124,8 @@ class SoftHVG(Operator):
     )
     example = {"n_top_genes": 2, "hard": False, "n_bins": 1}
 
-    def __init__(
-        self, config: SoftHVGConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
-        self.fitted = False  # not prepared, genes are chosen by the cells given only
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         self.gene_scores = nnx.Param(jnp.zeros(config.n_genes))
         self.dispersion = Buffer(jnp.zeros(config.n_genes))
         self.known = Buffer(jnp.ones(config.n_genes, bool))

@@ -142,11 +142,8 @@ class DifferentiableSoloDetector(Operator):
     prepare_cells = 8192
     example = {"hidden_dims": (8,), "classifier_hidden_dim": 8}
 
-    def __init__(
-        self, config: SoloDetectorConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         widths = config.hidden_dims
         self.encoder = CountEncoder(config.n_genes, config.latent_dim, widths, rngs=rngs)
         self.decoder = CountDecoder(config.latent_dim, config.n_genes, widths[::-1], rngs=rngs)

@@ -155,11 +155,8 @@ class DifferentiableSpatialDomain(Operator):
     needs_training = True
     example = {"n_neighbors": 3, "n_domains": 3, "hidden_dim": 4, "num_heads": 2}
 
-    def __init__(
-        self, config: SpatialDomainConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         if 2 * config.hidden_dim % config.num_heads:
             raise SettingError(
                 f"{2 * config.hidden_dim} units (twice hidden_dim) cannot be dealt evenly to"

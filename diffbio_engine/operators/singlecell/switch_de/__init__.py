@@ -132,10 +132,8 @@ class DifferentiableSwitchDE(Operator):
     needs_training = True
     prepare_cells = 20_000
 
-    def __init__(
-        self, config: SwitchDEConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         n = config.n_genes
         self.place = nnx.Param(jnp.full(n, 0.5))
         self.slope = nnx.Param(jnp.full(n, 10.0))

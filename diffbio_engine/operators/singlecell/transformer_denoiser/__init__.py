@@ -143,15 +143,8 @@ class DifferentiableTransformerDenoiser(Operator):
     prepare_cells = 8192
     example = {"hidden_dim": 8, "num_heads": 2, "num_latents": 3, "n_components": 2}
 
-    def __init__(
-        self,
-        config: TransformerDenoiserConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         genes, width, heads = config.n_genes, config.hidden_dim, config.num_heads
         self.reader = GeneReader(genes, width, heads, config.num_latents, rngs=rngs)
         self.layers = nnx.List(

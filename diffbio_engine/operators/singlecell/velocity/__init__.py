@@ -184,13 +184,8 @@ class DifferentiableVelocity(Operator):
     prepare_cells = 20_000
     example = {"n_neighbors": 3}
 
-    def __init__(
-        self, config: VelocityConfig, *, rngs: nnx.Rngs | None = None, name: str | None = None
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
-        # What comes out is right without `prepare`, but belongs to the cells given only.
-        self.fitted = False
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
         genes, axes = config.n_genes, config.n_pca_components
         self.log_rates = nnx.Param(jnp.zeros((3, genes)))  # alpha, gamma, switch; in 1 / beta
         self.log_beta = nnx.Param(jnp.zeros(genes))  # curves do not tell a gene's unit of time

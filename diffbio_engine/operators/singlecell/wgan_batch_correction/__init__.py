@@ -101,15 +101,9 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
         RECONSTRUCTION,
     )
 
-    def __init__(
-        self,
-        config: WGANBatchCorrectionConfig,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-    ) -> None:
-        rngs = rngs or nnx.Rngs(0)
-        super().__init__(config, rngs=rngs, name=name)
+    def setup(self, rngs: nnx.Rngs) -> None:
+        super().setup(rngs)
+        config = self.config
         self.critics = BatchCritics(
             config.latent_dim, config.discriminator_hidden_dim, config.n_batches, rngs=rngs
         )
