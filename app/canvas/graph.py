@@ -53,7 +53,7 @@ class Drawing:
         self.session, self.spec, self._unfolded = session, session.shown_spec, unfolded
         self.missing = missing_fields(session.shown_dataset, self.spec)
         self._stale = changed_since(session)[0]
-        self._advice = {} if session.looks_at_run else unchosen(self.spec)
+        self._advice = {} if session.run.is_looked_at else unchosen(self.spec)
         self._wired: dict[str, set[str]] = {}
         for wire in self.spec.wires:
             block, port = wire.start.parts
@@ -146,13 +146,13 @@ class Drawing:
     def _block(self, block: Block) -> dict[str, Any]:
         session, declared = self.session, find_operator(block.operator)
         ours = session.is_run_of_canvas
-        errors = messages.by_block(session.run_errors).get(block.id, []) if ours else []
-        problems = [] if session.looks_at_run else session.problems
+        errors = messages.by_block(session.run.errors).get(block.id, []) if ours else []
+        problems = [] if session.run.is_looked_at else session.problems
         notes = messages.by_block(problems).get(block.id, [])
-        state = {"running": "running", "done": "done"}.get(session.run_state, "") if ours else ""
+        state = {"running": "running", "done": "done"}.get(session.run.state, "") if ours else ""
         if block.id in self._stale:
             state = "stale"  # what was found belongs to other settings
-        if ours and session.run_place == block.id and session.is_running:
+        if ours and session.run.place == block.id and session.run.is_running:
             state = "running"
         if not block.learns:
             state = f"{state} frozen"
@@ -169,7 +169,7 @@ class Drawing:
             block.id, ports.kind, self._titles[block.id], place, look, inputs, ports.outputs,
             bool(ports.fold),
         )  # fmt: skip
-        meter = session.block_values.get(block.id, "") if ours else ""
+        meter = session.run.block_values.get(block.id, "") if ours else ""
         return says(node, most_important(declared, block), meter, " ".join(notes[:2]), state)
 
     # -- wires -------------------------------------------------------------------------------

@@ -77,22 +77,10 @@ class Canvas(pn.viewable.Viewer):
         self._shown_blocks: set[str] = set()
         self._shown = (session.spec.name, False)
         self._unfolded: set[str] = set()
-        session.param.watch(
-            self._draw,
-            [
-                "spec",
-                "dataset",
-                "problems",
-                "run_errors",
-                "run_state",
-                "run_place",
-                "run_document",
-                "looks_at_run",
-                "tried",
-                "run_dataset",
-            ],
-        )
-        session.param.watch(self._draw_values, ["block_values"])
+        session.param.watch(self._draw, ["spec", "dataset", "problems"])
+        of_run = ["errors", "state", "place", "document", "is_looked_at", "tried", "dataset"]
+        session.run.param.watch(self._draw, of_run)
+        session.run.param.watch(self._draw_values, ["block_values"])
         session.param.watch(self._themed, ["theme"])
         self._draw()
 
@@ -107,7 +95,7 @@ class Canvas(pn.viewable.Viewer):
         nodes = drawing.blocks()
         ids = {n["id"] for n in nodes}
         new, whole_new = ids - self._shown_blocks, len(nodes) > 1 and not ids & self._shown_blocks
-        now = (self.session.shown_spec.name, self.session.looks_at_run)
+        now = (self.session.shown_spec.name, self.session.run.is_looked_at)
         change = self.session.change
         opened = now != self._shown and not change.endswith(RENAME) and "Add" not in change
         self._shown_blocks, self._shown = ids, now
@@ -151,7 +139,7 @@ class Canvas(pn.viewable.Viewer):
         """The style of a block, with what the run says of it below its ports."""
         if node["id"] == DATA:
             return node["style"]
-        values = self.session.block_values if self.session.is_run_of_canvas else {}
+        values = self.session.run.block_values if self.session.is_run_of_canvas else {}
         return {**node["style"], "--meter": css_text(values.get(node["id"], ""))}
 
     def _themed(self, *_: Any) -> None:
@@ -244,13 +232,13 @@ class Canvas(pn.viewable.Viewer):
         elif do == "duplicate":
             session.duplicate(session.selection["blocks"])
         elif do == "run":
-            session.run()
+            session.press_run()
         elif do == "copy":
             session.copy(session.selection["blocks"])
         elif do == "paste":
             session.paste()
-        elif do == "stop" and session.is_running:
-            session.stop()
+        elif do == "stop" and session.run.is_running:
+            session.run.stop()
         elif do == "again":  # of two drawings in a moment the first may arrive last
             self._by_hand += 1
             self._drawn += 1

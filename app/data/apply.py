@@ -15,7 +15,7 @@ _LOG = logging.getLogger("diffbio.app")
 
 def trained_pipeline(session: Session) -> Path | None:
     """The bundle of the shown run, once there is one."""
-    folder = session.run_folder()
+    folder = session.run.folder()
     bundle = None if folder is None else folder / "bundle"
     return bundle if bundle is not None and (bundle / "manifest.json").exists() else None
 
@@ -28,7 +28,7 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
     bundle = trained_pipeline(session)
     if bundle is None:
         return {}
-    title = session.run_document or "the pipeline"
+    title = session.run.document or "the pipeline"
     said = {"title": title, "sentence": "", "share": 0.0, "why": ""}
     try:
         names = genes_of_bundle(bundle)

@@ -151,7 +151,7 @@ class DataPanel(pn.viewable.Viewer):
             if session.dataset is self.card:
                 session.say(f"{self.card.name} is in use.", "success")
         elif do == "apply" and self.card is not None and trained_pipeline(session):
-            session.apply_to(self.card, few_genes=bool(message.get("sure")))
+            session.run.apply_to(self.card, few_genes=bool(message.get("sure")))
             session.showing = ""
 
     def _registered(self, path: str, stop: Stop) -> DatasetCard:

@@ -72,20 +72,10 @@ class Inspector(pn.viewable.Viewer):
         self._block = Form(sizing_mode="stretch_width", margin=0)
         self._block.on_change = self._set
         self._help = BlockCard(sizing_mode="stretch_width", margin=0)
-        watched = [
-            "spec",
-            "dataset",
-            "selected_block",
-            "problems",
-            "run_state",
-            "dials",
-            "run_errors",
-            "read_only",
-            "looks_at_run",
-            "tried",
-            "run_dataset",
-        ]
+        watched = ["spec", "dataset", "selected_block", "problems", "read_only"]
         session.param.watch(self._draw, watched)
+        of_run = ["state", "dials", "errors", "is_looked_at", "tried", "dataset"]
+        session.run.param.watch(self._draw, of_run)
         self._draw()
 
     def _turned(self, name: str, value: Any) -> None:
@@ -114,11 +104,11 @@ class Inspector(pn.viewable.Viewer):
     # -- drawing -----------------------------------------------------------------------------
 
     def _draw(self, *_: Any) -> None:
-        running = self.session.is_running
+        running = self.session.run.is_running
         with pn.io.hold():
             self._draw_dials()
             self._dials.running = self._block.running = running
-            looks_on = self.session.looks_at_run
+            looks_on = self.session.run.is_looked_at
             self._block.locked = self.session.read_only or looks_on
             self._dials.locked = (looks_on and not running) or (
                 self.session.read_only and not looks_on
@@ -131,7 +121,7 @@ class Inspector(pn.viewable.Viewer):
         """Dials of an ended run that is looked at can be turned, for a preview."""
         session, block = self.session, self.session.selected_block
         tries: dict[str, list[str]] = {}
-        for b in session.shown_spec.blocks if session.can_try else ():
+        for b in session.shown_spec.blocks if session.run.can_try else ():
             tries[b.id] = [s.name for s in find_operator(b.operator).settings if s.live]
         self._block.free = tries.get(block, [])
         self._dials.free = [f"{block}.{name}" for block, names in tries.items() for name in names]
@@ -139,15 +129,16 @@ class Inspector(pn.viewable.Viewer):
     def _draw_dials(self) -> None:
         session = self.session
         settings: dict[str, Setting] = {"learning_rate": LEARNING_RATE}
-        training = session.shown_spec.training
+        # Dials are the run's, where one is under way; what the next run takes is the document's.
+        training, spec = session.shown_spec.training, session.spec_of_dials
         dials = session.dials_shown
         now = dials.get("learning_rate", training.get("learning_rate", 1e-3))
         lines = [row(LEARNING_RATE, now)]
-        for block in session.shown_spec.blocks:
+        for block in spec.blocks:
             declared = find_operator(block.operator)
             for port in declared.losses:
                 name = f"weight:{block.id}.{port.name}"
-                weight = session.shown_spec.weights.get(f"{block.id}.{port.name}", port.weight)
+                weight = spec.weights.get(f"{block.id}.{port.name}", port.weight)
                 setting = weight_setting(port.weight)
                 line = row(setting, dials.get(name, weight), name=name)
                 said = _title(declared.title, block.id, declared.id)
@@ -158,7 +149,7 @@ class Inspector(pn.viewable.Viewer):
                 )
                 settings[name] = setting
         _tell_apart(lines)
-        for block in session.shown_spec.blocks:
+        for block in spec.blocks:
             declared = find_operator(block.operator)
             for setting in declared.settings:
                 if not setting.live or "temperature" not in setting.name:
@@ -195,8 +186,8 @@ class Inspector(pn.viewable.Viewer):
             dial = f"{block_id}.{s.name}"
             if s.live and dial in session.dials_shown:
                 config[s.name] = session.dials_shown[dial]
-        notes = {} if session.looks_at_run else messages.by_setting(session.problems, block_id)
-        errors = [e for e in session.run_errors if messages.block_of(e) == block_id]
+        notes = {} if session.run.is_looked_at else messages.by_setting(session.problems, block_id)
+        errors = [e for e in session.run.errors if messages.block_of(e) == block_id]
         self._card.card = {
             "kind": "block",
             "title": declared.title,

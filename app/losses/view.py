@@ -62,13 +62,13 @@ class Losses(pn.viewable.Viewer):
         )
         self._plot: LossPlot
         self._build()
-        session.param.watch(self._new_run, ["run_id"])
-        session.param.watch(self._new_records, ["run_records"])
-        session.param.watch(self._new_events, ["run_events"])
-        session.param.watch(self._new_state, ["run_state"])
+        session.run.param.watch(self._new_run, ["id"])
+        session.run.param.watch(self._new_records, ["records"])
+        session.run.param.watch(self._new_events, ["events"])
+        session.run.param.watch(self._new_state, ["state"])
         session.param.watch(lambda *_: self._build(), ["theme"])
-        if session.run_id:
-            self._take(session.records())
+        if session.run.id:
+            self._take(session.run.all_records())
 
     # -- what the session tells --------------------------------------------------------------
 
@@ -79,7 +79,7 @@ class Losses(pn.viewable.Viewer):
         self._build()
 
     def _new_records(self, *_: Any) -> None:
-        self._take(self.session.run_records)
+        self._take(self.session.run.records)
 
     def _take(self, records: dict[str, Any]) -> None:
         if not records:
@@ -95,11 +95,11 @@ class Losses(pn.viewable.Viewer):
         self._tell()
 
     def _new_state(self, *_: Any) -> None:
-        if not self.session.is_running and len(self.history.columns["step"]):
+        if not self.session.run.is_running and len(self.history.columns["step"]):
             self._plot.draw_again(self.history.columns)  # up to the last step
 
     def _new_events(self, *_: Any) -> None:
-        marks = [mark for e in self.session.run_events if (mark := mark_of(e)) is not None]
+        marks = [mark for e in self.session.run.events if (mark := mark_of(e)) is not None]
         if not marks:
             return
         new: dict[str, list] = {
@@ -146,7 +146,7 @@ class Losses(pn.viewable.Viewer):
             }
             for name in terms
         ]
-        nothing = _APPLIED if self.session.run_applies else _NOTHING
+        nothing = _APPLIED if self.session.run.applies else _NOTHING
         self._words.object = "" if terms else nothing
 
     def _build(self) -> None:

@@ -180,13 +180,13 @@ def legend_of(
 
 def words_without_map(session: Session) -> tuple[str, str]:
     """What is said where there is no map yet."""
-    if session.run_state == "failed" and not session.run_opens:
-        return "The run ended before its first map", session.run_message
-    if session.run_id and session.is_running:
-        return "The map comes with the first step", session.run_message or "Getting ready"
-    if session.run_id and session.run_opens:
+    if session.run.state == "failed" and not session.run.opens:
+        return "The run ended before its first map", session.run.message
+    if session.run.id and session.run.is_running:
+        return "The map comes with the first step", session.run.message or "Getting ready"
+    if session.run.id and session.run.opens:
         return "The run is being opened", "Its map and its losses come in a moment."
-    if session.run_id:
+    if session.run.id:
         return (
             "This run has no map",
             "A pipeline needs a block that gives a map, such as UMAP or PHATE.",
@@ -204,8 +204,8 @@ def words_without_map(session: Session) -> tuple[str, str]:
 
 
 # What `stage_words` depends on, besides the preview.
-TOLD = ("run_state", "run_message", "run_opens", "dataset", "run_dataset", "spec", "looks_at_run",
-        "tried")  # fmt: skip
+TOLD = ("dataset", "spec")
+TOLD_BY_RUN = ("state", "message", "opens", "dataset", "is_looked_at", "tried")
 
 
 def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
@@ -217,10 +217,10 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
         start = "Starting point: not trained yet" if drawn.frame.step == 0 else ""
         # Short over the cells; what else is to be known stands in the bar.
         badge = preview_words(session, drawn.frame.note) or stale_words(session) or start
-        back = "As trained" if session.preview is not None else ""
+        back = "As trained" if session.run.preview is not None else ""
         return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
     title, sentence = words_without_map(session)
-    why, waits = why_it_takes(sentence), session.is_running or session.run_opens
+    why, waits = why_it_takes(sentence), session.run.is_running or session.run.opens
     words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
     return {**words, "badge": "", "back": ""}
 
@@ -242,7 +242,7 @@ def map_title(name: str, session: Session) -> str:
     """What a map is called: after the block that gives it."""
     text = name
     if name == "map":
-        ids = " ".join(f"{b.id} {b.operator}" for b in session.spec_of_run.blocks)
+        ids = " ".join(f"{b.id} {b.operator}" for b in session.run.spec.blocks)
         text = next((word for word in ("umap", "phate", "tsne") if word in ids.lower()), "map")
     for word, title in (("umap", "UMAP"), ("phate", "PHATE"), ("tsne", "t-SNE")):
         if word in text.lower():

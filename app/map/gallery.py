@@ -48,8 +48,9 @@ class MapGallery(pn.viewable.Viewer):
         self._run, self._busy, self._again, self._drawn_at = "", False, False, 0.0
         self._desk = GalleryDesk(sizing_mode="stretch_width", margin=0)
         self._desk.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(self._renew, ["showing", "run_id", "run_dataset", "theme", "run_state"])
-        session.param.watch(self._moved, ["run_snapshot"])
+        session.param.watch(self._renew, ["showing", "theme"])
+        session.run.param.watch(self._renew, ["id", "dataset", "state"])
+        session.run.param.watch(self._moved, ["snapshot"])
         self._renew()
 
     def _moved(self, *_: Any) -> None:
@@ -58,13 +59,13 @@ class MapGallery(pn.viewable.Viewer):
 
     def _renew(self, *_: Any) -> None:
         session = self.session
-        if self._run != session.run_id:
+        if self._run != session.run.id:
             # At once: no picture of one run under the name of another.
-            self._run, self._rows = session.run_id, usual_rows(session.cells_shown)
+            self._run, self._rows = session.run.id, usual_rows(session.cells_shown)
             self._desk.param.update(picture="", words="The maps of this run appear here.")
         if session.showing != "maps":
             return
-        if session.run_snapshot is None:
+        if session.run.snapshot is None:
             self._desk.param.update(picture="", words="Press Run: the maps appear here.")
             return
         if self._busy:
@@ -88,9 +89,9 @@ class MapGallery(pn.viewable.Viewer):
 
     def _all_maps(self) -> tuple[list[list[Drawn]], Wish, list[str]]:
         """For each row its maps; what was wished; what the maps are called."""
-        session, snapshot = self.session, self.session.run_snapshot
-        folder = session.run_folder()
-        wish = of_cells_shown(Wish(run=session.run_id), session)
+        session, snapshot = self.session, self.session.run.snapshot
+        folder = session.run.folder()
+        wish = of_cells_shown(Wish(run=session.run.id), session)
         wish = with_names(wish, RunReader(folder).findings() if folder else None)
         maps = map_names(snapshot)
         titles = disambiguate(maps, lambda name: map_title(name, session))
@@ -123,7 +124,7 @@ class MapGallery(pn.viewable.Viewer):
             rows[int(message["row"]) % 2] = str(message["key"])
             self._rows = [key for key in rows if key != NONE] or [""]
             self._renew()
-        elif do in ("png", "svg") and self.session.run_snapshot is not None:
+        elif do in ("png", "svg") and self.session.run.snapshot is not None:
             self._save(str(do))
 
     def _save(self, kind: str) -> None:
@@ -131,7 +132,7 @@ class MapGallery(pn.viewable.Viewer):
 
         def make() -> str:
             drawn, wish, titles = self._all_maps()
-            name = safe_name(f"{session.run_document} maps side by side.{kind}")
+            name = safe_name(f"{session.run.document} maps side by side.{kind}")
             return OFFERS.add(session.owner, name, as_panels(drawn, titles, wish, kind))
 
         session.work(make, self._fetch.get)

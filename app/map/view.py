@@ -11,6 +11,7 @@ from app.files.downloads import OFFERS, Fetch, safe_name
 from app.map.colouring import genes_like, look_into
 from app.map.components import (
     TOLD,
+    TOLD_BY_RUN,
     MapBar,
     MapKey,
     MapStage,
@@ -65,10 +66,11 @@ class LiveMap(pn.viewable.Viewer):
         self._box = map_page(
             self._bar, self._plot.figure, self._stage, self._legend, self._timeline, self._fetch
         )
-        session.param.watch(self._new_run, ["run_id"])
-        session.param.watch(self._new_snapshot, ["run_snapshot"])
-        session.param.watch(self._new_preview, ["preview"])
+        session.run.param.watch(self._new_run, ["id"])
+        session.run.param.watch(self._new_snapshot, ["snapshot"])
+        session.run.param.watch(self._new_preview, ["preview"])
         session.param.watch(self._new_words, list(TOLD))
+        session.run.param.watch(self._new_words, list(TOLD_BY_RUN))
         session.param.watch(self._new_theme, ["theme"])
         session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])
         self._new_run()
@@ -76,8 +78,8 @@ class LiveMap(pn.viewable.Viewer):
     # -- what the session tells --------------------------------------------------------------
 
     def _new_run(self, *_: Any) -> None:
-        self.drawn, self._snapshot = None, self.session.map_snapshot
-        self.wish = of_another_run(self.wish, self.session.run_id)
+        self.drawn, self._snapshot = None, self.session.run.map_snapshot
+        self.wish = of_another_run(self.wish, self.session.run.id)
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
         self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
         self._bar.maps = []
@@ -87,8 +89,8 @@ class LiveMap(pn.viewable.Viewer):
         self._redraw()
 
     def _new_snapshot(self, *_: Any) -> None:
-        if self._timeline.live and self.session.map_snapshot is not None:
-            self._snapshot = self.session.map_snapshot
+        if self._timeline.live and self.session.run.map_snapshot is not None:
+            self._snapshot = self.session.run.map_snapshot
             self._redraw()
 
     def _new_preview(self, event: Any) -> None:
@@ -126,7 +128,7 @@ class LiveMap(pn.viewable.Viewer):
             return
         self._busy, self._again = True, False
         wish = self.wish = replace(self.wish, size=self._plot.size)
-        snapshot, folder = self._snapshot, self.session.run_folder()
+        snapshot, folder = self._snapshot, self.session.run.folder()
         look_at_steps = folder is not None and time.monotonic() - self._steps_read > 1.0
         self._steps_read = time.monotonic() if look_at_steps else self._steps_read
 
@@ -237,7 +239,7 @@ class LiveMap(pn.viewable.Viewer):
         self._redraw()
 
     def _go_to(self, step: int) -> None:
-        folder = self.session.run_folder()
+        folder = self.session.run.folder()
         if folder is None:
             return
         self._timeline.live = False

@@ -46,7 +46,8 @@ class Exports(pn.viewable.Viewer):
         self.session, self._fetch = session, Fetch()
         self._menu = ExportMenu(sizing_mode="stretch_width", margin=0)
         self._menu.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(self._renew, ["showing", "run_id", "run_state", "spec", "dataset"])
+        session.param.watch(self._renew, ["showing", "spec", "dataset"])
+        session.run.param.watch(self._renew, ["id", "state"])
         self._renew()
 
     def _renew(self, *_: Any) -> None:
@@ -63,14 +64,15 @@ class Exports(pn.viewable.Viewer):
             return
         if do not in _KINDS:
             return
-        folder, name = session.run_folder(), safe_name(session.spec_of_run.name or "pipeline")
+        folder, name = session.run.folder(), safe_name(session.run.spec.name or "pipeline")
+        document = safe_name(session.exported_spec.name or "pipeline")
         title = map_title("map", session)
-        wish = Wish(run=session.run_id, theme="default", colour="cluster")
+        wish = Wish(run=session.run.id, theme="default", colour="cluster")
 
         def make() -> str:
             if do == "pipeline":
                 text = session.export_json().encode()
-                return OFFERS.add(session.owner, f"{name}.json", text)
+                return OFFERS.add(session.owner, f"{document}.json", text)
             if folder is None:
                 raise RunError("There is no run yet.", fix="Press Run first.")
             if do == "result":
@@ -98,7 +100,7 @@ class Exports(pn.viewable.Viewer):
 
 def offered(session: Session) -> list[dict[str, Any]]:
     """Each thing with what it is, and why it cannot be had yet."""
-    folder = session.run_folder()
+    folder = session.run.folder()
     no_run = "" if folder is not None else "There is no run yet: press Run first."
     later = "It is written when the run is stopped or done."
 
@@ -107,7 +109,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
 
     drawn = folder is not None and (folder / "snapshots" / "latest.json").exists()
     figure = no_run or ("" if drawn else "The run has no map yet.")
-    empty = "" if session.spec.blocks else "The canvas is empty."
+    empty = "" if session.exported_spec.blocks else "The canvas is empty."
     rows = session.cells_shown.rows if session.cells_shown else "cells"
     beside = folder and table_of_samples(folder / "result.h5ad")
     table = [["table", "Table (CSV)"]] if beside and beside.exists() else []
@@ -142,7 +144,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
 
 def command_line(session: Session) -> str:
     """The line that does the same in a terminal: trains, or applies what was trained."""
-    folder = session.run_folder()
+    folder = session.run.folder()
     run = RunFolder(folder).run if folder is not None else {}
     card = session.dataset
     data = run.get("dataset") or (card.for_a_run if card is not None else {})
@@ -150,7 +152,8 @@ def command_line(session: Session) -> str:
     if run.get("bundle"):
         words += ["apply", "bundle", file]
     else:
-        document = safe_name(f"{session.spec_of_run.name or 'pipeline'}.json")
+        trained = session.run.spec if folder is not None else session.spec
+        document = safe_name(f"{trained.name or 'pipeline'}.json")
         words += ["run", "--pipeline", document, "--data", file]
     for port, place in dict(data.get("fields") or {}).items():
         words += ["--field", f"{port}={place}"]

@@ -46,19 +46,20 @@ class FindingsView(pn.viewable.Viewer):
         self._looks = ""  # the run whose findings are being read
         self._desk = FindingsDesk(sizing_mode="stretch_width", margin=0)
         self._desk.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(self._renew, ["showing", "run_id", "run_snapshot", "run_state"])
+        session.param.watch(self._renew, ["showing"])
+        session.run.param.watch(self._renew, ["id", "snapshot", "state"])
         session.param.watch(self._draw, ["theme"])
         self._renew()
 
     def _renew(self, *events: Any) -> None:
         session = self.session
-        if any(e.name == "run_id" for e in events):
+        if any(e.name == "id" for e in events):
             # At once, and whatever is under way: no table of one run under the name of another.
             self._sheets, self._step, self._looks = {}, -1, ""
             self._show(None, {})
         if session.showing != "findings" or self._looks:
             return
-        folder, run = session.run_folder(), session.run_id
+        folder, run = session.run.folder(), session.run.id
         if folder is None:
             return self._show(None, {})
         self._looks = run
@@ -97,7 +98,7 @@ class FindingsView(pn.viewable.Viewer):
         self.session.work(lambda: sheet.make()[0], show)
 
     def _show(self, sheet: Sheet | None, content: dict[str, Any]) -> None:
-        titles = {b.id: find_operator(b.operator).title for b in self.session.spec_of_run.blocks}
+        titles = {b.id: find_operator(b.operator).title for b in self.session.run.spec.blocks}
         names = disambiguate(titles, lambda block: titles[block])
         listed = [
             {"id": s.id, "title": s.title, "block": names.get(s.block, s.block), "form": s.form}
@@ -111,7 +112,7 @@ class FindingsView(pn.viewable.Viewer):
             content["groups"] = [f"all {cells.rows}" if g == ALL else g for g in content["groups"]]
         theme, n_classes = self.session.theme, len(content.get("classes", ()))
         content["colors"] = for_theme(category_colors(n_classes), theme) if n_classes else []
-        if not self.session.run_id:
+        if not self.session.run.id:
             words = "Press Run: gene tables, networks and compositions appear here."
         else:
             words = "This run has not found anything that can be listed yet."
@@ -134,7 +135,7 @@ class FindingsView(pn.viewable.Viewer):
 
     def _save(self, sheet: Sheet) -> None:
         session = self.session
-        file = safe_name(f"{session.spec_of_run.name} {sheet.block} {sheet.title}.csv")
+        file = safe_name(f"{session.run.spec.name} {sheet.block} {sheet.title}.csv")
 
         session.work(lambda: OFFERS.add(session.owner, file, as_csv(sheet)), self._fetch.get)
 

@@ -68,11 +68,13 @@ class RunBar(pn.viewable.Viewer):
         self._bar.on_msg(lambda event: self._take(event.data))
         session.param.watch(
             self._draw,
-            ["run_id", "run_state", "run_step", "run_total", "run_eta", "run_message",
-             "run_document", "run_applies", "run_left", "run_errors", "run_checkpoint",
-             "looks_at_run", "tried", "preview", "run_length", "can_undo", "can_redo", "undo_label",
-             "redo_label", "selected_wire", "spec",
-             "dataset", "problems"],
+            ["run_length", "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire",
+             "spec", "dataset", "problems"],
+        )  # fmt: skip
+        session.run.param.watch(
+            self._draw,
+            ["id", "state", "step", "total", "eta", "message", "document", "applies", "left",
+             "errors", "checkpoint", "is_looked_at", "tried", "preview"],
         )  # fmt: skip
         self._draw()
 
@@ -81,28 +83,28 @@ class RunBar(pn.viewable.Viewer):
         wire = next(
             (w for w in s.shown_spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
         )
-        looks = s.looks_at_run
+        looks = s.run.is_looked_at
         other = s.is_of_another_document and not looks
         self._bar.param.update(
-            state=s.run_state,
+            state=s.run.state,
             words=state_in_words(s),
             of=_run_of(s),
             message=message_of(s),
-            why=why_it_takes(s.run_message) if s.is_running else "",
+            why=why_it_takes(s.run.message) if s.run.is_running else "",
             problem=failure_of(s),
             place=_failed_block(s),
             other=other,
             back=["Open its pipeline", "Its pipeline"]
-            if (other or looks) and s.run_id
+            if (other or looks) and s.run.id
             else ["Back to the run", "Last run"]
             if _left(s)
             else [],
             leave=[f"Back to '{s.spec.name}'", "Back"] if looks else [],
             onward=_onward(s),
-            takes=s.goes_on_from is not None and s.run_state != "stopped",
-            step=s.run_step,
-            total=s.run_total,
-            eta=s.run_eta,
+            takes=s.run.goes_on_from is not None and s.run.state != "stopped",
+            step=s.run.step,
+            total=s.run.total,
+            eta=s.run.eta,
             undo=s.undo_label,
             redo=s.redo_label,
             wire={"stopped": wire.stop_gradient} if wire else {},
@@ -118,22 +120,28 @@ class RunBar(pn.viewable.Viewer):
             session.selected_block = self._bar.place
             self._fit()
         elif do == "onward":
-            session.resume()
+            session.run.resume()
         elif do == "takes":
-            session.take_results()
+            session.run.take_results()
         elif do == "leave":
             session.leave_run()
-        elif do == "back" and session.looks_at_run:
+        elif do == "back" and session.run.is_looked_at:
             open_its_pipeline(session)
         elif do == "back":
-            go_back_to(session, session.run_id or session.run_left.get("run", ""))
+            go_back_to(session, session.run.id or session.run.left.get("run", ""))
         elif do == "scissors" and session.selected_wire:
             source, target = session.selected_wire.split(">", 1)
             session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
         elif do == "run" and message.get("narrow"):
-            session.run()
-            session.folds_palette = bool(session.run_state)
-        elif do in ("run", "pause", "resume", "step", "stop", "undo", "redo", "tidy"):
+            session.press_run()
+            session.folds_palette = bool(session.run.state)
+        elif do == "run":
+            session.press_run()
+        elif do == "step":
+            session.run.one_step()
+        elif do in ("pause", "resume", "stop"):
+            getattr(session.run, do)()
+        elif do in ("undo", "redo", "tidy"):
             getattr(session, do)()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -142,17 +150,17 @@ class RunBar(pn.viewable.Viewer):
 
 def state_in_words(session: Session) -> str:
     """State of the shown run, with the name of its pipeline if that is not on the canvas."""
-    state = session.run_state
+    state = session.run.state
     words = _STATE_WORDS.get(state, state.capitalize())
-    if session.run_applies:
-        words = {"starting": "Applying", "done": f"Applied to {session.run_applies}"}.get(
+    if session.run.applies:
+        words = {"starting": "Applying", "done": f"Applied to {session.run.applies}"}.get(
             state, words
         )
     if session.hindrance and not state:
         words = "Not ready"
-    if state == "paused" and session.run_message:
+    if state == "paused" and session.run.message:
         words = "Paused, memory freed"  # in the narrowest bar, too; the message says the rest
-    if state == "stopping" and 0 < session.run_total <= session.run_step:
+    if state == "stopping" and 0 < session.run.total <= session.run.step:
         words = "Finishing"  # nobody has stopped it: results are being written
     of = _run_of(session)
     return f"{of}: {words.lower()}" if of else words
@@ -160,53 +168,53 @@ def state_in_words(session: Session) -> str:
 
 def _run_of(session: Session) -> str:
     """Whose run is shown, where that is not the pipeline on the canvas."""
-    named = session.looks_at_run or session.is_of_another_document
-    return f"Run of {session.run_document}" if named else ""
+    named = session.run.is_looked_at or session.is_of_another_document
+    return f"Run of {session.run.document}" if named else ""
 
 
 def message_of(session: Session) -> str:
     """What stands beside the state."""
-    if session.looks_at_run and session.is_running:
-        return session.run_message
-    if session.looks_at_run:
-        note = getattr(session.map_snapshot, "note", "")
+    if session.run.is_looked_at and session.run.is_running:
+        return session.run.message
+    if session.run.is_looked_at:
+        note = getattr(session.run.map_snapshot, "note", "")
         return picture_words(session, note) or "Pipeline, settings and data as then."
     if session.is_of_another_document:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
-    if not session.run_state:
+    if not session.run.state:
         return session.hindrance or f"{session.run_length} {_left(session)}".strip()
-    if session.hindrance and not session.is_running:
+    if session.hindrance and not session.run.is_running:
         return f"Not ready for another run: {session.hindrance}"
-    if session.is_running:
-        return session.run_message
-    note = getattr(session.map_snapshot, "note", "")
-    return picture_words(session, note) or session.run_message
+    if session.run.is_running:
+        return session.run.message
+    note = getattr(session.run.map_snapshot, "note", "")
+    return picture_words(session, note) or session.run.message
 
 
 def failure_of(session: Session) -> str:
     """What went wrong in the shown run and how to mend it; empty if it has not failed."""
-    if session.run_state != "failed":
+    if session.run.state != "failed":
         return ""
-    titles = block_titles(session.spec_of_run.blocks)
-    said = " ".join(at_block(error, titles) for error in session.run_errors[:2])
-    said = said or session.run_message
+    titles = block_titles(session.run.spec.blocks)
+    said = " ".join(at_block(error, titles) for error in session.run.errors[:2])
+    said = said or session.run.message
     return said or "The run failed without a word; its worker.log says more."
 
 
 def _onward(session: Session) -> str:
     """From where the shown run can go on; empty if it cannot."""
-    step = session.goes_on_from
+    step = session.run.goes_on_from
     return "" if step is None else f"step {step:,}".replace(",", "\u202f")
 
 
 def _failed_block(session: Session) -> str:
     """The block on the canvas that the failure is about."""
-    where = block_of(session.run_errors[0]) if session.run_errors else ""
-    here = session.run_state == "failed" and session.is_run_of_canvas
+    where = block_of(session.run.errors[0]) if session.run.errors else ""
+    here = session.run.state == "failed" and session.is_run_of_canvas
     return where if here and where in {b.id for b in session.shown_spec.blocks} else ""
 
 
 def _left(session: Session) -> str:
     """That a run was left when this pipeline was opened, while no run is shown."""
-    gone = session.run_left and not session.run_id and not session.run_state
-    return f"The run of '{session.run_left['pipeline']}' is under Runs." if gone else ""
+    gone = session.run.left and not session.run.is_shown
+    return f"The run of '{session.run.left['pipeline']}' is under Runs." if gone else ""

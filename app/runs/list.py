@@ -41,14 +41,15 @@ class RunList(pn.viewable.Viewer):
         super().__init__()
         self.session, self._most = session, _PAGE
         self._curves: dict[tuple[str, int], list[float]] = {}
-        self._table = RunTable(shown=session.run_id, sizing_mode="stretch_width", margin=0)
+        self._table = RunTable(shown=session.run.id, sizing_mode="stretch_width", margin=0)
         self._table.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(self._renew, ["showing", "run_id", "run_state"])
+        session.param.watch(self._renew, ["showing"])
+        session.run.param.watch(self._renew, ["id", "state"])
         self._renew()
 
     def _renew(self, *_: Any) -> None:
         session = self.session
-        self._table.shown = session.run_id
+        self._table.shown = session.run.id
         if session.showing != "runs" or session.engine is None:
             return
         session.work(self._rows, lambda found: self._table.param.update(**found))
@@ -118,8 +119,8 @@ class RunList(pn.viewable.Viewer):
     def _carried_out(self, act: Callable[[], str], gone: str = "") -> None:
         def done(found: str | UserError) -> None:
             if isinstance(found, str):
-                if gone and gone == self.session.run_id and self.session.driver is not None:
-                    self.session.driver.forget()  # other tabs find out when they next look
+                if gone and gone == self.session.run.id:
+                    self.session.run.forget()  # other tabs find out when they next look
                 self.session.say(found)
             else:
                 self.session.refuse(found)

@@ -17,15 +17,17 @@ def attach(session: Session, server: Server) -> None:
     session.room = server.room
     memory = TabMemory(session, server.store, server.data_dir)
     driver = RunDriver(session, server, memory)
-    session.driver = driver
+    session.run.driver = driver
     driver.previewing = Previewing(session, server.engine)
     session.work = _worker(session, server, session.owner)
     # Whoever waits for files goes on with everything else meanwhile.
     session.read = _worker(session, server, f"files of {session.owner}")
     session.editing = server.editing
     server.drivers.add(driver)
-    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset", "run_state"])
-    session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset", "run_id"])
+    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
+    session.run.param.watch(lambda *_: driver.check_soon(), ["state"])
+    session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset"])
+    session.run.param.watch(lambda *_: memory.save_soon(), ["id"])
     session.param.watch(lambda *_: server.editing.settle(session), ["dataset"])
     session.on_close(lambda: server.drivers.discard(driver))
     session.on_close(driver.previewing.close)

@@ -24,6 +24,7 @@ from app.session.looked_at import pipeline_of
 from app.session.session import DatasetCard, Session
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.errors import RunError, UserError
+from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.runs import Engine, RunReader
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.workspace import Store
@@ -96,25 +97,28 @@ class RunDriver:
         except UserError as error:
             session.refuse(error)
             return
-        self._launch(run, session.spec.name)
+        self._launch(run, session.spec)
 
     def apply(self, card: DatasetCard, *, few_genes: bool = False) -> None:
         """Starts a run that places other cells by what the shown run has learned."""
         session = self.session
-        trained = self.server.engine.folder(session.run_id, session.owner)
+        trained = self.server.engine.folder(session.run.id, session.owner)
         # As it was at the end, with what was turned meanwhile: so has the bundle learned it.
         turned = pipeline_of(trained.run, trained.control().get("dials") or {})
+        named = session.run.document
         run = RunSpec(
             pipeline=trained.run["pipeline"] if turned is None else turned.to_json(),
             dataset=card.for_a_run,
-            title=f"{session.run_document}, as trained, applied to {card.name}",
+            title=f"{named}, as trained, applied to {card.name}",
             seed=int(trained.run.get("seed") or 0),
             bundle=str(trained.bundle),
             least_overlap=0.0 if few_genes else LEAST_OVERLAP,
         ).to_json()
-        self._launch(run, session.run_document)
+        self._launch(run, turned, named)
 
-    def _launch(self, run: dict[str, Any], document: str) -> None:
+    def _launch(
+        self, run: dict[str, Any], pipeline: PipelineSpec | None, document: str = ""
+    ) -> None:
         session = self.session
         try:
             whole_within_reach(session, run["dataset"]["path"])
@@ -123,8 +127,10 @@ class RunDriver:
         except UserError as error:
             return session.refuse(error)
         self.forget()
-        session.param.update(run_state="queued", run_message="Starting a worker", dials={})
-        session.run_document = document
+        document = document or (pipeline.name if pipeline is not None else "")
+        session.run.param.update(
+            state="queued", message="Starting a worker", document=document, pipeline=pipeline
+        )
 
         def start() -> str | UserError:
             try:
@@ -144,16 +150,16 @@ class RunDriver:
     def ask(self, what: str) -> None:
         """pause, resume, step, stop or results."""
         session = self.session
-        if not session.run_id:
+        if not session.run.id:
             return
-        again = {"resume": "queued", "results": "queued"} if not session.is_running else {}
+        again = {"resume": "queued", "results": "queued"} if not session.run.is_running else {}
         shown = {"pause": "pausing", "stop": "stopping", **again}.get(what)
         if shown:
-            session.run_state = shown
+            session.run.state = shown
         if what in ("resume", "step", "results"):
-            session.run_message = ""  # what was said of the pause is over
+            session.run.message = ""  # what was said of the pause is over
         act = getattr(self.server.engine, what)
-        run_id, owner = session.run_id, session.owner
+        run_id, owner = session.run.id, session.owner
         session.work(lambda: act(run_id, owner))
         self._next_look = 0.0
 
@@ -168,9 +174,8 @@ class RunDriver:
     def _write_turns(self) -> None:
         with self._guard:
             turns, self._turns = dict(self._turns), {}
-        if self.session.run_id:
-            folder = self.server.engine.folder(self.session.run_id, self.session.owner)
-            folder.request(dials={**turns})
+        if self.session.run.id:
+            self.server.engine.turn(self.session.run.id, self.session.owner, turns)
 
     # -- which run is shown ------------------------------------------------------------------
 
@@ -178,13 +183,7 @@ class RunDriver:
         """Shows no run."""
         with self._guard:
             self._reader, self._inbox = None, []
-        self.session.param.update(
-            run_id="", run_state="", run_step=0, run_total=0, run_eta=None, run_message="",
-            run_device="", run_document="", run_applies="", run_dataset=None, run_place="",
-            run_checkpoint=None, run_opens=False, tried={},
-            run_snapshot=None, run_errors=[], run_records={}, run_events=[], block_values={},
-            dials={}, run_pipeline=None, looks_at_run=False,
-        )  # fmt: skip
+        self.session.run.clear()
 
     def watch(self, run_id: str) -> None:
         """Shows this run from now on: at once how it stands, with the first news its history."""
@@ -199,9 +198,9 @@ class RunDriver:
         document = str((run.get("pipeline") or {}).get("name") or "")
         applied_to = str((run.get("dataset") or {}).get("name") or "") if run.get("bundle") else ""
         state = folder.state()
-        self.session.param.update(
-            run_id=run_id, run_state=state, dials=dict(turned), run_document=document,
-            run_applies=applied_to, run_pipeline=pipeline_of(run, turned), run_opens=True,
+        self.session.run.param.update(
+            id=run_id, state=state, dials=dict(turned), document=document,
+            applies=applied_to, pipeline=pipeline_of(run, turned), opens=True,
             **shown_of(folder.status(), state),
         )  # fmt: skip
         show_cells_of(self.session, run)
@@ -210,7 +209,7 @@ class RunDriver:
 
     def folder(self) -> Path:
         """Folder of the shown run."""
-        return self.server.engine.folder(self.session.run_id, self.session.owner).path
+        return self.server.engine.folder(self.session.run.id, self.session.owner).path
 
     def records(self) -> dict[str, Any]:
         """All loss rows of the shown run."""
@@ -240,7 +239,7 @@ class RunDriver:
         ended = news.state in ("done", "stopped", "failed")
         self._next_look = now + _POLL_ENDED_SECONDS if ended else 0.0
         with self._guard:
-            nothing = news.is_empty(self.session.run_state) and not self.session.run_opens
+            nothing = news.is_empty(self.session.run.state) and not self.session.run.opens
             if self._reader is not reader or nothing:
                 return
             self._inbox.append(news)
@@ -261,23 +260,23 @@ class RunDriver:
             return session.say("The run that was shown has been deleted.")
         # What was asked a moment ago stays shown until the worker has answered.
         asked = {"pausing": ("running", "starting"), "stopping": ("running", "paused", "starting")}
-        if news.state not in asked.get(session.run_state, ()):
-            session.run_state = news.state
-        changed: dict[str, Any] = {"run_checkpoint": news.checkpoint, "run_opens": False}
+        if news.state not in asked.get(session.run.state, ()):
+            session.run.state = news.state
+        changed: dict[str, Any] = {"checkpoint": news.checkpoint, "opens": False}
         if status:
             changed |= shown_of(status, news.state)
         turned = {e["name"]: e["value"] for e in news.events if e.get("kind") == "dial"}
         if turned and not self._turns:
-            changed["dials"] = {**session.dials, **turned}
+            changed["dials"] = {**session.run.dials, **turned}
         if news.events:
-            changed["run_events"] = news.events
+            changed["events"] = news.events
         if news.snapshot is not None:
-            changed["run_snapshot"] = news.snapshot
-        session.param.update(**changed)
+            changed["snapshot"] = news.snapshot
+        session.run.param.update(**changed)
         for records in news.records:
-            session.run_records = records
+            session.run.records = records
         if news.records:
-            session.block_values = values_by_block(news.records[-1], session.block_values)
+            session.run.block_values = values_by_block(news.records[-1], session.run.block_values)
 
     # -- the check of the document -------------------------------------------------------------
 

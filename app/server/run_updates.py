@@ -59,13 +59,13 @@ def shown_of(status: dict[str, Any], state: str) -> dict[str, Any]:
     over = status.get("released") and state != "paused"  # it waits to begin again
     error = status.get("error")
     return {
-        "run_step": whole(status.get("step")),
-        "run_total": whole(status.get("total_steps")),
-        "run_eta": seconds_left(status),
-        "run_message": "" if over else str(status.get("message") or ""),
-        "run_place": str(status.get("place") or ""),
-        "run_device": str(status.get("device") or ""),
-        "run_errors": [error_from(error)] if error else [],
+        "step": whole(status.get("step")),
+        "total": whole(status.get("total_steps")),
+        "eta": seconds_left(status),
+        "message": "" if over else str(status.get("message") or ""),
+        "place": str(status.get("place") or ""),
+        "device": str(status.get("device") or ""),
+        "errors": [error_from(error)] if error else [],
     }
 
 

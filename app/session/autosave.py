@@ -70,8 +70,8 @@ class TabMemory:
                 **read_json(self.file),  # with what a newer version keeps there besides
                 "pipeline": document,
                 "dataset": asdict(card) if card else None,
-                "run_id": session.run_id,
-                "looks_at_run": session.looks_at_run,
+                "run_id": session.run.id,
+                "looks_at_run": session.run.is_looked_at,
             }
             write_json(self.file, kept, durable=False)
             said = f"Saved without one setting: {odd}" if odd else "saved"

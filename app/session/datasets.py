@@ -91,12 +91,12 @@ def show_cells_of(session: Session, run: dict[str, Any]) -> None:
 
     It need not be the one in use: the run may be an old one, or have been applied to other cells.
     """
-    told, run_id = run.get("dataset") or {}, session.run_id
+    told, run_id = run.get("dataset") or {}, session.run.id
     path, fields = str(told.get("path") or ""), dict(told.get("fields") or {})
     reading = dict(told.get("reading") or {})
     used = session.dataset
     if used is not None and (used.path, used.reading) == (path, reading):
-        session.run_dataset = replace(used, fields=fields)
+        session.run.dataset = replace(used, fields=fields)
         return
 
     def look() -> DatasetCard | None:
@@ -106,8 +106,8 @@ def show_cells_of(session: Session, run: dict[str, Any]) -> None:
         return None
 
     def show(card: DatasetCard | None) -> None:
-        if session.run_id == run_id:
-            session.run_dataset = card
+        if session.run.id == run_id:
+            session.run.dataset = card
 
     session.read(look, show)
 

@@ -37,7 +37,7 @@ def pickable_here(session: Session) -> list[tuple[str, str, str]]:
     """What a cell of the shown map can be made; nothing if its cells are not those in use."""
     shown, used = session.cells_shown, session.dataset
     same = shown is not None and used is not None and shown.path == used.path
-    same = same and not session.looks_at_run
+    same = same and not session.run.is_looked_at
     return pickable(session.spec) if same else []
 
 

@@ -1,9 +1,9 @@
 """After a run has ended: what a turned dial would do to its map, the weights as trained.
 
 The document says which dials are turned: a preview follows it, also through undo, in the tab that
-edits. In a run that is looked at, those that the person tries out (``session.tried``). A process of
-its own draws it (``diffbio_engine/runs/worker/preview.py``), begun at the first turn; the run, its
-map and its results stay as they are.
+edits. In a run that is looked at, those that the person tries out (``session.run.tried``). A
+process of its own draws it (``diffbio_engine/runs/worker/preview.py``), begun at the first turn;
+the run, its map and its results stay as they are.
 """
 
 import logging
@@ -28,9 +28,8 @@ from diffbio_engine.runs.folder.preview_folder import PreviewFolder
 from diffbio_engine.runs.folder.reader import JsonFile
 
 _LOG = logging.getLogger("diffbio.app")
-_FOLLOWED = [
-    "spec", "tried", "dataset", "run_id", "run_state", "run_dataset", "looks_at_run", "read_only",
-]  # fmt: skip
+_FOLLOWED = ["spec", "dataset", "read_only"]
+_OF_RUN = ["tried", "id", "state", "dataset", "is_looked_at"]
 _SECONDS_BETWEEN_QUESTIONS = 1.0
 _NOTHING = "Nothing on the map depends on it while the weights stay; run again to see it."
 _ENDED = "The preview ended by itself. Turn the dial again to see it."
@@ -55,13 +54,13 @@ class Preview:
 
 def as_trained(session: Session) -> None:
     """Turns every dial back to where the shown run had it, in one step of undo."""
-    if session.preview is None or session.run_pipeline is None:
+    if session.run.preview is None or session.run.pipeline is None:
         return
-    if session.looks_at_run:
-        session.tried = {}
+    if session.run.is_looked_at:
+        session.run.tried = {}
         return
-    spec, before = session.spec, with_dials(session.run_pipeline, session.dials)
-    for name in session.preview.dials:
+    spec, before = session.spec, with_dials(session.run.pipeline, session.run.dials)
+    for name in session.run.preview.dials:
         block_id, setting = Address.parse(name).parts
         block = before.block(block_id)
         usual = {s.name: s.default for s in find_operator(block.operator).settings}
@@ -93,13 +92,14 @@ class Previewing:
         self._wish: _Wish | None = None
         self._asks = self._again = False
         session.param.watch(self._follow, _FOLLOWED)
+        session.run.param.watch(self._follow, _OF_RUN)
 
     # -- in the tab --------------------------------------------------------------------------
 
     def _follow(self, *events: Any) -> None:
         session = self.session
-        left = self._wish is not None and self._wish.run_id != session.run_id
-        left |= any(event.name == "looks_at_run" for event in events)  # another pipeline is shown
+        left = self._wish is not None and self._wish.run_id != session.run.id
+        left |= any(event.name == "is_looked_at" for event in events)  # another pipeline is shown
         if left or not self._can_be():
             self._leave()
             self._seen = None
@@ -112,23 +112,23 @@ class Previewing:
             return
         self._seen = dials
         if not dials:
-            session.preview = None
+            session.run.preview = None
             return
-        words = f"Preview of {dials_in_words(session.shown_spec, dials)}: begins."
-        before = session.preview
+        words = f"Preview of {dials_in_words(session.run.spec, dials)}: begins."
+        before = session.run.preview
         if before is not None:
-            session.preview = replace(before, dials=dials)
+            session.run.preview = replace(before, dials=dials)
         else:
-            session.preview = Preview(dials, message=words)
+            session.run.preview = Preview(dials, message=words)
         self._ask()
 
     def _can_be(self) -> bool:
         session = self.session
         return (
-            bool(session.run_id)
-            and session.run_state in ENDED
+            bool(session.run.id)
+            and session.run.state in ENDED
             and session.is_run_of_canvas
-            and not (session.read_only and not session.looks_at_run)
+            and not (session.read_only and not session.run.is_looked_at)
             and not has_other_cells(session)
         )
 
@@ -137,11 +137,11 @@ class Previewing:
         if self._asks:
             self._again = True
             return
-        session, preview = self.session, self.session.preview
+        session, preview = self.session, self.session.run.preview
         if preview is None:
             return
         self._asks, self._again = True, False
-        run_id, owner, dials = session.run_id, session.owner, dict(preview.dials)
+        run_id, owner, dials = session.run.id, session.owner, dict(preview.dials)
 
         def ask() -> tuple[PreviewFolder, int] | UserError:
             try:
@@ -159,13 +159,13 @@ class Previewing:
     def _asked(self, run_id: str, found: tuple[PreviewFolder, int] | UserError) -> None:
         self._asks, session = False, self.session
         if isinstance(found, UserError):
-            if run_id == session.run_id:
+            if run_id == session.run.id:
                 self._refused(f"No preview: {sentence(found)}")
             return
         folder, seq = found
-        if run_id != session.run_id or not self._can_be():
+        if run_id != session.run.id or not self._can_be():
             return self._end(folder)
-        wish, spec = self._wish, session.shown_spec
+        wish, spec = self._wish, session.run.spec
         if wish is None:
             wish = _Wish(run_id, folder, spec, JsonFile(folder.status_file), heard=seq - 1)
         wish.seq, wish.spec = seq, spec
@@ -180,8 +180,8 @@ class Previewing:
 
     def _leave(self) -> None:
         wish, self._wish, self._again = self._wish, None, False
-        if self.session.preview is not None:
-            self.session.preview = None
+        if self.session.run.preview is not None:
+            self.session.run.preview = None
         if wish is not None:
             self._end(wish.folder)
 
@@ -189,9 +189,9 @@ class Previewing:
         self.engine.previews.end(folder.run, self._me)
 
     def _tell(self, message: str) -> None:
-        preview = self.session.preview
+        preview = self.session.run.preview
         if preview is not None and preview.message != message:
-            self.session.preview = replace(preview, message=message)
+            self.session.run.preview = replace(preview, message=message)
 
     # -- in the looking thread ---------------------------------------------------------------
 
@@ -232,15 +232,15 @@ class Previewing:
         self._later(wish, lambda: self._put(dials, shown, told))
 
     def _put(self, dials: dict[str, Any], shown: Snapshot, told: str) -> None:
-        preview = self.session.preview
+        preview = self.session.run.preview
         if preview is not None:
-            self.session.preview = replace(preview, shown=dials, snapshot=shown, message=told)
+            self.session.run.preview = replace(preview, shown=dials, snapshot=shown, message=told)
 
     def _refused(self, words: str) -> None:
         """What could not be drawn is not shown under the words of something else."""
-        preview = self.session.preview
+        preview = self.session.run.preview
         if preview is not None:
-            self.session.preview = replace(preview, shown={}, snapshot=None, message=words)
+            self.session.run.preview = replace(preview, shown={}, snapshot=None, message=words)
 
     def _later(self, wish: _Wish, function: Any) -> None:
         def still() -> None:

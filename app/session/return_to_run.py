@@ -30,8 +30,8 @@ def go_back_to(session: Session, run_id: str) -> None:
         if card is not None:
             session.use_dataset(card)
         session.put_back(spec)
-        if session.run_id != run_id:
-            session.driver.watch(run_id)
+        if session.run.id != run_id:
+            session.run.watch(run_id)
 
     session.read(found, put)
 
@@ -42,8 +42,8 @@ def open_its_pipeline(session: Session) -> None:
     One step of undo brings back what was saved under its name since; dials that were tried out are
     a step of their own.
     """
-    trained, run_id, card = session.run_pipeline, session.run_id, session.run_dataset
-    tried = session.tried
+    trained, run_id, card = session.run.pipeline, session.run.id, session.run.dataset
+    tried = session.run.tried
     if trained is None:
         return
 
@@ -61,8 +61,8 @@ def open_its_pipeline(session: Session) -> None:
             session.edit("Take the pipeline of a run", trained)
         if card is not None and not session.read_only:
             session.use_dataset(card)
-        if session.run_id != run_id:
-            session.driver.watch(run_id)
+        if session.run.id != run_id:
+            session.run.watch(run_id)
         if tried:
             session.edit("Turn dials as tried", with_dials(session.spec, tried))
 

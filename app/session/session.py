@@ -3,26 +3,32 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import param
 
 from app.session.dataset_card import DatasetCard
-from app.session.run_shown import LOOKS, RUNNING, RunShown
+from app.session.document import RENAME
+from app.session.looked_at import does_the_same, with_dials
+from app.session.run_shown import RunShown
+from app.session.shared_document import SharedDocument
 from app.style.messages import at_block
 from app.style.titles import block_titles
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.ports import Address
 
-__all__ = ["RUNNING", "DatasetCard", "Session"]
+__all__ = ["DatasetCard", "Session"]
 
 _LOG = logging.getLogger("diffbio.app")
+LOOKS = (
+    "You look at a run as it was. 'Open its pipeline' to change it or run it again, or go back "
+    "to '{name}'."
+)
 
 
-class Session(RunShown):
+class Session(SharedDocument):
     """One browser tab. Views watch its parameters and call its methods (see app/README.md)."""
 
     wish_of_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
@@ -30,11 +36,15 @@ class Session(RunShown):
     showing = param.String(doc="Which dialog is open: see app/README.md.")
     folds_palette = param.Boolean(False, doc="Asks the page to fold the palette, for the map.")
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
+    run_length = param.String(doc="How long a run of the canvas would take, in words.")
 
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):
         super().__init__(owner=owner, spec=spec, **params)
+        self.run = RunShown()
+        # Name of a pipeline -> its run that was shown when another pipeline was opened.
+        self._left: dict[str, str] = {}
         self.opened = time.time()
-        # Set by `attach`: the server's engine, and the driver of this tab's run.
+        # Set by `attach`: the server's engine.
         self.engine: Any = None
         self.room: Any = None
         self.data_dir = Path()
@@ -51,18 +61,116 @@ class Session(RunShown):
         if not self.is_refused():
             self.dataset = card
 
-    def set_field(self, port: str, place: str) -> None:
-        """Says where a field lies in the file; an empty place takes the field away."""
-        if self.dataset is not None and not self.is_refused():
-            fields = {k: v for k, v in {**self.dataset.fields, port: place}.items() if v}
-            self.dataset = replace(self.dataset, fields=fields)
+    # -- the run, and which pipeline the page shows --------------------------------------------
 
-    # -- the run -----------------------------------------------------------------------------
+    @property
+    def is_of_this_document(self) -> bool:
+        """Whether the shown run trains the pipeline on the canvas; if not, no block says so."""
+        return self.run.is_shown and self.run.document == self.spec.name
+
+    @property
+    def is_of_another_document(self) -> bool:
+        """Whether the shown run trains another pipeline than the one on the canvas."""
+        return self.run.is_shown and self.run.document not in ("", self.spec.name)
+
+    @property
+    def is_run_of_canvas(self) -> bool:
+        """Whether what the shown run says of its blocks belongs on the canvas."""
+        return self.run.is_looked_at or self.is_of_this_document
+
+    @property
+    def cells_shown(self) -> DatasetCard | None:
+        """The data set whose cells are on the map; the one in use before there is a run."""
+        return self.run.dataset if self.run.id else self.dataset
+
+    @property
+    def shown_spec(self) -> PipelineSpec:
+        """The pipeline that the page shows: the document, or that of a run that is looked at."""
+        if not self.run.is_looked_at:
+            return self.spec
+        turned = self.dials_shown
+        return with_dials(self.run.spec, turned) if turned else self.run.spec
+
+    @property
+    def exported_spec(self) -> PipelineSpec:
+        """What goes home as a file: of a run that is looked at, what it has trained."""
+        return self.run.spec if self.run.is_looked_at else self.spec
+
+    @property
+    def dials_shown(self) -> dict[str, Any]:
+        """Dials that are not as the shown pipeline has them, with where they stand."""
+        if self.run.is_looked_at:
+            return {**self.run.dials, **self.run.tried}
+        return self.run.dials if self.is_of_this_document and self.run.is_running else {}
+
+    @property
+    def spec_of_dials(self) -> PipelineSpec:
+        """Whose dials the page shows: a run's that is under way, whatever the canvas is by now."""
+        live = self.is_of_this_document and self.run.is_running
+        return self.run.spec if live and self.run.pipeline is not None else self.shown_spec
+
+    @property
+    def shown_dataset(self) -> DatasetCard | None:
+        """The data set that goes with it."""
+        return self.run.dataset if self.run.is_looked_at else self.dataset
+
+    def watch_run(self, run_id: str) -> None:
+        """Looks at a run: with its own pipeline and settings, where the document has others."""
+        if self.run.id and self.is_of_this_document and not self.run.is_looked_at:
+            self._left[self.spec.name] = self.run.id
+        self.run.watch(run_id)
+        self.look_at_run()
+
+    def look_at_run(self) -> None:
+        """Shows the pipeline of the shown run, unless the document is the same."""
+        trained = self.run.pipeline
+        if trained is not None and self.run.id and not does_the_same(trained, self.spec):
+            self.param.update(selected_block="", selected_wire="")
+            self.run.is_looked_at = True
+
+    def leave_run(self) -> None:
+        """Shows the document again, with the run that belongs to it."""
+        if self.run.is_looked_at:
+            self.param.update(selected_block="", selected_wire="")
+            self.run.forget()
+            self._change_run()
+
+    def _show(self, spec: PipelineSpec, change: str) -> None:
+        renamed = spec.name != self.spec.name
+        if renamed and change.endswith(RENAME) and self.is_of_this_document:
+            self.run.document = spec.name  # its run goes with it
+        super()._show(spec, change)
+        if renamed:
+            self._change_run()
+
+    def _change_run(self) -> None:
+        """What is shown belongs to what is named: leaves a run, or finds one that was left."""
+        if self.run.driver is None:
+            return
+        if self.is_of_another_document:
+            document, run = self.run.document, self.run.id
+            if self.run.is_running:
+                self.say(f"The run of '{document}' goes on: you find it under Runs.")
+            if run:
+                self._left[document] = run
+                self.run.left = {"run": run, "pipeline": document}
+            self.run.forget()
+        known = self._left.pop(self.spec.name, "")
+        if known and not self.run.is_shown:
+            self.run.watch(known)
+
+    def is_refused(self) -> bool:
+        """Whether the document cannot be changed now; then it says why."""
+        if not self.run.is_looked_at:
+            return super().is_refused()
+        self.say(LOOKS.format(name=self.spec.name), "warning")
+        self.param.trigger("spec")
+        return True
 
     @property
     def hindrance(self) -> str:
         """Why the pipeline cannot run now; empty if it can."""
-        if self.looks_at_run:
+        if self.run.is_looked_at:
             return LOOKS.format(name=self.spec.name)
         if not self.spec.blocks:
             return "Put a block on the canvas first."
@@ -70,14 +178,15 @@ class Session(RunShown):
             return "Choose a data set first."
         return at_block(self.problems[0], block_titles(self.spec.blocks)) if self.problems else ""
 
-    def run(self) -> None:
+    def press_run(self) -> None:
         """What Run and Ctrl+Enter do: begins, lets a paused run go on, or says why it cannot.
 
         Where the shown run trains another pipeline, that one goes on and this one begins.
         """
-        busy = self.is_running and (self.looks_at_run or not self.is_of_another_document)
-        if busy and self.run_state == "paused":
-            self.resume()
+        run = self.run
+        busy = run.is_running and (run.is_looked_at or not self.is_of_another_document)
+        if busy and run.state == "paused":
+            run.resume()
         elif busy:
             return
         elif self.hindrance:
@@ -85,70 +194,32 @@ class Session(RunShown):
             if self.dataset is None and self.spec.blocks:
                 self.showing = "data"
         else:
-            self.start()
-
-    def start(self, **options: Any) -> None:
-        """Starts a run of this document on this data; returns at once."""
-        self.driver.start(**options)
-
-    def pause(self) -> None:
-        """Asks the run to pause."""
-        self.driver.ask("pause")
-
-    def resume(self) -> None:
-        """Asks the run to go on."""
-        self.driver.ask("resume")
-
-    def take_results(self) -> None:
-        """Asks for result and bundle of an ended run, as of its last checkpoint."""
-        self.driver.ask("results")
-
-    def step(self) -> None:
-        """Asks the run for one step more."""
-        self.driver.ask("step")
-
-    def stop(self) -> None:
-        """Asks the run to end and write what there is."""
-        self.driver.ask("stop")
-
-    def apply_to(self, card: DatasetCard, *, few_genes: bool = False) -> None:
-        """Applies what the shown run has learned to the cells of another data set.
-
-        Args:
-            few_genes: The person has seen that few of the genes match, and wants it all the same.
-        """
-        self.driver.apply(card, few_genes=few_genes)
-
-    def run_folder(self) -> Path | None:
-        """Folder of the shown run."""
-        return self.driver.folder() if self.driver and self.run_id else None
-
-    def records(self) -> dict[str, Any]:
-        """All loss rows so far of the shown run."""
-        return self.driver.records() if self.driver and self.run_id else {}
+            run.start()
 
     def turn(self, dial: str, value: float) -> None:
         """Turns a dial: in the running run if there is one, and always in the document.
 
         In an ended run that is looked at it is tried out: nothing but the preview shows it.
         """
-        if self.looks_at_run and self.is_running and "steps" not in dial:
-            self.dials = {**self.dials, dial: value}
-            return self.driver.turn(dial, value)
-        if self.can_try and "." in dial and not dial.startswith("weight:"):
-            self.tried = {**self.tried, dial: value}
+        run = self.run
+        if run.is_looked_at and run.is_running and "steps" not in dial:
+            return run.turn(dial, value)
+        if run.can_try and "." in dial and not dial.startswith("weight:"):
+            run.tried = {**run.tried, dial: value}
             return
         if self.is_refused():
             return
-        if self.is_running and self.driver is not None:
-            self.dials = {**self.dials, dial: value}
-            self.driver.turn(dial, value)
-        if dial.startswith("weight:"):
-            self.set_weight(dial.removeprefix("weight:"), value)
-        elif "." not in dial:
+        if run.is_running and run.driver is not None:
+            run.turn(dial, value)
+        # A block of the run may have been taken off the canvas since.
+        block, name = Address.parse(dial.removeprefix("weight:")).parts
+        if not name:
             self.set_training(dial, value)
+        elif all(b.id != block for b in self.spec.blocks):
+            return
+        elif dial.startswith("weight:"):
+            self.set_weight(Address(block, name), value)
         else:
-            block, name = Address.parse(dial).parts
             self.set_setting(block, name, value)
 
     # -- what is said, and how it ends -------------------------------------------------------

@@ -16,10 +16,10 @@ _MOST = 3
 
 def turned_since(session: Session) -> dict[str, Any]:
     """The dials of the canvas that are not as the shown run had them, ``"block.setting"``."""
-    trained, now = session.run_pipeline, session.shown_spec
+    trained, now = session.run.pipeline, session.shown_spec
     if trained is None or not session.is_run_of_canvas:
         return {}
-    trained = with_dials(trained, session.dials)
+    trained = with_dials(trained, session.run.dials)
     turned = {}
     there = {b.id: b for b in trained.blocks}
     for block in now.blocks:
@@ -35,8 +35,8 @@ def turned_since(session: Session) -> dict[str, Any]:
 
 def has_other_cells(session: Session) -> bool:
     """Whether the shown run is of other cells than those in use."""
-    shown, used = session.run_dataset, session.dataset
-    if not session.run_id or session.looks_at_run or session.run_applies:
+    shown, used = session.run.dataset, session.dataset
+    if not session.run.id or session.run.is_looked_at or session.run.applies:
         return False
     return shown is not None and used is not None and shown.path != used.path
 
@@ -57,10 +57,10 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
     Args:
         but: Dials, ``"block.setting"``, that do not count.
     """
-    trained, now = session.run_pipeline, session.shown_spec
+    trained, now = session.run.pipeline, session.shown_spec
     if trained is None or not session.is_run_of_canvas:
         return set(), []
-    trained = with_dials(trained, session.dials)
+    trained = with_dials(trained, session.run.dials)
     titles = block_titles(trained.blocks) | block_titles(now.blocks)
     blocks, said = set[str](), list[str]()
     before, after = ({b.id: b for b in spec.blocks} for spec in (trained, now))
@@ -92,7 +92,7 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
 def stale_words(session: Session, but: Collection[str] = ()) -> str:
     """One sentence on why map, losses and results are not what is set now; empty if they are."""
     _, said = changed_since(session, but)
-    shown, used = session.run_dataset, session.dataset
+    shown, used = session.run.dataset, session.dataset
     told = []
     if has_other_cells(session):
         names = shown.name, used.name
@@ -102,7 +102,8 @@ def stale_words(session: Session, but: Collection[str] = ()) -> str:
     if said:
         more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
         told.append(f"Changed since this run: {', '.join(said[:_MOST])}{more}.")
-    onward = "'Open its pipeline' to run it so." if session.looks_at_run else "Run again to see it."
+    looks = session.run.is_looked_at
+    onward = "'Open its pipeline' to run it so." if looks else "Run again to see it."
     return " ".join([*told, onward]) if told else ""
 
 
@@ -113,13 +114,15 @@ def preview_words(session: Session, note: str) -> str:
         note: Of the picture (``Snapshot.note``); empty if it is the run's own.
     """
     known = f"Preview: {note}; weights as trained." if note else ""
-    message = session.preview.message if session.preview is not None else ""
+    preview = session.run.preview
+    message = preview.message if preview is not None else ""
     return f"{known} {message}".strip()
 
 
 def picture_words(session: Session, note: str) -> str:
     """What is to be known of a picture: that it is a preview, and what is not as it is set now."""
-    shown = session.preview.shown if session.preview is not None and note else ()
+    preview = session.run.preview
+    shown = preview.shown if preview is not None and note else ()
     told = (preview_words(session, note), stale_words(session, shown))
     return " ".join(words for words in told if words)
 

@@ -43,19 +43,10 @@ class Header(pn.viewable.Viewer):
             margin=0,
         )
         self._header.on_msg(lambda event: self._take(event.data))
-        watched = [
-            "spec",
-            "dataset",
-            "saved",
-            "theme",
-            "run_device",
-            "notice",
-            "read_only",
-            "looks_at_run",
-            "run_dataset",
-        ]
+        watched = ["spec", "dataset", "saved", "theme", "notice", "read_only"]
         session.param.watch(self._draw, watched)
-        session.param.watch(self._tell_where, ["run_id"])
+        session.run.param.watch(self._draw, ["device", "is_looked_at", "dataset"])
+        session.run.param.watch(self._tell_where, ["id"])
         self._draw()
         self._tell_where()
 
@@ -76,10 +67,10 @@ class Header(pn.viewable.Viewer):
             dataset=f"{card.name}\n{size}" if card else "",
             saved=s.saved,
             theme=s.theme,
-            device=s.run_device.upper() or "CPU",
+            device=s.run.device.upper() or "CPU",
             notice=s.notice,
             read_only=s.read_only,
-            looks=s.looks_at_run,
+            looks=s.run.is_looked_at,
         )
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -149,13 +149,13 @@ class Workbench(pn.viewable.Viewer):
         with edit_readonly(self.page):
             self.page.busy = self.param.busy
         session.param.watch(self._themed, ["theme"])
-        session.param.watch(self._make_room, ["run_id", "run_state"])
+        session.run.param.watch(self._make_room, ["id", "state"])
         session.param.watch(self._fold, ["folds_palette"])
         self._make_room()
 
     def _make_room(self, *_: Any) -> None:
         """The map is what one looks at once something runs."""
-        shown = ["of-a-run"] if self.session.run_id or self.session.run_state else []
+        shown = ["of-a-run"] if self.session.run.is_shown else []
         if self._below.css_classes != shown:
             self._below.css_classes = shown
 

@@ -43,7 +43,8 @@ class Welcome(pn.viewable.Viewer):
         session.param.watch(self._offer, "dataset")
         self._offer()
         if not pipelines_only:
-            session.param.watch(self._draw, ["spec", "dataset", "looks_at_run"])
+            session.param.watch(self._draw, ["spec", "dataset"])
+            session.run.param.watch(self._draw, ["is_looked_at"])
             self._draw()
 
     def _draw(self, *_: Any) -> None:

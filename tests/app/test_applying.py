@@ -84,13 +84,13 @@ def test_applying_starts_a_run_of_the_other_cells_and_leaves_those_in_use(
     session.use_dataset(old)
     trained = run_on(server, old, "run-1")
     session.watch_run(trained)
-    session.apply_to(new)
-    run = server.engine.folder(session.run_id, "local").run
+    session.run.apply_to(new)
+    run = server.engine.folder(session.run.id, "local").run
     assert run["bundle"] == str(server.engine.folder(trained, "local").bundle)
     assert run["dataset"]["path"] == new.path
-    assert session.dataset is old and session.run_applies == "new.h5ad"
+    assert session.dataset is old and session.run.applies == "new.h5ad"
     assert session.cells_shown.path == new.path
-    session.param.update(run_state="done", run_document=session.spec.name)
+    session.run.param.update(state="done", document=session.spec.name)
     assert state_in_words(session) == "Applied to new.h5ad"
 
 
@@ -104,11 +104,11 @@ def test_what_is_applied_is_as_it_was_turned_and_its_line_applies_it_again(
     }
     old, new = card(server, tmp_path, "old.h5ad", GENES), card(server, tmp_path, "new.h5ad", GENES)
     trained = run_on(server, old, "run-1", pipeline=document)
-    server.engine.folder(trained, "local").request(dials={"k.temperature": 4.0})
+    server.engine.turn(trained, "local", {"k.temperature": 4.0})
     session.watch_run(trained)
-    session.apply_to(new)
+    session.run.apply_to(new)
     # So nobody is told that it had been changed since.
-    assert session.run_pipeline.block("k").config["temperature"] == 4.0
+    assert session.run.pipeline.block("k").config["temperature"] == 4.0
     line = shlex.split(command_line(session))
     assert line[3:6] == ["apply", "bundle", "new.h5ad"]
     assert line[-2:] == ["--out", "Blood applied to new.h5ad"]

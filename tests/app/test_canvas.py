@@ -18,12 +18,12 @@ def test_the_values_of_a_run_stay_on_its_blocks_until_another_document_is_shown(
     session = Session()
     session.add_block("singlecell.soft_kmeans")
     canvas = Canvas(session)
-    session.param.update(run_id="r", run_state="running", run_document=session.spec.name)
-    session.block_values = {"soft_kmeans": "clustering 0.1"}
+    session.run.param.update(id="r", state="running", document=session.spec.name)
+    session.run.block_values = {"soft_kmeans": "clustering 0.1"}
     assert "clustering 0.1" in meter(canvas)
-    session.param.update(run_state="done", problems=[])  # drawn anew
+    session.run.state = "done"  # drawn anew
     assert "clustering 0.1" in meter(canvas)
-    session.param.update(run_document="Another pipeline")
+    session.run.document = "Another pipeline"
     assert "clustering" not in meter(canvas)
 
 
@@ -70,7 +70,7 @@ def test_the_browser_is_told_all_wires_anew_after_each_change_by_hand():
     assert not session.spec.wires and not [e for e in flow.edges if not e.get("hidden")]
     assert flow.edges != none
     none = list(flow.edges)
-    session.param.update(run_pipeline=session.spec, looks_at_run=True)  # nothing can be wired
+    session.run.param.update(pipeline=session.spec, is_looked_at=True)  # nothing can be wired
     flow._handle_msg({"type": "edge_added", "edge": edge})
     assert not session.spec.wires and flow.edges != none
     assert all(e["hidden"] and e["source"] == e["target"] == DATA for e in flow.edges)

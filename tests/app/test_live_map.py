@@ -146,7 +146,7 @@ def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     assert "Cell 160 is the root cell" in session.notice["text"]
     assert not unchosen(session.spec)
     # Rows of other cells, on which an old run was trained, say nothing of those in use.
-    session.param.update(run_id="r1", run_dataset=DatasetCard("2", "others", "/others.h5ad"))
+    session.run.param.update(id="r1", dataset=DatasetCard("2", "others", "/others.h5ad"))
     assert not pickable_here(session)
     take_as(session, "pseudotime", frame.xy, frame.cells, chosen[::-1])
     assert session.spec.block("pseudotime").config["root_cell_index"] == 160

@@ -17,6 +17,7 @@ from app.session.looked_at import does_the_same, pipeline_of
 from app.session.return_to_run import open_its_pipeline
 from app.session.session import DatasetCard, Session
 from app.shell.header import Header
+from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.runs import RunFolder
 
@@ -40,19 +41,15 @@ class Driver:
         self.session, self.runs, self.asked = session, runs, []
 
     def forget(self):
-        self.session.param.update(
-            run_id="", run_state="", run_document="", run_pipeline=None, looks_at_run=False,
-            dials={}, tried={}, run_dataset=None,
-        )  # fmt: skip
+        self.session.run.clear()
 
     def watch(self, run):
         self.forget()
         spec, dials, state = self.runs[run]
         pipeline = pipeline_of({"pipeline": spec.to_json()}, dials)
-        self.session.param.update(
-            run_id=run, run_state=state, run_document=spec.name, run_pipeline=pipeline,
-            dials=dials, run_dataset=CELLS,
-        )  # fmt: skip
+        self.session.run.param.update(
+            id=run, state=state, document=spec.name, pipeline=pipeline, dials=dials, dataset=CELLS
+        )
 
     def start(self):
         self.asked.append("start")
@@ -69,7 +66,7 @@ def session():
         "live": (OLD, {}, "running"),
         "same": (replace(CANVAS, name="Other"), {}, "done"),
     }
-    session.driver = Driver(session, runs)
+    session.run.driver = Driver(session, runs)
     return session
 
 
@@ -95,7 +92,7 @@ def test_a_run_from_the_list_shows_its_own_blocks_settings_and_dials(session):
 
     bar._take({"do": "leave"})
     assert [n["id"] for n in canvas.flow.nodes] == ["data", "k"]
-    assert not session.run_id and "k.temperature" in values(inspector._dials)
+    assert not session.run.id and "k.temperature" in values(inspector._dials)
 
 
 def test_what_is_looked_at_is_not_changed_by_a_hand_nor_run_again(session):
@@ -104,25 +101,25 @@ def test_what_is_looked_at_is_not_changed_by_a_hand_nor_run_again(session):
     session.add_block(KMEANS)
     session.undo()
     session.turn("learning_rate", 1.0)
-    session.run()
-    assert session.spec is CANVAS and not session.driver.asked
+    session.press_run()
+    assert session.spec is CANVAS and not session.run.driver.asked
     assert "Open its pipeline" in session.notice["text"]
 
 
 def test_a_dial_of_a_live_run_that_is_looked_at_reaches_the_run_and_not_the_canvas(session):
     session.watch_run("live")
     session.turn("groups.temperature", 0.5)
-    assert session.driver.asked == [("groups.temperature", 0.5)]
-    assert session.dials["groups.temperature"] == 0.5 and session.spec is CANVAS
+    assert session.run.driver.asked == [("groups.temperature", 0.5)]
+    assert session.run.dials["groups.temperature"] == 0.5 and session.spec is CANVAS
 
 
 def test_dials_that_were_tried_out_come_along_with_the_pipeline_as_a_step_of_their_own(session):
     session.watch_run("old")
     session.turn("groups.temperature", 0.4)
-    assert session.spec is CANVAS and session.tried == {"groups.temperature": 0.4}
+    assert session.spec is CANVAS and session.run.tried == {"groups.temperature": 0.4}
     session.store = SimpleNamespace(load_pipeline=lambda *_: OLD.to_json(), pipelines=lambda _: [])
     open_its_pipeline(session)
-    assert session.spec.block("groups").config["temperature"] == 0.4 and not session.tried
+    assert session.spec.block("groups").config["temperature"] == 0.4 and not session.run.tried
     session.undo()
     assert session.spec.block("groups").config["temperature"] == 0.25
 
@@ -136,10 +133,10 @@ def test_a_run_says_at_once_how_it_stands_and_that_its_map_is_on_its_way(tmp_pat
     )
     session = Session(spec=CANVAS)
     session.store = SimpleNamespace(datasets=lambda _: [])
-    session.driver = driver = RunDriver(session, server, SimpleNamespace(look=lambda now: None))
+    session.run.driver = driver = RunDriver(session, server, SimpleNamespace(look=lambda now: None))
     driver.watch("r")
-    assert (session.run_state, session.run_step, session.run_total) == ("done", 77, 77)
-    assert state_in_words(session) == "Done" and not session.is_running
+    assert (session.run.state, session.run.step, session.run.total) == ("done", 77, 77)
+    assert state_in_words(session) == "Done" and not session.run.is_running
     opening = stage_words(session, None)
     assert opening["title"] == "The run is being opened" and opening["waits"]
     driver.look()
@@ -148,7 +145,7 @@ def test_a_run_says_at_once_how_it_stands_and_that_its_map_is_on_its_way(tmp_pat
 
 def test_a_run_of_the_very_pipeline_on_the_canvas_leaves_the_canvas_free(session):
     session.watch_run("same")
-    assert not session.looks_at_run
+    assert not session.run.is_looked_at
     session.set_setting("k", "n_clusters", 6)
     assert session.spec.block("k").config["n_clusters"] == 6
 
@@ -166,7 +163,7 @@ def test_turned_dials_are_settings_of_the_pipeline_that_a_run_trains():
 
 def test_a_map_is_called_after_the_block_of_its_run(session):
     assert map_title("map", session) == "Map"
-    session.driver.runs["umap"] = (PipelineSpec("U", blocks=(Block("umap", UMAP),)), {}, "done")
+    session.run.driver.runs["umap"] = (PipelineSpec("U", blocks=(Block("umap", UMAP),)), {}, "done")
     session.watch_run("umap")
     assert map_title("map", session) == "UMAP"
 
@@ -181,7 +178,7 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
         "app.results.view.RunReader", lambda _: SimpleNamespace(findings=lambda: found)
     )
     monkeypatch.setattr("app.results.view.sheets_of", lambda found: [sheet])
-    session.driver.folder = lambda: tmp_path
+    session.run.driver.folder = lambda: tmp_path
     waiting = []
     session.work = lambda function, then=None: waiting.append((function, then))
 
@@ -191,7 +188,7 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
             then(function())
 
     view, seen = FindingsView(session), []
-    view._desk.param.watch(lambda e: seen.append((session.run_id, e.new.get("id"))), "content")
+    view._desk.param.watch(lambda e: seen.append((session.run.id, e.new.get("id"))), "content")
     session.showing = "findings"
     session.watch_run("old")
     work_off()
@@ -206,3 +203,41 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
     work_off()
     assert view._desk.content["id"] == "s"
     assert np.all([run != "" for run, sheet in seen if sheet])
+
+
+def test_what_is_shown_of_a_run_does_not_follow_the_canvas(session, monkeypatch, tmp_path):
+    shares = SimpleNamespace(
+        id="s", title="Genes", block="groups", form="table", doc="", of_the_model=False,
+        make=lambda: ({"rows": [1]}, None),
+    )  # fmt: skip
+    found = SimpleNamespace(step=3)
+    monkeypatch.setattr(
+        "app.results.view.RunReader", lambda _: SimpleNamespace(findings=lambda: found)
+    )
+    monkeypatch.setattr("app.results.view.sheets_of", lambda found: [shares])
+    trained = replace(OLD, blocks=(*OLD.blocks, Block("umap", UMAP)))
+    session.run.driver.runs["own"] = (trained, {"groups.temperature": 0.25}, "running")
+    session.run.driver.folder = lambda: tmp_path
+    session.restore(trained)
+    session.run.watch("own")
+    inspector, bar = Inspector(session), RunBar(session, lambda: None)
+    results = FindingsView(session)
+    session.showing = "findings"
+    session.run.errors = [TrainingError("became infinite.", fix="Wait.", where="groups")]
+
+    def seen():
+        dials = {n: v for n, v in values(inspector._dials).items() if "." in n}
+        desk = results._desk
+        return dials, map_title("map", session), desk.sheets, desk.content["id"]
+
+    before = seen()
+    assert before[0]["groups.temperature"] == 0.25 and before[1] == "UMAP"
+    assert before[2][0]["block"] == "Soft k-means"
+    session.remove(["groups", "umap"])
+    for _ in range(2):
+        session.add_block(KMEANS)
+    assert session.is_of_this_document and seen() == before
+    session.turn("groups.temperature", 0.5)  # of a block that the canvas has no more
+    assert session.run.driver.asked == [("groups.temperature", 0.5)]
+    session.run.state = "failed"
+    assert bar._bar.problem.startswith("Soft k-means became infinite.")

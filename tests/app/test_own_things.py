@@ -91,14 +91,14 @@ def test_tabs_that_show_a_run_forget_it_when_it_is_deleted(tmp_path):
         run_id = server.engine.start({"pipeline": {}, "dataset": {}}, "ada")
         for tab in (one, other):
             attach(tab, server)
-            tab.driver.forget()
-            tab.run_id, tab.run_state = run_id, "queued"
-            tab.driver._reader = RunReader(server.engine.folder(run_id, "ada").path)
+            tab.run.driver.forget()
+            tab.run.id, tab.run.state = run_id, "queued"
+            tab.run.driver._reader = RunReader(server.engine.folder(run_id, "ada").path)
         RunList(one)._asked({"do": "delete", "id": run_id})
         end = time.monotonic() + 120
-        while (one.run_id or other.run_id or other.run_state) and time.monotonic() < end:
+        while (one.run.id or other.run.id or other.run.state) and time.monotonic() < end:
             time.sleep(0.02)
-        assert (one.run_id, one.run_state, other.run_id, other.run_state) == ("", "", "", "")
+        assert (one.run.id, one.run.state, other.run.id, other.run.state) == ("", "", "", "")
         assert "has been deleted" in other.notice["text"]
     finally:
         server.close()

@@ -57,10 +57,10 @@ def tab(tmp_path):
     session.engine = SimpleNamespace(folder=lambda *_: run, previews=previews)
     session.previewing = Previewing(session, session.engine)
     session.previews = previews
-    session.param.update(
-        dataset=card, run_id="r", run_state="done", run_document="P", run_pipeline=spec,
-        run_dataset=card, run_snapshot=SHOWN,
-    )  # fmt: skip
+    session.dataset = card
+    session.run.param.update(
+        id="r", state="done", document="P", pipeline=spec, dataset=card, snapshot=SHOWN
+    )
 
     def answer(*, moved=True, error=None, state="ready", message=""):
         folder = PreviewFolder(run)
@@ -79,7 +79,7 @@ def tab(tmp_path):
 
 
 def badge(session):
-    return stage_words(session, draw(session.map_snapshot, Wish(run="r")))
+    return stage_words(session, draw(session.run.map_snapshot, Wish(run="r")))
 
 
 def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(tab):
@@ -91,10 +91,12 @@ def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(t
     tab.answer(state="opening", message="Reading the data")
     assert "The preview begins: reading the data." in badge(tab)["badge"]
     tab.answer()
-    assert tab.map_snapshot.step == 7 and np.array_equal(tab.map_snapshot.map, SHOWN.map + 1)
+    assert tab.run.map_snapshot.step == 7 and np.array_equal(
+        tab.run.map_snapshot.map, SHOWN.map + 1
+    )
     words = "Preview: temperature 0.3 of Soft k-means; weights as trained."
     assert badge(tab)["badge"] == message_of(tab) == words
-    assert tab.run_snapshot is SHOWN  # results, other maps and the timeline are the run's
+    assert tab.run.snapshot is SHOWN  # results, other maps and the timeline are the run's
     tab.set_setting("k", "n_clusters", 9)
     assert badge(tab)["badge"] == words
     assert message_of(tab) == (
@@ -103,7 +105,7 @@ def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(t
     assert len(tab.previews.asked) == 1
     tab.undo()
     tab.undo()
-    assert tab.preview is None and tab.map_snapshot is SHOWN
+    assert tab.run.preview is None and tab.run.map_snapshot is SHOWN
     assert badge(tab) == {**badge(tab), "badge": "", "back": ""}
 
 
@@ -128,12 +130,12 @@ def test_as_trained_turns_every_dial_back_in_one_step(tab):
     tab.answer()
     assert badge(tab)["back"] == "As trained"
     as_trained(tab)
-    assert tab.preview is None and tab.map_snapshot is SHOWN
+    assert tab.run.preview is None and tab.run.map_snapshot is SHOWN
     assert dict(tab.spec.block("k").config)["temperature"] == 1.0
     tab.undo()
-    assert tab.preview.dials == {"k.temperature": 0.4}
+    assert tab.run.preview.dials == {"k.temperature": 0.4}
     tab.undo()
-    assert tab.spec == before and tab.preview is None
+    assert tab.spec == before and tab.run.preview is None
 
 
 def test_of_many_turns_in_a_moment_only_the_last_is_asked_for(tab):
@@ -152,7 +154,7 @@ def test_why_there_is_no_preview_is_said_in_words(tab):
     error = {"kind": "SettingError", "what": "It was learned.", "fix": "Run again.", "where": ""}
     tab.answer(error=error)
     assert "No preview: It was learned. Run again." in badge(tab)["badge"]
-    assert tab.map_snapshot is SHOWN
+    assert tab.run.map_snapshot is SHOWN
     tab.turn("k.temperature", 0.4)
     tab.answer(moved=False)
     assert "Nothing on the map depends on it" in badge(tab)["badge"]
@@ -169,13 +171,13 @@ def test_what_needs_training_begins_no_preview(tab):
     tab.set_setting("k", "n_clusters", 9)
     tab.set_training("learning_rate", 0.5)
     tab.set_weight("k.clustering_loss", 3.0)
-    assert not tab.previews.asked and tab.preview is None
+    assert not tab.previews.asked and tab.run.preview is None
 
 
 def test_a_dial_that_was_turned_before_the_tab_was_opened_begins_no_process(tab):
-    tab.run_id = ""
+    tab.run.id = ""
     tab.set_setting("k", "temperature", 0.3)
-    tab.run_id = "r"
+    tab.run.id = "r"
     tab.move({"k": (900.0, 80.0)})
     assert not tab.previews.asked
     tab.turn("k.temperature", 0.4)
@@ -184,15 +186,18 @@ def test_a_dial_that_was_turned_before_the_tab_was_opened_begins_no_process(tab)
 
 @pytest.mark.parametrize(
     "change",
-    [{"read_only": True}, {"run_state": "queued"}, {"run_id": "other"}, {"looks_at_run": True},
-     {"dataset": DatasetCard("2", "b", "/b.h5ad", 3, 3, {})}],
-    ids=lambda change: next(iter(change)),
+    [lambda tab: setattr(tab, "read_only", True),
+     lambda tab: setattr(tab.run, "state", "queued"),
+     lambda tab: setattr(tab.run, "id", "other"),
+     lambda tab: setattr(tab.run, "is_looked_at", True),
+     lambda tab: setattr(tab, "dataset", DatasetCard("2", "b", "/b.h5ad", 3, 3, {}))],
+    ids=["another tab edits", "it goes on", "another run", "looked at", "other data"],
 )  # fmt: skip
 def test_a_preview_ends_where_it_no_longer_belongs(tab, change):
     tab.turn("k.temperature", 0.3)
     tab.answer()
-    tab.param.update(**change)
-    assert tab.preview is None and tab.previews.ended == 1
+    change(tab)
+    assert tab.run.preview is None and tab.previews.ended == 1
     tab.previewing.close()
     assert tab.previews.ended == 1
 
@@ -200,7 +205,7 @@ def test_a_preview_ends_where_it_no_longer_belongs(tab, change):
 def test_a_map_that_is_saved_says_that_it_is_a_preview(tab):
     tab.turn("k.temperature", 0.3)
     tab.answer()
-    drawn = draw(tab.map_snapshot, Wish(run="r"))
+    drawn = draw(tab.run.map_snapshot, Wish(run="r"))
     name = "UMAP Cluster step 7 preview temperature 0.3 of Soft k-means.png"
     assert file_name(drawn, "UMAP", "png").endswith(name.removeprefix("UMAP Cluster"))
     assert "preview" not in file_name(draw(SHOWN, Wish(run="r")), "UMAP", "png")
@@ -209,7 +214,8 @@ def test_a_map_that_is_saved_says_that_it_is_a_preview(tab):
 def test_a_dial_of_a_run_from_the_list_is_tried_out_and_neither_run_nor_document_changes(tab):
     mine = PipelineSpec("Mine", blocks=(Block("other", KMEANS, {"n_clusters": 9}),))
     tab.restore(mine)
-    tab.param.update(looks_at_run=True, dataset=None)
+    tab.dataset = None
+    tab.run.is_looked_at = True
     canvas, inspector, view = Canvas(tab), Inspector(tab), LiveMap(tab)
     tab.selected_block = "k"
     assert inspector._block.locked and "temperature" in inspector._block.free
@@ -226,19 +232,19 @@ def test_a_dial_of_a_run_from_the_list_is_tried_out_and_neither_run_nor_document
     assert badge(tab)["badge"] == message_of(tab) == view._stage.badge == words
     shown = {row["name"]: row["value"] for row in inspector._dials.rows}
     assert shown["k.temperature"] == 0.3
-    assert tab.spec is mine and not tab.can_undo and tab.run_snapshot is SHOWN
+    assert tab.spec is mine and not tab.can_undo and tab.run.snapshot is SHOWN
     assert "0.3" not in tab.export_json()  # what it has trained
 
     for turn in (("learning_rate", 0.5), ("weight:k.clustering_loss", 3.0)):
         tab.turn(*turn)  # these act in training only
         assert "You look at a run as it was" in tab.notice["text"]
     view._stage._process_event(DataEvent(view._stage, {"do": "back"}))  # "As trained"
-    assert tab.preview is None and not tab.tried and tab.map_snapshot is SHOWN
+    assert tab.run.preview is None and not tab.run.tried and tab.run.map_snapshot is SHOWN
     assert message_of(tab) == "Pipeline, settings and data as then."
 
 
 def test_what_was_turned_in_the_run_itself_is_no_preview_of_it(tab):
-    tab.param.update(looks_at_run=True, dials={"k.temperature": 0.7})  # as its events told
+    tab.run.param.update(is_looked_at=True, dials={"k.temperature": 0.7})  # as its events told
     assert not tab.previews.asked and message_of(tab) == "Pipeline, settings and data as then."
     tab.turn("k.temperature", 0.7)
     assert not tab.previews.asked
@@ -246,9 +252,9 @@ def test_what_was_turned_in_the_run_itself_is_no_preview_of_it(tab):
 
 def test_the_inspector_shows_the_document_once_the_run_has_ended(tab):
     inspector = Inspector(tab)
-    tab.param.update(run_state="running", dials={"k.temperature": 0.2})
+    tab.run.param.update(state="running", dials={"k.temperature": 0.2})
     shown = lambda: {row["name"]: row["value"] for row in inspector._dials.rows}  # noqa: E731
     assert shown()["k.temperature"] == 0.2
-    tab.run_state = "done"
+    tab.run.state = "done"
     tab.turn("k.temperature", 0.5)
     assert shown()["k.temperature"] == 0.5

@@ -17,10 +17,12 @@ class Driver:
         self.session, self.documents, self.asked = session, documents, []
 
     def forget(self):
-        self.session.param.update(run_id="", run_state="", run_document="", run_message="")
+        self.session.run.clear()
 
     def watch(self, run):
-        self.session.param.update(run_id=run, run_state="running", run_document=self.documents[run])
+        spec = PipelineSpec(self.documents[run], blocks=(Block("k", KMEANS),))
+        told = {"id": run, "state": "running", "document": spec.name, "pipeline": spec}
+        self.session.run.param.update(**told)
 
     def start(self):
         self.asked.append("start")
@@ -31,7 +33,7 @@ class Driver:
 
 def training():
     session = Session(spec=PipelineSpec("Old", blocks=(Block("k", KMEANS),)))
-    session.driver = Driver(session, {"r1": "Old"})
+    session.run.driver = Driver(session, {"r1": "Old"})
     session.watch_run("r1")
     return session
 
@@ -39,7 +41,7 @@ def training():
 def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     session = training()
     session.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
-    assert (session.run_id, session.run_state) == ("", "")
+    assert (session.run.id, session.run.state) == ("", "")
     assert session.notice["text"] == "The run of 'Old' goes on: you find it under Runs."
     session.dataset = SimpleNamespace(fields={})
     bar = RunBar(session, lambda: None)
@@ -48,15 +50,15 @@ def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     session.run_length = "Trains for 90 steps: about 80 s."
     assert message_of(session) == f"{session.run_length} The run of 'Old' is under Runs."
     session.undo()
-    assert session.run_id == "r1" and session.is_of_this_document
+    assert session.run.id == "r1" and session.is_of_this_document
 
 
 def test_a_new_name_takes_the_run_along_and_so_does_taking_it_back():
     session = training()
     session.rename("Other")
-    assert session.run_id == "r1" and session.is_of_this_document
+    assert session.run.id == "r1" and session.is_of_this_document
     session.undo()
-    assert session.run_id == "r1" and session.is_of_this_document
+    assert session.run.id == "r1" and session.is_of_this_document
 
 
 def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
@@ -66,25 +68,25 @@ def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
     assert state_in_words(session) == "Run of Old: training"
     assert "not of the pipeline on the canvas" in message_of(session)
     session.dataset = SimpleNamespace(fields={})
-    session.run()  # it is in nobody's way
-    assert session.driver.asked == ["start"]
+    session.press_run()  # it is in nobody's way
+    assert session.run.driver.asked == ["start"]
 
 
 def test_a_failed_run_says_in_the_bar_what_went_wrong_how_to_mend_it_and_where():
     session = training()
     bar = RunBar(session, lambda: None)._bar
     error = TrainingError("became infinite at step 6.", fix="Lower the learning rate.", where="k")
-    session.run_state = "failed"
-    session.run_errors = [error]
+    session.run.state = "failed"
+    session.run.errors = [error]
     assert bar.problem == "Soft k-means became infinite at step 6. Lower the learning rate."
     assert bar.place == "k"
-    session.run_state = "running"
+    session.run.state = "running"
     assert failure_of(session) == "" and not bar.problem
 
 
 def test_why_nothing_can_run_is_said_after_an_earlier_run_too():
     session = training()
-    session.run_state = "done"
+    session.run.state = "done"
     assert message_of(session) == "Not ready for another run: Choose a data set first."
 
 
@@ -92,21 +94,21 @@ def test_a_run_that_ended_early_goes_on_from_its_checkpoint_and_a_failed_one_lea
     session = training()
     strip = RunBar(session, lambda: None)
     assert not strip._bar.onward and not strip._bar.takes
-    session.param.update(run_state="stopped", run_checkpoint=1200)
+    session.run.param.update(state="stopped", checkpoint=1200)
     assert strip._bar.onward == "step 1\u202f200" and not strip._bar.takes
-    session.run_state = "failed"
+    session.run.state = "failed"
     assert strip._bar.onward and strip._bar.takes
     strip._take({"do": "takes"})
     strip._take({"do": "onward"})
-    assert session.driver.asked == ["results", "resume"]
-    session.run_checkpoint = None
+    assert session.run.driver.asked == ["results", "resume"]
+    session.run.checkpoint = None
     assert not strip._bar.onward and not strip._bar.takes
 
 
 def test_a_pause_that_gave_its_memory_back_says_so_and_what_resume_does():
     session = training()
-    session.param.update(run_state="paused", run_message="")
+    session.run.param.update(state="paused", message="")
     assert state_in_words(session) == "Paused"
-    session.run_message = "Its memory was given back; Resume starts it again."
+    session.run.message = "Its memory was given back; Resume starts it again."
     assert state_in_words(session) == "Paused, memory freed"
-    assert message_of(session) == session.run_message
+    assert message_of(session) == session.run.message

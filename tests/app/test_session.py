@@ -69,18 +69,18 @@ def test_a_new_pipeline_never_takes_the_name_of_a_saved_one(tmp_path):
 def test_run_resumes_what_is_paused_and_says_why_it_cannot_begin():
     asked = []
     session = Session()
-    session.driver = SimpleNamespace(start=lambda: asked.append("start"), ask=asked.append)
-    session.run()
+    session.run.driver = SimpleNamespace(start=lambda: asked.append("start"), ask=asked.append)
+    session.press_run()
     assert session.notice["text"] == "Put a block on the canvas first." and not asked
     session.add_block(KMEANS)
-    session.run()
+    session.press_run()
     assert session.showing == "data" and not asked
     session.use_dataset(DatasetCard("1", "cells", "/x.h5ad", 10, 5, {"embeddings": "obsm/X_pca"}))
-    session.run()
-    session.run_state = "paused"
-    session.run()
-    session.run_state = "running"
-    session.run()
+    session.press_run()
+    session.run.state = "paused"
+    session.press_run()
+    session.run.state = "running"
+    session.press_run()
     assert asked == ["start", "resume"]
 
 

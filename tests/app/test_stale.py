@@ -22,10 +22,8 @@ def ended():
     """A tab whose run has ended, with nothing changed since."""
     spec = PipelineSpec("P", blocks=(Block("k", KMEANS, {"n_clusters": 4}), Block("v", VAE)))
     session = Session(spec=spec)
-    session.param.update(
-        dataset=CELLS, run_id="r", run_state="done", run_document="P", run_pipeline=spec,
-        run_dataset=CELLS,
-    )  # fmt: skip
+    session.dataset = CELLS
+    session.run.param.update(id="r", state="done", document="P", pipeline=spec, dataset=CELLS)
     return session
 
 
@@ -50,7 +48,7 @@ def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(end
     assert message_of(ended) and stage_words(ended, Drawn())["badge"] == stale_words(ended)
     styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
     assert "stale" in styles["k"] and "done" in styles["v"]
-    ended.run_state = "stopped"
+    ended.run.state = "stopped"
     styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
     assert "stale" in styles["k"] and "stale" not in styles["v"]
     ended.undo()
@@ -58,7 +56,7 @@ def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(end
 
 
 def test_a_dial_turned_while_it_ran_is_the_runs_own_and_one_turned_after_it_is_not(ended):
-    ended.dials = {"k.temperature": 0.2}  # as the run's events told
+    ended.run.dials = {"k.temperature": 0.2}  # as the run's events told
     ended.set_setting("k", "temperature", 0.2)
     assert not stale_words(ended)
     ended.turn("k.temperature", 2.0)
@@ -81,7 +79,7 @@ def test_other_data_make_the_picture_stale_but_what_was_applied_to_them_is_not(e
     assert "These are the cells of blood.h5ad, not of other.h5ad." in stale_words(ended)
     ended.use_dataset(replace(CELLS, id="3", path="/again/blood.h5ad"))
     assert "the cells of another blood.h5ad, not of the one in use." in stale_words(ended)
-    ended.run_applies = "blood.h5ad"
+    ended.run.applies = "blood.h5ad"
     assert not stale_words(ended)
 
 
@@ -90,5 +88,5 @@ def test_settings_in_another_form_are_no_change(ended):
     config = find_operator(VAE).make.Config().to_dict()
     spec = ended.spec
     said = replace(spec, blocks=(spec.blocks[0], Block("v", VAE, json.loads(json.dumps(config)))))
-    ended.run_pipeline = said
+    ended.run.pipeline = said
     assert not stale_words(ended)

@@ -177,7 +177,7 @@ def emptied(session: Any) -> None:
     """As new: no blocks, no data, no run, nothing to undo."""
     from diffbio_engine.pipelines.spec import PipelineSpec
 
-    session.driver.forget()
+    session.run.forget()
     session.param.update(dataset=None, theme="default", showing="", selected_block="")
     session.restore(PipelineSpec("Untitled pipeline"))
 

@@ -30,6 +30,11 @@ def tell(served, **params):
     session.later(lambda: session.param.update(**params))
 
 
+def told_by_a_run(served, **params):
+    run = served.session.run
+    served.session.later(lambda: run.param.update(**params))
+
+
 def map_box(page):
     """From the line above the map to its timeline, with the legend."""
     bar = page.locator(".bar:has(.colour)").bounding_box()
@@ -41,7 +46,7 @@ def test_once_something_runs_the_map_is_a_third_of_the_window_or_all_of_it(
     small, served, eventually
 ):
     small.set_viewport_size({"width": 1920, "height": 1080})
-    tell(served, run_state="running")
+    told_by_a_run(served, state="running")
     eventually(lambda: map_box(small)[2] * map_box(small)[3] >= 1920 * 1080 / 3)
     small.set_viewport_size({"width": 1366, "height": 768})
     tell(served, folds_palette=True)
@@ -51,7 +56,7 @@ def test_once_something_runs_the_map_is_a_third_of_the_window_or_all_of_it(
     small.keyboard.press("Escape")
     eventually(lambda: map_box(small)[1] > 200)
     small.get_by_label("Open drawer").click()
-    tell(served, run_state="")
+    told_by_a_run(served, state="")
 
 
 def test_a_ready_pipeline_is_fitted_into_view_also_over_one_with_the_same_blocks(
@@ -115,7 +120,7 @@ def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
     session.later(lambda: session.restore(spec))
     expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
     small.locator("summary", has_text="Next run").click()
-    tell(served, run_state="running", run_message="Fitting Count autoencoder (scVI) to the data")
+    told_by_a_run(served, state="running", message="Fitting Count autoencoder (scVI) to the data")
     expect(small.locator(".chip b")).to_have_text("Training")
     for name in ("steps", "batch_size", "seed"):
         label = small.locator(f"[data-setting={name}] .label")
@@ -138,7 +143,8 @@ def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
         return e.contains(found)
     }"""
     assert toast.evaluate(on_top)
-    tell(served, showing="", run_state="", run_message="")
+    tell(served, showing="")
+    told_by_a_run(served, state="", message="")
 
 
 LOSSES = ("total", "vae.reconstruction_loss", "vae.kl_loss", "groups.clustering_loss",
@@ -198,4 +204,4 @@ def test_a_run_that_is_looked_at_says_what_it_is_and_names_its_losses_in_whole(
             assert room["x"] <= box["x"] and box["x"] + box["width"] <= room["x"] + room["width"]
     small.get_by_label("Open drawer").click()
     session.later(session.leave_run)
-    eventually(lambda: not session.run_id)
+    eventually(lambda: not session.run.id)

@@ -70,20 +70,20 @@ def test_cells_go_in_and_a_trained_pipeline_comes_out(page, served, eventually, 
     put_blocks_and_wires(page, session, eventually)
 
     page.locator("button[data-do=run]").click()
-    eventually(lambda: session.run_step >= 3, FIRST_STEP_SECONDS)
+    eventually(lambda: session.run.step >= 3, FIRST_STEP_SECONDS)
     state = page.locator(".status .chip b")
     expect(state).to_have_text("Training")
-    first, seen_first = session.run_snapshot, picture(page)
+    first, seen_first = session.run.snapshot, picture(page)
     # Maps come as often as drawing one leaves time for steps.
-    eventually(lambda: session.run_step >= 80, FIRST_STEP_SECONDS)
-    eventually(lambda: session.run_snapshot.step > first.step, FIRST_STEP_SECONDS)
-    later, seen_later = session.run_snapshot, picture(page)
+    eventually(lambda: session.run.step >= 80, FIRST_STEP_SECONDS)
+    eventually(lambda: session.run.snapshot.step > first.step, FIRST_STEP_SECONDS)
+    later, seen_later = session.run.snapshot, picture(page)
     assert later.step > first.step
     moved = np.linalg.norm(later.map - first.map, axis=1) / np.std(first.map)
     assert np.median(moved) > 0.01  # in units of the map's own spread
     assert differing(seen_first, seen_later) > 0.01
-    folder = session.run_folder()
-    losses = session.records()
+    folder = session.run.folder()
+    losses = session.run.all_records()
     # The objective falls. The map's own term need not yet: it is of a latent space that moves.
     total = losses["total"]
     assert total[-len(total) // 3 :].mean() < total[: len(total) // 3].mean()
@@ -101,7 +101,7 @@ def test_cells_go_in_and_a_trained_pipeline_comes_out(page, served, eventually, 
     page.goto(served.url)
     expect(state).to_have_text("Training")
     session = served.session
-    assert session.run_folder() == folder
+    assert session.run.folder() == folder
     expect(page.locator(".legend .entry").first).to_be_visible()
 
     page.locator("button[data-do=stop]").click()
@@ -115,7 +115,7 @@ def test_the_map_of_a_run_can_be_asked(page, served, eventually, cells):
     page.goto(served.url)  # the tab that the job above has left
     page.wait_for_selector(".legend .entry")
     session = served.session
-    assert session.run_state == "stopped"
+    assert session.run.state == "stopped"
 
     page.locator("select.colour").select_option("obs/cell_type")
     legend = page.locator(".legend")
@@ -166,7 +166,7 @@ def test_what_was_learned_is_applied_to_other_cells_on_the_page(
     page.goto(served.url)  # the same tab, with the run that was stopped
     page.wait_for_selector(".legend .entry")
     session = served.session
-    trained, document = session.run_folder(), session.spec
+    trained, document = session.run.folder(), session.spec
     page.locator("button[data-show=exports]").click()
     page.get_by_role("button", name="Apply to other cells").click()
     page.locator(".data .drop input").set_input_files(cells / "new_cells.h5ad")
@@ -227,33 +227,33 @@ def turn_the_temperature(page, session, eventually, folder):
     compiled = sum(e["kind"] == "compiled" for e in events(folder))
     page.locator(".react-flow__node[data-id='soft_kmeans']").click(position={"x": 120, "y": 15})
     number = page.locator(".lines:not(.compact) .line[data-setting=temperature] .number")
-    sharp = session.run_snapshot.arrays["certainty"].mean()
+    sharp = session.run.snapshot.arrays["certainty"].mean()
     before = picture(page)
     number.fill("8")
     number.press("Enter")
     turned = time.monotonic()
     # Softer shares: the largest of each cell is smaller, and the map is drawn fainter.
-    eventually(lambda: session.run_snapshot.arrays["certainty"].mean() < 0.9 * sharp, 30)
+    eventually(lambda: session.run.snapshot.arrays["certainty"].mean() < 0.9 * sharp, 30)
     print(f"the map showed the temperature after {time.monotonic() - turned:.2f} s")
     eventually(lambda: differing(before, picture(page)) > 0.02, 30)
     dials = [e for e in events(folder) if e["kind"] == "dial"]
     assert [(d["name"], d["value"]) for d in dials] == [("soft_kmeans.temperature", 8.0)]
-    asked_at = session.run_step
-    eventually(lambda: session.run_step >= asked_at + 5, 60)
+    asked_at = session.run.step
+    eventually(lambda: session.run.step >= asked_at + 5, 60)
     assert sum(e["kind"] == "compiled" for e in events(folder)) == compiled
 
 
 def pause_step_resume(page, session, eventually, state):
     page.locator("button[data-do=pause]").click()
     expect(state).to_have_text("Paused", timeout=30_000)
-    eventually(lambda: session.run_state == "paused")
-    at = session.run_step
+    eventually(lambda: session.run.state == "paused")
+    at = session.run.step
     page.locator("button[data-do=step]").click()
-    eventually(lambda: session.run_step == at + 1)
+    eventually(lambda: session.run.step == at + 1)
     expect(state).to_have_text("Paused")
     page.locator("button[data-do=run]").click()  # it says Resume now
     expect(state).to_have_text("Training")
-    eventually(lambda: session.run_step >= at + 5, 60)
+    eventually(lambda: session.run.step >= at + 5, 60)
 
 
 def last_step_drawn(page):

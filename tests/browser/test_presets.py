@@ -94,5 +94,5 @@ def _sheets(session):
     from app.results.sheets import sheets_of
     from diffbio_engine.runs import RunReader
 
-    findings = RunReader(session.run_folder()).findings()
+    findings = RunReader(session.run.folder()).findings()
     return [{"block": s.block, "form": s.form} for s in sheets_of(findings)]

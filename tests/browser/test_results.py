@@ -25,10 +25,10 @@ def findings(tab, served, tmp_path, monkeypatch):
     )
     save_findings(tmp_path, Findings(1, found, NAMES, {}))
     session = served.session
-    session.run_folder = lambda: tmp_path
+    session.run.folder = lambda: tmp_path
     session.later(lambda: session.param.update(showing="findings"))
     yield tab.locator(".findings")
-    del session.run_folder
+    del session.run.folder
 
 
 def test_a_gene_table_begins_with_the_strongest_of_the_surest(findings):

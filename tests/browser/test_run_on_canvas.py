@@ -19,7 +19,7 @@ def shown(served):
 
     def show(**told):
         session = served.session
-        session.later(lambda: session.param.update(run_document=session.spec.name, **told))
+        session.later(lambda: session.run.param.update(document=session.spec.name, **told))
 
     return show
 
@@ -36,12 +36,12 @@ def test_an_error_of_a_run_stands_on_its_block_and_the_last_map_stays(
 ):
     drop(tab, KMEANS, 420, 60)
     eventually(lambda: served.session.spec.blocks)
-    shown(run_state="running", run_snapshot=told_by_a_run())
+    shown(state="running", snapshot=told_by_a_run())
     expect(tab.locator(".timeline .cells")).to_contain_text("200 cells")
     error = TrainingError(
         "became infinite at step 6.", fix="Lower the learning rate.", where="soft_kmeans"
     )
-    shown(run_state="failed", run_errors=[error])
+    shown(state="failed", errors=[error])
     expect(block(tab, "soft_kmeans")).to_have_class(having("failed"))
     note = "e => getComputedStyle(e.querySelector('.rf-node-content'), '::after').content"
     said = block(tab, "soft_kmeans").evaluate(note)
@@ -82,7 +82,7 @@ def test_a_second_map_is_chosen_above_the_map(tab, served, eventually, shown):
     drop(tab, KMEANS, 420, 60)
     eventually(lambda: served.session.spec.blocks)
     line = np.column_stack([np.linspace(-9, 9, 200), np.zeros(200)]).astype(np.float32)
-    shown(run_state="running", run_snapshot=told_by_a_run(**{"phate.embedding": line}))
+    shown(state="running", snapshot=told_by_a_run(**{"phate.embedding": line}))
     chooser = tab.locator("select.map")
     expect(chooser.locator("option")).to_have_text(["UMAP", "PHATE"])
     chooser.select_option(label="PHATE")

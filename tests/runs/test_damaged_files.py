@@ -156,7 +156,7 @@ def test_a_damaged_wish_is_no_wish_and_the_next_one_is_written(make_engine, text
     folder = engine.folder(run_id, "ada")
     folder.control_file.write_text(text, encoding="latin-1")
     assert folder.control()["want"] == "run"
-    engine.turn(run_id, "ada", "b.t", 0.5)
+    engine.turn(run_id, "ada", {"b.t": 0.5})
     engine.pause(run_id, "ada")
     assert (folder.control()["want"], folder.control()["dials"]) == ("pause", {"b.t": 0.5})
 

@@ -46,7 +46,7 @@ def test_a_dial_turned_while_it_runs_is_answered_and_kept(make_engine, wait_unti
     engine = make_engine()
     run_id = engine.start(LONG, "ada")
     wait_until(state_is(engine, run_id, "running"))
-    engine.turn(run_id, "ada", "temperature", 0.25)
+    engine.turn(run_id, "ada", {"temperature": 0.25})
     folder = engine.folder(run_id, "ada")
     wait_until(lambda: folder.status().get("seq") == 1)
     dial = next(e for e in RunReader(folder.path).poll().events if e["kind"] == "dial")
@@ -221,7 +221,7 @@ def test_nobody_reaches_the_run_of_another(make_engine):
         lambda: engine.resume(run_id, "bob"),
         lambda: engine.step(run_id, "bob"),
         lambda: engine.stop(run_id, "bob"),
-        lambda: engine.turn(run_id, "bob", "temperature", 1.0),
+        lambda: engine.turn(run_id, "bob", {"temperature": 1.0}),
         lambda: engine.delete(run_id, "bob"),
         lambda: engine.folder("../runs/" + run_id, "ada"),
     ]

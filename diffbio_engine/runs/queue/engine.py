@@ -121,9 +121,12 @@ class Engine:
         folder.request("step", steps=steps)
         self._wake_released(folder, owner)
 
-    def turn(self, run_id: str, owner: str, dial: str, value: float | None) -> None:
-        """Turns a dial; None gives it back to its schedule."""
-        self.folder(run_id, owner).request(dials={dial: value})
+    def turn(self, run_id: str, owner: str, dials: Mapping[str, float | None]) -> None:
+        """Turns dials of a run, by name; None gives one back to its schedule.
+
+        The one way to turn a dial of a run: only the owner's, only to finite values.
+        """
+        self.folder(run_id, owner).request(dials=dict(dials))
 
     def resume(self, run_id: str, owner: str) -> None:
         """Carries a paused run on; queues a stopped or failed one again, from its checkpoint."""
