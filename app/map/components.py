@@ -204,7 +204,7 @@ def words_without_map(session: Session) -> tuple[str, str]:
     if session.run.id and session.run.opens:
         return "The run is being opened", "Its map and its losses come in a moment."
     if session.run.id:
-        return NO_MAP
+        return "This run has no map", NO_MAP[1]
     if session.dataset is None:
         return (
             "No run yet",
