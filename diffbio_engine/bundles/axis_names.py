@@ -5,7 +5,6 @@ import itertools
 from diffbio_engine.data import Records
 from diffbio_engine.declare import numbered
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.pipelines.spec import DATA
 
 # Axes that lie between the members of another: from each time, or slice, to the next.
 _BETWEEN = {"intervals": "times", "steps": "slices"}
@@ -21,15 +20,14 @@ def names_along(plan: Plan, cells: Records, block: str, axis: str, length: int) 
         wire = planned.sources.get(port.name)
         if wire is None or axis not in (port.classes, *port.axis_names):
             continue
-        before, output = wire.start.parts
-        if before == DATA:
-            found = cells.label_names.get(output, []) or list(cells.names.get(axis, ()))
+        if wire.from_data:
+            found = cells.label_names.get(wire.field, []) or list(cells.names.get(axis, ()))
         else:
             given = plan.port(wire.source)
             theirs = given.classes or dict(
                 zip(port.axis_names, given.axis_names, strict=False)
             ).get(axis, "")
-            found = names_along(plan, cells, before, theirs, length) if theirs else []
+            found = names_along(plan, cells, wire.start.block, theirs, length) if theirs else []
         if len(found) == length:
             return list(found)
     return numbered(axis, length)

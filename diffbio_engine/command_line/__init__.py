@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffbio_engine.errors import UserError
+from diffbio_engine.ports import BESIDE
 from diffbio_engine.runs.device import set_up_device
 
 
@@ -23,16 +24,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data",
         type=Path,
-        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx, FASTA, FASTQ; "
-        "without it a demo",
+        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx; without it a demo",
     )
+    for block in BESIDE:
+        run.add_argument(
+            f"--{block}", type=Path, help=f"a second data set, for what is wired to '{block}'"
+        )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; must not exist")
     run.add_argument(
         "--field",
         action="append",
         default=[],
         metavar="NAME=PLACE",
-        help="where a field lies in the file: batch_labels=obs/batch; NAME= for none",
+        help="where a field lies in the file: batch_labels=obs/batch; NAME= for none; of a second"
+        " data set: reference.labels=obs/cell_type",
     )
     run.add_argument(
         "--set",
@@ -105,9 +110,6 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("annotation", 'which table about the cells beside it is joined; "none" for none'),
         ("molecules", 'layers added up as counts: "spliced + unspliced" (+ ambiguous)'),
         ("rows", "what they are: cells, samples or spots"),
-        ("letters", "what the letters of sequences are: DNA, RNA or protein"),
-        ("quality", "from which sign qualities of FASTQ are counted: 33 or 64"),
-        ("longest", "how many first positions of each sequence are used (1,024)"),
         ("m", 'what "3m" stands for among times: minutes or months'),
     ):
         how.add_argument(f"--{name}", default="", metavar=name.upper(), help=what)

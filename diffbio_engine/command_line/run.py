@@ -19,6 +19,7 @@ from diffbio_engine.data import FROM_SYMBOLS, Fields, examples
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
+from diffbio_engine.ports import BESIDE, DATA, DATA_BLOCKS, offered_beside, start_of
 from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.reader import RunReader
@@ -77,19 +78,12 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     preview = looked_at(path, reading, limited=not asked.no_limits)
     for warning in preview["warnings"]:
         print(warning)
-    fields = dict(preview["suggested"]) | of_demo
-    for text in asked.field:
-        name, equals, place = text.partition("=")
-        if equals and name not in DATA_PORTS:
-            raise DataError(
-                f"there is no field '{name}'.",
-                fix=did_you_mean(name, DATA_PORTS) or f"Fields are {', '.join(DATA_PORTS)}.",
-                where="--field",
-            )
-        if equals and not place:
-            fields.pop(name, None)
-        else:
-            fields |= Fields.parse([text]).as_dict()
+    said = _fields_said(asked.field)
+    fields = _with(dict(preview["suggested"]) | of_demo, said[DATA])
+    beside = {block: _beside(asked, block, said[block]) for block in BESIDE}
+    beside = {block: told for block, told in beside.items() if told}
+    for block, told in beside.items():
+        fields |= offered_beside(block, told["fields"])
     for column in preview["obs"]:
         name, biology = column["name"], column.get("biology")
         if biology and fields.get("batch_labels") == f"obs/{name}":
@@ -109,6 +103,8 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
             )
         document = preset.make(fields)
     document = _with_settings(document, asked.settings)
+    _check_beside(document, beside)
+    fields = {name: place for name, place in fields.items() if start_of(name).block == DATA}
     print("Fields:  " + ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items())))
     print("Blocks:  " + " -> ".join(b.id for b in document.blocks))
     dataset: dict[str, Any] = {
@@ -121,11 +117,64 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     return RunSpec(
         pipeline=document.to_json(),
         dataset=dataset,
+        beside=beside,
         steps=asked.steps,
         seed=asked.seed,
         layers=asked.layers,
         command=" ".join(map(str, sys.argv[1:])),
     )
+
+
+def _fields_said(texts: list[str]) -> dict[str, dict[str, str]]:
+    """By data block, the fields that were said and where they lie; an empty place for none."""
+    said: dict[str, dict[str, str]] = {block: {} for block in DATA_BLOCKS}
+    for text in texts:
+        name, equals, place = text.partition("=")
+        if not equals:
+            Fields.parse([text])  # says how it is written
+        block, port = start_of(name).parts
+        if block not in DATA_BLOCKS or port not in DATA_PORTS:
+            raise DataError(
+                f"there is no field '{name}'.",
+                fix=did_you_mean(name, DATA_PORTS) or f"Fields are {', '.join(DATA_PORTS)}.",
+                where="--field",
+            )
+        said[block][port] = Fields.parse([text])[name.strip()] if place else ""
+    return said
+
+
+def _with(fields: dict[str, str], said: Mapping[str, str]) -> dict[str, str]:
+    return {name: place for name, place in {**fields, **said}.items() if place}
+
+
+def _beside(asked: argparse.Namespace, block: str, said: Mapping[str, str]) -> dict[str, Any]:
+    """What a run is told of a second data set; empty where none was given."""
+    path = getattr(asked, block, None)
+    if path is None:
+        if said:
+            raise DataError(f"--field names {block}.", fix=f"Add --{block} FILE.", where="--field")
+        return {}
+    preview = looked_at(path, {}, limited=not asked.no_limits)
+    for warning in preview["warnings"]:
+        print(f"{path.name}: {warning}")
+    fields = _with(preview["suggested"], said)
+    takes = DATA_BLOCKS[block].takes
+    fields = {name: place for name, place in fields.items() if name in takes}
+    there = ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items()))
+    print(f"{DATA_BLOCKS[block].title}: {path.name} ({there})")
+    return {"path": str(path.resolve()), "name": path.name, "fields": fields}
+
+
+def _check_beside(document: PipelineSpec, beside: Mapping[str, Any]) -> None:
+    """Refuses a second data set that nothing of the pipeline uses: it was meant for something."""
+    used = {start_of(name).block for name in document.fields}
+    for block in beside:
+        if block not in used:
+            raise RunError(
+                f"Nothing in the pipeline '{document.name}' is wired to {block}.",
+                fix=f"Leave --{block} out, or choose a pipeline that uses it.",
+                where=f"--{block}",
+            )
 
 
 def _demo(asked: argparse.Namespace) -> tuple[Path, dict[str, str]]:

@@ -12,9 +12,9 @@ from flax import nnx
 from diffbio_engine.declare import Operator
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines.plan import Plan, plan
-from diffbio_engine.pipelines.spec import DATA, PipelineSpec
+from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.pipelines.wiring import DataPort
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DATA_BLOCKS, Address, start_of
 
 
 def _fold(key: jax.Array, name: str) -> jax.Array:
@@ -56,7 +56,8 @@ class Pipeline(nnx.Module):
         """Values by ``"block.port"``.
 
         Args:
-            data: Fields of the data by name; ``neighbour`` where the sampler drew neighbours.
+            data: Fields of the data by name (those of a reference by address,
+                ``"reference.profiles"``); ``neighbour`` where the sampler drew neighbours.
             key: Randomness for stochastic blocks; None takes every deterministic path.
             ports: Compute only what these need; None computes everything.
             given: Values already known; nothing before them is computed.
@@ -64,7 +65,7 @@ class Pipeline(nnx.Module):
                 be taken.
         """
         values = dict(given or {})
-        values.update({f"{DATA}.{name}": value for name, value in data.items()})
+        values.update({start_of(name): value for name, value in data.items()})
         needed = None if ports is None else self.plan.ancestors(ports, frozenset(values))
         for block in self.plan.blocks.values():
             if needed is not None and block.id not in needed:
@@ -103,7 +104,7 @@ class Pipeline(nnx.Module):
             raise DataError(
                 f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
                 fix="Add it to the data.",
-                where=f"{DATA}.{missing[0]}",
+                where=start_of(missing[0]),
             )
         arrays = {
             name: jnp.asarray(value.toarray() if sp.issparse(value) else value)
@@ -114,7 +115,8 @@ class Pipeline(nnx.Module):
         if key is None and not self.training_off():
             key = self._own_key()
         values = self(arrays, key=key)
-        public = self.plan.spec.outputs or {p: p for p in values if Address.parse(p).block != DATA}
+        of_blocks = (p for p in values if Address.parse(p).block not in DATA_BLOCKS)
+        public = self.plan.spec.outputs or {p: p for p in of_blocks}
         return dict(data) | {name: values[port] for name, port in public.items()}, state, metadata
 
     def objective(

@@ -19,14 +19,14 @@ from diffbio_engine.declare import (
     find_operator,
 )
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
-from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
+from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.wiring import (
     DataPort,
     declarations_of,
     running_order,
     wires_by_input,
 )
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DATA_BLOCKS, Address, field_of
 
 # Shapes are inferred for so many records; how many there are never enters a setting.
 _NOMINAL_RECORDS = 64
@@ -75,17 +75,15 @@ class Plan:
 
     @property
     def needed_fields(self) -> tuple[str, ...]:
-        """The fields of the data that a wire starts from."""
-        used = {
-            w.start.port for b in self.blocks.values() for w in b.sources.values() if w.from_data
-        }
+        """The fields of data sets that a wire starts from; of another than the data by address."""
+        used = {w.field for b in self.blocks.values() for w in b.sources.values() if w.from_data}
         return tuple(sorted(used))
 
     def port(self, name: str) -> Port:
         """The declaration of ``"block.port"``."""
-        block_id, port_name = Address.parse(name).parts
-        if block_id == DATA:
-            return self.data[port_name].port
+        block_id, port_name = (address := Address.parse(name)).parts
+        if block_id in DATA_BLOCKS:
+            return self.data[field_of(address)].port
         return next(p for p in self.blocks[block_id].declared.outputs if p.name == port_name)
 
     def ports(self, *kinds: Kind) -> tuple[Address, ...]:
@@ -110,7 +108,7 @@ class Plan:
         open_ports = [p for p in ports if p not in given]
         while open_ports:
             block_id = Address.parse(open_ports.pop()).block
-            if block_id in needed or block_id == DATA:
+            if block_id in needed or block_id in DATA_BLOCKS:
                 continue
             needed.add(block_id)
             wires = self.blocks[block_id].sources.values()
@@ -175,8 +173,8 @@ def _planned(
                 )
             continue
         source_block, source_name = sources[port.name].start.parts
-        if source_block == DATA:
-            field = data[source_name]
+        if source_block in DATA_BLOCKS:
+            field = data[sources[port.name].field]
             lead = (_NOMINAL_RECORDS,) if field.port.per_record else ()
             shapes[port.name] = (*lead, *field.shape)
             if port.classes and field.n_classes:

@@ -10,9 +10,8 @@ from flax import nnx
 
 from diffbio_engine.declare import Axis, Kind, Port
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
-from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.pipelines.wiring import DataPort
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DATA_BLOCKS, Address, field_of
 from diffbio_engine.ports.alphabets import PAST_THE_END
 
 CHUNK = 1024
@@ -128,9 +127,9 @@ def _chunks(
     graph, state = nnx.split(pipeline)
     run = _compiled(graph, ports)
     blocks = plan.ancestors(ports, frozenset(given))
-    wanted = {
-        w.start.port for b in blocks for w in plan.blocks[b].sources.values() if w.from_data
-    } | {Address.parse(p).port for p in ports if Address.parse(p).block == DATA}
+    wanted = {w.field for b in blocks for w in plan.blocks[b].sources.values() if w.from_data} | {
+        field_of(a) for a in map(Address.parse, ports) if a.block in DATA_BLOCKS
+    }
     per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_record))
     fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_record}
     of_records = {port for port in ports if plan.port(port).per_record}
@@ -210,7 +209,7 @@ def _is_kept(port: Port) -> bool:
 
 
 def _comes_after(plan: Any, port: str, block_id: str) -> bool:
-    return Address.parse(port).block != DATA and block_id in plan.ancestors((port,))
+    return Address.parse(port).block not in DATA_BLOCKS and block_id in plan.ancestors((port,))
 
 
 def _even_sample(n: int, size: int, seed: int) -> np.ndarray:

@@ -10,9 +10,8 @@ from typing import Any
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
 from diffbio_engine.pipelines.document_checks import FORMAT, SCHEMA, check_document, too_deep
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DATA, DATA_BLOCKS, Address, field_of
 
-DATA = "data"
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -35,7 +34,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Wire:
-    """The line between two ports, ``"block.port"`` each; ``"data.counts"`` is a field of the data.
+    """The line between two ports, ``"block.port"`` each; ``"data.counts"`` is a field of the data,
+    ``"reference.profiles"`` one of a second data set.
 
     ``stop_gradient``: values pass, learning does not.
     """
@@ -56,8 +56,13 @@ class Wire:
 
     @property
     def from_data(self) -> bool:
-        """Whether it starts from a field of the data."""
-        return self.start.block == DATA
+        """Whether it starts from a field of a data set: the data's own, or the reference's."""
+        return self.start.block in DATA_BLOCKS
+
+    @property
+    def field(self) -> str:
+        """The name of the field that it starts from; empty if it starts from a block."""
+        return field_of(self.start) if self.from_data else ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,17 @@ class PipelineSpec:
             fix=did_you_mean(block_id, names) or f"Its blocks are {', '.join(names)}.",
             where=block_id,
         )
+
+    @property
+    def data_blocks(self) -> tuple[str, ...]:
+        """The blocks that stand for data sets: ``data``, and others that are wired or placed."""
+        there = {w.start.block for w in self.wires} | set(self.layout)
+        return tuple(block for block in DATA_BLOCKS if block == DATA or block in there)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of data sets that a wire starts from, sorted by name."""
+        return tuple(sorted({w.field for w in self.wires if w.from_data}))
 
     def with_config(self, block_id: str, **changes: Any) -> "PipelineSpec":
         """The same pipeline with some settings of one block changed.
@@ -214,10 +230,11 @@ def _n_genes(value: Any) -> int:
 
 def _block(entry: dict[str, Any]) -> Block:
     block_id = str(entry["id"])
-    if not _ID.fullmatch(block_id) or block_id == DATA:
+    if not _ID.fullmatch(block_id) or block_id in DATA_BLOCKS:
+        taken = " and ".join(f"'{name}'" for name in DATA_BLOCKS)
         raise PipelineError(
             f"'{block_id}' cannot name a block.",
-            fix="Use small letters, digits and _, starting with a letter; 'data' is taken.",
+            fix=f"Use small letters, digits and _, starting with a letter; {taken} are taken.",
             where=block_id,
         )
     try:

@@ -4,10 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from diffbio_engine.declare import DATA_PORTS, TOTAL_COUNTS, Declaration, Port, find_operator
+from diffbio_engine.declare import TOTAL_COUNTS, Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
-from diffbio_engine.pipelines.spec import DATA, PipelineSpec, Wire
-from diffbio_engine.ports import offer_of
+from diffbio_engine.pipelines.spec import PipelineSpec, Wire
+from diffbio_engine.ports import (
+    DATA,
+    DATA_BLOCKS,
+    field_of,
+    offer_of,
+    port_of_field,
+    start_of,
+)
 
 
 @dataclass(frozen=True)
@@ -24,12 +31,17 @@ class DataPort:
 
     @classmethod
     def named(cls, name: str, *shape: int, n_classes: int = 0) -> "DataPort":
-        """The field of this name, as the data set's block offers it."""
-        if name not in DATA_PORTS:
+        """The field of this name, as a block that stands for a data set offers it."""
+        port = port_of_field(name)
+        if port is None:
+            start = start_of(name)
+            block = DATA_BLOCKS.get(start.block, DATA_BLOCKS[DATA])
             raise PipelineError(
-                f"The data has no field '{name}'.", fix=did_you_mean(name, DATA_PORTS), where=DATA
+                f"{block.one.capitalize()} has no field '{start.port}'.",
+                fix=did_you_mean(start.port, block.ports),
+                where=block.id,
             )
-        return cls(DATA_PORTS[name], shape, n_classes)
+        return cls(port, shape, n_classes)
 
 
 def declarations_of(spec: PipelineSpec, problems: list[UserError]) -> dict[str, Declaration]:
@@ -105,17 +117,10 @@ def check_wire(
             fix=did_you_mean(target_name, inputs) or f"Its inputs are {', '.join(inputs)}.",
             where=target_block,
         )
-    if source_block == DATA:
-        if source_name not in data:
-            raise PipelineError(
-                f"needs {offer_of(source_name).lacking or repr(source_name)}, which the data does "
-                "not offer.",
-                fix=f"Choose where it lies (field '{source_name}') where the data set is opened."
-                if source_name in DATA_PORTS
-                else did_you_mean(source_name, data),
-                where=target_block,
-            )
-        source = data[source_name].port
+    if source_block in DATA_BLOCKS:
+        if field_of(wire.start) not in data:
+            raise _not_offered(wire, data)
+        source = data[field_of(wire.start)].port
     elif source_block in declared:
         outputs = {p.name: p for p in declared[source_block].outputs}
         if source_name not in outputs:
@@ -132,7 +137,7 @@ def check_wire(
             where=wire.target,
         )
     target = inputs[target_name]
-    if not target.accepts(source):
+    if not target.accepts(source) or len(target.axis_names) != len(source.axis_names):
         raise PipelineError(
             f"needs {target.kind} ({target.axes}); {wire.source} is {source.kind}"
             f" ({source.axes or 'one number'}).",
@@ -149,6 +154,23 @@ def check_wire(
         )
 
 
+def _not_offered(wire: Wire, data: Mapping[str, DataPort]) -> PipelineError:
+    """Why a field that a data set does not offer cannot be wired, and where to say more."""
+    block, field = DATA_BLOCKS[wire.start.block], field_of(wire.start)
+    what = offer_of(field).lacking or repr(wire.start.port)
+    said = f"needs {what}, which {block.one} does not offer."
+    if not block.takes:
+        fix = f"Choose where it lies (field '{field}') where the data set is opened."
+        if port_of_field(field) is None:
+            fix = did_you_mean(field, data)
+    elif port_of_field(field) is not None:
+        fix = f"Choose a data set as {block.one}, and where its {' and '.join(block.takes)} lie."
+    else:
+        said += f" It is another data set: none of its rows belongs to one of {DATA}."
+        fix = f"Wire what is known of it as a whole: {', '.join(block.ports)}."
+    return PipelineError(said, fix=fix, where=wire.end.block)
+
+
 def running_order(
     declared: dict[str, Declaration],
     sources: dict[str, dict[str, Wire]],
@@ -157,7 +179,7 @@ def running_order(
     """The blocks, each after those that feed it; a circle is added to the problems."""
     graph: dict[str, list[str]] = {b: [] for b in declared}
     for block_id, wires in sources.items():
-        graph[block_id] = [w.start.block for w in wires.values() if w.start.block != DATA]
+        graph[block_id] = [w.start.block for w in wires.values() if not w.from_data]
     try:
         yield from TopologicalSorter(graph).static_order()
     except CycleError as error:

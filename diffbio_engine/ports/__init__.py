@@ -1,6 +1,17 @@
 """What arrays are: their kinds, and what a data set offers. Needs no JAX."""
 
 from diffbio_engine.ports.address import Address, Place
+from diffbio_engine.ports.data_blocks import (
+    BESIDE,
+    DATA,
+    DATA_BLOCKS,
+    DataBlock,
+    field_of,
+    offer_of,
+    offered_beside,
+    port_of_field,
+    start_of,
+)
 from diffbio_engine.ports.data_ports import (
     BACKGROUND,
     BATCH_LABELS,
@@ -21,13 +32,22 @@ from diffbio_engine.ports.data_ports import (
     TF_INDICES,
     TIME_POINTS,
     TOTAL_COUNTS,
-    offer_of,
 )
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
+from diffbio_engine.ports.reference_ports import REFERENCE_PROFILES
 
 __all__ = [
     "BACKGROUND",
+    "BESIDE",
+    "DATA",
+    "DATA_BLOCKS",
+    "DataBlock",
+    "REFERENCE_PROFILES",
+    "field_of",
+    "offered_beside",
+    "port_of_field",
+    "start_of",
     "BATCH_LABELS",
     "CONDITION_LABELS",
     "COUNTS",

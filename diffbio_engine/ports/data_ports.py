@@ -283,9 +283,3 @@ NEIGHBOUR = Port(
     optional=True,
     drawn="neighbour",
 )
-
-
-def offer_of(name: str) -> Offer:
-    """What is said of the field of this name; of one that nobody declared, nothing."""
-    port = DATA_PORTS.get(name)
-    return (port and port.offer) or Offer()

@@ -10,7 +10,7 @@ from diffbio_engine.data import Records, require_counts
 from diffbio_engine.errors import DataError
 from diffbio_engine.pipelines import Pipeline, Plan
 from diffbio_engine.pipelines.wiring import DataPort
-from diffbio_engine.ports import Kind
+from diffbio_engine.ports import Kind, start_of
 from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import schedule_from
 from diffbio_engine.training.stages import Stage, stages_from
@@ -45,9 +45,9 @@ def fit(
         raise DataError(
             f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
             fix="Add it to the data.",
-            where=f"data.{missing[0]}",
+            where=start_of(missing[0]),
         )
-    used = {n: _checked(plan.data[n], v) for n, v in data.items() if n in plan.needed_fields}
+    used = {n: _checked(n, plan.data[n], v) for n, v in data.items() if n in plan.needed_fields}
     per_cell = {n: v for n, v in used.items() if plan.data[n].port.per_record and n != "counts"}
     per_dataset = {n: v for n, v in used.items() if not plan.data[n].port.per_record}
     cells = Records(used.get("counts"), per_cell, per_dataset)
@@ -61,9 +61,9 @@ def fit(
     return reports
 
 
-def _checked(field: DataPort, value: Any) -> Any:
+def _checked(of: str, field: DataPort, value: Any) -> Any:
     """An array as the page would take it: raw counts, classes that there are, the right length."""
-    name = f"data.{field.port.name}"
+    name = start_of(of)
     if field.port.name == "counts":
         value = require_counts(value, name)
     else:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from diffbio_engine.pipelines import Plan, PlannedBlock
-from diffbio_engine.pipelines.spec import DATA
 
 _STORED = "kept/"
 
@@ -33,9 +32,8 @@ def parts_of(plan: Plan) -> tuple[Part, ...]:
     part = {name: name for name in plan.blocks}
     for block in plan.blocks.values():
         for wire in block.sources.values():
-            source = wire.start.block
-            if source != DATA:
-                old, new = part[block.id], part[source]
+            if not wire.from_data:
+                old, new = part[block.id], part[wire.start.block]
                 part = {b: new if p == old else p for b, p in part.items()}
     found = []
     for first in dict.fromkeys(part.values()):

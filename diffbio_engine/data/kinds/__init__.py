@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from diffbio_engine.axes import Axis
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.fields.places import Labels
 from diffbio_engine.data.genes.alignment import GeneAlignment
 from diffbio_engine.data.inspection.preview import Preview, preview_of
 from diffbio_engine.data.readers.packed_text import bare_name
@@ -48,7 +49,6 @@ class DataKind:
         shares_files_of: Name of the kind whose files can hold this one too; which of them a file
             is of is then told by ``why`` and can be said by a person. Empty: it has its own files.
         endings: How names of its own files end, in small letters: ``".fasta"``; packed ones too.
-        said: What its own files are called where a person is told what can be brought.
         order: Kinds are asked from small to large.
         never: Fields that data of this kind do not have.
         fewest: With how many rows a run begins to mean something.
@@ -58,7 +58,6 @@ class DataKind:
 
     record: ClassVar[Axis]
     endings: ClassVar[tuple[str, ...]] = ()
-    said: ClassVar[str] = ""
     shares_files_of: ClassVar[str] = ""
     order: ClassVar[int] = 50
     never: ClassVar[frozenset[str]] = frozenset()
@@ -105,6 +104,32 @@ class DataKind:
     def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
         """Where the ports find their arrays, by what is usual: port name to place."""
         return {port: place for port, place in places.items() if port not in self.never}
+
+    def beside(
+        self,
+        port: str,
+        dataset: Dataset,
+        fields: Mapping[str, str],
+        records: Records,
+        *,
+        measure: bool = True,
+    ) -> Labels:
+        """What a second data set of this kind tells of itself as a whole: an array, and names.
+
+        Args:
+            port: What of it: ``"profiles"`` of a reference.
+            dataset: The second data set.
+            fields: Where it has what this is computed from.
+            records: The data beside which it stands, for their genes.
+            measure: False to find a mistake without a pass over its values.
+
+        Raises:
+            DataError: Data of this kind have no such thing, or these lack what it takes.
+        """
+        raise DataError(
+            f"{dataset.name} is of {self.name}, which have no {port}.",
+            fix="Choose another data set as reference.",
+        )
 
     def require_enough(self, dataset: Dataset) -> None:
         """Refuses a run of so few rows that nothing is learned from it."""

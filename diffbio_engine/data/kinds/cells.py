@@ -7,6 +7,8 @@ from typing import Any
 
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.fields.places import Labels
+from diffbio_engine.data.fields.type_profiles import type_profiles
 from diffbio_engine.data.genes.alignment import GeneAlignment, align_genes
 from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
 from diffbio_engine.data.kinds import DataKind, Opening
@@ -72,6 +74,19 @@ class Cells(DataKind):
             f"The {dataset.n_cells:,} rows are taken for single cells{zeros}. If each is a sample"
             " of many cells (bulk), say so under 'Rows are'.",
         )
+
+    def beside(
+        self,
+        port: str,
+        dataset: Dataset,
+        fields: Mapping[str, str],
+        records: Records,
+        *,
+        measure: bool = True,
+    ) -> Labels:
+        if port != "profiles" or records.var_names is None:
+            return super().beside(port, dataset, fields, records, measure=measure)
+        return type_profiles(dataset, fields, records.var_names, records.var_ids, measure=measure)
 
     def align(self, records: Records, trained: Mapping[str, Any], least: float) -> GeneAlignment:
         names = () if records.var_names is None else records.var_names

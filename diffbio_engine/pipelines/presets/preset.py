@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffbio_engine.declare import find_operator
-from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
-from diffbio_engine.ports import Address, offer_of
+from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
+from diffbio_engine.ports import DATA_BLOCKS, Address, field_of, offer_of
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ def assembled(
 def _offered(
     target: str, source: str, blocks: Mapping[str, Any], fields: Mapping[str, str] | None
 ) -> bool:
-    before, port = Address.parse(source.partition(" ")[0]).parts
+    start = Address.parse(source.partition(" ")[0])
     if Address.parse(target).block not in blocks:
         return False
-    if before == DATA:
-        return fields is None or port in fields
-    return before in blocks
+    if start.block in DATA_BLOCKS:
+        return fields is None or field_of(start) in fields
+    return start.block in blocks
 
 
 def _misses_an_input(block: str, operator: str, wires: Mapping[str, str]) -> bool:

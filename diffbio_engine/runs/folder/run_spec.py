@@ -7,6 +7,7 @@ from typing import Any
 from diffbio_engine.data import Dataset, Reading, read
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.errors import RunError
+from diffbio_engine.ports import DATA
 
 
 @dataclass
@@ -17,6 +18,8 @@ class RunSpec:
         pipeline: The document of the pipeline.
         dataset: ``path``, ``name``, ``fields`` (field name -> place in the file) and, where a
             person said how to read the file, ``reading`` (``{"orientation": "genes in rows"}``).
+        beside: Other data sets, in the same form, by the block that stands for each:
+            ``{"reference": {"path": ...}}``.
         stages: Stretches of training as plain data; empty for the pipeline's own, or one joint
             stage.
         steps: The most steps to take; 0 for as many as the stages say.
@@ -31,6 +34,7 @@ class RunSpec:
 
     pipeline: dict[str, Any]
     dataset: dict[str, Any]
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)
     title: str = ""
     stages: list[dict[str, Any]] = field(default_factory=list)
     schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -48,16 +52,24 @@ class RunSpec:
         """The content of ``run.json``."""
         return asdict(self)
 
-    def opened_data(self) -> Dataset:
-        """The data set, read as it was when the person looked at it."""
-        reading = self.dataset.get("reading")
+    def opened_data(self, block: str = DATA) -> Dataset:
+        """The data set of a data block, read as it was when the person looked at it."""
+        told = self.dataset_of(block)
+        reading = told.get("reading")
         kept = Reading.of(reading if isinstance(reading, Mapping) else {})
-        return read(self.dataset["path"], **kept.as_dict())
+        return read(told["path"], **kept.as_dict())
+
+    def dataset_of(self, block: str = DATA) -> dict[str, Any]:
+        """What is told of the data set of a data block; empty if there is none."""
+        told = self.dataset if block == DATA else self.beside.get(block)
+        return told if isinstance(told, dict) else {}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "RunSpec":
         """The run of a ``run.json``; keys of the engine (owner, created) are left aside."""
         known = {f: values[f] for f in cls.__dataclass_fields__ if f in values}
+        if not isinstance(known.get("beside", {}), dict):
+            known["beside"] = {}
         for name in ("pipeline", "dataset"):
             if not isinstance(known.get(name), dict):
                 raise RunError(

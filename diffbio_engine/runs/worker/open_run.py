@@ -21,6 +21,7 @@ from diffbio_engine.data.sampling.cell_totals import (
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
+from diffbio_engine.ports import DATA, DATA_BLOCKS, start_of
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
 from diffbio_engine.training.dials import LEARNING_RATE, WEIGHT
@@ -55,7 +56,7 @@ def _looked_at(
     document = PipelineSpec.from_json(spec.pipeline)
     if not spec.dataset.get("path"):
         raise RunError("The run has no data set.", fix="Choose one, then press Run.", where="data")
-    needed = wired_fields(document)
+    needed = tuple(name for name in document.fields if start_of(name).block == DATA)
     if not needed:
         plan(document, {})  # says what is missing
     dataset = spec.opened_data()
@@ -73,9 +74,33 @@ def _looked_at(
             several_batches=_corrects_batches(document),
         )
     except DataError as error:
-        raise error.at("data") from None
+        raise error.at(DATA) from None
+    for name in document.fields:
+        if name not in needed:
+            _put_beside(spec, name, cells, measure=measure)
     planned = plan(document, _ports(cells))
     return dataset, fields, cells, planned, _training_options(spec, planned)
+
+
+def _put_beside(spec: RunSpec, field: str, cells: Records, *, measure: bool) -> None:
+    """Adds what another data set than the data tells of itself as a whole."""
+    block, port = start_of(field).parts
+    told = spec.dataset_of(block)
+    if not told.get("path"):
+        raise RunError(
+            f"The pipeline needs {DATA_BLOCKS[block].one}, a second data set.",
+            fix=f"Choose one (on the command line --{block} FILE), then run.",
+            where=block,
+        )
+    dataset = spec.opened_data(block)
+    fields = told.get("fields") or {}
+    try:
+        found = kind_named(dataset.rows).beside(port, dataset, fields, cells, measure=measure)
+    except DataError as error:
+        raise error.at(block) from None
+    cells.per_dataset[field] = found.codes
+    cells.label_names[field] = found.names
+    cells.notes += found.notes
 
 
 def _is_measured(field: str, fields: Fields) -> bool:
@@ -184,11 +209,6 @@ def shortened(training: Training, steps: int) -> tuple[Stage, ...]:
         for stage, n in zip(training.stages, lengths, strict=True)
         if n
     )
-
-
-def wired_fields(document: PipelineSpec) -> tuple[str, ...]:
-    """The fields of the data that a wire starts from."""
-    return tuple(sorted({w.start.port for w in document.wires if w.from_data}))
 
 
 def _corrects_batches(document: PipelineSpec) -> bool:

@@ -75,5 +75,6 @@ def facts_of(
         "turned": training.turned,
         "losses": {"total": report.total, **report.losses} if report else {},
         "dataset": spec.dataset,
+        **({"beside": spec.beside} if spec.beside else {}),
         "attempt": writer.attempt,
     }

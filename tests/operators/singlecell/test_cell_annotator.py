@@ -288,6 +288,55 @@ def test_few_labels_and_all_cells_name_more_than_the_few_labels_alone(pbmc):
     assert found["scanvi"] > 0.8 and found["scanvi"] > found["celltypist"], found
 
 
+def test_likeness_to_profiles_is_a_weighted_correlation_and_genes_without_a_profile_do_not_count(
+    cells,
+):
+    counts, kinds = cells["counts"][:20], cells["truth"]
+    profiles = np.stack([cells["counts"][kinds == k].mean(axis=0) for k in range(3)])
+    profiles[:, 10:] = 0  # genes that the reference has not
+
+    def levels(x):
+        return np.log1p(1e4 * x / x.sum(axis=1, keepdims=True))
+
+    known = levels(profiles[:, :10].astype(float))
+    expected = [
+        [(c := np.cov(cell, type_, aweights=known.var(axis=0), ddof=0))[0, 1]
+         / np.sqrt(c[0, 0] * c[1, 1]) for type_ in known]
+        for cell in levels(counts[:, :10].astype(float))
+    ]  # fmt: skip
+    block = annotator("singler")
+    out = block(counts, reference_profiles=profiles)
+    np.testing.assert_allclose(out["logits"], np.array(expected) / 0.02, rtol=2e-4, atol=2e-3)
+    set_temperature(block, 0.01)
+    cold = block(counts, reference_profiles=profiles)["cell_type_probabilities"]
+    np.testing.assert_allclose(cold, np.eye(3)[np.argmax(expected, axis=1)], atol=1e-6)
+    set_temperature(block, 1.0)
+    other = counts.copy()
+    other[:, 10:] = 7
+    again = block(other, reference_profiles=profiles)
+    np.testing.assert_allclose(again["logits"], out["logits"], rtol=1e-5)
+    nothing = block(np.zeros((1, 12), np.float32), reference_profiles=profiles)
+    np.testing.assert_allclose(nothing["cell_type_probabilities"], 1 / 3, rtol=1e-5)
+    check_gradients(
+        lambda x, p: block(x, reference_profiles=p)["cell_type_probabilities"][:, 0].sum(),
+        (counts[:4] + 0.5, profiles + 0.5),
+        eps=1e-2,
+        rtol=2e-2,
+    )
+
+
+def test_a_reference_of_the_same_tissue_names_most_cells(pbmc):
+    """Profiles of one half of 3k PBMC, and the other half: 0.865; without weights of genes 0.84."""
+    x, kinds, names, _ = pbmc
+    half = np.random.default_rng(0).random(len(x)) < 0.5
+    profiles = np.stack([x[half & (kinds == name)].mean(axis=0) for name in names])
+    block = annotator("singler", n_types=9, n_genes=2000)
+    out = block(x[~half], reference_profiles=profiles)
+    truth = np.searchsorted(names, kinds[~half])
+    assert np.mean(np.asarray(out["cell_type_labels"]) == truth) > 0.85
+    assert 0.75 < np.mean(out["confidence"]) < 0.87  # as sure as it is right, or less
+
+
 def test_an_untrained_scanvi_is_fitted_before_it_answers(cells, recwarn):
     data = {n: cells[n] for n in ("counts", "labels")}
     block = annotator("scanvi")
@@ -314,6 +363,13 @@ def test_contradictions_and_what_is_missing_are_refused_in_words(cells):
         annotator(n_types=2).prepare(wires(cells, "celltypist"), jax.random.key(0))
     with pytest.raises(DataError, match="marker_matrix: is missing"):
         annotator("cellassign").apply({"counts": cells["counts"]}, {}, None)
+    x, table = cells["counts"], cells["marker_matrix"]
+    with pytest.raises(DataError, match="reference_profiles: is missing: singler"):
+        annotator("singler").apply({"counts": x}, {}, None)
+    with pytest.raises(DataError, match="labels: are types of the data, and singler"):
+        annotator("singler")(x, cells["labels"], reference_profiles=table)
+    with pytest.raises(DataError, match=r"is wired, and celltypist uses none. Choose .* singler"):
+        annotator("celltypist")(x, reference_profiles=table)
     with pytest.raises(DataError, match="label_indices"):
         annotator("scanvi").apply({"counts": cells["counts"], "known_labels": [1]}, {}, None)
 

@@ -14,6 +14,7 @@ from diffbio_engine.declare import (
     COUNTS,
     LABELS,
     MARKER_MATRIX,
+    REFERENCE_PROFILES,
     TOTAL_COUNTS,
     Config,
     Kind,
@@ -37,11 +38,12 @@ from diffbio_engine.operators.singlecell.cell_annotator._logistic_annotation imp
 class CellAnnotatorConfig(Config):
     """Settings of the cell types."""
 
-    annotation_mode: Literal["scanvi", "cellassign", "celltypist"] = setting(
+    annotation_mode: Literal["scanvi", "cellassign", "celltypist", "singler"] = setting(
         "celltypist",
-        choices=("scanvi", "cellassign", "celltypist"),
+        choices=("scanvi", "cellassign", "celltypist", "singler"),
         doc="celltypist: logistic regression on genes, from known labels. cellassign: from marker"
-        " genes, without labels. scanvi: autoencoder, from a few labels and all cells.",
+        " genes, without labels. scanvi: autoencoder, from a few labels and all cells. singler:"
+        " correlation with the profiles of a reference.",
     )
     n_cell_types: int = size("classes", default=10, doc="How many cell types there are.")
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
@@ -122,6 +124,9 @@ class DifferentiableCellAnnotator(Operator):
     Multinomial, where CellTypist has one regression against the rest for each type.
     cellassign: ``log p(x, type)``, counts negative binomial with mean ``size_i exp(level_g +
     delta_tg marker_tg)``, ``delta > 0``, one dispersion a gene; fitted by (generalised) EM.
+    singler: correlation of log-normalised counts with the mean profile of each type of a reference,
+    genes weighted by their variance among the types, in units of 0.02. Nothing is fitted. SingleR
+    takes Spearman's correlation of marker genes, in rounds.
     scanvi: a classifier on the latent of a count autoencoder whose prior is one Gaussian a type.
     Cells without a label average the divergence over the types that the classifier sees.
 
@@ -145,6 +150,8 @@ class DifferentiableCellAnnotator(Operator):
         Zhang et al. (2019), Probabilistic cell-type assignment, Nature Methods 16 (CellAssign).
         Xu et al. (2021), Probabilistic harmonization and annotation of single-cell transcriptomics
         data with deep generative models, Mol. Syst. Biol. 17 (scANVI).
+        Aran et al. (2019), Reference-based analysis of lung single-cell sequencing reveals a
+        transitional profibrotic macrophage, Nature Immunology 20 (SingleR).
     """
 
     Config = CellAnnotatorConfig
@@ -153,6 +160,7 @@ class DifferentiableCellAnnotator(Operator):
         replace(LABELS, optional=True),
         replace(MARKER_MATRIX, optional=True),
         TOTAL_COUNTS,
+        replace(REFERENCE_PROFILES, optional=True),
     )
     outputs = (
         Port(
@@ -182,10 +190,12 @@ class DifferentiableCellAnnotator(Operator):
 
     def setup(self, rngs: nnx.Rngs) -> None:
         self.form: Form = FORMS[self.config.annotation_mode](self.config, rngs=rngs)
+        self.fitted = self.config.annotation_mode == "singler"  # there is nothing to fit
 
     @classmethod
     def takes_totals(cls, config: Any) -> bool:
-        return bool(config.annotation_mode != "scanvi")  # a model of the genes that it is given
+        # Models of the genes that they are given.
+        return bool(config.annotation_mode not in ("scanvi", "singler"))
 
     def prepare(
         self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
@@ -200,9 +210,18 @@ class DifferentiableCellAnnotator(Operator):
         marker_matrix: jax.Array | None = None,
         key: jax.Array | None = None,
         total_counts: jax.Array | None = None,
+        reference_profiles: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, float)
-        found = self.form(counts, labels, marker_matrix, key, self.fitted, total_counts)
+        by_profiles = self.config.annotation_mode == "singler"
+        table = reference_profiles if by_profiles else marker_matrix
+        if table is None and labels is None and reference_profiles is not None:
+            raise DataError(
+                f"is wired, and {self.config.annotation_mode} uses none.",
+                fix="Choose the form singler, which compares cells with the types of a reference.",
+                where="reference_profiles",
+            )
+        found = self.form(counts, labels, table, key, self.fitted, total_counts)
         temperature = self.dial("temperature")
         shares = soft_ops.argmax(found.logits, axis=1, softness=temperature, standardize=False)
         centred = found.logits - jnp.mean(found.logits, axis=1, keepdims=True)

@@ -16,6 +16,7 @@ from diffbio_engine.operators.singlecell.cell_annotator._label_conditioned_vae i
     LabelConditionedVAE,
     semi_supervised_bound,
 )
+from diffbio_engine.operators.singlecell.cell_annotator._profile_annotation import profile_logits
 from diffbio_engine.parts.count_autoencoder import log_library, put
 
 
@@ -231,10 +232,39 @@ class FromFewLabels(Form):
         return Found(cells.logits, cells.misfit, divergence, none, cells.latent)
 
 
+class FromProfiles(Form):
+    """Correlation with the profiles of a reference (singler): nothing is learned."""
+
+    def __init__(self, config: Any, *, rngs: nnx.Rngs) -> None:
+        pass
+
+    def prepare(self, arrays: Mapping[str, np.ndarray], seed: int, *, first: bool) -> None:
+        _profiles(arrays.get("reference_profiles"))
+
+    def __call__(
+        self,
+        counts: jax.Array,
+        labels: jax.Array | None,
+        markers: jax.Array | None,
+        key: jax.Array | None,
+        fitted: bool,
+        totals: jax.Array | None = None,
+    ) -> Found:
+        if labels is not None:
+            raise DataError(
+                "are types of the data, and singler says those of a reference.",
+                fix="Remove the wire of labels, or choose the form celltypist.",
+                where="labels",
+            )
+        none = jnp.zeros((), counts.dtype)
+        return Found(profile_logits(counts, jnp.asarray(_profiles(markers))), none, none, none)
+
+
 FORMS: dict[str, type[Form]] = {
     "celltypist": FromGenes,
     "cellassign": FromMarkers,
     "scanvi": FromFewLabels,
+    "singler": FromProfiles,
 }
 
 
@@ -251,6 +281,16 @@ def _required(markers: Any) -> Any:
             where="marker_matrix",
         )
     return markers
+
+
+def _profiles(profiles: Any) -> Any:
+    if profiles is None:
+        raise DataError(
+            "is missing: singler compares cells with the types of a reference.",
+            fix="Wire the profiles of a reference, or choose a form that learns from known labels.",
+            where="reference_profiles",
+        )
+    return profiles
 
 
 def _known_cells(
