@@ -30,9 +30,7 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.singlecell.cell_annotator._annotation_forms import FORMS, Form
-from diffbio_engine.operators.singlecell.cell_annotator._logistic_annotation import (
-    known_cross_entropy,
-)
+from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
 
 
 class CellAnnotatorConfig(Config):

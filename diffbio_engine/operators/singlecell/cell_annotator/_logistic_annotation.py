@@ -97,13 +97,3 @@ def fit_softmax_regression(
     bias = np.full(n_classes, found[width * n_seen :].min() - _UNSEEN)
     bias[seen] = found[width * n_seen :]
     return weights, bias
-
-
-def known_cross_entropy(log_shares: jax.Array, labels: jax.Array | None) -> jax.Array:
-    """``-log share`` of the true class, mean over cells whose label is not negative; or 0."""
-    if labels is None:
-        return jnp.zeros((), log_shares.dtype)
-    known = (labels >= 0) & (labels < log_shares.shape[1])
-    place = jnp.where(known, labels, 0)
-    of_truth = jnp.take_along_axis(log_shares, place[:, None], axis=1)[:, 0]
-    return -jnp.sum(jnp.where(known, of_truth, 0.0)) / jnp.maximum(jnp.sum(known), 1)

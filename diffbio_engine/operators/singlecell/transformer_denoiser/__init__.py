@@ -25,7 +25,7 @@ from diffbio_engine.errors import SettingError
 from diffbio_engine.operators.singlecell.transformer_denoiser._inducing_attention import (
     GeneReader,
     GeneWriter,
-    LatentLayer,
+    latent_layer,
 )
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
@@ -148,7 +148,7 @@ class DifferentiableTransformerDenoiser(Operator):
         genes, width, heads = config.n_genes, config.hidden_dim, config.num_heads
         self.reader = GeneReader(genes, width, heads, config.num_latents, rngs=rngs)
         self.layers = nnx.List(
-            [LatentLayer(width, heads, rngs=rngs) for _ in range(config.num_layers)]
+            [latent_layer(width, heads, rngs=rngs) for _ in range(config.num_layers)]
         )
         self.writer = GeneWriter(genes, width, heads, rngs=rngs)
         self.log_profile = nnx.Param(jnp.full(genes, -jnp.log(float(genes))))

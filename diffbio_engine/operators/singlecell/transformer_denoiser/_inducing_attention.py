@@ -4,15 +4,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from diffbio_engine.parts.transformer_layer import TransformerLayer, split_heads
+
 _BUMPS = 8  # curves of a value that its embedding is made of
 _HIDDEN = -1e9  # logit of a gene that must not be read
-
-
-def dropped(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-    """Each number 0 with chance ``rate``, the others grown so that the mean stays."""
-    if key is None or rate == 0:
-        return x
-    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0.0)
 
 
 class GeneReader(nnx.Module):
@@ -50,12 +45,12 @@ class GeneReader(nnx.Module):
         """
         curves = jnp.tanh(values[..., None] * self.slopes[...] + self.shifts[...])
         curves = jnp.concatenate([curves, values[..., None]], axis=-1)
-        queries = _split(self.query(self.latents[...]), self.heads)  # (m, heads, part)
-        keys, worths = (_split(f(identity), self.heads) for f in (self.key, self.worth))
+        queries = split_heads(self.query(self.latents[...]), self.heads)  # (m, heads, part)
+        keys, worths = (split_heads(f(identity), self.heads) for f in (self.key, self.worth))
         part = keys.shape[-1]
         of_values = self.value.kernel[...]
-        value_keys = _split(self.key(of_values), self.heads)
-        value_worths = _split(self.worth(of_values), self.heads)
+        value_keys = split_heads(self.key(of_values), self.heads)
+        value_worths = split_heads(self.worth(of_values), self.heads)
         logits = jnp.einsum("mhd,ghd->hmg", queries, keys)
         by_value = jnp.einsum("mhd,bhd->bhm", queries, value_keys)
         logits = logits + jnp.einsum("cgb,bhm->chmg", curves, by_value)
@@ -67,29 +62,9 @@ class GeneReader(nnx.Module):
         return self.latents[...] + self.out(read.reshape(*read.shape[:2], -1))
 
 
-class LatentLayer(nnx.Module):
-    """A transformer layer among the latents of each cell: attention, then two dense layers.
-
-    Normalised before each (pre-norm). Cost: O(cells * m * (m + width) * width).
-    """
-
-    def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs) -> None:
-        self.heads = heads
-        self.norms = nnx.List([nnx.LayerNorm(width, rngs=rngs) for _ in range(2)])
-        self.inner = nnx.Linear(width, 3 * width, rngs=rngs)
-        self.out = nnx.Linear(width, width, rngs=rngs)
-        self.up = nnx.Linear(width, 2 * width, rngs=rngs)
-        self.down = nnx.Linear(2 * width, width, rngs=rngs)
-
-    def __call__(self, x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-        keys = (None, None) if key is None else jax.random.split(key)
-        parts = jnp.split(self.inner(self.norms[0](x)), 3, axis=-1)
-        q, k, v = (_split(part, self.heads) for part in parts)
-        logits = jnp.einsum("cmhd,cnhd->chmn", q, k) * q.shape[-1] ** -0.5
-        heard = jnp.einsum("chmn,cnhd->cmhd", jax.nn.softmax(logits, axis=-1), v)
-        x = x + dropped(self.out(heard.reshape(x.shape)), rate, keys[0])
-        more = self.down(nnx.gelu(self.up(self.norms[1](x))))
-        return x + dropped(more, rate, keys[1])
+def latent_layer(width: int, heads: int, *, rngs: nnx.Rngs) -> TransformerLayer:
+    """A transformer layer among the latents of each cell; O(cells * m * (m + width) * width)."""
+    return TransformerLayer(width, heads, 2 * width, rngs=rngs, epsilon=1e-6, exact=False)
 
 
 class GeneWriter(nnx.Module):
@@ -110,14 +85,9 @@ class GeneWriter(nnx.Module):
 
     def __call__(self, latents: jax.Array, identity: jax.Array, readout: jax.Array) -> jax.Array:
         latents = self.norm(latents)
-        queries = _split(self.query(identity), self.heads)
-        keys, worths = (_split(f(latents), self.heads) for f in (self.key, self.worth))
+        queries = split_heads(self.query(identity), self.heads)
+        keys, worths = (split_heads(f(latents), self.heads) for f in (self.key, self.worth))
         part = queries.shape[-1]
         logits = jnp.einsum("ghd,cmhd->chgm", queries, keys) * part**-0.5
-        said = jnp.einsum("ghd,cmhd->chgm", _split(readout, self.heads), worths)
+        said = jnp.einsum("ghd,cmhd->chgm", split_heads(readout, self.heads), worths)
         return jnp.sum(jax.nn.softmax(logits, axis=-1) * said, axis=(1, 3))
-
-
-def _split(x: jax.Array, heads: int) -> jax.Array:
-    """(..., width) as (..., heads, width / heads)."""
-    return x.reshape(*x.shape[:-1], heads, -1)

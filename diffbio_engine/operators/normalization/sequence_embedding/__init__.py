@@ -1,0 +1,338 @@
+"""Sequences of letters as vectors: learned from masked letters, and from labels where known."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from diffbio_engine.declare import (
+    BACKGROUND,
+    LABELS,
+    SEQUENCES,
+    Buffer,
+    Config,
+    Kind,
+    Operator,
+    Port,
+    Role,
+    contract,
+    operator,
+    setting,
+    size,
+)
+from diffbio_engine.errors import DataError, SettingError
+from diffbio_engine.operators.normalization.sequence_embedding._letters import (
+    hidden_letters,
+    letter_cross_entropy,
+    letters_of,
+    reverse_complement,
+    turned_round,
+)
+from diffbio_engine.operators.normalization.sequence_embedding._pooling import pooling_of
+from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoders import (
+    encoder_of,
+)
+from diffbio_engine.parts.count_autoencoder import put
+from diffbio_engine.parts.dense_networks import quiet_linear
+from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
+from diffbio_engine.parts.transformer_layer import dropped
+
+# Letters that are read at a time where nothing is learned: memory stays some hundred MB.
+_LETTERS_AT_ONCE = 32_768
+
+
+class SequenceEmbeddingConfig(Config):
+    """Settings of the sequence embedding."""
+
+    alphabet_size: int = size("letters", default=4, doc="How many letters the alphabet has.")
+    n_classes: int = size("classes", default=0, doc="How many classes the labels have; 0: none.")
+    method: Literal["conv", "transformer"] = setting(
+        "conv",
+        choices=("conv", "transformer"),
+        doc="conv: convolutions, for motifs of some letters. transformer: each position hears all"
+        " others; needs more sequences, and memory with the square of their length.",
+    )
+    pooling: Literal["attention", "mean", "position"] = setting(
+        "attention",
+        choices=("attention", "mean", "position"),
+        doc="How positions become one vector. mean: wherever it stands; blind to sites at a fixed"
+        " place, such as splice sites. attention: learns where to look. position: a weight for each"
+        " position, for sequences that are cut around one site.",
+    )
+    reverse_complement: Literal["off", "augment", "tie"] = setting(
+        "off",
+        choices=("off", "augment", "tie"),
+        doc="Where the strand of DNA says nothing (peaks, enhancers). tie: the mean of both."
+        " augment: in training one of the two by chance, then their mean. off: the strand matters.",
+    )
+    embedding_dim: int = setting(
+        64, low=2, high=512, log=True, doc="Width of the embedding; a multiple of num_heads."
+    )
+    n_layers: int = setting(2, low=1, high=12, doc="Encoder layers.")
+    num_conv_layers: int | None = setting(
+        None, low=1, high=12, doc="Layers of the form conv, in place of n_layers.", advanced=True
+    )
+    kernel_size: int = setting(
+        7, low=1, high=31, unit="letters", doc="Kernel size of a convolution.", advanced=True
+    )
+    num_heads: int = setting(
+        4, low=1, high=16, doc="Heads of each attention, also of that of pooling.", advanced=True
+    )
+    max_length: int = setting(
+        100,
+        low=1,
+        high=10_000,
+        unit="letters",
+        doc="Length of the longest sequence (pooling 'position': the positions with weights).",
+        advanced=True,
+    )
+    mask_ratio: float = setting(
+        0.15,
+        low=0.0,
+        high=0.9,
+        doc="Mask ratio: share of the letters masked in training, to be predicted from the others."
+        " 0: nothing is learned from letters alone.",
+    )
+    dropout_rate: float = setting(
+        0.1, low=0.0, high=0.9, doc="Dropout rate of the layers in training.", advanced=True
+    )
+    stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.embedding_dim % self.num_heads:
+            raise SettingError(
+                f"{self.embedding_dim} cannot be shared among {self.num_heads} heads.",
+                fix="Choose a multiple of num_heads.",
+                where="embedding_dim",
+            )
+        if self.reverse_complement != "off" and self.alphabet_size != 4:
+            raise SettingError(
+                f"is '{self.reverse_complement}', and an alphabet of {self.alphabet_size} letters"
+                " has no other strand.",
+                fix="Choose 'off'; proteins have one direction.",
+                where="reverse_complement",
+            )
+
+
+@operator(
+    title="Sequence embedding",
+)
+class SequenceEmbedding(Operator):
+    """Learns a vector for each sequence: from its own letters, and from labels where known.
+
+    Letters are rows of an alphabet: one-hot, or uniform where a letter is not told (N, X).
+    ``h`` at each position, by one of two forms: conv, layers of ``relu(conv(x))`` (same-padded), or
+    transformer, ``W letter + sinusoids(position)`` and pre-norm layers of self-attention.
+    ``pooled`` is the mean of ``h`` over the sequence, an attention's or a position-weighted one;
+    ``embedding = (pooled - centre) / scale``. Past the end nothing is read, heard or averaged: to
+    how many positions a batch is padded changes nothing.
+
+    Losses: with a key, ``mask_ratio`` of the told letters are chosen, 8 in 10 of these made
+    untold, 1 another letter, 1 left; ``masked_letter_loss = -log p(letter)``, nats a letter, with
+    ``p = softmax(log background + W h)``. Without a key nothing is masked and all letters count.
+    ``label_loss`` is the cross-entropy, nats, of ``softmax(W embedding + b)`` over sequences whose
+    label is not -1; without wired labels there are no classes and it is 0.
+
+    Softens: nothing; the networks are smooth, and which letters are masked is drawn.
+    Hard limit: as ``W`` of the classes grows, the probabilities become one-hot; ``class_labels``
+    are the likeliest class at any size.
+    Gradients: reach letters given as rows, ``background`` and all weights; not codes.
+    Cost: conv, O(letters * kernel_size * embedding_dim^2) time. transformer, O(sequences * length^2
+    * embedding_dim) time and O(sequences * num_heads * length^2) memory in training: of 128
+    sequences of 512 letters, four heads, 0.5 GB a layer; otherwise pieces of 32,768 letters.
+    Start: random kernels (He), the mean, letters as frequent as in ``background``, classes as among
+    the known labels, ``centre`` and ``scale`` such that numbers have mean 0 and deviation 1.
+
+    References:
+        Alipanahi et al. (2015), Predicting the sequence specificities of DNA- and RNA-binding
+        proteins by deep learning, Nature Biotechnology 33 (DeepBind).
+        Ji et al. (2021), DNABERT, Bioinformatics 37; Devlin et al. (2019), BERT (masked letters).
+        Vaswani et al. (2017), Attention is all you need.
+    """
+
+    Config = SequenceEmbeddingConfig
+    inputs = (
+        replace(SEQUENCES, also=("sequence",)),
+        replace(BACKGROUND, optional=True),
+        replace(LABELS, optional=True),
+    )
+    outputs = (
+        Port(
+            "embeddings",
+            "sequences features",
+            Kind.FEATURES,
+            "A vector for each sequence.",
+            also=("embedding",),
+            result="obsm/X_sequence_diffbio",
+            role=Role.LATENT,
+        ),
+        Port(
+            "position_embeddings",
+            "sequences positions channels",
+            Kind.PARAMETER,
+            "A vector for each position, 0 past the end; too large to be kept.",
+        ),
+        Port(
+            "class_probabilities",
+            "sequences classes",
+            Kind.SHARES,
+            "Probability of each class.",
+            optional=True,
+            result="obsm/class_diffbio_prob",
+            role=Role.TYPES,
+        ),
+        Port(
+            "class_labels",
+            "sequences",
+            Kind.LABELS,
+            "The likeliest class.",
+            optional=True,
+            classes="classes",
+        ),
+        Port(
+            "confidence",
+            "sequences",
+            Kind.SCORE,
+            "Probability of the likeliest class.",
+            optional=True,
+            result="obs/class_confidence_diffbio",
+        ),
+        Port("masked_letter_loss", "", Kind.LOSS, "-log p of masked letters, nats a letter."),
+        Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
+    )
+    needs_training = True
+    prepare_cells = 4096
+    example = {"embedding_dim": 8, "num_heads": 2, "n_layers": 1, "kernel_size": 3}
+
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config, width = self.config, self.config.embedding_dim
+        self.encoder = encoder_of(config, rngs)
+        self.pooling = pooling_of(config, rngs)
+        self.letters = quiet_linear(width, config.alphabet_size, rngs=rngs)
+        if config.n_classes:
+            self.classes = quiet_linear(width, config.n_classes, rngs=rngs)
+        self.centre, self.scale = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
+
+    def prepare(
+        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+    ) -> None:
+        if not first:
+            return  # the classes have learned to read the embedding as it was scaled
+        pooled = np.asarray(_pooled(self, jnp.asarray(arrays["sequences"])), np.float64)
+        deviation = pooled.std(axis=0)
+        put(self.centre, pooled.mean(axis=0))
+        put(self.scale, np.where(deviation > 1e-6, deviation, 1.0))
+        labels = arrays.get("labels")
+        if labels is not None and self.config.n_classes:
+            known = np.asarray(labels)[np.asarray(labels) >= 0]
+            often = np.bincount(known, minlength=self.config.n_classes) + 1.0
+            put(self.classes.bias, np.log(often / often.sum()))
+        self.fitted = True
+
+    def __call__(
+        self,
+        sequences: jax.Array,
+        background: jax.Array | None = None,
+        labels: jax.Array | None = None,
+        key: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        rows, mask = letters_of(sequences, self.config.alphabet_size)
+        drop = hide = None
+        if key is not None:
+            strand, hide, drop, last = jax.random.split(key, 4)
+            if self.config.reverse_complement == "augment":
+                other = jax.random.bernoulli(strand, 0.5, (len(rows), 1, 1))
+                rows = jnp.where(other, reverse_complement(rows, mask), rows)
+        pooled, positions = self._read(rows, mask, drop)
+        embeddings = (pooled - self.centre[...]) / self.scale[...]
+        found = {
+            "embeddings": embeddings,
+            "position_embeddings": positions,
+            "masked_letter_loss": self._letter_loss(rows, mask, positions, background, hide),
+            "label_loss": jnp.zeros((), rows.dtype),
+        }
+        if self.config.n_classes:
+            rate = self.config.dropout_rate
+            seen = dropped(embeddings, rate, None if key is None else last)
+            log_shares = jax.nn.log_softmax(self.classes(seen), axis=-1)
+            found["class_probabilities"] = jnp.exp(log_shares)
+            found["class_labels"] = jnp.argmax(log_shares, axis=-1).astype(jnp.int32)
+            found["confidence"] = jnp.exp(jnp.max(log_shares, axis=-1))
+            found["label_loss"] = known_cross_entropy(log_shares, labels)
+        return found
+
+    def _read(
+        self, rows: jax.Array, mask: jax.Array, drop: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Pooled vectors (N, E) and those of positions (N, L, E), of one strand or of both."""
+        rate, how = self.config.dropout_rate, self.config.reverse_complement
+        both = how == "tie" or (how == "augment" and drop is None)
+
+        def read(rows: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+            x = self.encoder(rows, mask, rate, drop)
+            if not both:
+                return self.pooling(x, mask), x
+            y = self.encoder(reverse_complement(rows, mask), mask, rate, drop)
+            pooled = (self.pooling(x, mask) + self.pooling(y, mask)) / 2
+            return pooled, (x + turned_round(y, mask)) / 2
+
+        at_once = max(1, _LETTERS_AT_ONCE // rows.shape[1])
+        if drop is not None or len(rows) <= at_once:
+            return read(rows, mask)
+        found: tuple[jax.Array, jax.Array] = jax.lax.map(
+            lambda one: jax.tree.map(lambda x: x[0], read(one[0][None], one[1][None])),
+            (rows, mask),
+            batch_size=at_once,
+        )
+        return found
+
+    def _letter_loss(
+        self,
+        rows: jax.Array,
+        mask: jax.Array,
+        positions: jax.Array,
+        background: jax.Array | None,
+        key: jax.Array | None,
+    ) -> jax.Array:
+        if not self.config.mask_ratio:
+            return jnp.zeros((), rows.dtype)
+        chosen = mask * (jnp.max(rows, axis=-1) > 0.5)
+        if key is not None:
+            visible, chosen = hidden_letters(rows, mask, self.config.mask_ratio, key)
+            positions = self.encoder(visible, mask, self.config.dropout_rate, key)
+        logits = self.letters(positions)
+        if background is not None:
+            logits = logits + jnp.log(jnp.maximum(background, 1e-6))
+        return letter_cross_entropy(logits, rows, chosen)
+
+    def _take(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Sequences also as rows of letters, (N, L, A) or (L, A), which are no whole numbers."""
+        name = next((n for n in ("sequences", "sequence") if data.get(n) is not None), "")
+        if not name:
+            return super()._take(data)
+        value = jnp.asarray(data[name])
+        if jnp.issubdtype(value.dtype, jnp.integer) and value.ndim < 3:
+            return super()._take(data)
+        letters = self.config.alphabet_size
+        if value.ndim not in (2, 3) or value.shape[-1] != letters:
+            raise DataError(
+                f"has the shape {value.shape}; (sequences, positions, {letters}) was expected.",
+                fix="Give one-hot rows of letters, or codes of letters as whole numbers.",
+                where=name,
+            )
+        codes = jnp.zeros(value.shape[:-1], jnp.uint8)  # stands in while axes are compared
+        arrays, single = super()._take({**data, "sequences": codes})
+        arrays["sequences"] = value[None] if single else value
+        return arrays, single
+
+
+@nnx.jit
+def _pooled(block: SequenceEmbedding, sequences: jax.Array) -> jax.Array:
+    """Pooled vectors before they are scaled, (N, E)."""
+    rows, mask = letters_of(sequences, block.config.alphabet_size)
+    return block._read(rows, mask, None)[0]
