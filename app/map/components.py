@@ -17,7 +17,11 @@ from app.style import theme as looks
 from app.style.scripts import script
 from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
+from diffbio_engine.axes import axis_of
 from diffbio_engine.data.kinds import USUAL
+from diffbio_engine.declare import Kind, find_operator
+from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import Address
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent
@@ -31,7 +35,7 @@ class MapBar(JSComponent):
     """Which map, what colours it, what can be done with it."""
 
     maps = param.List()
-    map = param.String("map")
+    map = param.String()
     colours = param.List()
     colour = param.String("cluster")
     genes = param.Boolean(False)
@@ -109,7 +113,7 @@ def of_another_run(wish: Wish, run: str) -> Wish:
     """What is wished of a run that has just been chosen: its own map, classes and scores."""
     own = wish.colour.split("/")[0] in ("class", "score", "cluster")
     return replace(
-        wish, run=run, map="map", view=None, only=None, chosen=None, class_names={}, kinds={},
+        wish, run=run, map="", view=None, only=None, chosen=None, class_names={}, kinds={},
         first="", colour="" if own else wish.colour,
     )  # fmt: skip
 
@@ -118,7 +122,10 @@ def of_cells_shown(wish: Wish, session: Session) -> Wish:
     """The same wish, of the cells that are on the map and in the theme of the page."""
     dataset = session.cells_shown
     path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
-    return replace(wish, path=path, counts=fields.get("counts", "X"), theme=session.theme)
+    return replace(
+        wish, path=path, counts=fields.get("counts", "X"), theme=session.theme,
+        record=axis_of(_rows(dataset)).one,
+    )  # fmt: skip
 
 
 def with_picked(wish: Wish, n: int, index: int, *, alone: bool) -> Wish:
@@ -178,19 +185,26 @@ def legend_of(
     }  # fmt: skip
 
 
+NO_MAP = (
+    "This pipeline draws no map",
+    "For one, add UMAP or PHATE and wire coordinates into it, such as a latent space. What else is"
+    " found stands under Results.",
+)
+
+
 def words_without_map(session: Session) -> tuple[str, str]:
     """What is said where there is no map yet."""
     if session.run.state == "failed" and not session.run.opens:
         return "The run ended before its first map", session.run.message
+    snapshot = session.run.snapshot
+    if session.run.id and snapshot is not None and not snapshot.maps:
+        return NO_MAP
     if session.run.id and session.run.is_running:
         return "The map comes with the first step", session.run.message or "Getting ready"
     if session.run.id and session.run.opens:
         return "The run is being opened", "Its map and its losses come in a moment."
     if session.run.id:
-        return (
-            "This run has no map",
-            "A pipeline needs a block that gives a map, such as UMAP or PHATE.",
-        )
+        return "This run has no map", NO_MAP[1]
     if session.dataset is None:
         return (
             "No run yet",
@@ -239,18 +253,18 @@ def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:
 
 
 def map_title(name: str, session: Session) -> str:
-    """What a map is called: after the block that gives it."""
-    text = name
-    if name == "map":
-        ids = " ".join(f"{b.id} {b.operator}" for b in session.run.spec.blocks)
-        text = next((word for word in ("umap", "phate", "tsne") if word in ids.lower()), "map")
-    for word, title in (("umap", "UMAP"), ("phate", "PHATE"), ("tsne", "t-SNE")):
-        if word in text.lower():
-            return title
-    for word, title in (("spatial_coords", "Tissue"), ("aligned_coords", "Tissue, aligned")):
-        if text.endswith(word):
-            return title
-    return text.replace(".", " ").replace("_", " ").capitalize()
+    """What a map is called: after the block that gives it, or the tissue that it lies in."""
+    block, port = Address.parse(name).parts
+    if block == DATA:
+        return "Tissue"
+    blocks = {b.id: find_operator(b.operator) for b in session.run.spec.blocks}
+    makers = [d for i, d in blocks.items() if any(p.kind == Kind.MAP for p in d.outputs)]
+    given = [p for p in blocks[block].outputs if p.name == port] if block in blocks else []
+    if any(p.kind == Kind.COORDINATES for p in given):
+        return "Tissue, aligned"
+    if given or (not port and makers):  # snapshots of before did not always say which block
+        return (blocks[block] if given else makers[0]).title.removesuffix(" map")
+    return port_title(name)
 
 
 def map_page(

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.map.arrows import arrows_of
 from app.map.colouring import by_certainty, by_class, by_cluster, by_column, by_gene, by_score
-from app.map.frames import MapFrame, frame_of, map_names
+from app.map.frames import MapFrame, frame_of
 from app.map.render_cache import RENDERED
 from app.map.shading import (
     Colouring,
@@ -22,6 +22,7 @@ from app.map.shading import (
 )
 from app.style.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
 from diffbio_engine.declare import Kind
+from diffbio_engine.runs import Snapshot
 
 # Up to here each cell is a glyph of its own, so that it can be pointed at.
 MOST_GLYPHS = 5000
@@ -34,6 +35,7 @@ class Wish:
     Attributes:
         colour: ``"cluster"``, ``"certainty"``, ``"class/<port>"``, ``"score/<port>"``,
             ``"obs/<column>"`` or ``"gene/<name>"``; empty while nobody has chosen: ``first``.
+        map: Port of the map; empty for the one that is shown first.
         path, counts: The data set's file, and where its counts lie.
         view: The axes after a zoom; None follows the map.
         only: Categories that are meant; None for all.
@@ -42,10 +44,11 @@ class Wish:
         class_names: By port of shares, what its classes are called.
         kinds: By port, the kind of what can be drawn.
         first: As ``Findings.first``.
+        record: What one of the records is called: "cell", "spot", "sample".
     """
 
     run: str = ""
-    map: str = "map"
+    map: str = ""
     colour: str = ""
     path: str = ""
     counts: str = "X"
@@ -59,6 +62,7 @@ class Wish:
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     first: str = ""
+    record: str = "cell"
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,11 @@ class Drawn:
     arrows: np.ndarray
 
 
-def draw(snapshot: Any, wish: Wish) -> Drawn:
-    """Draws a snapshot as wished. Runs in a thread; costs milliseconds (see tests/app/README)."""
-    maps = tuple(map_names(snapshot))
+def draw(snapshot: Snapshot, wish: Wish) -> Drawn:
+    """Draws a map of a snapshot that has one, as wished. Runs in a thread; costs milliseconds."""
+    maps = tuple(snapshot.maps)
     name = wish.map if wish.map in maps else maps[0]
-    in_tissue = wish.kinds.get(name) == Kind.COORDINATES
+    in_tissue = Kind.COORDINATES in (wish.kinds.get(name), snapshot.kinds.get(name))
     frame = frame_of(wish.run, snapshot, name, turned=not in_tissue)
     colouring = colouring_of(frame, wish)
     view = wish.view or (to_scale(frame.view, wish.size) if in_tissue else frame.view)

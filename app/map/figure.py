@@ -134,7 +134,7 @@ def saved(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
 
 
 def as_csv(drawn: Drawn, wish: Wish) -> bytes:
-    """Every cell of the map: its name, its place as the pipeline gave it, cluster and colour.
+    """Every record of the map: its name, its place as the pipeline gave it, cluster and colour.
 
     The places are those of the result file; on the screen the map may be turned.
     """
@@ -147,7 +147,7 @@ def as_csv(drawn: Drawn, wish: Wish) -> bytes:
         index = np.array(names_of_cells(wish.path), dtype=object)
         if len(index) > int(rows.max(initial=0)):
             names = index[rows]
-    table = pd.DataFrame({"cell": names, "map_1": frame.raw[:, 0], "map_2": frame.raw[:, 1]})
+    table = pd.DataFrame({wish.record: names, "map_1": frame.raw[:, 0], "map_2": frame.raw[:, 1]})
     if frame.labels is not None:
         table["cluster"] = frame.labels
     if frame.certainty is not None:

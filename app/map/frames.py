@@ -8,11 +8,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from app.map.shading import View
+from diffbio_engine.runs import Snapshot
 
 # A map may fill its axes down to this share of either side before they close in on it.
 _EMPTY_ENOUGH = 0.55
@@ -35,6 +35,7 @@ class MapFrame:
         view: The axes.
         note: As ``Snapshot.note``: what it shows that the run itself does not.
         serial: Another one for each frame that was ever made; what pictures are kept by.
+        main: The port whose classes are the labels; empty if there is none.
     """
 
     run: str
@@ -47,17 +48,10 @@ class MapFrame:
     cells: np.ndarray | None
     view: View
     serial: int = -1
+    main: str = ""
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     likeliest: Mapping[str, np.ndarray] = field(default_factory=dict)
     note: str = ""
-
-    @property
-    def main(self) -> str:
-        """The port whose classes are the labels; empty if there is none."""
-        labels = self.labels
-        if labels is None:
-            return ""
-        return next((p for p, found in self.likeliest.items() if np.array_equal(found, labels)), "")
 
     @property
     def n_clusters(self) -> int:
@@ -65,21 +59,8 @@ class MapFrame:
         return 0 if self.labels is None or not len(self.labels) else int(self.labels.max()) + 1
 
 
-def map_names(snapshot: Any) -> list[str]:
-    """The maps that a snapshot holds, the main one first."""
-    n = len(snapshot.map)
-    named = sorted(
-        name
-        for name, array in snapshot.arrays.items()
-        if array.ndim == 2 and array.shape == (n, 2) and array.dtype.kind == "f"
-    )
-    # The main map is also there under the name of its port.
-    main = [name for name in named if np.array_equal(snapshot.arrays[name], snapshot.map)][:1]
-    return [*(main or ["map"]), *(name for name in named if name not in main)]
-
-
-def frame_of(run: str, snapshot: Any, name: str = "map", *, turned: bool = True) -> MapFrame:
-    """The map called `name` of a snapshot, placed; worked out once for all tabs.
+def frame_of(run: str, snapshot: Snapshot, name: str, *, turned: bool = True) -> MapFrame:
+    """The map of the port `name` of a snapshot, placed; worked out once for all tabs.
 
     Args:
         turned: Whether it may be turned onto the one before; places in a tissue may not.
@@ -147,11 +128,9 @@ class _History:
         self._frames: OrderedDict[int, MapFrame] = OrderedDict()
         self._last: MapFrame | None = None
 
-    def frame(self, snapshot: Any) -> MapFrame:
+    def frame(self, snapshot: Snapshot) -> MapFrame:
         with self._lock:
-            raw = snapshot.map if self._name == "map" else snapshot.arrays.get(self._name)
-            if raw is None:
-                raw = snapshot.map
+            raw = snapshot.values[self._name]
             known = self._frames.get(snapshot.step)
             # A resumed run draws a step again, and so does a dial that is turned in a pause.
             if known is not None and _same(known, raw, snapshot):
@@ -163,9 +142,8 @@ class _History:
                 self._frames.popitem(last=False)
             return frame
 
-    def _place(self, snapshot: Any, raw: np.ndarray) -> MapFrame:
-        arrays, last = snapshot.arrays, self._last
-        cells = arrays.get("cells", arrays.get("cell_index"))
+    def _place(self, snapshot: Snapshot, raw: np.ndarray) -> MapFrame:
+        cells, last = snapshot.rows, self._last
         comparable = last is not None and last.xy.shape == raw.shape
         if last is not None and comparable and cells is not None and last.cells is not None:
             comparable = bool((cells == last.cells).all())
@@ -184,33 +162,27 @@ class _History:
             )
         elif not _fits(self._views[snapshot.step], xy):  # a dial was turned at this step
             self._views[snapshot.step] = eased(self._views[snapshot.step], xy)
-        labels, certainty = arrays.get("labels"), arrays.get("certainty")
         return MapFrame(
-            self._run, snapshot.step, self._name, xy, raw, labels, certainty, cells,
-            self._views[snapshot.step], next(_SERIAL), snapshot.scores, snapshot.likeliest,
-            _note(snapshot),
+            self._run, snapshot.step, self._name, xy, raw, snapshot.labels, snapshot.certainty,
+            cells, self._views[snapshot.step], next(_SERIAL), snapshot.classes, snapshot.scores,
+            snapshot.likeliest, snapshot.note,
         )  # fmt: skip
 
 
-def _same(frame: MapFrame, raw: np.ndarray, snapshot: Any) -> bool:
-    arrays, scores, likeliest = snapshot.arrays, snapshot.scores, snapshot.likeliest
-    of_cells = (*scores.values(), *likeliest.values())
-    now = (raw, arrays.get("labels"), arrays.get("certainty"), *of_cells)
-    of_cells = (*frame.scores.values(), *frame.likeliest.values())
-    shown = (frame.raw, frame.labels, frame.certainty, *of_cells)
-    same_note = frame.note == _note(snapshot)
+def _same(frame: MapFrame, raw: np.ndarray, snapshot: Snapshot) -> bool:
+    scores, likeliest = snapshot.scores, snapshot.likeliest
+    of_each = (*scores.values(), *likeliest.values())
+    now = (raw, snapshot.labels, snapshot.certainty, *of_each)
+    of_each = (*frame.scores.values(), *frame.likeliest.values())
+    shown = (frame.raw, frame.labels, frame.certainty, *of_each)
     return (
-        same_note
+        (frame.note, frame.main) == (snapshot.note, snapshot.classes)
         and [*scores, *likeliest] == [*frame.scores, *frame.likeliest]
         and all(
-            (a is None) == (b is None) and (a is None or np.array_equal(a, b, equal_nan=True))
+            a is b or (a is not None and b is not None and np.array_equal(a, b, equal_nan=True))
             for a, b in zip(shown, now, strict=True)
         )
     )
-
-
-def _note(snapshot: Any) -> str:
-    return str(getattr(snapshot, "note", ""))
 
 
 def _fits(view: View, xy: np.ndarray) -> bool:

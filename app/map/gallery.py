@@ -13,7 +13,6 @@ from panel.custom import JSComponent
 from app.files.downloads import OFFERS, Fetch, safe_name
 from app.map.components import colour_groups, map_title, of_cells_shown, with_names
 from app.map.drawing import Drawn, Wish, draw
-from app.map.frames import map_names
 from app.map.panels import as_panels
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
@@ -65,7 +64,7 @@ class MapGallery(pn.viewable.Viewer):
             self._desk.param.update(picture="", words="The maps of this run appear here.")
         if session.showing != "maps":
             return
-        if session.run.snapshot is None:
+        if session.run.snapshot is None or not session.run.snapshot.maps:
             self._desk.param.update(picture="", words="Press Run: the maps appear here.")
             return
         if self._busy:
@@ -93,7 +92,7 @@ class MapGallery(pn.viewable.Viewer):
         folder = session.run.folder()
         wish = of_cells_shown(Wish(run=session.run.id), session)
         wish = with_names(wish, RunReader(folder).findings() if folder else None)
-        maps = map_names(snapshot)
+        maps = list(snapshot.maps)
         titles = disambiguate(maps, lambda name: map_title(name, session))
         rows = [
             [draw(snapshot, replace(wish, colour=colour, map=name)) for name in maps]
@@ -124,7 +123,7 @@ class MapGallery(pn.viewable.Viewer):
             rows[int(message["row"]) % 2] = str(message["key"])
             self._rows = [key for key in rows if key != NONE] or [""]
             self._renew()
-        elif do in ("png", "svg") and self.session.run.snapshot is not None:
+        elif do in ("png", "svg") and getattr(self.session.run.snapshot, "maps", None):
             self._save(str(do))
 
     def _save(self, kind: str) -> None:

@@ -90,7 +90,9 @@ class LiveMap(pn.viewable.Viewer):
 
     def _new_snapshot(self, *_: Any) -> None:
         if self._timeline.live and self.session.run.map_snapshot is not None:
-            self._snapshot = self.session.run.map_snapshot
+            first, self._snapshot = self._snapshot is None, self.session.run.map_snapshot
+            if first and not self._snapshot.maps:  # nothing comes any more: said where it would be
+                self._stage.param.update(**stage_words(self.session, None))
             self._redraw()
 
     def _new_preview(self, event: Any) -> None:
@@ -121,7 +123,7 @@ class LiveMap(pn.viewable.Viewer):
 
     def _redraw(self) -> None:
         """Draws the present snapshot in a thread; of several wishes meanwhile only the last."""
-        if self._snapshot is None:
+        if self._snapshot is None or not self._snapshot.maps:
             return
         if self._busy:
             self._again = True
@@ -165,7 +167,7 @@ class LiveMap(pn.viewable.Viewer):
             # No block makes clusters: the map begins with what one says of each cell.
             self.wish = replace(self.wish, colour=drawn.colouring.key)
         titles = disambiguate(drawn.maps, lambda name: map_title(name, self.session))
-        self._plot.show(drawn, self.wish.theme, follow=self.wish.view is None)
+        self._plot.show(drawn, self.wish, follow=self.wish.view is None)
         self._bar.param.update(
             maps=[{"name": name, "title": title} for name, title in titles.items()],
             map=frame.name,

@@ -66,7 +66,6 @@ class Exports(pn.viewable.Viewer):
             return
         folder, name = session.run.folder(), safe_name(session.run.spec.name or "pipeline")
         document = safe_name(session.exported_spec.name or "pipeline")
-        title = map_title("map", session)
         wish = Wish(run=session.run.id, theme="default", colour="cluster")
 
         def make() -> str:
@@ -89,6 +88,11 @@ class Exports(pn.viewable.Viewer):
             snapshot = RunReader(folder).snapshot()
             if snapshot is None:
                 raise RunError("This run has no map yet.", fix="Wait for its first step.")
+            if not snapshot.maps:
+                raise RunError(
+                    "This pipeline draws no map.", fix="Save its tables and figures under Results."
+                )
+            title = map_title(snapshot.main, session)
             figure = as_figure(draw(snapshot, wish), wish, title, do)
             return OFFERS.add(session.owner, f"{name}_{title}.{do}", figure)
 

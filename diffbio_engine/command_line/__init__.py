@@ -24,7 +24,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data",
         type=Path,
-        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx; without it a demo",
+        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx, FASTA, FASTQ; "
+        "without it a demo",
     )
     for block in BESIDE:
         run.add_argument(
@@ -110,6 +111,9 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("annotation", 'which table about the cells beside it is joined; "none" for none'),
         ("molecules", 'layers added up as counts: "spliced + unspliced" (+ ambiguous)'),
         ("rows", "what they are: cells, samples or spots"),
+        ("letters", "what the letters of sequences are: DNA, RNA or protein"),
+        ("quality", "from which sign qualities of FASTQ are counted: 33 or 64"),
+        ("longest", "how many first positions of each sequence are used (1,024)"),
         ("m", 'what "3m" stands for among times: minutes or months'),
     ):
         how.add_argument(f"--{name}", default="", metavar=name.upper(), help=what)

@@ -19,15 +19,14 @@ def look(asked: argparse.Namespace, reading: dict[str, str]) -> int:
 
 def in_words(found: dict[str, Any]) -> list[str]:
     """The lines that a person reads."""
-    said = [
-        f"{found['name']}: {found['size']} ({found['kind']}); genes are named by "
-        f"{found['gene_names']}: {', '.join(found['gene_examples'])}."
-    ]
+    genes = f"genes are named by {found['gene_names']}: {', '.join(found['gene_examples'])}."
+    said = [f"{found['name']}: {found['size']} ({found['kind']})"]
+    said[0] += f"; {genes}" if found["n_genes"] else "."
     if len(found["samples"]) > 1:
         rows = found["rows"]
         parts = ", ".join(f"{s['name']} ({s['n_cells']:,} {rows})" for s in found["samples"])
         said.append(f"Samples: {parts}")
-    said += [m["sentence"] for m in found["matrices"]]
+    said += [*found["told"], *(m["sentence"] for m in found["matrices"])]
     said += [f"Note: {warning}" for warning in found["warnings"]]
     for choice in found["choices"]:
         others = [p["value"] for p in choice["possible"] if p["value"] != choice["taken"]]

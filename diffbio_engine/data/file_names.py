@@ -13,5 +13,5 @@ def all_endings() -> tuple[str, ...]:
 
 
 def all_in_words() -> str:
-    """What can be brought: ``"h5ad, 10x h5, ..."``."""
-    return what_opens()
+    """What can be brought: ``"h5ad, 10x h5, ..., FASTA and FASTQ"``."""
+    return ", ".join((what_opens(), *(kind.said for kind in kinds().values() if kind.said)))

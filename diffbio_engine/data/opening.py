@@ -28,6 +28,9 @@ def inspect(
     molecules: str | None = None,
     m: str | None = None,
     rows: str | None = None,
+    letters: str | None = None,
+    quality: str | None = None,
+    longest: str | None = None,
 ) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
@@ -37,6 +40,7 @@ def inspect(
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
+        letters=letters, quality=quality, longest=longest,
     )  # fmt: skip
     with ExitStack() as stack:
         dataset, kind = _opened(Path(path), reading, stack, with_uns=False)
@@ -64,6 +68,9 @@ def read(
     molecules: str | None = None,
     m: str | None = None,
     rows: str | None = None,
+    letters: str | None = None,
+    quality: str | None = None,
+    longest: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -85,11 +92,17 @@ def read(
         m: What an "m" in a time ("3m") stands for, ``"minutes"`` or ``"months"``; None: by the
             other times.
         rows: What the rows are: ``"cells"``, ``"samples"`` or ``"spots"``; None: by the file.
+        letters: What the letters of sequences are: ``"DNA"``, ``"RNA"`` or ``"protein"``; None: by
+            which of them there are.
+        quality: From which sign qualities of FASTQ are counted: ``"33"`` or ``"64"``; None: by
+            their range.
+        longest: How many first positions of each sequence are used; None: 1,024.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
+        letters=letters, quality=quality, longest=longest,
     )  # fmt: skip
     stack = ExitStack()
     try:

@@ -6,11 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from diffbio_engine.errors import DataError, did_you_mean
+from diffbio_engine.ports.alphabets import ALPHABETS
 
 CELLS_IN_ROWS, GENES_IN_ROWS = "cells in rows", "genes in rows"
 ALL_FEATURES = "all"
 MEANINGS_OF_M = ("months", "minutes")
 AS_IT_IS = "as it is"
+OFFSETS = ("33", "64")
+# More positions of a sequence are never drawn: a batch of 128 takes 8 MB as bytes, and a hundred
+# times as much in the first layer of a network.
+MOST_USED = 65_536
 ALL_TABLES, NO_TABLES = "all", "none"
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "space": " ", "bar": "|"}
 # What people also write.
@@ -24,6 +29,10 @@ _SAME = {
     "separator": {sign: name for name, sign in SEPARATORS.items()} | {"\\t": "tab", "pipe": "bar"},
     "features": {"All": ALL_FEATURES, "ALL": ALL_FEATURES, "*": ALL_FEATURES},
     "m": {"month": "months", "mo": "months", "minute": "minutes", "min": "minutes"},
+    "letters": {
+        "dna": "DNA", "rna": "RNA", "Protein": "protein", "PROTEIN": "protein", "aa": "protein",
+    },
+    "quality": {"Phred+33": "33", "phred33": "33", "Phred+64": "64", "phred64": "64"},
     "molecules": {
         "spliced+unspliced": "spliced + unspliced", "all": "spliced + unspliced + ambiguous",
         "spliced+unspliced+ambiguous": "spliced + unspliced + ambiguous",
@@ -46,6 +55,9 @@ class Reading:
         molecules: Which layers are added up as counts: ``"spliced + unspliced"``.
         m: What an "m" in a time ("3m") stands for: ``"minutes"`` or ``"months"``.
         rows: What the rows are: the name of a kind of data, ``"cells"``.
+        letters: What the letters of sequences are: the name of an alphabet, ``"DNA"``.
+        quality: From which sign qualities of FASTQ are counted: ``"33"`` or ``"64"``.
+        longest: How many first positions of each sequence are used: ``"1024"``.
     """
 
     orientation: str = ""
@@ -58,6 +70,9 @@ class Reading:
     molecules: str = ""
     m: str = ""
     rows: str = ""
+    letters: str = ""
+    quality: str = ""
+    longest: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():
@@ -67,6 +82,8 @@ class Reading:
             ("orientation", (CELLS_IN_ROWS, GENES_IN_ROWS)),
             ("separator", tuple(SEPARATORS)),
             ("m", MEANINGS_OF_M),
+            ("letters", tuple(ALPHABETS)),
+            ("quality", OFFSETS),
         ):
             said = getattr(self, name)
             if said and said not in known:
@@ -75,6 +92,12 @@ class Reading:
                     fix=f"Say {' or '.join(repr(k) for k in known)}.",
                     where=name,
                 )
+        if self.longest and not (self.longest.isdigit() and 0 < int(self.longest) <= MOST_USED):
+            raise DataError(
+                f"'{self.longest}' is no number of positions.",
+                fix=f"Say how many first positions of each sequence are used: 1 to {MOST_USED:,}.",
+                where="longest",
+            )
 
     @classmethod
     def of(cls, said: Mapping[str, Any] | None) -> "Reading":

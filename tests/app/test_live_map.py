@@ -12,7 +12,8 @@ from app.map.render_cache import RENDERED
 from app.session.picked_cells import pickable_here, take_as, unchosen
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
-from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
+from diffbio_engine.runs import GROUPS, Finding, Findings
+from tests.runs.drawn import drawn as snapshot_of
 
 
 def snapshot(n, step=7, **more):
@@ -20,7 +21,7 @@ def snapshot(n, step=7, **more):
     labels = (np.arange(n) % 3).astype(np.int16)
     xy = (labels[:, None] * 4 + rng.normal(size=(n, 2))).astype(np.float32)
     certainty = np.linspace(1 / 3, 1, n, dtype=np.float32)
-    return Snapshot(step, xy, {"labels": labels, "certainty": certainty, **more})
+    return snapshot_of(step, xy, labels, certainty, **more)
 
 
 def test_few_cells_are_dots_and_undecided_ones_are_fainter():
@@ -64,7 +65,7 @@ def test_what_a_block_says_of_each_cell_colours_the_map():
 
 def test_the_likeliest_class_by_any_shares_colours_the_map_with_its_names():
     types = (np.arange(300) % 3).astype(np.int16)
-    one = snapshot(300, **{"likeliest:types.cell_type_probabilities": types})
+    one = snapshot(300, **{"shares:types.cell_type_probabilities": types})
     names = {"types.cell_type_probabilities": ("B", "T", "NK")}
     wish = Wish(run="cls", colour="class/types.cell_type_probabilities", class_names=names)
     drawn = draw(one, wish)
@@ -75,7 +76,7 @@ def test_the_likeliest_class_by_any_shares_colours_the_map_with_its_names():
 def test_arrows_run_the_way_that_time_runs():
     time = snapshot(3000).map[:, 0]
     kinds = {"order.pseudotime": "time"}
-    one = snapshot(3000, **{"score:order.pseudotime": time})
+    one = snapshot(3000, **{"time:order.pseudotime": time})
     drawn = draw(one, Wish(run="way", colour="score/order.pseudotime", kinds=kinds))
     x0, y0, x1, y1 = drawn.arrows.T
     assert len(x0) > 5
@@ -87,7 +88,7 @@ def test_arrows_run_the_way_that_time_runs():
 def test_places_in_a_tissue_are_drawn_to_scale_and_never_turned():
     kinds = {"data.spatial_coords": "coordinates"}
     places = np.random.default_rng(0).uniform(0, (40, 10), (300, 2)).astype(np.float32)
-    one = snapshot(300, **{"data.spatial_coords": places})
+    one = snapshot(300, **{"coordinates:data.spatial_coords": places})
     drawn = draw(one, Wish(run="tis", map="data.spatial_coords", kinds=kinds, size=(400, 300)))
     x0, x1, y0, y1 = drawn.view
     assert (x1 - x0) / 400 == pytest.approx((y1 - y0) / 300)

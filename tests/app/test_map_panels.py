@@ -9,7 +9,7 @@ from app.map.drawing import Wish, draw, drawing_order
 from app.map.gallery import usual_rows
 from app.map.panels import as_panels
 from app.session.dataset_card import DatasetCard
-from diffbio_engine.runs import Snapshot
+from tests.runs.drawn import drawn
 
 
 def maps(n=200):
@@ -17,13 +17,12 @@ def maps(n=200):
     labels = (np.arange(n) // (n // 2)).astype(np.int16)
     one, two = (rng.normal(size=(n, 2)).astype(np.float32) for _ in range(2))
     certainty = np.ones(n, np.float32)
-    arrays = {"a.embedding": one, "b.embedding": two, "labels": labels, "certainty": certainty}
-    return Snapshot(3, one, arrays)
+    return drawn(3, one, labels, certainty, **{"b.embedding": two})
 
 
 def test_a_row_for_each_colour_and_a_column_for_each_map():
     wish = Wish(run="panels")
-    names = ("a.embedding", "b.embedding")
+    names = ("umap.embedding", "b.embedding")
     rows = [
         [draw(maps(), Wish(run="panels", map=name, colour=colour)) for name in names]
         for colour in ("cluster", "certainty")

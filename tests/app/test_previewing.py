@@ -17,11 +17,12 @@ from app.session.previewing import Previewing, as_trained
 from app.session.session import DatasetCard, Session
 from diffbio_engine.errors import RunError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
-from diffbio_engine.runs import RunFolder, Snapshot
+from diffbio_engine.runs import RunFolder
 from diffbio_engine.runs.folder.preview_folder import PreviewFolder
+from tests.runs.drawn import drawn as snapshot_of
 
 KMEANS = "singlecell.soft_kmeans"
-SHOWN = Snapshot(7, np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32), {})
+SHOWN = snapshot_of(7, np.random.default_rng(0).normal(size=(20, 2)))
 
 
 class Previews:
@@ -68,7 +69,7 @@ def tab(tmp_path):
         drawn = {}
         if state == "ready" and error is None:
             folder.clear()
-            folder.draw(seq, SHOWN.map + 1, {})
+            folder.draw(seq, snapshot_of(seq, SHOWN.map + 1))
             drawn = {"dials": dials, "step": 7, "moved": moved}
         number = {} if message else {"seq": seq}
         folder.say(state=state, message=message, error=error, **number, **drawn)

@@ -227,13 +227,13 @@ def turn_the_temperature(page, session, eventually, folder):
     compiled = sum(e["kind"] == "compiled" for e in events(folder))
     page.locator(".react-flow__node[data-id='soft_kmeans']").click(position={"x": 120, "y": 15})
     number = page.locator(".lines:not(.compact) .line[data-setting=temperature] .number")
-    sharp = session.run.snapshot.arrays["certainty"].mean()
+    sharp = session.run.snapshot.certainty.mean()
     before = picture(page)
     number.fill("8")
     number.press("Enter")
     turned = time.monotonic()
     # Softer shares: the largest of each cell is smaller, and the map is drawn fainter.
-    eventually(lambda: session.run.snapshot.arrays["certainty"].mean() < 0.9 * sharp, 30)
+    eventually(lambda: session.run.snapshot.certainty.mean() < 0.9 * sharp, 30)
     print(f"the map showed the temperature after {time.monotonic() - turned:.2f} s")
     eventually(lambda: differing(before, picture(page)) > 0.02, 30)
     dials = [e for e in events(folder) if e["kind"] == "dial"]

@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
-from diffbio_engine.runs import Snapshot
 from tests.browser.hands import port, pull_wire
 from tests.browser.test_canvas import KMEANS, VAE, block, drop
+from tests.runs.drawn import drawn
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def told_by_a_run(step=5, **maps):
     rng = np.random.default_rng(0)
     main = rng.normal(size=(200, 2)).astype(np.float32)
     labels = (np.arange(200) % 4).astype(np.int16)
-    return Snapshot(step, main, {"labels": labels, "umap.embedding": main, **maps})
+    return drawn(step, main, labels, **maps)
 
 
 def test_an_error_of_a_run_stands_on_its_block_and_the_last_map_stays(

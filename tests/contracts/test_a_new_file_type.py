@@ -11,6 +11,7 @@ from app.data.server_files import can_be_chosen
 from diffbio_engine.command_line import main
 from diffbio_engine.data import inspect, read
 from diffbio_engine.data.file_names import all_endings, all_in_words
+from diffbio_engine.data.kinds import kinds
 from diffbio_engine.data.readers.file_types import file_types
 from diffbio_engine.errors import DataError
 
@@ -59,7 +60,7 @@ def test_its_files_open_by_themselves_and_in_a_folder(toy):
 
 def test_it_can_be_chosen_and_is_said_to_open(toy):
     assert can_be_chosen(toy) and not can_be_chosen(toy.with_suffix(".docx"))
-    assert all_in_words().endswith(", toy")
+    assert ", toy," in all_in_words()
     other = toy.with_suffix(".docx")
     other.write_bytes(b"x")
     with pytest.raises(DataError, match=r"Choose one of: .*toy, and folders"):
@@ -68,7 +69,8 @@ def test_it_can_be_chosen_and_is_said_to_open(toy):
 
 def test_the_page_says_what_can_be_brought_as_it_always_did():
     assert all_in_words() == (
-        "h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr"
+        "h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr, FASTA,"
+        " FASTQ"
     )
     assert {".h5ad", ".h5", ".mtx", ".csv", ".xlsx", ".zip", ".tgz", ".gz"} <= set(all_endings())
 
@@ -80,6 +82,8 @@ def test_help_and_readme_name_every_type(capsys):
     for kind in file_types():
         assert kind.name in said.replace("\n", " "), kind.name
         assert any(e in readme for e in kind.endings) or kind.name in readme, kind.name
+    for words in (kind.said.split(", ") for kind in kinds().values() if kind.said):
+        assert all(word in said and word in readme for word in words), words
 
 
 def test_a_table_is_a_table_whatever_it_is_called(tmp_path):

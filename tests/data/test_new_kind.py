@@ -7,6 +7,7 @@ import pytest
 
 import diffbio_engine.data.kinds as package
 from diffbio_engine.data import inspect, open_source, read
+from diffbio_engine.data.file_names import all_endings, all_in_words
 from diffbio_engine.data.kinds import kinds
 from diffbio_engine.errors import DataError
 
@@ -24,7 +25,7 @@ class Molecules(DataKind):
     """Molecules by elements."""
 
     record = axis_of("molecules")
-    endings = (".atoms",)
+    endings, said = (".atoms",), "atoms of molecules"
 
     def open(self, path, how):
         names, carbons, oxygens = zip(*(line.split() for line in path.read_text().splitlines()))
@@ -66,6 +67,7 @@ def test_its_files_open_and_are_told_of_in_its_words(toy):
     records = open_source(read(file), {"counts": "X"}, ["counts"])
     assert records.record.one == "molecule" and records.names["molecules"][0] == "aspirin"
     np.testing.assert_array_equal(records.rows("counts", [2]), [[6, 6]])
+    assert "atoms of molecules" in all_in_words() and ".atoms" in all_endings()
 
 
 def test_nobody_can_say_that_its_rows_are_something_else(toy):

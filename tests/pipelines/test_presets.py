@@ -13,7 +13,8 @@ from diffbio_engine.pipelines.presets.preset import assembled
 
 each_preset = pytest.mark.parametrize("preset", presets().values(), ids=presets())
 LENGTHS = {
-    "genes": 40, "features": 8, "pairs": 6, "members": 2, "regulators": 5, "classes": 3
+    "genes": 40, "features": 8, "pairs": 6, "members": 2, "regulators": 5, "classes": 3,
+    "positions": 30, "letters": 4,
 }  # fmt: skip
 
 

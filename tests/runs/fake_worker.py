@@ -15,6 +15,7 @@ import numpy as np
 
 from diffbio_engine.errors import RunError, TrainingError
 from diffbio_engine.runs.folder.durable_files import write_json
+from diffbio_engine.runs.folder.snapshots import Snapshot
 from diffbio_engine.runs.folder.writer import (
     EXIT_ERROR,
     EXIT_PAUSED,
@@ -88,7 +89,15 @@ def work(writer: RunWriter) -> int:
         if step % 20 == 0:
             write_json(checkpoint, {"step": step})
             writer.event("checkpoint", step)
-            writer.snapshot(step, np.full((4, 2), step), labels=np.arange(4, dtype=np.int16))
+            writer.snapshot(
+                Snapshot(
+                    step,
+                    {"umap.embedding": np.full((4, 2), step), "k.shares": np.arange(4)},
+                    {"umap.embedding": "map", "k.shares": "shares"},
+                    "umap.embedding",
+                    "k.shares",
+                )
+            )
         time.sleep(run.get("step_seconds", 0.002))
     writer.finish("done", step=step)
     return 0

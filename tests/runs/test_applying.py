@@ -47,7 +47,7 @@ def test_new_cells_are_placed_as_the_command_line_places_them(trained, new_cells
     assert "90% of 30 genes found (27)" in expected.sentence
     # The page draws the same shares, and lists them by group of cells.
     snapshot = RunReader(folder.path).snapshot()
-    assert np.array_equal(snapshot.arrays["labels"], shares.argmax(axis=1))
+    assert np.array_equal(snapshot.labels, shares.argmax(axis=1))
     findings = RunReader(folder.path).findings()
     found = [f.port for f in findings.found if ".marker_" not in f.port]
     assert found == ["cluster.cluster_assignments"]

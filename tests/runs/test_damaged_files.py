@@ -13,6 +13,7 @@ from diffbio_engine.runs.folder.snapshots import SnapshotWriter, load_snapshot
 from diffbio_engine.runs.queue.supervisor import waiting_runs
 from diffbio_engine.runs.queue.why_lost import why_lost
 from diffbio_engine.workspace import Store
+from tests.runs.drawn import drawn
 
 NONSENSE = ["", "{", "[]", "null", '"x"', "[" * 10_000, "\xff\xfe", '{"unknown": 1}']
 
@@ -162,9 +163,9 @@ def test_a_damaged_wish_is_no_wish_and_the_next_one_is_written(make_engine, text
 
 
 def test_a_damaged_list_of_maps_is_begun_anew_and_the_maps_that_are_there_are_drawn(tmp_path):
-    SnapshotWriter(tmp_path).save(3, np.zeros((2, 2)), {})
+    SnapshotWriter(tmp_path).save(drawn(3, np.zeros((2, 2))))
     (tmp_path / "latest.json").write_text('{"step": "three"}')
     (tmp_path / "history.json").write_text('{"every": "x", "steps": {"a": 1}, "count": []}')
     assert load_snapshot(tmp_path).step == 3
-    SnapshotWriter(tmp_path).save(4, np.ones((2, 2)), {})
+    SnapshotWriter(tmp_path).save(drawn(4, np.ones((2, 2))))
     assert load_snapshot(tmp_path).step == 4

@@ -35,7 +35,7 @@ def test_a_run_goes_from_queue_to_done_and_leaves_its_history(make_engine, wait_
     kinds = [event["kind"] for event in reader.poll().events]
     assert kinds == ["started", "checkpoint", "checkpoint", "checkpoint", "finished"]
     assert reader.snapshot().step == 60
-    np.testing.assert_array_equal(reader.snapshot().arrays["labels"], np.arange(4))
+    np.testing.assert_array_equal(reader.snapshot().labels, np.arange(4))
     (line,) = engine.runs("ada")
     assert (line.title, line.step, line.total_steps, line.dataset) == ("First", 60, 60, "x.h5ad")
     with pytest.raises(RunError, match="finished"):

@@ -35,13 +35,14 @@ def test_the_last_live_map_is_the_map_of_the_last_pass():
     plain = Scene(training.pipeline.plan, cells)
     for _ in training:
         pass
-    by_network = plain.whole(training.sync())[0].copy()
-    live, arrays = scene.whole(training.sync())
-    settled = plain.whole(training.settle())[0]
+    by_network = plain.whole(training.sync()).map.copy()
+    drawn = scene.whole(training.sync())
+    live = drawn.map
+    settled = plain.whole(training.settle()).map
     span = np.ptp(settled, axis=0).max()
     assert np.abs(live - settled).max() < 0.02 * span
     assert np.abs(by_network - settled).max() > 0.02 * span  # it is not so by itself
     # What stands on the map is worked out from the map that is seen.
-    assert arrays["labels"].shape == (90,) and np.isfinite(live).all()
+    assert drawn.labels.shape == (90,) and np.isfinite(live).all()
     # As long as nothing was learned since, the map is shown as it was laid out.
-    np.testing.assert_array_equal(scene.whole(training.sync())[0], settled)
+    np.testing.assert_array_equal(scene.whole(training.sync()).map, settled)

@@ -71,16 +71,17 @@ def test_a_turned_dial_is_drawn_with_fixed_weights_and_the_run_stays_as_it_was(t
         said = answer(folder, newest, wait_until)
         shown, drawn = RunReader(trained.path).snapshot(), folder.drawn(newest)
         assert said["step"] == shown.step == 10 and not said["moved"] and not said["error"]
-        np.testing.assert_allclose(drawn.map, shown.map, atol=1e-5)
-        np.testing.assert_array_equal(drawn.arrays["labels"], shown.arrays["labels"])
+        assert drawn.maps == shown.maps == {} and drawn.n == 120  # it draws no map: none is made up
+        np.testing.assert_allclose(drawn.certainty, shown.certainty, atol=1e-5)
+        np.testing.assert_array_equal(drawn.labels, shown.labels)
         assert folder.drawn(newest - 1) is None
 
         warm = folder.ask({"cluster.temperature": 8.0})
         said = answer(folder, warm, wait_until)
         expected = shares_of(trained, 8.0).max(axis=1)
         assert said["moved"] and said["dials"] == {"cluster.temperature": 8.0}
-        np.testing.assert_allclose(folder.drawn(warm).arrays["certainty"], expected, atol=1e-5)
-        assert expected.mean() < shown.arrays["certainty"].mean() - 0.1
+        np.testing.assert_allclose(folder.drawn(warm).certainty, expected, atol=1e-5)
+        assert expected.mean() < shown.certainty.mean() - 0.1
 
         wrong = folder.ask({"learning_rate": 0.1})
         assert "acts only while a run trains" in answer(folder, wrong, wait_until)["error"]["what"]
@@ -89,8 +90,8 @@ def test_a_turned_dial_is_drawn_with_fixed_weights_and_the_run_stays_as_it_was(t
 
         back = folder.ask({})
         assert not answer(folder, back, wait_until)["moved"]
-        again = folder.drawn(back).arrays["certainty"]
-        np.testing.assert_array_equal(again, drawn.arrays["certainty"])
+        again = folder.drawn(back).certainty
+        np.testing.assert_array_equal(again, drawn.certainty)
         assert preview(trained.path) == EXIT_TAKEN  # one is enough
     assert contents(trained) == before and trained.state() == "done"
     assert not folder.is_at_work() and folder.drawn(back) is None
@@ -106,7 +107,7 @@ def test_a_run_without_a_bundle_is_previewed_from_its_last_checkpoint(
     with previewing(run):
         assert answer(folder, seq, wait_until)["step"] == 10
         shown = RunReader(run.path).snapshot()
-        np.testing.assert_allclose(folder.drawn(seq).map, shown.map, atol=1e-5)
+        np.testing.assert_allclose(folder.drawn(seq).certainty, shown.certainty, atol=1e-5)
 
 
 def test_cells_that_were_placed_by_a_trained_pipeline_are_previewed_too(
@@ -122,11 +123,11 @@ def test_cells_that_were_placed_by_a_trained_pipeline_are_previewed_too(
     with previewing(run):
         assert not answer(folder, seq, wait_until)["error"]
         shown = RunReader(run.path).snapshot()
-        sure = shown.arrays["certainty"]
-        np.testing.assert_allclose(folder.drawn(seq).arrays["certainty"], sure, atol=1e-6)
+        sure = shown.certainty
+        np.testing.assert_allclose(folder.drawn(seq).certainty, sure, atol=1e-6)
         seq = folder.ask({"cluster.temperature": 8.0})
         assert answer(folder, seq, wait_until)["moved"]
-        assert folder.drawn(seq).arrays["certainty"].mean() < sure.mean() - 0.1
+        assert folder.drawn(seq).certainty.mean() < sure.mean() - 0.1
 
 
 def test_cells_that_are_not_those_of_the_run_are_refused_in_words(trained, tmp_path):

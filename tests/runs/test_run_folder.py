@@ -14,6 +14,7 @@ from diffbio_engine.runs import RunFolder, RunReader, RunWriter
 from diffbio_engine.runs.folder.durable_files import replace_with, write_json
 from diffbio_engine.runs.folder.events import EventTail
 from diffbio_engine.runs.folder.metrics import MetricsTail, MetricsWriter, read_metrics
+from tests.runs.drawn import drawn
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_a_reader_gets_everything_once(path):
         assert reader.poll().state == "starting"
         writer.begin(["total"])
         writer.metric(1, {"total": 5.0})
-        writer.snapshot(1, np.zeros((3, 2)), certainty=np.ones(3, np.float32))
+        writer.snapshot(drawn(1, np.zeros((3, 2)), certainty=np.ones(3, np.float32)))
         writer.heartbeat(state="running", step=1)
         changes = reader.poll()
         assert (changes.state, changes.status["step"], changes.snapshot) == ("running", 1, 1)
@@ -161,7 +162,7 @@ def test_an_attempt_that_resumed_earlier_forgets_later_snapshots(path):
     reader = RunReader(path)
     with RunWriter(path) as writer:
         for step in (1, 2, 3):
-            writer.snapshot(step, np.zeros((3, 2)))
+            writer.snapshot(drawn(step, np.zeros((3, 2))))
     assert reader.poll().snapshot == 3
     with RunWriter(path) as writer:
         writer.begin(["total"], start=2)
@@ -172,7 +173,7 @@ def test_an_attempt_that_resumed_earlier_forgets_later_snapshots(path):
 def test_snapshots_keep_the_last_few_and_a_thin_history(path):
     with RunWriter(path) as writer:
         for step in range(1, 801):
-            writer.snapshot(step, np.full((2, 2), step))
+            writer.snapshot(drawn(step, np.full((2, 2), step)))
     steps = RunReader(path).snapshot_steps()
     assert steps[-3:] == [798, 799, 800] and steps[0] == 1
     assert len(steps) <= 64
@@ -183,15 +184,15 @@ def test_snapshots_keep_the_last_few_and_a_thin_history(path):
 
 def test_a_snapshot_that_cannot_be_read_is_passed_over(path):
     with RunWriter(path) as writer:
-        writer.snapshot(1, np.ones((2, 2)))
-        writer.snapshot(2, np.ones((2, 2)))
+        writer.snapshot(drawn(1, np.ones((2, 2))))
+        writer.snapshot(drawn(2, np.ones((2, 2))))
     (path / "snapshots/000000002.npz").write_bytes(b"")
     assert RunReader(path).snapshot().step == 1
 
 
 def test_a_snapshot_holds_no_python_objects(path):
     with RunWriter(path) as writer, pytest.raises(TypeError, match="Python objects"):
-        writer.snapshot(1, np.ones((2, 2)), labels=np.array(["a", None], dtype=object))
+        writer.snapshot(drawn(1, np.ones((2, 2)), np.array(["a", None], dtype=object)))
 
 
 def test_a_bug_leaves_a_report_and_a_mistake_its_sentence(path):
@@ -268,10 +269,10 @@ def test_a_run_that_fills_the_disk_can_still_say_so(small_disk):
     folder = RunFolder.create(small_disk / "run", {"steps": 10})
     with pytest.raises(RunError, match="no room left"), RunWriter(folder.path) as writer:
         writer.begin(["total"])
-        writer.snapshot(1, np.ones((1000, 2)))
+        writer.snapshot(drawn(1, np.ones((1000, 2))))
         (small_disk / "others").write_bytes(bytes(900_000))
         for step in range(2, 1000):
-            writer.snapshot(step, np.ones((10_000, 2)))
+            writer.snapshot(drawn(step, np.ones((10_000, 2))))
     assert folder.state() == "failed"
     assert "empty the trash" in folder.error()["fix"]
     assert RunReader(folder.path).snapshot().step >= 1

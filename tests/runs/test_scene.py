@@ -43,5 +43,5 @@ def test_a_cell_without_counts_is_drawn_in_no_cluster():
     scene = Scene(planned, CellSource(counts))
     scene._known = dict.fromkeys((*scene.maps, *scene.scores), np.zeros((5, 2)))
     scene._known |= dict.fromkeys(scene.shares, np.full((5, 3), 1 / 3))
-    _, arrays = scene._drawn()
-    assert arrays["labels"].tolist() == [0, 0, -1, 0, 0] and arrays["certainty"][2] == 0
+    drawn = scene._drawn()
+    assert drawn.labels.tolist() == [0, 0, -1, 0, 0] and drawn.certainty[2] == 0

@@ -43,4 +43,4 @@ def test_map_result_and_bundle_are_of_the_step_that_explained_held_out_cells_bes
     assert drawn.step == 20
     found = values_of_cells(bundle, opened.cells, ("cluster.cluster_assignments",))
     likeliest = found["cluster.cluster_assignments"].argmax(axis=1)
-    np.testing.assert_array_equal(drawn.arrays["labels"], likeliest)
+    np.testing.assert_array_equal(drawn.labels, likeliest)

@@ -43,10 +43,9 @@ def runs_of(data_dir: Path) -> dict[str, Path]:
 
 @each_version
 def test_documents_of_ready_pipelines_can_still_be_planned(version):
-    from diffbio_engine.declare import DATA_PORTS
-
     for name, document in json.loads((version / "presets.json").read_text()).items():
-        planned = plan(PipelineSpec.from_json(document), offered(DATA_PORTS))
+        spec = PipelineSpec.from_json(document)
+        planned = plan(spec, offered({w.start.port for w in spec.wires if w.from_data}))
         assert set(planned.blocks) == {b["id"] for b in document["blocks"]}, name
 
 
@@ -85,7 +84,9 @@ def test_maps_losses_and_findings_of_its_runs_are_read(version):
         assert snapshot.step == losses["step"][-1]
         assert snapshot.map.shape == (n, 2) and np.ptp(snapshot.map) > 0
         assert "cluster.cluster_assignments" in snapshot.likeliest
-        assert snapshot.arrays["labels"].shape == snapshot.arrays["certainty"].shape == (n,)
+        assert snapshot.main == "umap.embedding" and list(snapshot.maps) == [snapshot.main]
+        assert snapshot.classes.endswith(".cluster_assignments")
+        assert snapshot.labels.shape == snapshot.certainty.shape == (n,)
         findings = reader.findings()
         assert findings.kinds["umap.embedding"] == Kind.MAP
         shares = next(f for f in findings.found if f.kind == Kind.SHARES)

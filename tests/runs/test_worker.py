@@ -74,10 +74,10 @@ def test_a_dial_turned_while_it_is_paused_shows_in_a_new_snapshot(process):
     folder, _ = process
     reader = RunReader(folder.path)
     reader.poll()
-    before = reader.snapshot().arrays["certainty"]
+    before = reader.snapshot().certainty
     folder.request(dials={"cluster.temperature": 0.05})
     until(lambda: reader.poll().snapshot is not None)
-    after = reader.snapshot().arrays["certainty"]
+    after = reader.snapshot().certainty
     assert folder.status()["step"] == 5
     # Low is sharp: shares of the same cells come nearer to one.
     assert after.mean() > before.mean() + 0.01

@@ -11,9 +11,11 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset.ambient_profiles import profiles_in
 from diffbio_engine.data.dataset.gene_names import made_unique
 from diffbio_engine.data.matrix.matrices import InMemory, Matrix, OnDisk, taken
+from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError, did_you_mean
 from diffbio_engine.ports import Place
+from diffbio_engine.ports.alphabets import DNA, Alphabet
 
 ORIGINAL_NAME = "original_name"
 
@@ -61,6 +63,8 @@ class Dataset:
         samples: Name and number of cells of each sample that was joined, in order.
         kept: Which features of the file are the genes here, where some were left out: of ``"var"``
             and of ``"raw"``.
+        ragged: Rows of letters, and of their qualities: ``"sequences"``, ``"quality"``.
+        alphabet: Of which the letters are.
     """
 
     def __init__(
@@ -80,9 +84,12 @@ class Dataset:
         choices: tuple[Choice, ...] = (),
         samples: tuple[tuple[str, int], ...] = (),
         kept: Mapping[str, np.ndarray] | None = None,
+        ragged: Mapping[str, Ragged] | None = None,
+        alphabet: Alphabet = DNA,
     ):
         self.name, self.kind, self.path = name, kind, path
         self.choices, self.samples, self.kept = choices, samples, dict(kept or {})
+        self.ragged, self.alphabet = dict(ragged or {}), alphabet
         # Where uns holds profiles of empty droplets, the names of all genes that they are of, and
         # the group of the file that is laid out like an h5ad.
         self.profiles: tuple[str, ...] = ()
@@ -223,7 +230,7 @@ class Dataset:
     def _check(self) -> None:
         if self.n_cells == 0:
             raise DataError(f"{self.name} has no cells.", fix="Choose a file that holds cells.")
-        if self.n_genes == 0 and not len(self.obsm):
+        if self.n_genes == 0 and not len(self.obsm) and not self.ragged:
             raise DataError(f"{self.name} has no genes.", fix="Choose a file that holds genes.")
         for place, matrix in self._matrices.items():
             expected = (self.n_cells, len(self.genes(place)))

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.ambient_profiles import profile_at
 from diffbio_engine.data.dataset.gene_names import names_and_ids
+from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, of_sequences
 from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.inspection.times import time_codes
@@ -27,6 +28,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.ports import DATA_PORTS, Kind, Place, offer_of
 
 UNASSIGNED = "unassigned"
+OF_ALL = ("var", FREQUENCIES)  # tables of what belongs to no record
 COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
 AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
 # Words by which people mark cells whose type they do not know.
@@ -96,6 +98,7 @@ class Labels:
 def _check_place(place: str, port: str) -> None:
     head, rest = Place.parse(place).parts
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
+    known = known or place in OF_SEQUENCES
     if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
         raise DataError(
             f"'{place}' is no place in a data set.",
@@ -139,6 +142,8 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
     table, name = Place.parse(place).parts
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
+    if place in OF_SEQUENCES:
+        return of_sequences(dataset, place)
     if place in (AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES):
         counts = as_matrix(dataset.matrix(fields.get(COUNTS, "X")))
         if place == OVER_ALL_GENES:
@@ -276,7 +281,7 @@ def open_source(
             names[port] = value.names
             notes += value.notes
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
-        elif port == "ambient_profile" or Place.parse(fields.get(port, "")).table == "var":
+        elif port == "ambient_profile" or Place.parse(fields.get(port, "")).table in OF_ALL:
             per_dataset[port] = value
         else:
             per_cell[port] = value
@@ -293,6 +298,7 @@ def open_source(
         var_ids=var_ids,
         gene_keys=genes.index.to_numpy(dtype=object),
         notes=notes,
+        along={"letters": list(dataset.alphabet.letters)} if dataset.ragged else None,
     )
 
 

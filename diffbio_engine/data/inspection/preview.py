@@ -64,6 +64,9 @@ class Preview:
     Attributes:
         rows: What its rows are: cells, spots, samples.
         size: How many rows and columns there are, in the words of its kind.
+        facts: The first things to know, as value and what it is of: ``("200", "letters each")``.
+        told: What is in it where there is no matrix, in full sentences.
+        lengths: Of axes that are no genes and no rows: ``{"positions": 200}``.
     """
 
     path: str
@@ -87,11 +90,15 @@ class Preview:
     size: str = ""
     profiles: tuple[str, ...] = ()
     m: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    told: tuple[str, ...] = ()
+    lengths: dict[str, int] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
         """The file in one line."""
-        main = f" {self.matrices[0].sentence}" if self.matrices else " There is no matrix in it."
+        held = [*self.told[:1], *(m.sentence for m in self.matrices[:1])]
+        main = f" {held[0]}" if held else " There is no matrix in it."
         return f"{self.name}: {self.size} ({self.kind}).{main}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -181,7 +188,7 @@ def preview_of(
         obs=_columns(dataset, matrices, repeats),
         var=tuple(preview_column(str(c), dataset.var[c]) for c in _single(dataset.var)),
         obsm={k: tuple(int(n) for n in s) for k, s in obsm.items()},
-        gene_names=gene_name_style(names),
+        gene_names=gene_name_style(names) if len(names) else "",
         gene_examples=tuple(str(n) for n in names[:_EXAMPLES]),
         known_genes=n_known(names_and_ids(dataset.var)[0]),
         choices=dataset.choices,
@@ -238,7 +245,7 @@ def _bytes_of(path: Path | None) -> int:
 
 def _without_genes(dataset: Dataset, obsm: dict[str, tuple[int, ...]]) -> list[str]:
     """What a file without genes holds instead, and what can be done with it."""
-    if dataset.n_genes:
+    if dataset.n_genes or dataset.ragged:
         return []
     there = [f"obsm/{name} ({shape[1]} columns)" for name, shape in obsm.items() if len(shape) == 2]
     held = f"{dataset.n_cells:,} cells with {', '.join(there) or 'a table of cells alone'}"

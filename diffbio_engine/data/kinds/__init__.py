@@ -49,6 +49,7 @@ class DataKind:
         shares_files_of: Name of the kind whose files can hold this one too; which of them a file
             is of is then told by ``why`` and can be said by a person. Empty: it has its own files.
         endings: How names of its own files end, in small letters: ``".fasta"``; packed ones too.
+        said: What its own files are called where a person is told what can be brought.
         order: Kinds are asked from small to large.
         never: Fields that data of this kind do not have.
         fewest: With how many rows a run begins to mean something.
@@ -58,6 +59,7 @@ class DataKind:
 
     record: ClassVar[Axis]
     endings: ClassVar[tuple[str, ...]] = ()
+    said: ClassVar[str] = ""
     shares_files_of: ClassVar[str] = ""
     order: ClassVar[int] = 50
     never: ClassVar[frozenset[str]] = frozenset()

@@ -35,8 +35,6 @@ _OTHERS = {
     ".rar": "Pack the files as a zip.",
     ".7z": "Pack the files as a zip.",
     ".bam": "Count the reads first, for instance with Cell Ranger, STARsolo or kallisto-bustools.",
-    ".fastq": "Count the reads first, for instance with Cell Ranger, STARsolo or "
-    "kallisto-bustools.",
     ".cloupe": "Choose filtered_feature_bc_matrix.h5 of the same run of Cell Ranger.",
     ".mtx_rows": "Choose the .mtx file together with its rows and columns.",
 }

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 from diffbio_engine.runs.folder.durable_files import alone, explain_os_error, read_json, write_json
 from diffbio_engine.runs.folder.paths import ENDED, RunFolder, lock_is_held
 from diffbio_engine.runs.folder.plain_values import named, whole
@@ -75,10 +73,10 @@ class PreviewFolder:
         """Replaces what the process says of itself."""
         write_json(self.status_file, words, durable=False)
 
-    def draw(self, seq: int, map: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-        """Writes the map of a wish in the place of the one before."""
+    def draw(self, seq: int, snapshot: Snapshot) -> None:
+        """Writes what a wish shows in the place of the one before."""
         before = list(self._maps.glob("*.npz"))
-        write_snapshot(snapshot_path(self._maps, seq), map, arrays)
+        write_snapshot(snapshot_path(self._maps, seq), snapshot)
         for old in before:
             if old != snapshot_path(self._maps, seq):
                 old.unlink(missing_ok=True)

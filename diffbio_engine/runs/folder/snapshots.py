@@ -1,58 +1,112 @@
-"""What was drawn at a step: a map and what colours it, kept thinly over the whole run.
+"""What was drawn at a step: arrays by port, of one record of the data set each, kept thinly.
 
-``snapshots/<step>.npz`` holds ``map``, float32 (n, 2), and any arrays of n cells; ``latest.json``
+``snapshots/<step>.npz`` holds an array for each port, with ``facts.json``: their kinds, and which
+map and which classes are shown first. A map is one of them, and there need be none. ``latest.json``
 names the newest, ``history.json`` those that are kept for the timeline. The last few and an even
-selection of all earlier ones are kept, so a run of any length leaves at most about 60 maps.
+selection of all earlier ones are kept, so a run of any length leaves at most about 60 of them.
 """
 
 import contextlib
 import io
+import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from diffbio_engine.ports import Kind
 from diffbio_engine.runs.folder.durable_files import read_json, replace_with, write_json
-from diffbio_engine.runs.folder.plain_values import whole
+from diffbio_engine.runs.folder.plain_values import named, text, whole
+from diffbio_engine.runs.folder.snapshots_of_before import snapshot_of_before
 
-SCORE = "score:"
-"""Begins the name of an array that is a number by cell which a port gives."""
-LIKELIEST = "likeliest:"
-"""Begins the name of an array that is the likeliest class by cell of a port's shares."""
+_FACTS = "facts.json"
+# No port is called so: their names have a dot.
+_CERTAINTY, _ROWS = "certainty", "rows"
+MAPS = (Kind.MAP, Kind.COORDINATES)
+_SCORES = (Kind.SCORE, Kind.TIME)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A map of n cells at a step, and what may colour it.
+    """What a pipeline says of n records at a step.
 
     Args:
         step: When it was drawn.
-        map: float32 (n, 2).
-        arrays: n values by name: ``labels`` (int16), ``certainty`` (float32), ...
+        values: By port, n rows: places float32 (n, 2), scores and times float32 (n,), and of shares
+            the likeliest class, int16 (n,); -1 is none.
+        kinds: By port, what the array is.
+        main: The map that is shown first; empty where there is none.
+        classes: The shares that colour it first.
+        certainty: The largest share of each record in ``classes``, float32 (n,).
+        rows: Which records of the data set these are; None: all, in order.
         note: What it shows, in words, where that is not the run itself.
     """
 
     step: int
-    map: np.ndarray
-    arrays: dict[str, np.ndarray]
+    values: Mapping[str, np.ndarray]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    main: str = ""
+    classes: str = ""
+    certainty: np.ndarray | None = None
+    rows: np.ndarray | None = None
     note: str = ""
 
     @property
+    def n(self) -> int:
+        """How many records it has."""
+        return next((len(array) for array in self.values.values()), 0)
+
+    @property
+    def maps(self) -> dict[str, np.ndarray]:
+        """Places to draw, by port; those that are shown first before the others."""
+        found = self._of(*MAPS)
+        return {p: found[p] for p in sorted(found, key=lambda p: (p != self.main, p))}
+
+    @property
+    def map(self) -> np.ndarray | None:
+        """The map that is shown first; None where there is none."""
+        return self.values.get(self.main)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The likeliest class of each record by the shares that colour the map first."""
+        return self.values.get(self.classes)
+
+    @property
     def likeliest(self) -> dict[str, np.ndarray]:
-        """The likeliest class of each cell by what blocks share cells among, by port."""
-        return self._by_port(LIKELIEST)
+        """The likeliest class of each record by what blocks share records among, by port."""
+        return self._of(Kind.SHARES)
 
     @property
     def scores(self) -> dict[str, np.ndarray]:
-        """What blocks say of each cell as one number, by port: ``"doublets.doublet_scores"``."""
-        return self._by_port(SCORE)
+        """What blocks say of each record as one number, by port: ``"doublets.doublet_scores"``."""
+        return self._of(*_SCORES)
 
-    def _by_port(self, prefix: str) -> dict[str, np.ndarray]:
-        named = self.arrays.items()
-        return {n.removeprefix(prefix): array for n, array in named if n.startswith(prefix)}
+    def _of(self, *kinds: Kind) -> dict[str, np.ndarray]:
+        return {port: v for port, v in self.values.items() if self.kinds.get(port) in kinds}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array of it by the name in its file.
+
+        Raises:
+            TypeError: One holds Python objects.
+            ValueError: They are not of as many records.
+        """
+        found = {port: np.asarray(array) for port, array in self.values.items()}
+        if self.certainty is not None:
+            found[_CERTAINTY] = np.asarray(self.certainty)
+        if self.rows is not None:
+            found[_ROWS] = np.asarray(self.rows)
+        for name, array in found.items():
+            if array.dtype.hasobject:
+                raise TypeError(f"snapshot array {name!r} holds Python objects")
+            if len(array) != self.n:
+                raise ValueError(f"{name!r} has {len(array)} values, the others have {self.n}")
+        return found
 
 
 class SnapshotWriter:
@@ -78,9 +132,10 @@ class SnapshotWriter:
         self._count = whole(found.get("count"))
         self._recent = snapshot_steps(folder)
 
-    def save(self, step: int, map: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+    def save(self, snapshot: Snapshot) -> None:
         """Writes one snapshot and makes it the latest."""
-        write_snapshot(snapshot_path(self.folder, step), map, arrays)
+        step = snapshot.step
+        write_snapshot(snapshot_path(self.folder, step), snapshot)
         self._point_to(step)
         self._recent = [s for s in self._recent if s != step] + [step]
         if self._count % self._every == 0:
@@ -121,17 +176,27 @@ class SnapshotWriter:
         self._recent = [s for s in self._recent if s in kept]
 
 
-def write_snapshot(path: Path, map: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes one map with what colours it, whole or not at all."""
-    content = {"map": np.asarray(map, dtype=np.float32)}
-    content |= {name: np.asarray(array) for name, array in arrays.items()}
-    for name, array in content.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"snapshot array {name!r} holds Python objects")
-        if len(array) != len(content["map"]):
-            raise ValueError(f"{name!r} has {len(array)} values, {len(content['map'])} cells")
-    # A map that is lost by a power failure is drawn again, so nothing waits for the disk.
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Writes one snapshot, whole or not at all."""
+    facts = {"kinds": dict(snapshot.kinds), "main": snapshot.main, "classes": snapshot.classes}
+    content = snapshot.arrays()
+    content[_FACTS] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    # One that is lost by a power failure is drawn again, so nothing waits for the disk.
     replace_with(path, lambda file: np.savez(file, allow_pickle=False, **content), durable=False)
+
+
+def _read(step: int, content: bytes) -> Snapshot:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if _FACTS not in arrays:
+        return Snapshot(step, **snapshot_of_before(arrays))
+    facts: dict[str, Any] = named(json.loads(arrays.pop(_FACTS).tobytes()))
+    kinds = {str(port): text(kind) for port, kind in named(facts.get("kinds")).items()}
+    certainty, rows = arrays.pop(_CERTAINTY, None), arrays.pop(_ROWS, None)
+    main, classes = text(facts.get("main")), text(facts.get("classes"))
+    read = Snapshot(step, arrays, kinds, main, classes, certainty, rows)
+    read.arrays()
+    return read
 
 
 def snapshot_path(folder: Path, step: int) -> Path:
@@ -168,8 +233,5 @@ def load_snapshot(folder: Path, step: int | None = None) -> Snapshot | None:
         with contextlib.suppress(
             OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error
         ):
-            content = io.BytesIO(snapshot_path(folder, candidate).read_bytes())
-            with np.load(content, allow_pickle=False) as arrays:
-                named = {name: arrays[name] for name in arrays.files}
-            return Snapshot(candidate, named.pop("map"), named)
+            return _read(candidate, snapshot_path(folder, candidate).read_bytes())
     return None

@@ -20,7 +20,7 @@ from diffbio_engine.runs.folder.events import EventWriter
 from diffbio_engine.runs.folder.findings import Findings, save_findings
 from diffbio_engine.runs.folder.metrics import MetricsWriter
 from diffbio_engine.runs.folder.paths import Control, RunFolder
-from diffbio_engine.runs.folder.snapshots import SnapshotWriter
+from diffbio_engine.runs.folder.snapshots import Snapshot, SnapshotWriter
 
 EXIT_DONE, EXIT_ERROR, EXIT_TAKEN, EXIT_NOT_FINITE = 0, 1, 3, 4
 # Asked to leave; paused for so long that its memory was given back.
@@ -121,9 +121,9 @@ class RunWriter:
         """Writes that something happened."""
         self._events.add(kind, step, **more)
 
-    def snapshot(self, step: int, map: np.ndarray, **arrays: np.ndarray) -> None:
-        """Writes what is to be drawn: a map (n, 2) and arrays of n cells."""
-        self._snapshots.save(step, map, arrays)
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Writes what is to be drawn."""
+        self._snapshots.save(snapshot)
 
     def findings(self, findings: Findings) -> None:
         """Writes what was found besides the map, in the place of what was there."""

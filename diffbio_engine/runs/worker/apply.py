@@ -98,8 +98,8 @@ class Application:
             return None
         # The step at which its weights were taken: a map of step 0 would count as untrained.
         step = int(bundle.training.get("steps") or 0)
-        drawn, arrays = scene.whole(bundle.pipeline)
-        self.writer.snapshot(step, drawn, **arrays)
+        drawn = scene.whole(bundle.pipeline)
+        self.writer.snapshot(replace(drawn, step=step))
         marked = scene.marked(bundle.pipeline)
         findings = scene.findings(step, bundle.pipeline)
         of_cells = tuple(f for f in findings.found if plan.port(f.port).per_record)

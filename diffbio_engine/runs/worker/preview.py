@@ -27,7 +27,7 @@ from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.plain_values import whole
 from diffbio_engine.runs.folder.preview_folder import PreviewFolder
 from diffbio_engine.runs.folder.run_spec import RunSpec
-from diffbio_engine.runs.folder.snapshots import load_snapshot
+from diffbio_engine.runs.folder.snapshots import Snapshot, load_snapshot
 from diffbio_engine.runs.folder.writer import (
     EXIT_DONE,
     EXIT_ERROR,
@@ -96,8 +96,9 @@ class Previewing:
             raise RunError("This pipeline draws nothing of its cells, so there is no preview.")
         n_drawn = cells.n_cells if self.scene.rows is None else len(self.scene.rows)
         shown = load_snapshot(self.run.snapshots)
-        if shown is not None and len(shown.map) != n_drawn:
-            raise _changed(f"its map shows {len(shown.map):,} cells and the file has {n_drawn:,}")
+        if shown is not None and shown.n not in (0, n_drawn):
+            rows = cells.record.name
+            raise _changed(f"its map shows {shown.n:,} {rows} and the file has {n_drawn:,}")
         self._opening("", "Placing the cells as trained")
         self.as_trained = {
             f"{block_id}.{name}": float(np.asarray(dial[...]))
@@ -150,7 +151,7 @@ class Previewing:
         for block_id in dict.fromkeys(Address.parse(name).block for name in turned):
             drawn = self.scene.behind(self.pipeline, block_id)
         self._newest = drawn
-        self.folder.draw(seq, drawn[0], drawn[1])
+        self.folder.draw(seq, drawn)
         self._drawn = {
             "seq": seq, "dials": dict(asked), "step": self.step,
             "moved": not _same(drawn, self._base),
@@ -193,6 +194,6 @@ def _changed(how: str) -> RunError:
     )
 
 
-def _same(one: tuple[Any, dict[str, Any]], other: tuple[Any, dict[str, Any]]) -> bool:
-    pairs = [(one[0], other[0]), *((one[1][name], other[1][name]) for name in other[1])]
-    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)
+def _same(one: Snapshot, other: Snapshot) -> bool:
+    here, there = one.arrays(), other.arrays()
+    return all(np.array_equal(v, here[p], equal_nan=v.dtype.kind == "f") for p, v in there.items())

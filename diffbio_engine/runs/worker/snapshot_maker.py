@@ -1,8 +1,7 @@
-"""What is drawn of a run at one step: the map of the cells, their clusters, what they score."""
+"""What is drawn of a run at one step: maps, clusters and scores of each record; none must be."""
 
 import time
 from collections import deque
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from diffbio_engine.pipelines.population import preparing_key
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import Findings
-from diffbio_engine.runs.folder.snapshots import LIKELIEST, SCORE
+from diffbio_engine.runs.folder.snapshots import Snapshot
 from diffbio_engine.runs.worker.findings_maker import finding_ports, findings_of, shares_ports
 from diffbio_engine.runs.worker.marker_genes import Marked, marked_groups
 
@@ -71,15 +70,15 @@ class Scene:
 
     @property
     def drawable(self) -> bool:
-        """Whether the pipeline makes anything that can be drawn."""
-        return bool(self.maps or self.shares)
+        """Whether the pipeline makes anything that can be seen: drawn, or listed among results."""
+        return bool(self.ports)
 
     def due(self) -> bool:
         """Whether it is time for the next whole snapshot."""
         return self.drawable and time.perf_counter() >= self._due
 
-    def whole(self, pipeline: Pipeline) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Computes everything anew."""
+    def whole(self, pipeline: Pipeline) -> Snapshot:
+        """Computes everything anew. Which step it is of, whoever keeps it says."""
         began = time.perf_counter()
         ports = (*self.ports, *self.kept)
         self._known = values_of_cells(pipeline, self.cells, ports, rows=self.rows)
@@ -90,7 +89,7 @@ class Scene:
         self._due = time.perf_counter() + max(0.2, took / _SHARE)
         return self._drawn()
 
-    def behind(self, pipeline: Pipeline, block: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def behind(self, pipeline: Pipeline, block: str) -> Snapshot:
         """Computes anew what comes after one block."""
         given = {p: v for p, v in self._known.items() if block not in self.plan.ancestors((p,))}
         changed = tuple(p for p in self._known if p not in given)
@@ -155,25 +154,23 @@ class Scene:
         known, raw = self._known[port], counts_at == "raw/X"
         return marked_groups(self.plan, self.cells, port, known, self.rows, place, raw)
 
-    def _drawn(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        arrays: dict[str, Any] = {}
-        for port in self.shares:
-            shares = self._known[port]
-            likeliest = np.where(self._empty, -1, shares.argmax(axis=1)).astype(np.int16)
-            arrays[f"{LIKELIEST}{port}"] = likeliest
-            if port in self.main:
-                arrays["labels"] = likeliest
-                certainty = np.where(self._empty, 0.0, shares.max(axis=1))
-                arrays["certainty"] = certainty.astype(np.float32)
+    def _drawn(self) -> Snapshot:
+        values: dict[str, np.ndarray] = {}
+        certainty, known = None, self._known
         for port in self.maps:
-            arrays[port] = self._known[port][:, :2].astype(np.float32)
+            values[port] = known[port][:, :2].astype(np.float32)
+        for port in self.shares:
+            likeliest = np.where(self._empty, -1, known[port].argmax(axis=1))
+            values[port] = likeliest.astype(np.int16)
+            if port in self.main:
+                largest = np.where(self._empty, 0.0, known[port].max(axis=1))
+                certainty = largest.astype(np.float32)
         for port in self.scores:
-            arrays[f"{SCORE}{port}"] = self._known[port].astype(np.float32)
-        if self.rows is not None:
-            arrays["cells"] = self.rows.astype(np.int32)
-        n_drawn = self.cells.n_cells if self.rows is None else len(self.rows)
-        first = arrays[self.maps[0]] if self.maps else np.zeros((n_drawn, 2), np.float32)
-        return first, arrays
+            values[port] = known[port].astype(np.float32)
+        kinds = {port: str(self.plan.port(port).kind) for port in values}
+        rows = None if self.rows is None else self.rows.astype(np.int32)
+        main, classes = next(iter(self.maps), ""), next(iter(self.main), "")
+        return Snapshot(0, values, kinds, main, classes, certainty, rows)
 
 
 def maps_of(plan: Plan) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from diffbio_engine.runs.folder.paths import Control
 from diffbio_engine.runs.folder.patience import seconds_paused
 from diffbio_engine.runs.folder.plain_values import named, text
 from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.folder.snapshots import Snapshot
 from diffbio_engine.runs.folder.writer import (
     EXIT_DONE,
     EXIT_ERROR,
@@ -237,11 +239,10 @@ class Worker:
             device=backend(),
         )
 
-    def _show(self, draw: Callable[..., Any], pipeline: Any) -> None:
+    def _show(self, draw: Callable[[Any], Snapshot], pipeline: Any) -> None:
         if not self.scene.drawable:
             return
-        drawn, arrays = draw(pipeline)
-        self.writer.snapshot(self.training.step, drawn, **arrays)
+        self.writer.snapshot(replace(draw(pipeline), step=self.training.step))
         if time.perf_counter() - self._last_findings > _SECONDS_BETWEEN_FINDINGS:
             self._tell_findings(pipeline)
 

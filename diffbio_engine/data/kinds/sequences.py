@@ -1,0 +1,173 @@
+"""Sequences of letters: DNA, RNA or protein, from FASTA and FASTQ, with what their headers say."""
+
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from diffbio_engine.axes import axis_of, said_of
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.fields.letters import FREQUENCIES, LETTERS, QUALITIES, frequencies
+from diffbio_engine.data.inspection.column_names import called_labels
+from diffbio_engine.data.inspection.preview import Preview
+from diffbio_engine.data.kinds import DataKind, Opening
+from diffbio_engine.data.matrix.ragged import Ragged
+from diffbio_engine.data.readers.about_cells import join_tables
+from diffbio_engine.data.readers.archives import unpack
+from diffbio_engine.data.readers.containers import is_zip
+from diffbio_engine.data.readers.file_types import hdf5_endings
+from diffbio_engine.data.readers.folders import data_files, is_mtx
+from diffbio_engine.data.readers.packed_text import bare_name
+from diffbio_engine.data.readers.sequence_files import is_sequence_file, open_sequences
+from diffbio_engine.data.readers.sequence_text import FASTA_ENDINGS, FASTQ_ENDINGS
+from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
+
+_OWN = (*FASTA_ENDINGS, *FASTQ_ENDINGS)
+_MOST_LISTED = 2_000
+# What people call the class of a sequence besides what `labels` is called elsewhere.
+_CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
+_LOOKED_AT = 200_000
+
+
+class Sequences(DataKind):
+    """Sequences, a record each; what lies in them are letters along positions."""
+
+    record = axis_of("sequences")
+    endings, said = _OWN, "FASTA, FASTQ"
+    order = 20
+    fewest = 4
+    repeats = 2
+
+    def opens(self, path: Path) -> bool:
+        """A file, or a folder or zip, with sequences and no matrix in it."""
+        if path.is_dir():
+            files = data_files(path)
+            return any(map(is_sequence_file, files)) and not any(
+                is_mtx(f) or bare_name(f).endswith(hdf5_endings()) for f in files
+            )
+        if not path.is_file() or not path.stat().st_size:
+            return path.is_file() and bare_name(path).endswith(_OWN)
+        return _zip_of_sequences(path) if is_zip(path) else is_sequence_file(path)
+
+    def open(self, path: Path, how: Opening) -> Dataset:
+        if path.is_file() and not is_zip(path):
+            return open_sequences([path], path.name, path, how.reading)
+        folder = path
+        if path.is_file():
+            made = how.unpack_to or how.stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="diffbio-")
+            )
+            folder = unpack(path, Path(made))
+        files = data_files(folder)
+        mine = [f for f in files if is_sequence_file(f)]
+        dataset = open_sequences(mine, path.name, mine[0] if len(mine) == 1 else path, how.reading)
+        dataset.path = path
+        tables = [f for f in files if f not in mine and bare_name(f).endswith(TABLES.endings)]
+        known = {*mine, *join_tables(dataset, folder, tables, how.reading)}
+        if others := [f.name for f in files if f not in known]:
+            more = ", ..." if len(others) > 5 else ""
+            dataset.warnings.append(f"Not opened: {', '.join(others[:5])}{more}.")
+        return dataset
+
+    def adopt(self, dataset: Dataset) -> None:
+        """What tables beside say of cells is said of sequences."""
+        dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
+        dataset.choices = tuple(
+            replace(c, title=said_of(self.record, c.title), why=said_of(self.record, c.why))
+            for c in dataset.choices
+        )
+
+    def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
+        n = dataset.n_cells
+        if n >= self.fewest:
+            return ()
+        return (f"A run needs {self.fewest} sequences or more; there {_are(n)}.",)
+
+    def preview(self, dataset: Dataset) -> Preview:
+        found = super().preview(dataset)
+        sequences = dataset.ragged["sequences"]
+        one = "reads" if "quality" in dataset.ragged else "sequences"
+        unit = dataset.alphabet.unit
+        lengths = np.diff(sequences.offsets)
+        low, high = int(lengths.min()), int(lengths.max())
+        long = f"{low:,}" if low == high else f"{low:,}-{high:,}"
+        what = f"{unit}s each" if low == high else f"{unit}s"
+        n = dataset.n_cells
+        size = f"{n:,} {one if n != 1 else one[:-1]}, {long} {what}, {dataset.alphabet.name}"
+        return replace(
+            found,
+            size=size,
+            facts=(
+                (f"{n:,}", one if n != 1 else one[:-1]),
+                (long, what),
+                (dataset.alphabet.name, "letters"),
+            ),
+            told=tuple(_told_of(dataset, lengths)),
+            lengths={"positions": sequences.widths[-1], "letters": len(dataset.alphabet)},
+        )
+
+    def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
+        """Letters and their frequencies always; qualities and labels where there are any."""
+        has_quality = any(choice.name == "quality" for choice in found.choices)
+        own = {"sequences": LETTERS, "background": FREQUENCIES}
+        own |= {"quality": QUALITIES} if has_quality else {}
+        taken = super().fields(found, places)
+        classes = {c.name: c for c in found.obs if c.n_values >= 2 and c.kind != "text"}
+        named = [n for n in classes if n.lower() in _CLASSES] or called_labels(found.obs)
+        joined = [n for n in ("file", "from_file") if n in classes and len(found.samples) > 1]
+        for name in (*named, *joined)[:1]:
+            taken["labels"] = f"obs/{name}"
+        if taken.get("batch_labels") == taken.get("labels"):
+            taken.pop("batch_labels", None)
+        return own | taken
+
+
+def _are(n: int) -> str:
+    return "is one" if n == 1 else f"are {n}"
+
+
+def _zip_of_sequences(path: Path) -> bool:
+    """Whether a zip holds FASTA or FASTQ and no matrix; by the names in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [bare_name(Path(m.filename)) for m in archive.infolist()[:_MOST_LISTED]]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    matrices = (*hdf5_endings(), ".mtx", ".mtx_rows", ".zarr")
+    return any(n.endswith(_OWN) for n in names) and not any(n.endswith(matrices) for n in names)
+
+
+def _told_of(dataset: Dataset, lengths: np.ndarray) -> list[str]:
+    """Letters, lengths and qualities in numbers."""
+    sequences, alphabet = dataset.ragged["sequences"], dataset.alphabet
+    n, flat = int(lengths.sum()), sequences.flat
+    shares = frequencies(sequences, len(alphabet))
+    unknown = int((flat == len(alphabet)).sum())
+    order = range(len(shares)) if len(shares) <= 4 else np.argsort(-shares, kind="stable")[:6]
+    shown = ", ".join(f"{alphabet.letters[i]} {shares[i]:.1%}" for i in order)
+    most = "" if len(shares) <= 4 else "the most frequent "
+    letters = f"{n:,} letters: {most}{shown}; not told {unknown:,} of {n:,}."
+    if len(shares) == 4:
+        letters += f" GC content {shares[1] + shares[2]:.1%}."
+    said = [letters]
+    if lengths.min() != lengths.max():
+        q = np.percentile(lengths, [5, 25, 50, 75, 95]).astype(int)
+        said.append(
+            f"Lengths: median {q[2]:,}, half of them {q[1]:,}-{q[3]:,}, 90% {q[0]:,}-{q[4]:,},"
+            f" longest {lengths.max():,}."
+        )
+    if "quality" in dataset.ragged:
+        said.append(_of_quality(dataset.ragged["quality"]))
+    return said
+
+
+def _of_quality(quality: Ragged) -> str:
+    scores = quality.flat[:: max(1, len(quality.flat) // 10_000_000)]
+    if not len(scores):
+        return "There are no qualities."
+    at_least = float((scores >= 30).mean())
+    middle = f"median {np.median(scores):.0f}, lowest {scores.min()}, highest {scores.max()}"
+    return f"Qualities: {middle}; {at_least:.1%} of the letters have 30 or more."

@@ -1,0 +1,237 @@
+"""FASTA and FASTQ as people have them: what is read, what is said of it, what is refused."""
+
+import bz2
+import gzip
+import zipfile
+
+import numpy as np
+import pytest
+
+from diffbio_engine.data import Reading, inspect, open_source, read, suggest_fields
+from diffbio_engine.errors import DataError
+
+READS = "@a\nACGTN\n+\n!I5?#\n@b\nGG\n+\nII\n@c\n\n+\n\n@d\nTTT\n+\n+++\n"
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def taken(preview, name):
+    return next(c.taken for c in preview.choices if c.name == name)
+
+
+def letters_of(dataset):
+    """The sequences as text; ? is a letter that is not told."""
+    found = dataset.ragged["sequences"]
+    table = np.array([*dataset.alphabet.letters, "?"])
+    return ["".join(table[found.row(i)]) for i in range(len(found))]
+
+
+# Name of the file, what is in it; the letters that come out, the alphabet, and what is said.
+CASES = {
+    "dna": ("a.fa", ">x\nACGT\n>y\nAC\nGT\nTT\n", ["ACGT", "ACGTTT"], "DNA", ""),
+    "crlf and blank lines": ("a.fa", ">x\r\nAC\r\nGT\r\n\r\n>y\r\nA\r\n", ["ACGT", "A"], "DNA", ""),
+    "old mac": ("a.fa", ">x\rACGT\r>y\rA\r", ["ACGT", "A"], "DNA", ""),
+    "a mark of utf-8": ("a.fa", "\ufeff>x\nACGT\n", ["ACGT"], "DNA", ""),
+    "lowercase": ("a.fa", ">x\nACgtACGT\n", ["ACGTACGT"], "DNA", "2 of 8 letters are lowercase"),
+    "ambiguity codes": ("a.fa", ">x\nACGTACGTACGTACGTRYNA\n", ["ACGTACGTACGTACGT???A"], "DNA", ""),
+    "rna": ("a.fa", ">x\nACGU\n>y\nuuuu\n", ["ACGU", "UUUU"], "RNA", "U is read as T"),
+    "both": ("a.fa", ">x\nACGUTT\n", ["ACGTTT"], "DNA", "both T (2) and U (1)"),
+    "protein": ("a.fa", ">x\nMKVLEFW*\n", ["MKVLEFW?"], "protein", "1 of 8 letters are stops"),
+    "protein, U and X": ("a.faa", ">x\nMEFLIXU\n", ["MEFLI??"], "protein", ""),
+    "protein by its ending": ("a.faa", ">x\nACGTACGT\n", ["ACGTACGT"], "protein", "ends in .faa"),
+    "short": ("a.fa", ">x\nACGT\n", ["ACGT"], "DNA", "only 4 letters to tell DNA by"),
+    "gaps": ("a.afa", ">x\nAC--GT\n>y\nACGTG.\n", ["ACGT", "ACGTG"], "DNA", "3 of 12 signs are"),
+    "alignment": ("a.fa", ">x\nA-GT\n>y\nACGT\n", ["AGT", "ACGT"], "DNA", "All 2 lines up"),
+    "blanks, numbers": ("a.fa", ">x\n1 ACGT ACGTAA\n", ["?ACGTACGTAA"], "DNA", "1 of 11 letters"),
+    "empty records": ("a.fa", ">x\n>y\nACGT\n>z\n", ["", "ACGT", ""], "DNA", "2 of 3 sequences"),
+    "no name": ("a.fa", ">\nACGT\n> b\nGG\n", ["ACGT", "GG"], "DNA", "1 of 2 sequences have no"),
+    "copies": ("a.fa", ">x\nACGT\n>y\nACGT\n", ["ACGT", "ACGT"], "DNA", "1 of 2 sequences are the"),
+    "another ending": ("a.txt", ">x y z\nACGT\n", ["ACGT"], "DNA", ""),
+    "no ending": ("sequences", ">x\nACGT\n", ["ACGT"], "DNA", ""),
+    "fastq": ("a.fq", READS, ["ACGT?", "GG", "", "TTT"], "DNA", "1 of 4 sequences have no letters"),
+    "fastq named txt": ("a.txt", READS, ["ACGT?", "GG", "", "TTT"], "DNA", ""),
+    "blank lines after fastq": ("a.fq", READS + "\n\n", ["ACGT?", "GG", "", "TTT"], "DNA", ""),
+    "other bytes in a header": ("a.fa", ">caf\u00e9\nACGT\n", ["ACGT"], "DNA", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, text, letters, alphabet, said", CASES.values(), ids=CASES)
+def test_what_comes_out_of_a_file_and_what_is_said_of_it(
+    tmp_path, name, text, letters, alphabet, said
+):
+    path = write(tmp_path, name, text)
+    dataset = read(path)
+    assert letters_of(dataset) == letters
+    preview = inspect(path)
+    assert preview.rows == "sequences" and preview.n_genes == 0
+    assert taken(preview, "letters") == dataset.alphabet.name == alphabet
+    assert said in " ".join(preview.warnings)
+    assert "genes" not in preview.sentence and "cells" not in " ".join(preview.warnings)
+
+
+# What is refused, in words.
+REFUSED = {
+    "cut off": ("a.fq", READS[:-8], "ends in the middle of record 4 (line 14)"),
+    "unequal": ("a.fq", "@a\nACGT\n+\nIII\n", "Record 1 of a.fq (line 4) has not as many"),
+    "no header": ("a.fa", "ACGT\n>x\nA\n", "does not begin with a record"),
+    "nothing": ("a.fa", "", "is empty (0 bytes)"),
+    "only a comment": ("a.fa", "# nothing\n", "does not begin with a record"),
+    "other bytes": ("a.fa", b">x\n" + b"ACGT\n" * 40_000 + b"\x00", "no plain text"),
+    "utf-16": ("a.fa", ">x\nACGT\n".encode("utf-16"), "does not begin with a record"),
+    "long header": ("a.fa", f">{'x' * 30_000}\nACGT\n", "The header of record 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, text, said", REFUSED.values(), ids=REFUSED)
+def test_what_is_no_file_of_sequences_is_refused_with_the_place(tmp_path, name, text, said):
+    with pytest.raises(DataError) as refused:
+        inspect(write(tmp_path, name, text))
+    assert said in refused.value.what and refused.value.fix
+
+
+def test_packed_files_open_and_bombs_do_not(tmp_path):
+    text = b"".join(b">s%d\n%s\n" % (i, b"ACGT" * 5) for i in range(50))
+    blocks = gzip.compress(text[:500]) + gzip.compress(text[500:])  # as bgzip writes them
+    for name, packed in (("a.fa.gz", blocks), ("b.fna.bz2", bz2.compress(text))):
+        assert inspect(write(tmp_path, name, packed)).n_cells == 50
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr("inside/d.fasta", text)
+    assert inspect(tmp_path / "c.zip").size == "50 sequences, 20 bases each, DNA"
+    with pytest.raises(DataError, match=r"cut off or is damaged"):
+        inspect(write(tmp_path, "e.fa.gz", gzip.compress(text)[:-20]))
+    for name, line in (("f.fa.gz", b"A" * 41_000_000), ("g.fa.gz", (b"A" * 999_999 + b"\n") * 41)):
+        with pytest.raises(DataError, match=r"has more than 10,000,000 letters"):
+            inspect(write(tmp_path, name, gzip.compress(b">x\n" + line, 1)))
+
+
+# The headers of two records, and the columns that are made of them.
+HEADERS = {
+    "keys": (
+        ["a label=1 chr=chr2", "b label=0 chr=chrX"],
+        {"label": [1, 0], "chr": ["chr2", "chrX"]},
+    ),
+    "in the name": (["a|class=x|n=3", "b|class=y|n=4"], {"class": ["x", "y"], "n": [3, 4]}),
+    "windows": (
+        ["chr1:10-20(+)", "chr2:5-15(-)"],
+        {"chromosome": ["chr1", "chr2"], "start": [10, 5], "end": [20, 15], "strand": ["+", "-"]},
+    ),
+    "uniprot": (
+        ["sp|P1|A_HUMAN Kinase A OS=Homo sapiens OX=9606", "sp|P2|B_FLY B OS=Drosophila OX=1"],
+        {"OS": ["Homo sapiens", "Drosophila"], "OX": [9606, 1], "description": ["Kinase A", "B"]},
+    ),
+    "ncbi": (
+        ["lcl|1 [gene=thr L] [locus=b1]", "lcl|2 [gene=x] [locus=b2]"],
+        {"gene": ["thr L", "x"], "locus": ["b1", "b2"]},
+    ),
+    "classes": (["a|1|training", "b|0|testing"], {"label": [1, 0], "set": ["training", "testing"]}),
+    "words": (["a some words", "b other"], {"description": ["some words", "other"]}),
+    "names alone": (["a", "b"], {}),
+}
+
+
+@pytest.mark.parametrize("headers, columns", HEADERS.values(), ids=HEADERS)
+def test_what_headers_say_becomes_columns(tmp_path, headers, columns):
+    path = write(tmp_path, "a.fa", "".join(f">{h}\nACGTACGTAC\n" for h in headers))
+    assert read(path).obs.to_dict("list") == columns
+
+
+def test_labels_are_found_in_headers_tables_and_names_of_files(tmp_path):
+    names = [f"s{i}" for i in range(8)]
+    headed = write(
+        tmp_path, "h.fa", "".join(f">{n} label={i % 2}\nACGT\n" for i, n in enumerate(names))
+    )
+    suggested = inspect(headed).suggested
+    assert suggested == {"sequences": "sequences:letters", "background": "sequences:frequencies",
+                         "labels": "obs/label"}  # fmt: skip
+    records = open_source(read(headed), suggested, suggested)
+    assert records.record.one == "sequence" and records.label_names["labels"] == ["0", "1"]
+    assert records.fields["sequences"] == (4,) and list(records.names["letters"]) == list("ACGT")
+    np.testing.assert_allclose(records.per_dataset["background"], 0.25)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    write(beside, "x.fasta", "".join(f">{n} more\nACGT\n" for n in names))
+    write(
+        beside,
+        "classes.tsv",
+        "name\tclass\n" + "".join(f"{n}\t{'ab'[i % 2]}\n" for i, n in enumerate(names[::-1])),
+    )
+    preview = inspect(beside)
+    assert preview.suggested["labels"] == "obs/class"
+    assert any("8 of 8 sequences found in classes.tsv" in w for w in preview.warnings)
+    two = tmp_path / "two"
+    two.mkdir()
+    write(two, "enhancers.fa", ">a\nACGT\n>b\nACGG\n")
+    write(two, "others.fa", ">c\nTCGT\n>b\nTCGG\n")
+    preview, dataset = inspect(two), read(two)
+    assert preview.suggested["labels"] == "obs/file"
+    assert list(dataset.obs["file"]) == ["enhancers"] * 2 + ["others"] * 2
+    assert list(dataset.obs.index) == ["a", "b", "c", "b-1"]
+    assert any("1 of 4 names stand there more than once (b)" in w for w in preview.warnings)
+
+
+def test_two_ends_of_pairs_are_not_taken_for_two_lots_of_reads(tmp_path):
+    for end in "12":
+        write(tmp_path, f"lib_R{end}_001.fastq", READS)
+    with pytest.raises(DataError, match="two ends of the same pairs") as refused:
+        inspect(tmp_path)
+    assert "merge" in refused.value.fix
+
+
+def test_qualities_are_guessed_by_their_range_said_and_changed(tmp_path):
+    new = inspect(write(tmp_path, "new.fq", READS))
+    assert taken(new, "quality") == "33" and new.kind == "FASTQ, Phred+33"
+    assert new.size == "4 reads, 0-5 bases, DNA" and new.suggested["quality"] == "sequences:quality"
+    old = write(tmp_path, "old.fq", "@a\nACGT\n+\nhhBh\n@b\nAC\n+\nff\n")
+    preview = inspect(old)
+    assert taken(preview, "quality") == "64"
+    assert next(c.why for c in preview.choices if c.name == "quality")
+    np.testing.assert_array_equal(read(old).ragged["quality"].row(0), [40, 40, 2, 40])
+    np.testing.assert_array_equal(read(old, quality="33").ragged["quality"].row(1), [69, 69])
+    with pytest.raises(DataError, match=r"qualities are below 0 by Phred\+64"):
+        read(tmp_path / "new.fq", quality="64")
+
+
+def test_what_the_letters_are_and_how_many_are_used_can_be_said(tmp_path):
+    path = write(tmp_path, "a.fa", f">x\n{'ACGT' * 500}\n>y\n{'GGCC' * 10}\n>z\nA\n>w\nC\n")
+    preview = inspect(path)
+    assert preview.size == "4 sequences, 1-2,000 bases, DNA"
+    assert any("1 of 4 sequences are longer than 1,024" in w for w in preview.warnings)
+    assert taken(preview, "longest") == "1024" and preview.lengths["positions"] == 1_024
+    assert read(path, longest="2000").ragged["sequences"].shape == (4, 2_000)
+    as_protein = inspect(path, letters="protein")
+    assert "residues, protein" in as_protein.size and as_protein.lengths["letters"] == 20
+    for said in ({"letters": "klingon"}, {"longest": "0"}, {"longest": "many"}, {"quality": "12"}):
+        with pytest.raises(DataError):
+            Reading.of(said)
+
+
+def test_letters_are_counted_in_words(tmp_path):
+    text = "".join(f">s{i}\n{'ACGG' * (i + 1)}N\n" for i in range(10))
+    told = inspect(write(tmp_path, "a.fa", text)).told
+    assert told[0].startswith("230 letters: A 25.0%, C 25.0%, G 50.0%, T 0.0%; not told 10 of 230.")
+    assert "GC content 75.0%" in told[0] and told[1].startswith("Lengths: median 23")
+
+
+def test_a_table_or_a_folder_of_counts_stays_what_it_is(tmp_path):
+    write(tmp_path, "counts.csv", "gene,c1,c2\nCD3D,1,0\nLYZ,3,2\nMS4A1,0,2\n")
+    assert inspect(tmp_path / "counts.csv").rows == "cells"
+    assert "sequences" not in suggest_fields(inspect(tmp_path / "counts.csv"))
+
+
+def test_what_people_have(shared_data):
+    there = shared_data / "sequences"
+    if not there.is_dir():
+        pytest.skip("the sequences are not on this machine")
+    sizes = {
+        "encoders/enhancer_train.fa": "2,968 sequences, 200 bases each, DNA",
+        "encoders/splice_train.fa": "2,200 sequences, 60 bases each, DNA",
+        "preprocessing/adapter_reads.fastq.gz": "6,000 reads, 100 bases each, DNA",
+        "profile_hmm/globins45.fa": "45 sequences, 141-153 residues, protein",
+        "motifs/CTCF_peaks.fa": "500 sequences, 200 bases each, DNA",
+    }
+    for name, size in sizes.items():
+        assert inspect(there / name).size == size
