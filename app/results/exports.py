@@ -18,14 +18,15 @@ from app.map.drawing import Wish, draw
 from app.map.figure import as_figure
 from app.session.session import Session
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
-from diffbio_engine.data.kinds.samples import table_of_samples
+from diffbio_engine.data.kinds import left_beside
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder, RunReader
 from diffbio_engine.runs.folder.durable_files import explain_os_error
 from diffbio_engine.runs.folder.plain_values import number
 
 _HERE = Path(__file__).parent
-_KINDS = ("pipeline", "result", "table", "bundle", "png", "svg")
+_KINDS = ("pipeline", "result", "bundle", "png", "svg")
+_BESIDE = "beside:"
 
 
 class ExportMenu(JSComponent):
@@ -62,7 +63,7 @@ class Exports(pn.viewable.Viewer):
             rows = session.cells_shown.rows if session.cells_shown else "cells"
             session.say(f"Choose the {rows} that the trained pipeline is to be applied to.")
             return
-        if do not in _KINDS:
+        if do not in _KINDS and not do.startswith(_BESIDE):
             return
         folder, name = session.run.folder(), safe_name(session.run.spec.name or "pipeline")
         document = safe_name(session.exported_spec.name or "pipeline")
@@ -78,9 +79,13 @@ class Exports(pn.viewable.Viewer):
                 path, run = within_reach(session, folder / "result.h5ad"), RunFolder(folder).run
                 called = _applied(run) if run.get("bundle") else f"{name}_result"
                 return OFFERS.add(session.owner, f"{called}.h5ad", path=path)
-            if do == "table":
-                path = within_reach(session, table_of_samples(folder / "result.h5ad"))
-                return OFFERS.add(session.owner, f"{name}_samples.csv", path=path)
+            if do.startswith(_BESIDE):
+                ending = do.removeprefix(_BESIDE)
+                there = [p for b, p in left_beside(folder / "result.h5ad") if b.ending == ending]
+                if not there:
+                    raise RunError("It is not there any more.", fix="Open the run again.")
+                path = within_reach(session, there[0])
+                return OFFERS.add(session.owner, f"{name}{ending}", path=path)
             if do == "bundle":
                 bundle = within_reach(session, folder / "bundle")
                 path = zipped(bundle, session.data_dir)
@@ -115,15 +120,15 @@ def offered(session: Session) -> list[dict[str, Any]]:
     figure = no_run or ("" if drawn else "The run has no map yet.")
     empty = "" if session.exported_spec.blocks else "The canvas is empty."
     rows = session.cells_shown.rows if session.cells_shown else "cells"
-    beside = folder and table_of_samples(folder / "result.h5ad")
-    table = [["table", "Table (CSV)"]] if beside and beside.exists() else []
+    beside = [] if folder is None else left_beside(folder / "result.h5ad")
+    more = [[f"{_BESIDE}{one.ending}", one.title] for one, _ in beside]
     return [
         {
             "title": "Result (h5ad)",
             "sentence": f"Your {rows} with map, clusters, certainty and provenance; opens in "
             "scanpy.",
             "why": why(folder and folder / "result.h5ad"),
-            "acts": [*table, ["result", "Download"]],
+            "acts": [*more, ["result", "Download"]],
         },
         {
             "title": "Trained pipeline (bundle)",

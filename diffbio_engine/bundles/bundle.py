@@ -16,8 +16,8 @@ from flax import nnx
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from diffbio_engine.bundles.bundle_readme import EXAMPLE, README
-from diffbio_engine.data import Records
+from diffbio_engine.bundles.bundle_readme import texts_of_bundle
+from diffbio_engine.data import Ragged, Records
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.declare import Buffer, Dial
 from diffbio_engine.errors import DataError, RunError
@@ -27,7 +27,8 @@ from diffbio_engine.training.state import named_arrays, put_arrays
 FORMAT = "diffbio-bundle"
 SCHEMA = 1
 _FIELD = "data/"
-_FILES = ("pipeline.json", "weights.safetensors", "fields.json", "genes.tsv", "training.json")
+_FILES = ("pipeline.json", "weights.safetensors", "fields.json", "training.json")
+GENES = "genes.tsv"
 # For people; the workbench never runs or reads them, but nobody shall change them unnoticed.
 _BESIDE = ("example.py", "README.md")
 
@@ -99,6 +100,8 @@ def _write(
         }
         if name == TOTAL_COUNTS:
             fields[name]["of_genes"] = cells.of_all_genes.n_genes
+        if isinstance(cells.per_record.get(name), Ragged):
+            fields[name]["letters"] = list(cells.names.get("letters", ()))
         if name in cells.per_dataset:
             arrays[_FIELD + name] = cells.per_dataset[name]
     # Not `ascontiguousarray`: it makes a vector of a single number.
@@ -110,23 +113,23 @@ def _write(
     fitted = {block_id: bool(block.fitted) for block_id, block in blocks}
     about = {**training, "fitted": fitted, "seed": pipeline.seed, "rows": cells.record.name}
     _write_json(folder / "training.json", about)
-    with (folder / "genes.tsv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, delimiter="\t")
-        table.writerow(["name", "id"])
-        names = [] if cells.var_names is None else list(map(str, cells.var_names))
-        ids = names if cells.var_ids is None else list(map(str, cells.var_ids))
-        table.writerows(zip(names, ids, strict=True))
-    (folder / "README.md").write_text(
-        README.format(name=spec.name, cells=cells.n_cells, genes=len(names)), encoding="utf-8"
-    )
-    (folder / "example.py").write_text(EXAMPLE, encoding="utf-8")
+    names = [] if cells.var_names is None else list(map(str, cells.var_names))
+    if names:
+        with (folder / GENES).open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, delimiter="\t")
+            table.writerow(["name", "id"])
+            ids = names if cells.var_ids is None else list(map(str, cells.var_ids))
+            table.writerows(zip(names, ids, strict=True))
+    for name, text in zip(_BESIDE, texts_of_bundle(spec.name, cells), strict=True):
+        (folder / name).write_text(text, encoding="utf-8")
+    files = (*_FILES, *_BESIDE, *([GENES] if names else []))
     manifest = {
         "format": FORMAT,
         "schema": SCHEMA,
         "name": spec.name,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
-        "sha256": {name: _sha256(folder / name) for name in (*_FILES, *_BESIDE)},
+        "sha256": {name: _sha256(folder / name) for name in files},
     }
     _write_json(folder / "manifest.json", manifest)
 
@@ -173,8 +176,9 @@ def _check(folder: Path) -> None:
         )
     hashes = manifest.get("sha256")
     hashes = hashes if isinstance(hashes, dict) else {}
-    # Bundles of before it was so have no hash of what lies beside.
-    for name in (*_FILES, *(name for name in _BESIDE if name in hashes)):
+    # Bundles of before it was so have no hash of what lies beside, and not every kind of data has
+    # genes.
+    for name in (*_FILES, *(name for name in (*_BESIDE, GENES) if name in hashes)):
         path = folder / name
         if not path.is_file() or _sha256(path) != hashes.get(name):
             raise DataError(
@@ -208,8 +212,10 @@ def _put(folder: Path, pipeline: Pipeline, training: Mapping[str, Any]) -> dict[
 
 
 def genes_of_bundle(folder: Path) -> dict[str, list[str]]:
-    """Names and ids of the trained genes, in the trained order; nothing else is read."""
-    with (folder / "genes.tsv").open(newline="", encoding="utf-8") as file:
+    """Names and ids of the trained genes, in the trained order, if there are any."""
+    if not (folder / GENES).exists():
+        return {"names": [], "ids": []}
+    with (folder / GENES).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {"names": [r["name"] for r in rows], "ids": [r["id"] for r in rows]}
 

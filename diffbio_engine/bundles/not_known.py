@@ -27,9 +27,10 @@ def without_unknown(pipeline: Pipeline, cells: Records, values: dict[str, np.nda
     notes = []
     if shares and (n := int(cells.empty.sum())):
         _blank(values, shares, cells.empty)
+        lacking = "no counts in these genes" if cells.counts is not None else "no letters"
         notes.append(
-            f"{n:,} of {cells.n_cells:,} cells have no counts in these genes: they are in no"
-            " cluster, and of no type."
+            f"{n:,} of {cells.n_cells:,} cells have {lacking}: they are in no cluster, and of no"
+            " type."
         )
     if times is not None and (times < 0).any():
         _blank(values, [p for p in ports if Address.parse(p).block in timed], times < 0)

@@ -218,6 +218,8 @@ def cells_for(
         if "lr_pairs" in per_dataset:
             notes += silent_pairs(bundle.per_dataset["lr_pairs"], alignment.columns >= 0)
         source = source.aligned(alignment)
+    source, told = kind_named(dataset.rows).as_trained(source, bundle.fields, dataset.name)
+    notes += told
     source.label_names.update({n: list(f["names"]) for n, f in bundle.fields.items() if f["names"]})
     source.per_dataset.update({n: bundle.per_dataset[n] for n in per_dataset})
     for name, place in labels.items():

@@ -32,3 +32,8 @@ DNA = Alphabet("DNA", "ACGT", "base", "RYSWKMBDHVN")
 RNA = Alphabet("RNA", "ACGU", "base", "RYSWKMBDHVN")
 PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY", "residue", "BJOUXZ")
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
+
+
+def alphabet_of(letters: str) -> Alphabet | None:
+    """The alphabet that has these letters in this order; None for any others."""
+    return next((alphabet for alphabet in ALPHABETS.values() if alphabet.letters == letters), None)

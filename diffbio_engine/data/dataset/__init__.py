@@ -90,6 +90,8 @@ class Dataset:
         self.name, self.kind, self.path = name, kind, path
         self.choices, self.samples, self.kept = choices, samples, dict(kept or {})
         self.ragged, self.alphabet = dict(ragged or {}), alphabet
+        # Files of sequences that were read, in the order of the rows.
+        self.files: tuple[Path, ...] = ()
         # Where uns holds profiles of empty droplets, the names of all genes that they are of, and
         # the group of the file that is laid out like an h5ad.
         self.profiles: tuple[str, ...] = ()

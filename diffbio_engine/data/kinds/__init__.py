@@ -19,6 +19,7 @@ from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.reading import Choice, Reading
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, write_h5ad
+from diffbio_engine.data.writers.table_beside import Beside
 from diffbio_engine.errors import DataError, did_you_mean
 
 USUAL = "cells"
@@ -52,6 +53,7 @@ class DataKind:
         said: What its own files are called where a person is told what can be brought.
         order: Kinds are asked from small to large.
         never: Fields that data of this kind do not have.
+        beside: What ``write`` leaves beside a result.
         fewest: With how many rows a run begins to mean something.
         repeats: A column of words is one of groups if each value stands in so many rows, on
             average.
@@ -63,6 +65,7 @@ class DataKind:
     shares_files_of: ClassVar[str] = ""
     order: ClassVar[int] = 50
     never: ClassVar[frozenset[str]] = frozenset()
+    beside: ClassVar[tuple[Beside, ...]] = ()
     fewest: ClassVar[int] = 1
     repeats: ClassVar[int] = 10
 
@@ -161,6 +164,26 @@ class DataKind:
         """
         raise NotImplementedError
 
+    def as_trained(
+        self, records: Records, fields: Mapping[str, Mapping[str, Any]], name: str
+    ) -> tuple[Records, list[str]]:
+        """New records as a trained pipeline takes them, beyond their genes; what to know of that.
+
+        Args:
+            fields: What the bundle says of each field that it needs.
+            name: Of the new data set.
+
+        Raises:
+            DataError: They are something else than it was trained on.
+        """
+        return records, []
+
+    def described(self, records: Records) -> str:
+        """What a pipeline was trained on, for the text that lies in its bundle."""
+        n = records.n
+        said = f"{n:,} {self.name if n != 1 else self.record.one}"
+        return f"{said} and {records.n_genes:,} genes" if records.n_genes else said
+
     def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
         """Writes what goes home; see ``write_h5ad`` for what there is."""
         return write_h5ad(dataset, out, arrays, **more)
@@ -193,6 +216,12 @@ def kind_named(name: str) -> DataKind:
             where="rows",
         )
     return known[name]
+
+
+def left_beside(result: Path) -> list[tuple[Beside, Path]]:
+    """What lies beside a result, and where."""
+    can = dict.fromkeys(one for kind in kinds().values() for one in kind.beside)
+    return [(one, one.of(result)) for one in can if one.of(result).exists()]
 
 
 def kind_of_file(path: Path) -> DataKind:

@@ -6,18 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds.cells import Cells, first_look
 from diffbio_engine.data.matrix.matrix_preview import RAW
-from diffbio_engine.data.writers.h5ad import Written, whole_or_nothing, with_clusters
-from diffbio_engine.data.writers.spreadsheet import as_csv
-from diffbio_engine.ports import Place
+from diffbio_engine.data.writers.h5ad import Written, with_clusters
+from diffbio_engine.data.writers.table_beside import Beside, write_table
 
 # A bulk sample holds the molecules of thousands of cells: most genes are seen, most of them often.
 # Of plates of single cells, the nearest to it, more than half of the values are zeros.
@@ -28,7 +24,6 @@ _NAMES_OF_CELLS = re.compile(
     re.IGNORECASE,
 )
 _FEW = 30
-_WIDEST = 64
 
 
 class Samples(Cells):
@@ -41,6 +36,7 @@ class Samples(Cells):
     # Three points lie in a plane whatever they are: their map and their groups say nothing.
     fewest = 4
     repeats = 2
+    beside = (Beside("Table (CSV)", "_samples.csv"),)
 
     def why(self, dataset: Dataset) -> str:
         if dataset.n_cells > _MOST_SAMPLES or dataset.n_genes < _FEWEST_GENES:
@@ -117,33 +113,10 @@ class Samples(Cells):
     def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
         """Also ``..._samples.csv``: the table of samples, with what was found of each beside it."""
         written = super().write(dataset, out, arrays, **more)
-        beside = table_of_samples(out)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        with whole_or_nothing(beside) as part:
-            part.write_bytes(as_csv(_with_results(dataset, arrays, written)))
-        said = f"{beside.name} is the table of samples with what was found of each."
+        said = write_table(dataset, arrays, written, self.beside[0].of(out), self.record.one)
         return replace(written, notes=(*written.notes, said))
 
 
 def _is_comparison(values: Sequence[str]) -> bool:
     return len(values) == 2 and sides_of_a_comparison(values)
-
-
-def table_of_samples(result: Path) -> Path:
-    """Where the table of samples lies beside a result."""
-    return result.with_name(f"{result.stem}_samples.csv")
-
-
-def _with_results(dataset: Dataset, arrays: Mapping[str, Any], written: Written) -> pd.DataFrame:
-    table = dataset.obs.copy()
-    table.insert(0, "sample" if "sample" not in table else "sample_name", dataset.obs.index)
-    for place, values in arrays.items():
-        kind, name = Place.parse(written.keys.get(place, place)).parts
-        if kind == "obs":
-            table[name] = np.asarray(values)
-        elif kind == "obsm" and values.ndim == 2 and values.shape[1] <= _WIDEST:
-            titles = getattr(values, "columns", range(1, values.shape[1] + 1))
-            columns = [f"{name}_{title}" for title in titles]
-            more = pd.DataFrame(np.asarray(values), index=table.index, columns=columns)
-            table = pd.concat([table, more], axis=1)
-    return table

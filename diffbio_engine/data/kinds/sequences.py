@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,19 @@ from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.sequence_files import is_sequence_file, open_sequences
-from diffbio_engine.data.readers.sequence_text import FASTA_ENDINGS, FASTQ_ENDINGS
+from diffbio_engine.data.readers.sequence_text import FASTA_ENDINGS, FASTQ, FASTQ_ENDINGS
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
+from diffbio_engine.data.sampling.records import Records
+from diffbio_engine.data.writers.h5ad import Written, with_clusters
+from diffbio_engine.data.writers.sequence_file import write_sequences
+from diffbio_engine.data.writers.table_beside import Beside, write_table
+from diffbio_engine.errors import DataError
+from diffbio_engine.ports.alphabets import alphabet_of
 
 _OWN = (*FASTA_ENDINGS, *FASTQ_ENDINGS)
 _MOST_LISTED = 2_000
 # What people call the class of a sequence besides what `labels` is called elsewhere.
 _CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
-_LOOKED_AT = 200_000
 
 
 class Sequences(DataKind):
@@ -39,6 +45,11 @@ class Sequences(DataKind):
     endings, said = _OWN, "FASTA, FASTQ"
     order = 20
     fewest = 4
+    beside = (
+        Beside("Table (CSV)", "_sequences.csv"),
+        Beside("Sequences (FASTA)", "_sequences.fasta"),
+        Beside("Sequences (FASTQ)", "_sequences.fastq"),
+    )
     repeats = 2
 
     def opens(self, path: Path) -> bool:
@@ -123,6 +134,65 @@ class Sequences(DataKind):
         if taken.get("batch_labels") == taken.get("labels"):
             taken.pop("batch_labels", None)
         return own | taken
+
+    def as_trained(
+        self, records: Records, fields: Mapping[str, Mapping[str, Any]], name: str
+    ) -> tuple[Records, list[str]]:
+        """The same alphabet, and no more positions than in training."""
+        trained = fields.get("sequences")
+        if trained is None:
+            return records, []
+        notes = _of_alphabets("".join(trained.get("letters", ())), records, name)
+        width, letters = int(trained["shape"][0]), records.per_record["sequences"]
+        if longer := int((letters.lengths > width).sum()):
+            notes.append(
+                f"{longer:,} of {records.n:,} sequences are longer than the {width:,} letters that"
+                f" the pipeline was trained on: the first {width:,} of each are used."
+            )
+            for field, values in records.per_record.items():
+                if isinstance(values, Ragged):
+                    records.per_record[field] = values.up_to(width)
+        return records, notes
+
+    def described(self, records: Records) -> str:
+        alphabet = alphabet_of("".join(records.names.get("letters", ())))
+        letters = records.per_record.get("sequences")
+        said = f"{records.n:,} sequences"
+        if letters is None or alphabet is None:
+            return said
+        return f"{said} of up to {int(letters.lengths.max()):,} letters ({alphabet.name})"
+
+    def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
+        """Also ``..._sequences.csv``, and the sequences with what was found in their headers."""
+        written = super().write(dataset, out, arrays, **more)
+        arrays = with_clusters(arrays, more.get("cluster_names"))
+        table, fasta, fastq = self.beside
+        said = [write_table(dataset, arrays, written, table.of(out), self.record.one)]
+        form = dataset.kind.partition(",")[0]
+        if dataset.files:
+            place = (fastq if form == FASTQ else fasta).of(out)
+            said.append(write_sequences(dataset, form, dataset.files, arrays, written, place))
+        return replace(written, notes=(*written.notes, *said))
+
+
+def _of_alphabets(trained: str, records: Records, name: str) -> list[str]:
+    """What to know where letters are of another alphabet; a ``DataError`` where they cannot be."""
+    there = "".join(records.names.get("letters", ()))
+    before, now = alphabet_of(trained), alphabet_of(there)
+    if before is None or now is None or before == now:
+        return []
+    if len(before) != len(now):
+        raise DataError(
+            f"This pipeline was trained on {before.name}; the letters of {name} are taken for"
+            f" {now.name}.",
+            fix=f"Choose a file of {before.name}, or say under 'Letters are' (--letters) that it"
+            " is, if the guess is wrong.",
+            where="data",
+        )
+    return [
+        f"This pipeline was trained on {before.name}; {name} is {now.name}: T and U are read as the"
+        " same base."
+    ]
 
 
 def _are(n: int) -> str:

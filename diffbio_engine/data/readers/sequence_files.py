@@ -101,6 +101,8 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
     if longest > USED or reading.longest:
         choices.append(_of_lengths(longest, used, given=bool(reading.longest)))
     obs, notes = _table(read, files)
+    for title, values in _measured(ragged["sequences"], told.alphabet).items():
+        obs[title if title not in obs else f"{title}_of_letters"] = values
     warnings += [*notes, *_of_rows(ragged["sequences"], raw_offsets, counts, gaps)]
     dataset = Dataset(
         name=name,
@@ -114,6 +116,7 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
         ragged=ragged,
         alphabet=told.alphabet,
     )
+    dataset.files = tuple(files)
     if len(files) > 1:
         dataset.samples = tuple((f.name, read.of_file.count(i)) for i, f in enumerate(files))
     return dataset
@@ -235,6 +238,21 @@ def _table(read: _Read, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]
         columns.insert(0, free, pd.Categorical.from_codes(read.of_file, stems))
         notes.append(f"{len(files)} files were joined; the column '{free}' says which.")
     return columns.set_axis(index, axis=0), notes
+
+
+def _measured(sequences: Ragged, alphabet: Alphabet) -> dict[str, np.ndarray]:
+    """Of each sequence its length and, of nucleic acids, the share of G and C among its bases."""
+    lengths, ends = np.diff(sequences.offsets), sequences.offsets
+    found: dict[str, np.ndarray] = {"length": lengths}
+    if alphabet.unit == "base":
+
+        def n_of(which: np.ndarray) -> np.ndarray:
+            return np.diff(np.searchsorted(np.flatnonzero(which), ends))
+
+        strong = n_of((sequences.flat == 1) | (sequences.flat == 2))
+        told = n_of(sequences.flat < len(alphabet))
+        found["gc_content"] = np.where(told > 0, strong / np.maximum(told, 1), np.nan)
+    return found
 
 
 def _of_rows(
