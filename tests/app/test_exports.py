@@ -31,5 +31,8 @@ def test_a_run_of_samples_offers_their_table_too(tmp_path):
     )  # fmt: skip
     assert offered(session)[0]["acts"] == [["result", "Download"]]
     (tmp_path / "result_samples.csv").touch()
-    assert offered(session)[0]["acts"] == [["table", "Table (CSV)"], ["result", "Download"]]
+    assert offered(session)[0]["acts"] == [
+        ["beside:_samples.csv", "Table (CSV)"],
+        ["result", "Download"],
+    ]
     assert "Your samples with map" in offered(session)[0]["sentence"]

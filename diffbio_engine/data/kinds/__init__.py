@@ -53,7 +53,7 @@ class DataKind:
         said: What its own files are called where a person is told what can be brought.
         order: Kinds are asked from small to large.
         never: Fields that data of this kind do not have.
-        beside: What ``write`` leaves beside a result.
+        leaves: What ``write`` leaves beside a result.
         fewest: With how many rows a run begins to mean something.
         repeats: A column of words is one of groups if each value stands in so many rows, on
             average.
@@ -65,7 +65,7 @@ class DataKind:
     shares_files_of: ClassVar[str] = ""
     order: ClassVar[int] = 50
     never: ClassVar[frozenset[str]] = frozenset()
-    beside: ClassVar[tuple[Beside, ...]] = ()
+    leaves: ClassVar[tuple[Beside, ...]] = ()
     fewest: ClassVar[int] = 1
     repeats: ClassVar[int] = 10
 
@@ -220,7 +220,7 @@ def kind_named(name: str) -> DataKind:
 
 def left_beside(result: Path) -> list[tuple[Beside, Path]]:
     """What lies beside a result, and where."""
-    can = dict.fromkeys(one for kind in kinds().values() for one in kind.beside)
+    can = dict.fromkeys(one for kind in kinds().values() for one in kind.leaves)
     return [(one, one.of(result)) for one in can if one.of(result).exists()]
 
 

@@ -36,7 +36,7 @@ class Samples(Cells):
     # Three points lie in a plane whatever they are: their map and their groups say nothing.
     fewest = 4
     repeats = 2
-    beside = (Beside("Table (CSV)", "_samples.csv"),)
+    leaves = (Beside("Table (CSV)", "_samples.csv"),)
 
     def why(self, dataset: Dataset) -> str:
         if dataset.n_cells > _MOST_SAMPLES or dataset.n_genes < _FEWEST_GENES:
@@ -114,7 +114,7 @@ class Samples(Cells):
         """Also ``..._samples.csv``: the table of samples, with what was found of each beside it."""
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        said = write_table(dataset, arrays, written, self.beside[0].of(out), self.record.one)
+        said = write_table(dataset, arrays, written, self.leaves[0].of(out), self.record.one)
         return replace(written, notes=(*written.notes, said))
 
 

@@ -45,7 +45,7 @@ class Sequences(DataKind):
     endings, said = _OWN, "FASTA, FASTQ"
     order = 20
     fewest = 4
-    beside = (
+    leaves = (
         Beside("Table (CSV)", "_sequences.csv"),
         Beside("Sequences (FASTA)", "_sequences.fasta"),
         Beside("Sequences (FASTQ)", "_sequences.fastq"),
@@ -166,7 +166,7 @@ class Sequences(DataKind):
         """Also ``..._sequences.csv``, and the sequences with what was found in their headers."""
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        table, fasta, fastq = self.beside
+        table, fasta, fastq = self.leaves
         said = [write_table(dataset, arrays, written, table.of(out), self.record.one)]
         form = dataset.kind.partition(",")[0]
         if dataset.files:
