@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from diffbio_engine.data.readers.mtx_folder import read_along
 from diffbio_engine.errors import DataError, UserError
+from diffbio_engine.runs import RunFolder
 from diffbio_engine.workspace.store import folder_name
 
 # What the workbench keeps in its data folder. The rest of it is the server folder, which
@@ -13,7 +14,25 @@ from diffbio_engine.workspace.store import folder_name
 OWN_FOLDERS = ("owners", "runs", "active", "trash", "demos", "cache", "tabs")
 
 
-def within_reach(session: Any, path: str | os.PathLike) -> Path:
+class OwnRuns(Protocol):
+    """Knows whose each run is."""
+
+    def folder(self, run_id: str, owner: str) -> RunFolder:
+        """The folder of a run, for its owner only."""
+
+
+class Person(Protocol):
+    """Who asks: a session."""
+
+    owner: str
+    data_dir: Path
+
+    @property
+    def engine(self) -> OwnRuns:
+        """The runs of the server."""
+
+
+def within_reach(session: Person, path: str | os.PathLike) -> Path:
     """The resolved place of a path that this session's person may read.
 
     That is: the server folder (below ``DATA_DIR``, but for what the workbench keeps there itself),
@@ -41,7 +60,7 @@ def within_reach(session: Any, path: str | os.PathLike) -> Path:
     return place
 
 
-def whole_within_reach(session: Any, path: str | os.PathLike) -> Path:
+def whole_within_reach(session: Person, path: str | os.PathLike) -> Path:
     """The same for what is read with all that lies in it or belongs to it beside it.
 
     No link there leads elsewhere, and what the workbench keeps in its data folder is no part of it.
@@ -61,7 +80,7 @@ def whole_within_reach(session: Any, path: str | os.PathLike) -> Path:
     return place
 
 
-def in_server_folder(session: Any, path: str | os.PathLike) -> Path:
+def in_server_folder(session: Person, path: str | os.PathLike) -> Path:
     """The same for what is chosen from the server folder only."""
     place = within_reach(session, path)
     steps = _steps_below(Path(session.data_dir).resolve(), place) or ()
@@ -73,7 +92,7 @@ def in_server_folder(session: Any, path: str | os.PathLike) -> Path:
     return place
 
 
-def _is_allowed(session: Any, root: Path, place: Path) -> bool:
+def _is_allowed(session: Person, root: Path, place: Path) -> bool:
     steps = _steps_below(root, place)
     if steps is None or any(step.name.startswith(".") for step in steps):
         return False
@@ -89,7 +108,7 @@ def _is_allowed(session: Any, root: Path, place: Path) -> bool:
     return False
 
 
-def _is_own_run(session: Any, folder: Path) -> bool:
+def _is_own_run(session: Person, folder: Path) -> bool:
     try:
         return _is_same(session.engine.folder(folder.name, session.owner).path, folder)
     except UserError:

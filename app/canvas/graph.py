@@ -147,7 +147,7 @@ class Drawing:
         session, declared = self.session, find_operator(block.operator)
         ours = session.is_run_of_canvas
         errors = messages.by_block(session.run.errors).get(block.id, []) if ours else []
-        problems = [] if session.run.is_looked_at else session.problems
+        problems = [] if session.run.is_looked_at else session.document.problems
         notes = messages.by_block(problems).get(block.id, [])
         state = {"running": "running", "done": "done"}.get(session.run.state, "") if ours else ""
         if block.id in self._stale:

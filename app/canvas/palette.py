@@ -48,7 +48,7 @@ class Palette(pn.viewable.Viewer):
 
     def _take(self, message: dict) -> None:
         if message.get("do") == "add":
-            self.session.add_block(str(message.get("operator")))
+            self.session.document.add_block(str(message.get("operator")))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._list

@@ -34,7 +34,7 @@ class CanvasKeys(JSComponent):
 
 
 class Canvas(pn.viewable.Viewer):
-    """Shows ``session.spec``; every gesture on it is an edit of the session."""
+    """Shows ``session.shown_spec``; every gesture on it is an edit of the document."""
 
     def __init__(self, session: Session):
         super().__init__()
@@ -75,9 +75,10 @@ class Canvas(pn.viewable.Viewer):
         self._deletions, self._deleted_at = 0, 0.0
         self._by_hand = self._drawn = 0
         self._shown_blocks: set[str] = set()
-        self._shown = (session.spec.name, False)
+        self._shown = (session.document.spec.name, False)
         self._unfolded: set[str] = set()
-        session.param.watch(self._draw, ["spec", "dataset", "problems"])
+        session.document.param.watch(self._draw, ["spec", "problems"])
+        session.data.param.watch(self._draw, ["card"])
         of_run = ["errors", "state", "place", "document", "is_looked_at", "tried", "dataset"]
         session.run.param.watch(self._draw, of_run)
         session.run.param.watch(self._draw_values, ["block_values"])
@@ -96,12 +97,12 @@ class Canvas(pn.viewable.Viewer):
         ids = {n["id"] for n in nodes}
         new, whole_new = ids - self._shown_blocks, len(nodes) > 1 and not ids & self._shown_blocks
         now = (self.session.shown_spec.name, self.session.run.is_looked_at)
-        change = self.session.change
+        change = self.session.document.change
         opened = now != self._shown and not change.endswith(RENAME) and "Add" not in change
         self._shown_blocks, self._shown = ids, now
         # The library fits its view when the first block appears: the data block is there from the
         # start, at first unseen, so that the first drop does not move the canvas under the hand.
-        nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.dataset is not None))
+        nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.data.card is not None))
         for node in nodes:
             node["style"] = self._with_value(node)
         edges, types = [*drawing.wires(), _revision(self._by_hand)], drawing.types
@@ -120,7 +121,7 @@ class Canvas(pn.viewable.Viewer):
         finally:
             self._drawing = False
         # What is added from the palette without a place lies beside the rest, maybe out of sight.
-        placed_for_the_person = bool(new) and not self._dropping and "Add" in self.session.change
+        placed_for_the_person = bool(new) and not self._dropping and "Add" in change
         if whole_new or (opened and nodes) or placed_for_the_person:
             self.fit()
 
@@ -151,7 +152,7 @@ class Canvas(pn.viewable.Viewer):
     def _reason(self, connection: dict[str, Any]) -> str | None:
         if str(connection.get("sourceHandle")).startswith((MORE, FEWER)):
             return "Press it to see more ports or fewer."
-        problem = self.session.wire_problem(*ends(connection))
+        problem = self.session.document.wire_problem(*ends(connection))
         if problem is None:
             return None
         port = Address.parse(problem.where).port or problem.where
@@ -163,17 +164,17 @@ class Canvas(pn.viewable.Viewer):
         at = (round(place["x"] - 40), round(place["y"] - 20))
         self._dropping = True
         try:
-            block = self.session.add_block(operator, at)
+            block = self.session.document.add_block(operator, at)
         finally:
             self._dropping = False
         # Where there was no room it lies elsewhere, maybe out of sight.
-        if math.dist(self.session.spec.layout.get(block, at), at) > _NEAR:
+        if math.dist(self.session.document.spec.layout.get(block, at), at) > _NEAR:
             self.fit()
 
     def _wired(self, event: dict[str, Any]) -> None:
         if not self._drawing:
             self._by_hand += 1
-            self.session.add_wire(*ends(event["edge"]))
+            self.session.document.add_wire(*ends(event["edge"]))
             self._draw()
 
     def _unwired(self, event: dict[str, Any]) -> None:
@@ -201,12 +202,12 @@ class Canvas(pn.viewable.Viewer):
         """One press of Delete is told in several messages: a block's wires, then the block."""
         if time.monotonic() - self._deleted_at > _ONE_PRESS_SECONDS:
             self._deletions += 1
-        self.session.remove(blocks, wires, f"deletion {self._deletions}")
+        self.session.document.remove(blocks, wires, f"deletion {self._deletions}")
         self._deleted_at = time.monotonic()
 
     def _moved(self, event: dict[str, Any]) -> None:
         place = event["position"]
-        self.session.move({event["node_id"]: (round(place["x"], 1), round(place["y"], 1))})
+        self.session.document.move({event["node_id"]: (round(place["x"], 1), round(place["y"], 1))})
 
     def _selected(self, event: dict[str, Any]) -> None:
         # What the browser tells may be older than the document.
@@ -215,7 +216,7 @@ class Canvas(pn.viewable.Viewer):
         drawn = {f"{w.source}>{w.target}" for w in spec.wires}
         blocks = [b for b in event.get("nodes") or [] if b in known]
         wires = [w for w in event.get("edges") or [] if w in drawn]
-        self.session.param.update(
+        self.session.document.param.update(
             selection={"blocks": blocks, "wires": wires},
             selected_block=blocks[0] if len(blocks) == 1 else "",
             selected_wire=wires[0] if len(wires) == 1 and not blocks else "",
@@ -223,20 +224,21 @@ class Canvas(pn.viewable.Viewer):
 
     def _key(self, message: dict[str, Any]) -> None:
         session, do = self.session, message.get("do")
+        document = session.document
         if do == "undo":
-            session.undo()
+            document.undo()
         elif do == "redo":
-            session.redo()
+            document.redo()
         elif do == "tidy":
-            session.tidy()
+            document.tidy()
         elif do == "duplicate":
-            session.duplicate(session.selection["blocks"])
+            document.duplicate(document.selection["blocks"])
         elif do == "run":
             session.press_run()
         elif do == "copy":
-            session.copy(session.selection["blocks"])
+            document.copy(document.selection["blocks"])
         elif do == "paste":
-            session.paste()
+            document.paste()
         elif do == "stop" and session.run.is_running:
             session.run.stop()
         elif do == "again":  # of two drawings in a moment the first may arrive last

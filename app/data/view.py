@@ -67,7 +67,7 @@ class DataPanel(pn.viewable.Viewer):
     def __init__(self, session: Session):
         super().__init__()
         self.session = session
-        self.card: DatasetCard | None = session.dataset
+        self.card: DatasetCard | None = session.data.card
         self._stop = Stop()
         session.on_close(lambda: self._stop.set())
         token = DESKS.open(session.owner, session.store, session.room)
@@ -148,7 +148,7 @@ class DataPanel(pn.viewable.Viewer):
         elif do == "use" and self.card is not None:
             session.use_dataset(self.card)
             session.showing = ""
-            if session.dataset is self.card:
+            if session.data.card is self.card:
                 session.say(f"{self.card.name} is in use.", "success")
         elif do == "apply" and self.card is not None and trained_pipeline(session):
             session.run.apply_to(self.card, few_genes=bool(message.get("sure")))

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app.files.downloads import safe_name
 from diffbio_engine.errors import DataError, UnknownNameError
 from diffbio_engine.runs.folder.durable_files import explain_os_error
-from diffbio_engine.workspace import Room, Store
+from diffbio_engine.workspace import Dataset, Room
 
 _MOST_TABS = 10_000
 _MOST_PARTS = 2_000
@@ -29,6 +29,31 @@ _MOST_UNFINISHED = 20
 _ZARR = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 # Room is held for an upload while something of it comes.
 _PROMISED_SECONDS = 600.0
+
+
+class Shelf(Protocol):
+    """Where uploads go: ``diffbio_engine.workspace.Store``."""
+
+    data_dir: Path
+
+    def unfinished(self, owner: str) -> list[Dataset]:
+        """What did not arrive whole."""
+
+    def new_upload(self, owner: str, filename: str) -> Dataset:
+        """A data set that begins to arrive."""
+
+    def finish_upload(self, owner: str, dataset_id: str) -> Dataset:
+        """The same, once it is whole."""
+
+    def delete_dataset(self, owner: str, dataset_id: str) -> None:
+        """Removes what had arrived."""
+
+
+class Disk(Protocol):
+    """What may lie there: ``diffbio_engine.workspace.Room``."""
+
+    def require(self, owner: str, n_bytes: int, what: str, promised: int = 0) -> None:
+        """Refuses what would not fit."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +174,9 @@ class Desk:
     def __init__(
         self,
         owner: str,
-        store: Store,
+        store: Shelf,
         uploads: dict[str, Upload],
-        room: Room,
+        room: Disk,
         promised: Callable[[], int],
     ):
         self.owner, self.store, self.uploads = owner, store, uploads
@@ -210,7 +235,7 @@ class Desks:
         # By person, not by tab, so that a reload can carry an upload on.
         self._uploads: dict[str, dict[str, Upload]] = {}
 
-    def open(self, owner: str, store: Store, room: Room | None = None) -> str:
+    def open(self, owner: str, store: Shelf, room: Disk | None = None) -> str:
         """A token for one tab; close it with the tab.
 
         Args:

@@ -72,8 +72,9 @@ class Inspector(pn.viewable.Viewer):
         self._block = Form(sizing_mode="stretch_width", margin=0)
         self._block.on_change = self._set
         self._help = BlockCard(sizing_mode="stretch_width", margin=0)
-        watched = ["spec", "dataset", "selected_block", "problems", "read_only"]
-        session.param.watch(self._draw, watched)
+        watched = ["spec", "selected_block", "problems", "read_only"]
+        session.document.param.watch(self._draw, watched)
+        session.data.param.watch(self._draw, ["card"])
         of_run = ["state", "dials", "errors", "is_looked_at", "tried", "dataset"]
         session.run.param.watch(self._draw, of_run)
         self._draw()
@@ -82,22 +83,22 @@ class Inspector(pn.viewable.Viewer):
         if self._dials.settings[name].live:
             self.session.turn(name, value)
         else:
-            self.session.set_training(name, value)
+            self.session.document.set_training(name, value)
 
     def _set(self, name: str, value: Any) -> None:
-        block = self.session.selected_block
+        block = self.session.document.selected_block
         setting = self._block.settings[name]
         if setting.live:
             self.session.turn(f"{block}.{name}", value)
         else:
-            self.session.set_setting(block, name, value)
+            self.session.document.set_setting(block, name, value)
 
     def _take(self, message: dict[str, Any]) -> None:
-        session, block = self.session, self.session.selected_block
+        session, block = self.session, self.session.document.selected_block
         if message.get("do") == "learns":
-            session.set_learns(block, bool(message.get("value")))
+            session.document.set_learns(block, bool(message.get("value")))
         elif message.get("do") == "remove":
-            session.remove([block])
+            session.document.remove([block])
         elif message.get("do") == "data":
             session.showing = "data"
 
@@ -109,9 +110,9 @@ class Inspector(pn.viewable.Viewer):
             self._draw_dials()
             self._dials.running = self._block.running = running
             looks_on = self.session.run.is_looked_at
-            self._block.locked = self.session.read_only or looks_on
+            self._block.locked = self.session.document.read_only or looks_on
             self._dials.locked = (looks_on and not running) or (
-                self.session.read_only and not looks_on
+                self.session.document.read_only and not looks_on
             )
             self._free()
             self._dials.title = "Dials of this run" if looks_on else "Run dials"
@@ -119,7 +120,7 @@ class Inspector(pn.viewable.Viewer):
 
     def _free(self) -> None:
         """Dials of an ended run that is looked at can be turned, for a preview."""
-        session, block = self.session, self.session.selected_block
+        session, block = self.session, self.session.document.selected_block
         tries: dict[str, list[str]] = {}
         for b in session.shown_spec.blocks if session.run.can_try else ():
             tries[b.id] = [s.name for s in find_operator(b.operator).settings if s.live]
@@ -168,7 +169,7 @@ class Inspector(pn.viewable.Viewer):
         self._dials.show(lines, settings)
 
     def _draw_block(self) -> None:
-        session, block_id = self.session, self.session.selected_block
+        session, block_id = self.session, self.session.document.selected_block
         if block_id not in {DATA, *(b.id for b in session.shown_spec.blocks)}:
             empty = "Choose a block on the canvas to see its settings and help."
             self._card.card = {"kind": "none", "text": empty}
@@ -186,7 +187,8 @@ class Inspector(pn.viewable.Viewer):
             dial = f"{block_id}.{s.name}"
             if s.live and dial in session.dials_shown:
                 config[s.name] = session.dials_shown[dial]
-        notes = {} if session.run.is_looked_at else messages.by_setting(session.problems, block_id)
+        problems = [] if session.run.is_looked_at else session.document.problems
+        notes = messages.by_setting(problems, block_id)
         errors = [e for e in session.run.errors if messages.block_of(e) == block_id]
         self._card.card = {
             "kind": "block",

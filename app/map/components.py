@@ -205,20 +205,19 @@ def words_without_map(session: Session) -> tuple[str, str]:
         return "The run is being opened", "Its map and its losses come in a moment."
     if session.run.id:
         return "This run has no map", NO_MAP[1]
-    if session.dataset is None:
+    if session.data.card is None:
         return (
             "No run yet",
             "Choose data, drop blocks and wire them, then press Run: the map appears here.",
         )
-    card = session.dataset
+    card = session.data.card
     cells = f"the {card.n_cells:,} {card.rows} appear here and move while they train."
-    if not session.spec.blocks:
+    if not session.document.spec.blocks:
         return "No run yet", f"Put blocks on the canvas, then press Run: {cells}"
     return "No run yet", f"Press Run: {cells}"
 
 
-# What `stage_words` depends on, besides the preview.
-TOLD = ("dataset", "spec")
+# What of the run `stage_words` depends on, besides its preview.
 TOLD_BY_RUN = ("state", "message", "opens", "dataset", "is_looked_at", "tried")
 
 

@@ -10,7 +10,6 @@ import panel as pn
 from app.files.downloads import OFFERS, Fetch, safe_name
 from app.map.colouring import genes_like, look_into
 from app.map.components import (
-    TOLD,
     TOLD_BY_RUN,
     MapBar,
     MapKey,
@@ -69,7 +68,8 @@ class LiveMap(pn.viewable.Viewer):
         session.run.param.watch(self._new_run, ["id"])
         session.run.param.watch(self._new_snapshot, ["snapshot"])
         session.run.param.watch(self._new_preview, ["preview"])
-        session.param.watch(self._new_words, list(TOLD))
+        session.document.param.watch(self._new_words, ["spec"])
+        session.data.param.watch(self._new_words, ["card"])
         session.run.param.watch(self._new_words, list(TOLD_BY_RUN))
         session.param.watch(self._new_theme, ["theme"])
         session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])

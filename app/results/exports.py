@@ -47,7 +47,9 @@ class Exports(pn.viewable.Viewer):
         self.session, self._fetch = session, Fetch()
         self._menu = ExportMenu(sizing_mode="stretch_width", margin=0)
         self._menu.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(self._renew, ["showing", "spec", "dataset"])
+        session.param.watch(self._renew, ["showing"])
+        session.document.param.watch(self._renew, ["spec"])
+        session.data.param.watch(self._renew, ["card"])
         session.run.param.watch(self._renew, ["id", "state"])
         self._renew()
 
@@ -155,13 +157,13 @@ def command_line(session: Session) -> str:
     """The line that does the same in a terminal: trains, or applies what was trained."""
     folder = session.run.folder()
     run = RunFolder(folder).run if folder is not None else {}
-    card = session.dataset
+    card = session.data.card
     data = run.get("dataset") or (card.for_a_run if card is not None else {})
     file, words = Path(data.get("path", "DATA.h5ad")).name, ["python", "-m", "diffbio_engine"]
     if run.get("bundle"):
         words += ["apply", "bundle", file]
     else:
-        trained = session.run.spec if folder is not None else session.spec
+        trained = session.run.spec if folder is not None else session.document.spec
         document = safe_name(f"{trained.name or 'pipeline'}.json")
         words += ["run", "--pipeline", document, "--data", file]
     for port, place in dict(data.get("fields") or {}).items():

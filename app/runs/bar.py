@@ -66,11 +66,12 @@ class RunBar(pn.viewable.Viewer):
         self.session, self._fit = session, fit
         self._bar = RunStrip(height=48, sizing_mode="stretch_width", margin=0)
         self._bar.on_msg(lambda event: self._take(event.data))
-        session.param.watch(
+        session.document.param.watch(
             self._draw,
             ["run_length", "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire",
-             "spec", "dataset", "problems"],
+             "spec", "problems"],
         )  # fmt: skip
+        session.data.param.watch(self._draw, ["card"])
         session.run.param.watch(
             self._draw,
             ["id", "state", "step", "total", "eta", "message", "document", "applies", "left",
@@ -80,9 +81,8 @@ class RunBar(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         s = self.session
-        wire = next(
-            (w for w in s.shown_spec.wires if f"{w.source}>{w.target}" == s.selected_wire), None
-        )
+        chosen = s.document.selected_wire
+        wire = next((w for w in s.shown_spec.wires if f"{w.source}>{w.target}" == chosen), None)
         looks = s.run.is_looked_at
         other = s.is_of_another_document and not looks
         self._bar.param.update(
@@ -99,17 +99,17 @@ class RunBar(pn.viewable.Viewer):
             else ["Back to the run", "Last run"]
             if _left(s)
             else [],
-            leave=[f"Back to '{s.spec.name}'", "Back"] if looks else [],
+            leave=[f"Back to '{s.document.spec.name}'", "Back"] if looks else [],
             onward=_onward(s),
             takes=s.run.goes_on_from is not None and s.run.state != "stopped",
             step=s.run.step,
             total=s.run.total,
             eta=s.run.eta,
-            undo=s.undo_label,
-            redo=s.redo_label,
+            undo=s.document.undo_label,
+            redo=s.document.redo_label,
             wire={"stopped": wire.stop_gradient} if wire else {},
             ready=s.hindrance,
-            length=s.run_length,
+            length=s.document.run_length,
         )
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ class RunBar(pn.viewable.Viewer):
         if do == "fit":
             self._fit()
         elif do == "block" and self._bar.place:
-            session.selected_block = self._bar.place
+            session.document.selected_block = self._bar.place
             self._fit()
         elif do == "onward":
             session.run.resume()
@@ -129,9 +129,9 @@ class RunBar(pn.viewable.Viewer):
             open_its_pipeline(session)
         elif do == "back":
             go_back_to(session, session.run.id or session.run.left.get("run", ""))
-        elif do == "scissors" and session.selected_wire:
-            source, target = session.selected_wire.split(">", 1)
-            session.stop_gradient(source, target, not self._bar.wire.get("stopped"))
+        elif do == "scissors" and session.document.selected_wire:
+            source, target = session.document.selected_wire.split(">", 1)
+            session.document.stop_gradient(source, target, not self._bar.wire.get("stopped"))
         elif do == "run" and message.get("narrow"):
             session.press_run()
             session.folds_palette = bool(session.run.state)
@@ -142,7 +142,7 @@ class RunBar(pn.viewable.Viewer):
         elif do in ("pause", "resume", "stop"):
             getattr(session.run, do)()
         elif do in ("undo", "redo", "tidy"):
-            getattr(session, do)()
+            getattr(session.document, do)()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._bar
@@ -182,7 +182,7 @@ def message_of(session: Session) -> str:
     if session.is_of_another_document:
         return "Map and losses below are of this run, not of the pipeline on the canvas."
     if not session.run.state:
-        return session.hindrance or f"{session.run_length} {_left(session)}".strip()
+        return session.hindrance or f"{session.document.run_length} {_left(session)}".strip()
     if session.hindrance and not session.run.is_running:
         return f"Not ready for another run: {session.hindrance}"
     if session.run.is_running:

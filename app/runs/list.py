@@ -50,7 +50,7 @@ class RunList(pn.viewable.Viewer):
     def _renew(self, *_: Any) -> None:
         session = self.session
         self._table.shown = session.run.id
-        if session.showing != "runs" or session.engine is None:
+        if session.showing != "runs" or not session.is_attached:
             return
         session.work(self._rows, lambda found: self._table.param.update(**found))
         session.work(lambda: room_used(session), lambda used: self._table.param.update(used=used))

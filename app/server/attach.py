@@ -13,22 +13,23 @@ from app.session.session import Session
 
 def attach(session: Session, server: Server) -> None:
     """Gives a session the shared engine; undone when the session closes."""
-    session.engine, session.store, session.data_dir = server.engine, server.store, server.data_dir
-    session.room = server.room
+    session.engine, session.store, session.room = server.engine, server.store, server.room
+    session.data_dir = server.data_dir
+    document, data, run = session.document, session.data, session.run
     memory = TabMemory(session, server.store, server.data_dir)
     driver = RunDriver(session, server, memory)
-    session.run.driver = driver
+    run.driver = driver
     driver.previewing = Previewing(session, server.engine)
     session.work = _worker(session, server, session.owner)
     # Whoever waits for files goes on with everything else meanwhile.
     session.read = _worker(session, server, f"files of {session.owner}")
-    session.editing = server.editing
+    document.store, document.rights = server.store, server.editing.of(session)
     server.drivers.add(driver)
-    session.param.watch(lambda *_: driver.check_soon(), ["spec", "dataset"])
-    session.run.param.watch(lambda *_: driver.check_soon(), ["state"])
-    session.param.watch(lambda *_: memory.save_soon(), ["spec", "dataset"])
-    session.run.param.watch(lambda *_: memory.save_soon(), ["id"])
-    session.param.watch(lambda *_: server.editing.settle(session), ["dataset"])
+    for thing, what in ((document, "spec"), (data, "card"), (run, "state")):
+        thing.param.watch(lambda *_: driver.check_soon(), [what])
+    for thing, what in ((document, "spec"), (data, "card"), (run, "id")):
+        thing.param.watch(lambda *_: memory.save_soon(), [what])
+    data.param.watch(lambda *_: server.editing.settle(session), ["card"])
     session.on_close(lambda: server.drivers.discard(driver))
     session.on_close(driver.previewing.close)
     session.on_close(memory.save_now)

@@ -81,7 +81,7 @@ def _connected(document: "weakref.ref[Any]") -> Callable[[], bool]:
         alive = document()
         context = alive.session_context if alive is not None else None
         # A session that is being taken down has gone before its document.
-        session = context.session if context is not None else None
-        return session is not None and session.connection_count > 0
+        browser = context.session if context is not None else None
+        return browser is not None and browser.connection_count > 0
 
     return connected

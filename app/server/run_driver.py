@@ -21,6 +21,7 @@ from app.server.validation import planned_or_not
 from app.session.autosave import TabMemory
 from app.session.datasets import show_cells_of
 from app.session.looked_at import pipeline_of
+from app.session.previewing import Previewing
 from app.session.session import DatasetCard, Session
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.errors import RunError, UserError
@@ -67,7 +68,7 @@ class RunDriver:
     session: Session
     server: Server
     memory: TabMemory
-    previewing: Any = None
+    previewing: Previewing | None = None
     _reader: RunReader | None = None
     _next_look: float = 0.0
     _inbox: list[News] = field(default_factory=list)
@@ -80,24 +81,24 @@ class RunDriver:
 
     def start(self, **options: Any) -> None:
         """Starts a run of the tab's document on its data."""
-        session, card = self.session, self.session.dataset
+        session, card = self.session, self.session.data.card
         if card is None:
             session.refuse(RunError("There is no data set yet.", fix="Choose one, then press Run."))
             session.showing = "data"
             return
-        training = session.spec.training
+        training = session.document.spec.training
         try:
             run = RunSpec(
-                pipeline=session.spec.to_json(),
+                pipeline=session.document.spec.to_json(),
                 dataset=card.for_a_run,
-                title=f"{session.spec.name} on {card.name}",
+                title=f"{session.document.spec.name} on {card.name}",
                 steps=int(options.get("steps", training.get("steps", 0)) or 0),
                 seed=int(options.get("seed", training.get("seed", 0)) or 0),
             ).to_json()
         except UserError as error:
             session.refuse(error)
             return
-        self._launch(run, session.spec)
+        self._launch(run, session.document.spec)
 
     def apply(self, card: DatasetCard, *, few_genes: bool = False) -> None:
         """Starts a run that places other cells by what the shown run has learned."""
@@ -276,14 +277,15 @@ class RunDriver:
         for records in news.records:
             session.run.records = records
         if news.records:
-            session.run.block_values = values_by_block(news.records[-1], session.run.block_values)
+            run = session.run
+            run.block_values = values_by_block(news.records[-1], run.block_values)
 
     # -- the check of the document -------------------------------------------------------------
 
     def _check(self, number: int) -> None:
         session = self.session
-        spec, card = session.spec, session.dataset
-        problems, planned = planned_or_not(spec, session.data_ports)
+        spec, card = session.document.spec, session.data.card
+        problems, planned = planned_or_not(spec, session.document.data_ports)
         length = ""
         if planned is not None and card is not None:
             paces, owner = self.server.paces, session.owner
@@ -292,6 +294,6 @@ class RunDriver:
 
         def show() -> None:
             if number == self._checking:
-                session.param.update(problems=problems, run_length=length)
+                session.document.param.update(problems=problems, run_length=length)
 
         session.later(show)

@@ -37,15 +37,16 @@ class TabMemory:
     def save_soon(self) -> None:
         """Called at each change, in the tab."""
         session = self.session
-        if session.read_only:
+        if session.document.read_only:
             return  # the tab that edits it saves it
-        if session.spec.blocks or session.dataset is not None or self._saved is not None:
-            self.session.saved = "saving"
+        if session.document.spec.blocks or session.data.card is not None or self._saved is not None:
+            self.session.document.saved = "saving"
             self._due = time.monotonic() + _HAND_RESTS_SECONDS
 
     def look(self, now: float) -> None:
         """Called often, in the looking thread."""
-        self.session.editing.look(now)
+        if self.session.document.rights is not None:
+            self.session.document.rights.look(now)
         if self._due is not None and now >= self._due:
             self.save_now()
 
@@ -54,15 +55,17 @@ class TabMemory:
         if self._due is None:
             return
         self._due = None
-        session, spec, card = self.session, self.session.spec, self.session.dataset
-        if not session.may_edit:
+        session, spec, card = self.session, self.session.document.spec, self.session.data.card
+        if not session.document.may_edit:
             return  # given up meanwhile: the tab that edits it saves what was done here, too
         spec, odd = without_odd_settings(spec, self._saved)
         try:
             document = None
             if spec.blocks or self._saved is not None:
                 document = spec.to_json()
-                self.store.save_pipeline(session.owner, spec.name, document, session.change)
+                self.store.save_pipeline(
+                    session.owner, spec.name, document, session.document.change
+                )
                 self._saved = spec
             with explain_os_error(self.file):
                 make_inside(self.file.parents[1], self.file.parent)
@@ -83,7 +86,7 @@ class TabMemory:
 
         def tell() -> None:
             if self._due is None:
-                session.saved = said
+                session.document.saved = said
 
         session.later(tell)
 
@@ -95,8 +98,9 @@ class TabMemory:
                 spec = PipelineSpec.from_json(kept["pipeline"])
                 self._saved = spec
                 # Until it is known whether another tab edits it; also of one that was emptied.
-                self.session.read_only = self.session.editing is not None
-                self.session.restore(spec)
+                document = self.session.document
+                document.read_only = document.rights is not None
+                document.restore(spec)
         except UserError as error:
             self.session.refuse(error)
         self.looked_at_run = bool(kept.get("looks_at_run"))
@@ -105,7 +109,7 @@ class TabMemory:
             with suppress(UserError, TypeError):  # deleted since, or written by another version
                 within_reach(self.session, str(card.get("path")))
                 known = {k: v for k, v in card.items() if k in DatasetCard.__dataclass_fields__}
-                self.session.dataset = DatasetCard(**known)
+                self.session.data.card = DatasetCard(**known)
         return self._run(str(kept.get("run_id") or ""))
 
     def _run(self, shown_last: str) -> str:

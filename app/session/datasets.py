@@ -94,7 +94,7 @@ def show_cells_of(session: Session, run: dict[str, Any]) -> None:
     told, run_id = run.get("dataset") or {}, session.run.id
     path, fields = str(told.get("path") or ""), dict(told.get("fields") or {})
     reading = dict(told.get("reading") or {})
-    used = session.dataset
+    used = session.data.card
     if used is not None and (used.path, used.reading) == (path, reading):
         session.run.dataset = replace(used, fields=fields)
         return
@@ -137,7 +137,7 @@ def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None
     def opened(card: DatasetCard) -> None:
         fitting = [p for p in presets().values() if p.demo == demo]
         wanted = preset or (fitting[0] if fitting else None)
-        before = session.spec
+        before = session.document.spec
         if wanted is not None:
             _put_on_canvas(session, wanted, dict(card.fields))
         session.use_dataset(card)
@@ -154,10 +154,10 @@ def open_preset(session: Session, preset: Preset) -> None:
 
     Where no data set is in use yet, the pipeline's own demo data comes with it.
     """
-    if session.dataset is None and preset.demo:
+    if session.data.card is None and preset.demo:
         session.showing = ""
         return open_demo(session, preset.demo, preset)
-    fields = dict(session.dataset.fields) if session.dataset else None
+    fields = dict(session.data.card.fields) if session.data.card else None
     if fields is not None and (missing := preset.missing(fields)):
         demo = next(e.title for e in examples() if e.id == preset.demo)
         fix = "Say under Data where it lies"
@@ -204,7 +204,7 @@ def _list_of(words: Iterable[str]) -> str:
 
 def _put_on_canvas(session: Session, preset: Preset, fields: dict[str, str] | None) -> None:
     spec = replace(preset.make(fields), layout={})  # laid out for this canvas
-    session.open_pipeline(spec, f"Open {preset.title}")
+    session.document.open_pipeline(spec, f"Open {preset.title}")
 
 
 def _plain(card: DatasetCard) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The document of one tab: the pipeline on the canvas, every gesture on it, undo and redo."""
 
-import json
 import time
 from collections.abc import Collection
 from dataclasses import replace
@@ -10,6 +9,8 @@ import param
 
 from app.geometry.layout import COLUMN, tidied
 from app.session import edits as gestures
+from app.session.data_in_use import DataInUse
+from app.session.protocols import Tells
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec, document_from
@@ -22,7 +23,7 @@ _SAME_GESTURE_SECONDS = 1.5
 class Document(param.Parameterized):
     """A pipeline that is being edited; undo and redo are snapshots of it."""
 
-    spec = param.Parameter(doc="The pipeline on the canvas; never changed in place.")
+    spec: Any = param.Parameter(doc="The pipeline on the canvas; never changed in place.")
     change = param.String(doc="What the last change of the document was called.")
     undo_label = param.String(doc="What undo would take back; empty if nothing.")
     redo_label = param.String(doc="What redo would do again; empty if nothing.")
@@ -30,14 +31,29 @@ class Document(param.Parameterized):
     can_redo = param.Boolean(False)
     saved = param.String("saved", doc='"saved", "saving", or a sentence that says why not.')
 
-    dataset = param.Parameter(None, doc="The DatasetCard in use, or None.")
     selected_block = param.String()
     selected_wire = param.String(doc='"source>target" of the chosen wire; empty if none.')
     selection = param.Dict({"blocks": [], "wires": []}, doc="All that is chosen on the canvas.")
     problems = param.List(doc="UserErrors of the present document.")
+    run_length = param.String(doc="How long a run of it would take, in words.")
 
-    def __init__(self, *, spec: PipelineSpec | None = None, **params: Any):
-        super().__init__(spec=spec or PipelineSpec("Untitled pipeline"), **params)
+    def __init__(
+        self,
+        *,
+        spec: PipelineSpec | None = None,
+        data: DataInUse | None = None,
+        tells: Tells | None = None,
+    ):
+        """A document.
+
+        Args:
+            spec: What it begins with.
+            data: The data set that its ``data`` block stands for.
+            tells: Where a mistake is said; without it, it is raised.
+        """
+        super().__init__(spec=spec or PipelineSpec("Untitled pipeline"))
+        self.data = data or DataInUse()
+        self.tells = tells
         self._past: list[tuple[str, PipelineSpec]] = []
         self._future: list[tuple[str, PipelineSpec]] = []
         self._gesture, self._gesture_time = "", 0.0
@@ -46,7 +62,9 @@ class Document(param.Parameterized):
 
     def refuse(self, error: BaseException) -> None:
         """Shows a person's mistake in words."""
-        raise error
+        if self.tells is None:
+            raise error
+        self.tells.refuse(error)
 
     def edit(self, what: str, spec: PipelineSpec, gesture: str = "") -> None:
         """The one way to change the document; one undo step.
@@ -123,20 +141,6 @@ class Document(param.Parameterized):
         else:
             self.open_pipeline(spec)
 
-    def export_json(self) -> str:
-        """The document as the text of a pipeline file."""
-        return json.dumps(self.exported_spec.to_json(), indent=1)
-
-    @property
-    def shown_spec(self) -> PipelineSpec:
-        """The pipeline that the page shows."""
-        return self.spec
-
-    @property
-    def exported_spec(self) -> PipelineSpec:
-        """The pipeline that goes home as a file."""
-        return self.spec
-
     def rename(self, name: str) -> None:
         """Gives the pipeline another name."""
         if name.strip():
@@ -147,7 +151,7 @@ class Document(param.Parameterized):
     @property
     def data_ports(self) -> dict[str, Any]:
         """The fields that the ``data`` block offers now."""
-        return gestures.data_ports(self.dataset, self.spec)
+        return self.data.ports(self.spec)
 
     def add_block(self, operator: str, place: tuple[float, float] | None = None) -> str:
         """Puts a block on the canvas, wired where there is no doubt; gives its id."""

@@ -36,7 +36,7 @@ def own_datasets(session: Session) -> list[dict[str, Any]]:
 
 def room_used(session: Session) -> dict[str, str]:
     """How much room the person's things take, in words, and how much of it the trash."""
-    if session.room is None:
+    if not session.is_attached:
         return {}
     used = session.room.used(session.owner)
     of = f" of {in_units(used.quota)}" if used.quota is not None else ""

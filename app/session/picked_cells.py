@@ -35,10 +35,10 @@ def unchosen(spec: PipelineSpec) -> dict[str, str]:
 
 def pickable_here(session: Session) -> list[tuple[str, str, str]]:
     """What a cell of the shown map can be made; nothing if its cells are not those in use."""
-    shown, used = session.cells_shown, session.dataset
+    shown, used = session.cells_shown, session.data.card
     same = shown is not None and used is not None and shown.path == used.path
     same = same and not session.run.is_looked_at
-    return pickable(session.spec) if same else []
+    return pickable(session.document.spec) if same else []
 
 
 def take_as(
@@ -58,5 +58,5 @@ def take_as(
     cell = int(cells[row]) if cells is not None else row
     for owner, name, called in pickable_here(session):
         if owner == block:
-            session.set_setting(block, name, cell)
+            session.document.set_setting(block, name, cell)
             session.say(f"Cell {cell:,} is the {called} of {block} from the next run on.")

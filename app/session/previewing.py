@@ -15,6 +15,7 @@ from typing import Any
 
 from app.access.reach import whole_within_reach
 from app.session.looked_at import with_dials
+from app.session.protocols import Runs
 from app.session.session import Session
 from app.session.stale import dials_in_words, has_other_cells, turned_since
 from app.style.messages import error_from, sentence
@@ -28,7 +29,6 @@ from diffbio_engine.runs.folder.preview_folder import PreviewFolder
 from diffbio_engine.runs.folder.reader import JsonFile
 
 _LOG = logging.getLogger("diffbio.app")
-_FOLLOWED = ["spec", "dataset", "read_only"]
 _OF_RUN = ["tried", "id", "state", "dataset", "is_looked_at"]
 _SECONDS_BETWEEN_QUESTIONS = 1.0
 _NOTHING = "Nothing on the map depends on it while the weights stay; run again to see it."
@@ -59,14 +59,14 @@ def as_trained(session: Session) -> None:
     if session.run.is_looked_at:
         session.run.tried = {}
         return
-    spec, before = session.spec, with_dials(session.run.pipeline, session.run.dials)
+    spec, before = session.document.spec, with_dials(session.run.pipeline, session.run.dials)
     for name in session.run.preview.dials:
         block_id, setting = Address.parse(name).parts
         block = before.block(block_id)
         usual = {s.name: s.default for s in find_operator(block.operator).settings}
         value = block.config.get(setting, usual[setting])
         spec = spec.with_config(block_id, **{setting: value})
-    session.edit("Turn dials back as trained", spec)
+    session.document.edit("Turn dials back as trained", spec)
 
 
 @dataclass
@@ -85,13 +85,14 @@ class _Wish:
 class Previewing:
     """The preview of one tab."""
 
-    def __init__(self, session: Session, engine: Any):
+    def __init__(self, session: Session, engine: Runs):
         self.session, self.engine = session, engine
         self._me = f"{id(self):x}"
         self._seen: dict[str, Any] | None = None
         self._wish: _Wish | None = None
         self._asks = self._again = False
-        session.param.watch(self._follow, _FOLLOWED)
+        session.document.param.watch(self._follow, ["spec", "read_only"])
+        session.data.param.watch(self._follow, ["card"])
         session.run.param.watch(self._follow, _OF_RUN)
 
     # -- in the tab --------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class Previewing:
             bool(session.run.id)
             and session.run.state in ENDED
             and session.is_run_of_canvas
-            and not (session.read_only and not session.run.is_looked_at)
+            and not (session.document.read_only and not session.run.is_looked_at)
             and not has_other_cells(session)
         )
 

@@ -11,7 +11,7 @@ from diffbio_engine.pipelines.spec import PipelineSpec
 
 def go_back_to(session: Session, run_id: str) -> None:
     """Shows a run with what it trains: its pipeline as last saved, and its data set."""
-    in_use = session.dataset
+    in_use = session.data.card
 
     def found() -> tuple[PipelineSpec, DatasetCard | None]:
         run = session.engine.folder(run_id, session.owner).run
@@ -29,7 +29,7 @@ def go_back_to(session: Session, run_id: str) -> None:
         spec, card = there
         if card is not None:
             session.use_dataset(card)
-        session.put_back(spec)
+        session.document.put_back(spec)
         if session.run.id != run_id:
             session.run.watch(run_id)
 
@@ -55,15 +55,15 @@ def open_its_pipeline(session: Session) -> None:
 
     def put(newest: PipelineSpec | None) -> None:
         session.leave_run()
-        if session.spec.name != trained.name:
-            session.put_back(newest or trained)
-        if not does_the_same(session.spec, trained):
-            session.edit("Take the pipeline of a run", trained)
-        if card is not None and not session.read_only:
+        if session.document.spec.name != trained.name:
+            session.document.put_back(newest or trained)
+        if not does_the_same(session.document.spec, trained):
+            session.document.edit("Take the pipeline of a run", trained)
+        if card is not None and not session.document.read_only:
             session.use_dataset(card)
         if session.run.id != run_id:
             session.run.watch(run_id)
         if tried:
-            session.edit("Turn dials as tried", with_dials(session.spec, tried))
+            session.document.edit("Turn dials as tried", with_dials(session.document.spec, tried))
 
     session.work(saved, put)

@@ -1,18 +1,22 @@
 """Everything that one browser tab works on: the document, the data, the run."""
 
+import json
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import param
 
+from app.session.data_in_use import DataInUse
 from app.session.dataset_card import DatasetCard
 from app.session.document import RENAME
 from app.session.looked_at import does_the_same, with_dials
+from app.session.protocols import Disk, Library, Runs
 from app.session.run_shown import RunShown
 from app.session.shared_document import SharedDocument
+from app.session.tab import Tab
 from app.style.messages import at_block
 from app.style.titles import block_titles
 from diffbio_engine.errors import UserError
@@ -28,50 +32,92 @@ LOOKS = (
 )
 
 
-class Session(SharedDocument):
-    """One browser tab. Views watch its parameters and call its methods (see app/README.md)."""
+class _OfServer[T]:
+    """What `attach` gives a tab. A tab without a server has none, and says so where it is asked."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}_of_server"
+
+    @overload
+    def __get__(self, tab: None, kind: type) -> "_OfServer[T]": ...
+    @overload
+    def __get__(self, tab: object, kind: type) -> T: ...
+    def __get__(self, tab: object | None, kind: type) -> Any:
+        if tab is None:
+            return self
+        if self._name not in tab.__dict__:
+            raise AttributeError("This tab is not attached to a server.")
+        return tab.__dict__[self._name]
+
+    def __set__(self, tab: object, given: T) -> None:
+        tab.__dict__[self._name] = given
+
+
+class Session(param.Parameterized):
+    """One browser tab: its document, its data and its run, and what the page around them shows.
+
+    Views watch their parameters and call their methods (see app/README.md).
+    """
+
+    engine = _OfServer[Runs]()
+    store = _OfServer[Library]()
+    room = _OfServer[Disk]()
 
     wish_of_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
     showing = param.String(doc="Which dialog is open: see app/README.md.")
     folds_palette = param.Boolean(False, doc="Asks the page to fold the palette, for the map.")
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
-    run_length = param.String(doc="How long a run of the canvas would take, in words.")
 
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):
-        super().__init__(owner=owner, spec=spec, **params)
-        self.run = RunShown()
+        super().__init__(**params)
+        self.owner = owner
+        self.data, self.run = DataInUse(), RunShown()
+        self.document = SharedDocument(
+            owner=owner, spec=spec, data=self.data, tells=self, locked=self._looks_on
+        )
+        # Before any view: what is drawn of a run belongs to the document that is shown.
+        self.document.param.watch(self._named, ["spec"])
         # Name of a pipeline -> its run that was shown when another pipeline was opened.
         self._left: dict[str, str] = {}
         self.opened = time.time()
-        # Set by `attach`: the server's engine.
-        self.engine: Any = None
-        self.room: Any = None
         self.data_dir = Path()
+        self.is_connected: Callable[[], bool] = lambda: True
         self.schedule: Callable[[Callable[[], None]], None] = lambda function: function()
         self.work: Callable[..., None] = _at_once
         self.read: Callable[..., None] = _at_once  # the same, for what waits for a file
         self._closing: list[Callable[[], None]] = []
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether there is a server with runs, saved pipelines and data sets."""
+        return hasattr(self, "engine")
 
     # -- data --------------------------------------------------------------------------------
 
     def use_dataset(self, card: DatasetCard) -> None:
         """Takes a data set into use: the ``data`` block gets its fields as ports."""
         self.leave_run()
-        if not self.is_refused():
-            self.dataset = card
+        if not self.document.is_refused():
+            self.data.card = card
+
+    def mirror(self, other: Tab, with_past: bool = False) -> None:
+        """Shows the document and the data of another tab; `with_past` brings its undo along."""
+        self.document.mirror(other.document, with_past)
+        if other.data.card != self.data.card:
+            self.data.card = other.data.card
 
     # -- the run, and which pipeline the page shows --------------------------------------------
 
     @property
     def is_of_this_document(self) -> bool:
         """Whether the shown run trains the pipeline on the canvas; if not, no block says so."""
-        return self.run.is_shown and self.run.document == self.spec.name
+        return self.run.is_shown and self.run.document == self.document.spec.name
 
     @property
     def is_of_another_document(self) -> bool:
         """Whether the shown run trains another pipeline than the one on the canvas."""
-        return self.run.is_shown and self.run.document not in ("", self.spec.name)
+        return self.run.is_shown and self.run.document not in ("", self.document.spec.name)
 
     @property
     def is_run_of_canvas(self) -> bool:
@@ -81,20 +127,20 @@ class Session(SharedDocument):
     @property
     def cells_shown(self) -> DatasetCard | None:
         """The data set whose cells are on the map; the one in use before there is a run."""
-        return self.run.dataset if self.run.id else self.dataset
+        return self.run.dataset if self.run.id else self.data.card
 
     @property
     def shown_spec(self) -> PipelineSpec:
         """The pipeline that the page shows: the document, or that of a run that is looked at."""
         if not self.run.is_looked_at:
-            return self.spec
+            return self.document.spec
         turned = self.dials_shown
         return with_dials(self.run.spec, turned) if turned else self.run.spec
 
     @property
     def exported_spec(self) -> PipelineSpec:
         """What goes home as a file: of a run that is looked at, what it has trained."""
-        return self.run.spec if self.run.is_looked_at else self.spec
+        return self.run.spec if self.run.is_looked_at else self.document.spec
 
     @property
     def dials_shown(self) -> dict[str, Any]:
@@ -112,36 +158,42 @@ class Session(SharedDocument):
     @property
     def shown_dataset(self) -> DatasetCard | None:
         """The data set that goes with it."""
-        return self.run.dataset if self.run.is_looked_at else self.dataset
+        return self.run.dataset if self.run.is_looked_at else self.data.card
 
     def watch_run(self, run_id: str) -> None:
         """Looks at a run: with its own pipeline and settings, where the document has others."""
         if self.run.id and self.is_of_this_document and not self.run.is_looked_at:
-            self._left[self.spec.name] = self.run.id
+            self._left[self.document.spec.name] = self.run.id
         self.run.watch(run_id)
         self.look_at_run()
 
     def look_at_run(self) -> None:
         """Shows the pipeline of the shown run, unless the document is the same."""
         trained = self.run.pipeline
-        if trained is not None and self.run.id and not does_the_same(trained, self.spec):
-            self.param.update(selected_block="", selected_wire="")
+        if trained is not None and self.run.id and not does_the_same(trained, self.document.spec):
+            self.document.param.update(selected_block="", selected_wire="")
             self.run.is_looked_at = True
 
     def leave_run(self) -> None:
         """Shows the document again, with the run that belongs to it."""
         if self.run.is_looked_at:
-            self.param.update(selected_block="", selected_wire="")
+            self.document.param.update(selected_block="", selected_wire="")
             self.run.forget()
             self._change_run()
 
-    def _show(self, spec: PipelineSpec, change: str) -> None:
-        renamed = spec.name != self.spec.name
-        if renamed and change.endswith(RENAME) and self.is_of_this_document:
+    def export_json(self) -> str:
+        """What goes home as the text of a pipeline file."""
+        return json.dumps(self.exported_spec.to_json(), indent=1)
+
+    def _named(self, event: Any) -> None:
+        """After each change of the document: where it bears another name."""
+        before, spec = event.old.name, event.new
+        if before == spec.name:
+            return
+        renamed = self.document.change.endswith(RENAME)
+        if renamed and self.run.is_shown and self.run.document == before:
             self.run.document = spec.name  # its run goes with it
-        super()._show(spec, change)
-        if renamed:
-            self._change_run()
+        self._change_run()
 
     def _change_run(self) -> None:
         """What is shown belongs to what is named: leaves a run, or finds one that was left."""
@@ -155,28 +207,25 @@ class Session(SharedDocument):
                 self._left[document] = run
                 self.run.left = {"run": run, "pipeline": document}
             self.run.forget()
-        known = self._left.pop(self.spec.name, "")
+        known = self._left.pop(self.document.spec.name, "")
         if known and not self.run.is_shown:
             self.run.watch(known)
 
-    def is_refused(self) -> bool:
-        """Whether the document cannot be changed now; then it says why."""
-        if not self.run.is_looked_at:
-            return super().is_refused()
-        self.say(LOOKS.format(name=self.spec.name), "warning")
-        self.param.trigger("spec")
-        return True
+    def _looks_on(self) -> str:
+        """Why the document cannot be changed while a run is looked at; empty if none is."""
+        return LOOKS.format(name=self.document.spec.name) if self.run.is_looked_at else ""
 
     @property
     def hindrance(self) -> str:
         """Why the pipeline cannot run now; empty if it can."""
-        if self.run.is_looked_at:
-            return LOOKS.format(name=self.spec.name)
-        if not self.spec.blocks:
+        if looks_on := self._looks_on():
+            return looks_on
+        blocks, problems = self.document.spec.blocks, self.document.problems
+        if not blocks:
             return "Put a block on the canvas first."
-        if self.dataset is None:
+        if self.data.card is None:
             return "Choose a data set first."
-        return at_block(self.problems[0], block_titles(self.spec.blocks)) if self.problems else ""
+        return at_block(problems[0], block_titles(blocks)) if problems else ""
 
     def press_run(self) -> None:
         """What Run and Ctrl+Enter do: begins, lets a paused run go on, or says why it cannot.
@@ -191,7 +240,7 @@ class Session(SharedDocument):
             return
         elif self.hindrance:
             self.say(self.hindrance, "warning")
-            if self.dataset is None and self.spec.blocks:
+            if self.data.card is None and self.document.spec.blocks:
                 self.showing = "data"
         else:
             run.start()
@@ -207,20 +256,20 @@ class Session(SharedDocument):
         if run.can_try and "." in dial and not dial.startswith("weight:"):
             run.tried = {**run.tried, dial: value}
             return
-        if self.is_refused():
+        if self.document.is_refused():
             return
         if run.is_running and run.driver is not None:
             run.turn(dial, value)
         # A block of the run may have been taken off the canvas since.
         block, name = Address.parse(dial.removeprefix("weight:")).parts
         if not name:
-            self.set_training(dial, value)
-        elif all(b.id != block for b in self.spec.blocks):
+            self.document.set_training(dial, value)
+        elif all(b.id != block for b in self.document.spec.blocks):
             return
         elif dial.startswith("weight:"):
-            self.set_weight(Address(block, name), value)
+            self.document.set_weight(Address(block, name), value)
         else:
-            self.set_setting(block, name, value)
+            self.document.set_setting(block, name, value)
 
     # -- what is said, and how it ends -------------------------------------------------------
 

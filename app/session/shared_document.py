@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import param
 
+from app.session.data_in_use import DataInUse
 from app.session.document import RENAME, Document
+from app.session.protocols import PipelineStore, Rights, Tells
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 
@@ -21,17 +22,25 @@ class SharedDocument(Document):
 
     read_only = param.Boolean(False, doc="Another tab edits this pipeline; this one looks on.")
 
-    def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):
-        super().__init__(spec=spec, **params)
-        self.owner = owner
-        # Set by `attach`: the server's store, and who edits what.
-        self.store: Any = None
-        self.editing: Any = None
-        self.is_connected: Callable[[], bool] = lambda: True
+    def __init__(
+        self,
+        *,
+        owner: str = "local",
+        spec: PipelineSpec | None = None,
+        data: DataInUse | None = None,
+        tells: Tells | None = None,
+        locked: Callable[[], str] = lambda: "",
+    ):
+        """A document of one person, beside their other ones.
 
-    def say(self, text: str, kind: str = "info") -> None:
-        """A short notification."""
-        raise NotImplementedError
+        Args:
+            locked: Why it cannot be changed now, besides by another tab; empty if it can.
+        """
+        super().__init__(spec=spec, data=data, tells=tells)
+        self.owner, self.locked = owner, locked
+        # Set by `attach`: the saved pipelines, and whether this tab edits this one.
+        self.store: PipelineStore | None = None
+        self.rights: Rights | None = None
 
     # -- whole documents and their names -----------------------------------------------------
 
@@ -58,7 +67,7 @@ class SharedDocument(Document):
             super().rename(name)
 
     def _names_elsewhere(self) -> set[str]:
-        taken = set() if self.editing is None else self.editing.names(self)
+        taken = set() if self.rights is None else self.rights.names()
         if self.store is not None:
             taken |= {entry.name for entry in self.store.pipelines(self.owner)}
         return taken
@@ -76,7 +85,7 @@ class SharedDocument(Document):
         if (spec.name == self.spec.name or what == RENAME) and self.is_refused():
             return
         begins = spec.blocks and not self.spec.blocks and spec.name == self.spec.name
-        if begins and self.editing is not None and not self.editing.holds(self):
+        if begins and self.rights is not None and not self.rights.holds():
             # Another pipeline of this name may be saved, or begun in another tab.
             spec = replace(spec, name=self._free_name(spec.name))
         super().edit(what, spec, gesture)
@@ -95,38 +104,38 @@ class SharedDocument(Document):
         before = self.spec.name
         renamed = spec.name != before and change.endswith(RENAME)
         super()._show(spec, change)
-        if self.editing is None:
+        if self.rights is None:
             return
-        self.editing.settle(self, renamed)
-        if renamed and self.editing.holds(self) and self.store is not None:
+        self.rights.settle(renamed)
+        if renamed and self.rights.holds() and self.store is not None:
             with suppress(UserError):  # not saved yet
                 self.store.rename_pipeline(self.owner, before, spec.name)
 
     @property
     def may_edit(self) -> bool:
         """Whether no other tab edits this pipeline."""
-        return self.editing is None or self.editing.may_edit(self)
+        return self.rights is None or self.rights.may_edit()
 
     def take_over(self) -> None:
         """Edits what another tab has edited so far; that one looks on."""
-        if self.editing is not None:
-            self.editing.take_over(self)
+        if self.rights is not None:
+            self.rights.take_over()
 
     def mirror(self, other: "SharedDocument", with_past: bool = False) -> None:
-        """Shows the document and the data of another tab; `with_past` brings its undo along."""
+        """Shows the document of another tab; `with_past` brings its undo along."""
         if with_past:
             theirs = {id(step) for step in other._past}
             own = [] if any(id(step) in theirs for step in self._past) else self._past
             self._past, self._future = [*own, *other._past], list(other._future)
         if with_past or other.spec is not self.spec:
             self._show(other.spec, other.change)
-        if other.dataset != self.dataset:
-            self.dataset = other.dataset
 
     def is_refused(self) -> bool:
-        """Whether another tab holds this pipeline; then it says so, and undoes what a hand did."""
-        if self.may_edit:
+        """Whether it cannot be changed now; then it says why, and undoes what a hand did."""
+        why = self.locked() or ("" if self.may_edit else _ELSEWHERE)
+        if not why:
             return False
-        self.say(_ELSEWHERE, "warning")
+        if self.tells is not None:
+            self.tells.say(why, "warning")
         self.param.trigger("spec")  # what was moved is drawn where it is
         return True

@@ -35,7 +35,7 @@ def turned_since(session: Session) -> dict[str, Any]:
 
 def has_other_cells(session: Session) -> bool:
     """Whether the shown run is of other cells than those in use."""
-    shown, used = session.run.dataset, session.dataset
+    shown, used = session.run.dataset, session.data.card
     if not session.run.id or session.run.is_looked_at or session.run.applies:
         return False
     return shown is not None and used is not None and shown.path != used.path
@@ -92,7 +92,7 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
 def stale_words(session: Session, but: Collection[str] = ()) -> str:
     """One sentence on why map, losses and results are not what is set now; empty if they are."""
     _, said = changed_since(session, but)
-    shown, used = session.run.dataset, session.dataset
+    shown, used = session.run.dataset, session.data.card
     told = []
     if has_other_cells(session):
         names = shown.name, used.name

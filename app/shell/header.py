@@ -43,8 +43,9 @@ class Header(pn.viewable.Viewer):
             margin=0,
         )
         self._header.on_msg(lambda event: self._take(event.data))
-        watched = ["spec", "dataset", "saved", "theme", "notice", "read_only"]
-        session.param.watch(self._draw, watched)
+        session.param.watch(self._draw, ["theme", "notice"])
+        session.document.param.watch(self._draw, ["spec", "saved", "read_only"])
+        session.data.param.watch(self._draw, ["card"])
         session.run.param.watch(self._draw, ["device", "is_looked_at", "dataset"])
         session.run.param.watch(self._tell_where, ["id"])
         self._draw()
@@ -52,10 +53,9 @@ class Header(pn.viewable.Viewer):
 
     def _tell_where(self, *_: Any) -> None:
         """Where runs compute; asked in the background, because a cluster is asked for it."""
-        engine = self.session.engine
-        if engine is not None:
+        if self.session.is_attached:
             self.session.work(
-                engine.where,
+                self.session.engine.where,
                 lambda words: self._header.param.update(where=f"Runs on: {words}"),
             )
 
@@ -65,11 +65,11 @@ class Header(pn.viewable.Viewer):
         self._header.param.update(
             pipeline=s.shown_spec.name,
             dataset=f"{card.name}\n{size}" if card else "",
-            saved=s.saved,
+            saved=s.document.saved,
             theme=s.theme,
             device=s.run.device.upper() or "CPU",
             notice=s.notice,
-            read_only=s.read_only,
+            read_only=s.document.read_only,
             looks=s.run.is_looked_at,
         )
 
@@ -79,13 +79,13 @@ class Header(pn.viewable.Viewer):
             wanted = message.get("theme")
             session.theme = "dark" if wanted == "dark" else "default"
         elif do == "rename":
-            session.rename(str(message.get("name", "")))
+            session.document.rename(str(message.get("name", "")))
         elif do == "take_over":
-            session.take_over()
+            session.document.take_over()
         elif do == "new":
-            session.open_pipeline(PipelineSpec("Untitled pipeline"), "New pipeline")
+            session.document.open_pipeline(PipelineSpec("Untitled pipeline"), "New pipeline")
         elif do == "import":
-            session.import_json(str(message.get("text", "")))
+            session.document.import_json(str(message.get("text", "")))
         elif do == "export":
             self._export()
         elif do == "show":

@@ -40,13 +40,14 @@ class SavedPipelines(pn.viewable.Viewer):
         self.session = session
         self._list = PipelineList(sizing_mode="stretch_width", margin=0)
         self._list.on_msg(lambda event: self._asked(event.data))
-        session.param.watch(self._renew, ["showing", "saved"])
-        self._list.opened = session.spec.name
+        session.param.watch(self._renew, ["showing"])
+        session.document.param.watch(self._renew, ["saved"])
+        self._list.opened = session.document.spec.name
         self._renew()
 
     def _renew(self, *_: Any) -> None:
         session, opened = self.session, self._list.opened
-        if session.showing != "saved" or session.saved == "saving":
+        if session.showing != "saved" or session.document.saved == "saving":
             return
 
         def look() -> tuple[list[Any], list[Any]]:
@@ -60,7 +61,7 @@ class SavedPipelines(pn.viewable.Viewer):
                     {"name": p.name, "saved": p.saved, "n": p.n_versions} for p in every[:_MOST]
                 ],
                 more=max(len(every) - _MOST, 0),
-                shown=session.spec.name,
+                shown=session.document.spec.name,
                 versions=[vars(v) for v in versions],
             )
 
@@ -84,12 +85,12 @@ class SavedPipelines(pn.viewable.Viewer):
 
         def put(spec: PipelineSpec) -> None:
             session.showing = ""
-            if name == session.spec.name:
+            if name == session.document.spec.name:
                 if version is not None:
-                    session.edit(f"Go back to the version of {words}", spec)
+                    session.document.edit(f"Go back to the version of {words}", spec)
                 return
-            session.put_back(spec)
-            if session.read_only:
+            session.document.put_back(spec)
+            if session.document.read_only:
                 session.say(f"'{name}' is open in another tab, which edits it.")
 
         session.work(load, put)

@@ -40,10 +40,11 @@ class Welcome(pn.viewable.Viewer):
             styles={} if pipelines_only else _OVER,
         )
         self._cards.on_msg(lambda event: self._take(event.data))
-        session.param.watch(self._offer, "dataset")
+        session.data.param.watch(self._offer, ["card"])
         self._offer()
         if not pipelines_only:
-            session.param.watch(self._draw, ["spec", "dataset"])
+            session.document.param.watch(self._draw, ["spec"])
+            session.data.param.watch(self._draw, ["card"])
             session.run.param.watch(self._draw, ["is_looked_at"])
             self._draw()
 
@@ -51,11 +52,11 @@ class Welcome(pn.viewable.Viewer):
         if self.session.shown_spec.blocks:
             self._cards.mode = "hidden"
         else:
-            self._cards.mode = "welcome" if self.session.dataset is None else "hint"
+            self._cards.mode = "welcome" if self.session.data.card is None else "hint"
 
     def _offer(self, *_: Any) -> None:
         """The ready pipelines, and what the data lack for each."""
-        data = self.session.dataset
+        data = self.session.data.card
         self._cards.pipelines = [
             {
                 "id": p.id,

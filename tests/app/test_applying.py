@@ -88,9 +88,9 @@ def test_applying_starts_a_run_of_the_other_cells_and_leaves_those_in_use(
     run = server.engine.folder(session.run.id, "local").run
     assert run["bundle"] == str(server.engine.folder(trained, "local").bundle)
     assert run["dataset"]["path"] == new.path
-    assert session.dataset is old and session.run.applies == "new.h5ad"
+    assert session.data.card is old and session.run.applies == "new.h5ad"
     assert session.cells_shown.path == new.path
-    session.run.param.update(state="done", document=session.spec.name)
+    session.run.param.update(state="done", document=session.document.spec.name)
     assert state_in_words(session) == "Applied to new.h5ad"
 
 

@@ -16,9 +16,9 @@ def meter(canvas):
 
 def test_the_values_of_a_run_stay_on_its_blocks_until_another_document_is_shown():
     session = Session()
-    session.add_block("singlecell.soft_kmeans")
+    session.document.add_block("singlecell.soft_kmeans")
     canvas = Canvas(session)
-    session.run.param.update(id="r", state="running", document=session.spec.name)
+    session.run.param.update(id="r", state="running", document=session.document.spec.name)
     session.run.block_values = {"soft_kmeans": "clustering 0.1"}
     assert "clustering 0.1" in meter(canvas)
     session.run.state = "done"  # drawn anew
@@ -30,8 +30,8 @@ def test_the_values_of_a_run_stay_on_its_blocks_until_another_document_is_shown(
 def test_blocks_of_one_kind_are_told_apart_by_what_is_particular_of_their_names():
     session = Session()
     for _ in range(2):
-        session.add_block(KMEANS)
-    session.add_block(VAE)
+        session.document.add_block(KMEANS)
+    session.document.add_block(VAE)
     titles = {n["id"]: n["label"] for n in Canvas(session).flow.nodes}
     assert titles["soft_kmeans"] == "Soft k-means" and titles["soft_kmeans_2"] == "Soft k-means (2)"
     assert "(" not in titles["vae_normalizer"].removesuffix("(scVI)")
@@ -48,12 +48,12 @@ def test_the_data_block_says_how_many_genes_are_trained_on_and_lets_it_be_change
     assert said() == '""'
     session.use_dataset(card)
     assert "trains on 2\u202f000 variable genes" in said()
-    session.selected_block = DATA
+    session.document.selected_block = DATA
     assert [(r["name"], r["value"]) for r in inspector._block.rows] == [("variable_genes", 2000)]
     inspector._set("variable_genes", 0)
-    assert session.spec.variable_genes == 0 and said() == '""'
-    session.undo()
-    assert session.spec.variable_genes == 2000
+    assert session.document.spec.variable_genes == 0 and said() == '""'
+    session.document.undo()
+    assert session.document.spec.variable_genes == 2000
 
 
 def test_the_browser_is_told_all_wires_anew_after_each_change_by_hand():
@@ -65,14 +65,16 @@ def test_the_browser_is_told_all_wires_anew_after_each_change_by_hand():
     edge = {"source": "vae", "sourceHandle": "latent", "target": "soft_kmeans",
             "targetHandle": "embeddings", "id": "vae->soft_kmeans"}  # fmt: skip
     flow._handle_msg({"type": "edge_added", "edge": edge})
-    assert session.spec.wires == (Wire("vae.latent", "soft_kmeans.embeddings"),)
-    session.undo()  # before the browser has drawn anything
-    assert not session.spec.wires and not [e for e in flow.edges if not e.get("hidden")]
+    assert session.document.spec.wires == (Wire("vae.latent", "soft_kmeans.embeddings"),)
+    session.document.undo()  # before the browser has drawn anything
+    assert not session.document.spec.wires and not [e for e in flow.edges if not e.get("hidden")]
     assert flow.edges != none
     none = list(flow.edges)
-    session.run.param.update(pipeline=session.spec, is_looked_at=True)  # nothing can be wired
+    session.run.param.update(
+        pipeline=session.document.spec, is_looked_at=True
+    )  # nothing can be wired
     flow._handle_msg({"type": "edge_added", "edge": edge})
-    assert not session.spec.wires and flow.edges != none
+    assert not session.document.spec.wires and flow.edges != none
     assert all(e["hidden"] and e["source"] == e["target"] == DATA for e in flow.edges)
 
 
@@ -94,9 +96,9 @@ def test_a_canvas_that_is_behind_its_document_is_drawn_anew():
         return int(number)
 
     first, told = drawn(), list(canvas.flow.edges)
-    session.param.trigger("problems")  # nothing to be seen: nothing is sent
+    session.document.param.trigger("problems")  # nothing to be seen: nothing is sent
     assert drawn() == first
-    session.set_setting("soft_kmeans", "n_clusters", 5)
+    session.document.set_setting("soft_kmeans", "n_clusters", 5)
     assert drawn() > first
     second, nodes = drawn(), canvas.flow.nodes
     canvas._key({"do": "again"})

@@ -134,23 +134,23 @@ def test_the_figure_is_vector_for_few_cells_and_the_table_has_every_cell():
 
 def test_the_cell_in_the_middle_of_a_selection_becomes_the_root():
     session = Session()
-    session.add_block("singlecell.pseudotime")
-    session.dataset = DatasetCard("1", "cells", "/cells.h5ad")
-    assert "Nobody has chosen the root cell" in unchosen(session.spec)["pseudotime"]
+    session.document.add_block("singlecell.pseudotime")
+    session.data.card = DatasetCard("1", "cells", "/cells.h5ad")
+    assert "Nobody has chosen the root cell" in unchosen(session.document.spec)["pseudotime"]
     drawn = draw(snapshot(300), Wish(run="few"))
     chosen = np.zeros(300, bool)
     chosen[[5, 80, 200]] = True
     frame = replace(drawn.frame, xy=drawn.frame.xy.copy(), cells=np.arange(300) * 2)
     frame.xy[[5, 80, 200]] = [[0, 0], [1, 0.1], [2, 0]]
     take_as(session, "pseudotime", frame.xy, frame.cells, chosen)
-    assert session.spec.block("pseudotime").config["root_cell_index"] == 160
+    assert session.document.spec.block("pseudotime").config["root_cell_index"] == 160
     assert "Cell 160 is the root cell" in session.notice["text"]
-    assert not unchosen(session.spec)
+    assert not unchosen(session.document.spec)
     # Rows of other cells, on which an old run was trained, say nothing of those in use.
     session.run.param.update(id="r1", dataset=DatasetCard("2", "others", "/others.h5ad"))
     assert not pickable_here(session)
     take_as(session, "pseudotime", frame.xy, frame.cells, chosen[::-1])
-    assert session.spec.block("pseudotime").config["root_cell_index"] == 160
+    assert session.document.spec.block("pseudotime").config["root_cell_index"] == 160
 
 
 def test_a_map_begins_with_what_the_pipeline_names_first_until_somebody_chooses():

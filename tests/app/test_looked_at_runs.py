@@ -77,18 +77,18 @@ def values(form):
 def test_a_run_from_the_list_shows_its_own_blocks_settings_and_dials(session):
     canvas, inspector, header = Canvas(session), Inspector(session), Header(session)
     bar = RunBar(session, lambda: None)
-    session.selected_block = "k"
+    session.document.selected_block = "k"
     session.watch_run("old")
     assert [n["id"] for n in canvas.flow.nodes] == ["data", "groups"]
     assert "then.h5ad" in canvas.flow.nodes[0]["style"]["--setting"]
     dials = values(inspector._dials)
     assert dials["groups.temperature"] == 0.25 and dials["learning_rate"] == 0.02
     assert dials["steps"] == 77 and not any(name.startswith("k.") for name in dials)
-    session.selected_block = "groups"
+    session.document.selected_block = "groups"
     assert values(inspector._block)["n_clusters"] == 9 and inspector._block.locked
     assert header._header.dataset.startswith("then.h5ad") and header._header.looks
     assert bar._bar.leave[0] == "Back to 'Mine'" and bar._bar.back[0] == "Open its pipeline"
-    assert session.spec is CANVAS and '"n_clusters": 9' in session.export_json()
+    assert session.document.spec is CANVAS and '"n_clusters": 9' in session.export_json()
 
     bar._take({"do": "leave"})
     assert [n["id"] for n in canvas.flow.nodes] == ["data", "k"]
@@ -97,12 +97,12 @@ def test_a_run_from_the_list_shows_its_own_blocks_settings_and_dials(session):
 
 def test_what_is_looked_at_is_not_changed_by_a_hand_nor_run_again(session):
     session.watch_run("old")
-    session.set_setting("k", "n_clusters", 5)
-    session.add_block(KMEANS)
-    session.undo()
+    session.document.set_setting("k", "n_clusters", 5)
+    session.document.add_block(KMEANS)
+    session.document.undo()
     session.turn("learning_rate", 1.0)
     session.press_run()
-    assert session.spec is CANVAS and not session.run.driver.asked
+    assert session.document.spec is CANVAS and not session.run.driver.asked
     assert "Open its pipeline" in session.notice["text"]
 
 
@@ -110,18 +110,20 @@ def test_a_dial_of_a_live_run_that_is_looked_at_reaches_the_run_and_not_the_canv
     session.watch_run("live")
     session.turn("groups.temperature", 0.5)
     assert session.run.driver.asked == [("groups.temperature", 0.5)]
-    assert session.run.dials["groups.temperature"] == 0.5 and session.spec is CANVAS
+    assert session.run.dials["groups.temperature"] == 0.5 and session.document.spec is CANVAS
 
 
 def test_dials_that_were_tried_out_come_along_with_the_pipeline_as_a_step_of_their_own(session):
     session.watch_run("old")
     session.turn("groups.temperature", 0.4)
-    assert session.spec is CANVAS and session.run.tried == {"groups.temperature": 0.4}
+    assert session.document.spec is CANVAS and session.run.tried == {"groups.temperature": 0.4}
     session.store = SimpleNamespace(load_pipeline=lambda *_: OLD.to_json(), pipelines=lambda _: [])
     open_its_pipeline(session)
-    assert session.spec.block("groups").config["temperature"] == 0.4 and not session.run.tried
-    session.undo()
-    assert session.spec.block("groups").config["temperature"] == 0.25
+    assert (
+        session.document.spec.block("groups").config["temperature"] == 0.4 and not session.run.tried
+    )
+    session.document.undo()
+    assert session.document.spec.block("groups").config["temperature"] == 0.25
 
 
 def test_a_run_says_at_once_how_it_stands_and_that_its_map_is_on_its_way(tmp_path):
@@ -146,8 +148,8 @@ def test_a_run_says_at_once_how_it_stands_and_that_its_map_is_on_its_way(tmp_pat
 def test_a_run_of_the_very_pipeline_on_the_canvas_leaves_the_canvas_free(session):
     session.watch_run("same")
     assert not session.run.is_looked_at
-    session.set_setting("k", "n_clusters", 6)
-    assert session.spec.block("k").config["n_clusters"] == 6
+    session.document.set_setting("k", "n_clusters", 6)
+    assert session.document.spec.block("k").config["n_clusters"] == 6
 
 
 def test_turned_dials_are_settings_of_the_pipeline_that_a_run_trains():
@@ -218,7 +220,7 @@ def test_what_is_shown_of_a_run_does_not_follow_the_canvas(session, monkeypatch,
     trained = replace(OLD, blocks=(*OLD.blocks, Block("umap", UMAP)))
     session.run.driver.runs["own"] = (trained, {"groups.temperature": 0.25}, "running")
     session.run.driver.folder = lambda: tmp_path
-    session.restore(trained)
+    session.document.restore(trained)
     session.run.watch("own")
     inspector, bar = Inspector(session), RunBar(session, lambda: None)
     results = FindingsView(session)
@@ -233,9 +235,9 @@ def test_what_is_shown_of_a_run_does_not_follow_the_canvas(session, monkeypatch,
     before = seen()
     assert before[0]["groups.temperature"] == 0.25 and before[1] == "UMAP"
     assert before[2][0]["block"] == "Soft k-means"
-    session.remove(["groups", "umap"])
+    session.document.remove(["groups", "umap"])
     for _ in range(2):
-        session.add_block(KMEANS)
+        session.document.add_block(KMEANS)
     assert session.is_of_this_document and seen() == before
     session.turn("groups.temperature", 0.5)  # of a block that the canvas has no more
     assert session.run.driver.asked == [("groups.temperature", 0.5)]

@@ -58,7 +58,7 @@ def tab(tmp_path):
     session.engine = SimpleNamespace(folder=lambda *_: run, previews=previews)
     session.previewing = Previewing(session, session.engine)
     session.previews = previews
-    session.dataset = card
+    session.data.card = card
     session.run.param.update(
         id="r", state="done", document="P", pipeline=spec, dataset=card, snapshot=SHOWN
     )
@@ -98,14 +98,14 @@ def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(t
     words = "Preview: temperature 0.3 of Soft k-means; weights as trained."
     assert badge(tab)["badge"] == message_of(tab) == words
     assert tab.run.snapshot is SHOWN  # results, other maps and the timeline are the run's
-    tab.set_setting("k", "n_clusters", 9)
+    tab.document.set_setting("k", "n_clusters", 9)
     assert badge(tab)["badge"] == words
     assert message_of(tab) == (
         f"{words} Changed since this run: clusters of Soft k-means. Run again to see it."
     )
     assert len(tab.previews.asked) == 1
-    tab.undo()
-    tab.undo()
+    tab.document.undo()
+    tab.document.undo()
     assert tab.run.preview is None and tab.run.map_snapshot is SHOWN
     assert badge(tab) == {**badge(tab), "badge": "", "back": ""}
 
@@ -125,18 +125,18 @@ def test_the_map_shows_the_preview_and_then_the_run_again(tab):
 
 
 def test_as_trained_turns_every_dial_back_in_one_step(tab):
-    before = tab.spec
+    before = tab.document.spec
     tab.turn("k.temperature", 0.3)
     tab.turn("k.temperature", 0.4)
     tab.answer()
     assert badge(tab)["back"] == "As trained"
     as_trained(tab)
     assert tab.run.preview is None and tab.run.map_snapshot is SHOWN
-    assert dict(tab.spec.block("k").config)["temperature"] == 1.0
-    tab.undo()
+    assert dict(tab.document.spec.block("k").config)["temperature"] == 1.0
+    tab.document.undo()
     assert tab.run.preview.dials == {"k.temperature": 0.4}
-    tab.undo()
-    assert tab.spec == before and tab.run.preview is None
+    tab.document.undo()
+    assert tab.document.spec == before and tab.run.preview is None
 
 
 def test_of_many_turns_in_a_moment_only_the_last_is_asked_for(tab):
@@ -169,17 +169,17 @@ def test_why_there_is_no_preview_is_said_in_words(tab):
 
 
 def test_what_needs_training_begins_no_preview(tab):
-    tab.set_setting("k", "n_clusters", 9)
-    tab.set_training("learning_rate", 0.5)
-    tab.set_weight("k.clustering_loss", 3.0)
+    tab.document.set_setting("k", "n_clusters", 9)
+    tab.document.set_training("learning_rate", 0.5)
+    tab.document.set_weight("k.clustering_loss", 3.0)
     assert not tab.previews.asked and tab.run.preview is None
 
 
 def test_a_dial_that_was_turned_before_the_tab_was_opened_begins_no_process(tab):
     tab.run.id = ""
-    tab.set_setting("k", "temperature", 0.3)
+    tab.document.set_setting("k", "temperature", 0.3)
     tab.run.id = "r"
-    tab.move({"k": (900.0, 80.0)})
+    tab.document.move({"k": (900.0, 80.0)})
     assert not tab.previews.asked
     tab.turn("k.temperature", 0.4)
     assert tab.previews.asked
@@ -187,11 +187,11 @@ def test_a_dial_that_was_turned_before_the_tab_was_opened_begins_no_process(tab)
 
 @pytest.mark.parametrize(
     "change",
-    [lambda tab: setattr(tab, "read_only", True),
+    [lambda tab: setattr(tab.document, "read_only", True),
      lambda tab: setattr(tab.run, "state", "queued"),
      lambda tab: setattr(tab.run, "id", "other"),
      lambda tab: setattr(tab.run, "is_looked_at", True),
-     lambda tab: setattr(tab, "dataset", DatasetCard("2", "b", "/b.h5ad", 3, 3, {}))],
+     lambda tab: setattr(tab.data, "card", DatasetCard("2", "b", "/b.h5ad", 3, 3, {}))],
     ids=["another tab edits", "it goes on", "another run", "looked at", "other data"],
 )  # fmt: skip
 def test_a_preview_ends_where_it_no_longer_belongs(tab, change):
@@ -214,11 +214,11 @@ def test_a_map_that_is_saved_says_that_it_is_a_preview(tab):
 
 def test_a_dial_of_a_run_from_the_list_is_tried_out_and_neither_run_nor_document_changes(tab):
     mine = PipelineSpec("Mine", blocks=(Block("other", KMEANS, {"n_clusters": 9}),))
-    tab.restore(mine)
-    tab.dataset = None
+    tab.document.restore(mine)
+    tab.data.card = None
     tab.run.is_looked_at = True
     canvas, inspector, view = Canvas(tab), Inspector(tab), LiveMap(tab)
-    tab.selected_block = "k"
+    tab.document.selected_block = "k"
     assert inspector._block.locked and "temperature" in inspector._block.free
     assert "n_clusters" not in inspector._block.free and "k.temperature" in inspector._dials.free
     assert message_of(tab) == "Pipeline, settings and data as then."
@@ -233,7 +233,7 @@ def test_a_dial_of_a_run_from_the_list_is_tried_out_and_neither_run_nor_document
     assert badge(tab)["badge"] == message_of(tab) == view._stage.badge == words
     shown = {row["name"]: row["value"] for row in inspector._dials.rows}
     assert shown["k.temperature"] == 0.3
-    assert tab.spec is mine and not tab.can_undo and tab.run.snapshot is SHOWN
+    assert tab.document.spec is mine and not tab.document.can_undo and tab.run.snapshot is SHOWN
     assert "0.3" not in tab.export_json()  # what it has trained
 
     for turn in (("learning_rate", 0.5), ("weight:k.clustering_loss", 3.0)):

@@ -9,13 +9,14 @@ from app.files.readers import opened
 from app.session.datasets import card_with
 from app.session.session import Session
 from diffbio_engine.runs.folder.run_spec import RunSpec
-from diffbio_engine.workspace import Store
+from diffbio_engine.workspace import Room, Store
 
 
 @pytest.fixture
 def panel(tmp_path):
     session = Session()
     session.data_dir, session.store = tmp_path, Store(tmp_path)
+    session.room = Room(tmp_path, lambda owner: [])
     return DataPanel(session)
 
 
@@ -40,9 +41,9 @@ def test_the_other_way_round_is_chosen_in_the_preview_and_kept_with_the_data_set
     assert (panel.card.n_cells, panel.card.n_genes) == before[::-1]
     assert card_with(session, known.id).reading == {"orientation": other}
     panel._asked({"do": "use"})
-    assert session.dataset.reading == {"orientation": other}
-    run = RunSpec.from_json({"pipeline": {}, "dataset": session.dataset.for_a_run})
-    assert run.opened_data().n_cells == opened(session.dataset.source).n_cells == before[1]
+    assert session.data.card.reading == {"orientation": other}
+    run = RunSpec.from_json({"pipeline": {}, "dataset": session.data.card.for_a_run})
+    assert run.opened_data().n_cells == opened(session.data.card.source).n_cells == before[1]
 
 
 @pytest.mark.parametrize("error", ["a sentence", "a fault of ours"])
@@ -61,4 +62,4 @@ def test_after_a_look_that_failed_the_file_before_cannot_be_used(panel, table, e
     panel._asked({"do": "look", "id": panel.session.store.register("local", bad).id})
     assert panel.card is None and not panel._desk.preview and panel._desk.problem["what"]
     panel._asked({"do": "use"})
-    assert panel.session.dataset is None
+    assert panel.session.data.card is None

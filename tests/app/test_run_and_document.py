@@ -40,34 +40,34 @@ def training():
 
 def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     session = training()
-    session.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
+    session.document.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
     assert (session.run.id, session.run.state) == ("", "")
     assert session.notice["text"] == "The run of 'Old' goes on: you find it under Runs."
-    session.dataset = SimpleNamespace(fields={})
+    session.data.card = SimpleNamespace(fields={})
     bar = RunBar(session, lambda: None)
     assert message_of(session) == "The run of 'Old' is under Runs."
     assert bar._bar.back[0] == "Back to the run" and not bar._bar.ready
-    session.run_length = "Trains for 90 steps: about 80 s."
-    assert message_of(session) == f"{session.run_length} The run of 'Old' is under Runs."
-    session.undo()
+    session.document.run_length = "Trains for 90 steps: about 80 s."
+    assert message_of(session) == f"{session.document.run_length} The run of 'Old' is under Runs."
+    session.document.undo()
     assert session.run.id == "r1" and session.is_of_this_document
 
 
 def test_a_new_name_takes_the_run_along_and_so_does_taking_it_back():
     session = training()
-    session.rename("Other")
+    session.document.rename("Other")
     assert session.run.id == "r1" and session.is_of_this_document
-    session.undo()
+    session.document.undo()
     assert session.run.id == "r1" and session.is_of_this_document
 
 
 def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
     session = training()
-    session.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
+    session.document.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
     session.watch_run("r1")
     assert state_in_words(session) == "Run of Old: training"
     assert "not of the pipeline on the canvas" in message_of(session)
-    session.dataset = SimpleNamespace(fields={})
+    session.data.card = SimpleNamespace(fields={})
     session.press_run()  # it is in nobody's way
     assert session.run.driver.asked == ["start"]
 

@@ -11,6 +11,7 @@ from app.server.validation import planned_or_not
 from app.session.autosave import TabMemory, without_odd_settings
 from app.session.datasets import left_out
 from app.session.session import DatasetCard, Session
+from app.session.shared_document import SharedDocument
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
@@ -24,46 +25,45 @@ VAE = "normalization.vae_normalizer"
 
 
 def wired():
-    session = Session()
-    session.add_block(VAE)
-    session.add_block(KMEANS)
-    session.add_wire("vae_normalizer.latent_mean", "soft_kmeans.embeddings")
-    return session
+    document = SharedDocument()
+    document.add_block(VAE)
+    document.add_block(KMEANS)
+    return document
 
 
 def test_undo_takes_back_every_gesture_one_by_one_and_redo_gives_the_same_document():
-    session = wired()
-    session.set_setting("soft_kmeans", "n_clusters", 7)
-    session.move({"soft_kmeans": (900.0, 80.0)})
-    whole, steps = session.export_json(), 0
-    while session.can_undo:
-        session.undo()
+    document = wired()
+    document.set_setting("soft_kmeans", "n_clusters", 7)
+    document.move({"soft_kmeans": (900.0, 80.0)})
+    whole, steps = document.spec, 0
+    while document.can_undo:
+        document.undo()
         steps += 1
-    assert steps >= 4 and not session.spec.blocks
-    while session.can_redo:
-        session.redo()
-    assert session.export_json() == whole
+    assert steps >= 4 and not document.spec.blocks
+    while document.can_redo:
+        document.redo()
+    assert document.spec == whole
 
 
 def test_copied_blocks_are_pasted_with_the_wires_among_them_in_one_step():
-    session = wired()
-    session.copy(["vae_normalizer", "soft_kmeans"])
-    before = session.spec
-    session.paste()
-    assert [b.id for b in session.spec.blocks[2:]] == ["vae_normalizer_2", "soft_kmeans_2"]
-    among = [w for w in session.spec.wires if w.target == "soft_kmeans_2.embeddings"]
+    document = wired()
+    document.copy(["vae_normalizer", "soft_kmeans"])
+    before = document.spec
+    document.paste()
+    assert [b.id for b in document.spec.blocks[2:]] == ["vae_normalizer_2", "soft_kmeans_2"]
+    among = [w for w in document.spec.wires if w.target == "soft_kmeans_2.embeddings"]
     assert [w.source.split(".")[0] for w in among] == ["vae_normalizer_2"]
-    session.undo()
-    assert session.spec == before
+    document.undo()
+    assert document.spec == before
 
 
 def test_a_new_pipeline_never_takes_the_name_of_a_saved_one(tmp_path):
-    session = wired()
-    session.store = Store(tmp_path)
-    session.store.save_pipeline("local", "Single cell", session.spec.to_json())
-    session.store.save_pipeline("local", "Single cell 2", session.spec.to_json())
-    session.open_pipeline(PipelineSpec("Single cell", blocks=(Block("k", KMEANS),)))
-    assert session.spec.name == "Single cell 3"
+    document = wired()
+    document.store = Store(tmp_path)
+    document.store.save_pipeline("local", "Single cell", document.spec.to_json())
+    document.store.save_pipeline("local", "Single cell 2", document.spec.to_json())
+    document.open_pipeline(PipelineSpec("Single cell", blocks=(Block("k", KMEANS),)))
+    assert document.spec.name == "Single cell 3"
 
 
 def test_run_resumes_what_is_paused_and_says_why_it_cannot_begin():
@@ -72,7 +72,7 @@ def test_run_resumes_what_is_paused_and_says_why_it_cannot_begin():
     session.run.driver = SimpleNamespace(start=lambda: asked.append("start"), ask=asked.append)
     session.press_run()
     assert session.notice["text"] == "Put a block on the canvas first." and not asked
-    session.add_block(KMEANS)
+    session.document.add_block(KMEANS)
     session.press_run()
     assert session.showing == "data" and not asked
     session.use_dataset(DatasetCard("1", "cells", "/x.h5ad", 10, 5, {"embeddings": "obsm/X_pca"}))
@@ -89,14 +89,15 @@ def test_what_a_block_needs_is_said_by_what_it_is_and_by_the_name_on_the_canvas(
     session.use_dataset(DatasetCard("1", "cells", "/x.h5ad", 10, 5, {"embeddings": "obsm/X_pca"}))
     spec = PipelineSpec("P", blocks=(Block("h", "singlecell.harmony"),))
     wires = (Wire("data.embeddings", "h.embeddings"), Wire("data.batch_labels", "h.batch_labels"))
-    session.open_pipeline(replace(spec, wires=wires))
-    session.problems = planned_or_not(session.spec, session.data_ports)[0]
+    session.document.open_pipeline(replace(spec, wires=wires))
+    document = session.document
+    document.problems = planned_or_not(document.spec, document.data_ports)[0]
     assert session.hindrance == (
         "Harmony batch correction needs the batch of each cell, which the data does not offer. "
         "Choose where it lies (field 'batch_labels') where the data set is opened."
     )
-    session.open_pipeline(replace(spec, wires=wires[1:]))
-    session.problems = planned_or_not(session.spec, {"batch_labels": BATCHES})[0]
+    document.open_pipeline(replace(spec, wires=wires[1:]))
+    document.problems = planned_or_not(document.spec, {"batch_labels": BATCHES})[0]
     assert session.hindrance.startswith("Harmony batch correction: embeddings is not wired.")
 
 
@@ -124,7 +125,7 @@ def test_settings_that_cannot_be_are_saved_as_they_were_and_the_rest_is_kept(tmp
     memory = TabMemory(session, Store(tmp_path), tmp_path)
     memory.save_soon()
     memory.save_now()
-    assert session.saved.startswith("Saved without one setting") and memory.file.exists()
+    assert session.document.saved.startswith("Saved without one setting") and memory.file.exists()
 
 
 def test_a_data_set_that_was_chosen_before_any_block_is_found_again(tmp_path):
@@ -138,7 +139,7 @@ def test_a_data_set_that_was_chosen_before_any_block_is_found_again(tmp_path):
     again = Session()
     again.engine, again.data_dir = SimpleNamespace(runs=lambda owner: []), tmp_path
     assert TabMemory(again, Store(tmp_path), tmp_path).bring_back() == ""
-    assert again.dataset == session.dataset and not again.spec.blocks
+    assert again.data.card == session.data.card and not again.document.spec.blocks
     assert not Store(tmp_path).pipelines("local")  # an empty canvas is no pipeline
 
 
@@ -157,25 +158,25 @@ def overlapping(spec):
 
 
 def test_blocks_that_are_dropped_or_pasted_on_others_find_room_beside_them():
-    session = Session()
+    document = SharedDocument()
     for operator in (VAE, KMEANS, "normalization.umap", "singlecell.harmony", KMEANS):
-        session.add_block(operator, (400.0, 100.0))
-    assert session.spec.layout["vae_normalizer"] == (400.0, 100.0)
-    assert not overlapping(session.spec)
-    session.copy([b.id for b in session.spec.blocks])
-    session.paste()
-    assert len(session.spec.blocks) == 10 and not overlapping(session.spec)
+        document.add_block(operator, (400.0, 100.0))
+    assert document.spec.layout["vae_normalizer"] == (400.0, 100.0)
+    assert not overlapping(document.spec)
+    document.copy([b.id for b in document.spec.blocks])
+    document.paste()
+    assert len(document.spec.blocks) == 10 and not overlapping(document.spec)
 
 
 def test_a_dropped_block_goes_a_little_out_of_the_way_of_wires():
-    session = Session()
-    session.add_block(VAE, (336.0, 0.0))
-    session.add_block("normalization.umap", (1400.0, 0.0))
+    document = SharedDocument()
+    document.add_block(VAE, (336.0, 0.0))
+    document.add_block("normalization.umap", (1400.0, 0.0))
     assert any(
-        w.source.startswith("vae") and w.target.startswith("umap") for w in session.spec.wires
+        w.source.startswith("vae") and w.target.startswith("umap") for w in document.spec.wires
     )
-    session.add_block("singlecell.simulator", (860.0, 0.0))  # in the middle of that wire
-    (x, y), tall = session.spec.layout["simulator"], height(find_operator("singlecell.simulator"))
+    document.add_block("singlecell.simulator", (860.0, 0.0))  # in the middle of that wire
+    (x, y), tall = document.spec.layout["simulator"], height(find_operator("singlecell.simulator"))
     start = port_height(0)
     assert x == 860.0 and (y > start - 12 or y + tall < start + 12)
 

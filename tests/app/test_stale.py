@@ -22,7 +22,7 @@ def ended():
     """A tab whose run has ended, with nothing changed since."""
     spec = PipelineSpec("P", blocks=(Block("k", KMEANS, {"n_clusters": 4}), Block("v", VAE)))
     session = Session(spec=spec)
-    session.dataset = CELLS
+    session.data.card = CELLS
     session.run.param.update(id="r", state="done", document="P", pipeline=spec, dataset=CELLS)
     return session
 
@@ -38,10 +38,10 @@ class Drawn:
 def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(ended):
     canvas = Canvas(ended)
     assert not stale_words(ended)
-    ended.move({"k": (900.0, 80.0)})
-    ended.rename("Q")
+    ended.document.move({"k": (900.0, 80.0)})
+    ended.document.rename("Q")
     assert not stale_words(ended)
-    ended.set_setting("k", "n_clusters", 9)
+    ended.document.set_setting("k", "n_clusters", 9)
     assert stale_words(ended) == (
         "Changed since this run: clusters of Soft k-means. Run again to see it."
     )
@@ -51,23 +51,23 @@ def test_nothing_is_stale_until_something_is_changed_and_undo_makes_it_fresh(end
     ended.run.state = "stopped"
     styles = {n["id"]: n["className"].split() for n in canvas.flow.nodes}
     assert "stale" in styles["k"] and "stale" not in styles["v"]
-    ended.undo()
+    ended.document.undo()
     assert not stale_words(ended) and not stage_words(ended, Drawn())["badge"]
 
 
 def test_a_dial_turned_while_it_ran_is_the_runs_own_and_one_turned_after_it_is_not(ended):
     ended.run.dials = {"k.temperature": 0.2}  # as the run's events told
-    ended.set_setting("k", "temperature", 0.2)
+    ended.document.set_setting("k", "temperature", 0.2)
     assert not stale_words(ended)
     ended.turn("k.temperature", 2.0)
     assert "temperature of Soft k-means" in stale_words(ended)
 
 
 def test_blocks_weights_and_training_are_named_and_many_are_counted(ended):
-    ended.add_block(KMEANS)
-    ended.set_weight("k.clustering_loss", 3.0)
-    ended.set_training("steps", 50)
-    ended.set_setting("k", "n_clusters", 5)
+    ended.document.add_block(KMEANS)
+    ended.document.set_weight("k.clustering_loss", 3.0)
+    ended.document.set_training("steps", 50)
+    ended.document.set_setting("k", "n_clusters", 5)
     blocks, said = changed_since(ended)
     assert "k" in blocks and "v" not in blocks
     assert {"loss weights", "steps"} <= set(said)
@@ -86,7 +86,7 @@ def test_other_data_make_the_picture_stale_but_what_was_applied_to_them_is_not(e
 def test_settings_in_another_form_are_no_change(ended):
     # As `run.json` keeps them: lists for tuples, and what is usual is said.
     config = find_operator(VAE).make.Config().to_dict()
-    spec = ended.spec
+    spec = ended.document.spec
     said = replace(spec, blocks=(spec.blocks[0], Block("v", VAE, json.loads(json.dumps(config)))))
     ended.run.pipeline = said
     assert not stale_words(ended)

@@ -23,12 +23,14 @@ def open_tab(tmp_path):
     def tab(owner="ada", connected=True):
         session = Session(owner=owner)
         session.engine = SimpleNamespace(runs=lambda owner: [])
-        session.store, session.editing = store, editing
+        session.store = session.document.store = store
+        session.document.rights = editing.of(session)
         session.online = connected
         session.is_connected = lambda: session.online
         session.memory = TabMemory(session, store, tmp_path)
-        session.param.watch(lambda *_: session.memory.save_soon(), ["spec", "dataset"])
-        session.param.watch(lambda *_: editing.settle(session), ["dataset"])
+        session.document.param.watch(lambda *_: session.memory.save_soon(), ["spec"])
+        session.data.param.watch(lambda *_: session.memory.save_soon(), ["card"])
+        session.data.param.watch(lambda *_: editing.settle(session), ["card"])
         session.on_close(session.memory.save_now)
         session.on_close(lambda: editing.closed(session))
         session.memory.bring_back()
@@ -41,64 +43,72 @@ def open_tab(tmp_path):
 def two(open_tab):
     """A tab with a pipeline, and a second one that was opened after it."""
     first = open_tab()
-    first.add_block(VAE)
+    first.document.add_block(VAE)
     first.memory.save_now()
     return first, open_tab()
 
 
 def names(session):
-    return [b.id for b in session.spec.blocks]
+    return [b.id for b in session.document.spec.blocks]
 
 
 def test_the_second_tab_looks_on_and_cannot_write(two, tmp_path):
     first, second = two
-    assert not first.read_only and second.read_only and names(second) == ["vae_normalizer"]
-    second.add_block(KMEANS)
-    second.undo()
-    second.set_setting("vae_normalizer", "latent_dim", 3)
+    assert (
+        not first.document.read_only
+        and second.document.read_only
+        and names(second) == ["vae_normalizer"]
+    )
+    second.document.add_block(KMEANS)
+    second.document.undo()
+    second.document.set_setting("vae_normalizer", "latent_dim", 3)
     second.use_dataset(CARD)
     assert "another tab" in second.notice["text"]
-    assert names(second) == names(first) == ["vae_normalizer"] and second.dataset is None
+    assert names(second) == names(first) == ["vae_normalizer"] and second.data.card is None
     second.memory._due = time.monotonic()
     second.memory.save_now()
-    assert len(first.store.pipeline_versions("ada", first.spec.name)) == 1
+    assert len(first.store.pipeline_versions("ada", first.document.spec.name)) == 1
 
 
 def test_what_the_first_tab_does_is_seen_in_the_second_also_before_it_is_saved(two):
     first, second = two
-    first.add_block(KMEANS)
+    first.document.add_block(KMEANS)
     first.use_dataset(CARD)
-    assert second.spec is first.spec and second.dataset is CARD
-    first.rename("Atlas")
-    assert second.spec.name == "Atlas" and second.read_only and not first.read_only
+    assert second.document.spec is first.document.spec and second.data.card is CARD
+    first.document.rename("Atlas")
+    assert (
+        second.document.spec.name == "Atlas"
+        and second.document.read_only
+        and not first.document.read_only
+    )
 
 
 def test_taking_over_loses_nothing_and_undo_goes_on_where_the_other_was(two):
     first, second = two
-    first.add_block(KMEANS)  # not saved yet
-    second.take_over()
-    assert first.read_only and not second.read_only
+    first.document.add_block(KMEANS)  # not saved yet
+    second.document.take_over()
+    assert first.document.read_only and not second.document.read_only
     assert "Take over" in first.notice["text"]
-    first.add_block(KMEANS)
+    first.document.add_block(KMEANS)
     assert names(first) == ["vae_normalizer", "soft_kmeans"]
-    second.undo()
-    second.undo()
-    assert not second.spec.blocks
-    second.redo()
+    second.document.undo()
+    second.document.undo()
+    assert not second.document.spec.blocks
+    second.document.redo()
     assert names(second) == names(first) == ["vae_normalizer"]
-    first.take_over()
-    assert second.read_only and not first.read_only
-    first.redo()
+    first.document.take_over()
+    assert second.document.read_only and not first.document.read_only
+    first.document.redo()
     assert names(first) == names(second) == ["vae_normalizer", "soft_kmeans"]
 
 
 def test_when_the_first_tab_is_closed_the_second_may_edit_and_undo(two):
     first, second = two
-    first.add_block(KMEANS)
+    first.document.add_block(KMEANS)
     second.opened -= 60
     first.close()
-    assert not second.read_only and "can be edited here" in second.notice["text"]
-    second.undo()
+    assert not second.document.read_only and "can be edited here" in second.notice["text"]
+    second.document.undo()
     assert names(second) == ["vae_normalizer"]
 
 
@@ -106,88 +116,95 @@ def test_a_tab_that_crashed_gives_way_after_a_while_and_looks_on_when_it_is_back
     first, second = two
     second.opened -= 60
     now = time.monotonic()
-    first.editing.look(now)
+    first.document.rights.look(now)
     first.online = False
-    first.editing.look(now)
-    first.editing.look(now + LOST_SECONDS - 1)
-    assert second.read_only  # it may be back in a moment
-    first.editing.look(now + LOST_SECONDS + 1)
-    assert not second.read_only and first.read_only
+    first.document.rights.look(now)
+    first.document.rights.look(now + LOST_SECONDS - 1)
+    assert second.document.read_only  # it may be back in a moment
+    first.document.rights.look(now + LOST_SECONDS + 1)
+    assert not second.document.read_only and first.document.read_only
     first.online = True
-    second.add_block(KMEANS)
-    assert names(first) == ["vae_normalizer", "soft_kmeans"] and first.read_only
+    second.document.add_block(KMEANS)
+    assert names(first) == ["vae_normalizer", "soft_kmeans"] and first.document.read_only
 
 
 def test_a_reload_edits_at_once_with_its_undo_and_what_was_not_saved_yet(open_tab):
     first = open_tab()
-    first.add_block(VAE)
+    first.document.add_block(VAE)
     first.memory.save_now()
-    first.add_block(KMEANS)
+    first.document.add_block(KMEANS)
     first.online = False  # its socket is closed, its session lives on for a while
     again = open_tab()
-    assert not again.read_only and names(again) == ["vae_normalizer", "soft_kmeans"]
-    again.undo()
+    assert not again.document.read_only and names(again) == ["vae_normalizer", "soft_kmeans"]
+    again.document.undo()
     assert names(again) == ["vae_normalizer"]
     first.close()
-    assert not again.read_only
-    assert open_tab().spec.name == again.spec.name
+    assert not again.document.read_only
+    assert open_tab().document.spec.name == again.document.spec.name
 
 
 def test_a_page_that_is_made_before_the_old_one_goes_edits_as_soon_as_it_is_there(two, open_tab):
     first, looks_on = two
     looks_on.opened -= 60
     again = open_tab(connected=False)  # the browser has asked for it; its socket comes later
-    assert again.read_only
+    assert again.document.read_only
     first.online = False  # as the browser turns to it
-    first.editing.look()
-    assert again.read_only and looks_on.read_only
+    first.document.rights.look()
+    assert again.document.read_only and looks_on.document.read_only
     again.online = True
-    first.editing.look()
-    assert not again.read_only and looks_on.read_only and not again.notice
+    first.document.rights.look()
+    assert not again.document.read_only and looks_on.document.read_only and not again.notice
 
 
 def test_two_empty_tabs_do_not_begin_a_pipeline_of_the_same_name(open_tab):
     first, second = open_tab(), open_tab()
-    first.add_block(VAE)
-    second.add_block(KMEANS)
-    assert not first.read_only and not second.read_only
-    assert first.spec.name != second.spec.name
+    first.document.add_block(VAE)
+    second.document.add_block(KMEANS)
+    assert not first.document.read_only and not second.document.read_only
+    assert first.document.spec.name != second.document.spec.name
     for tab in (first, second):
         tab.memory.save_now()
-    assert {p.name for p in first.store.pipelines("ada")} == {first.spec.name, second.spec.name}
+    assert {p.name for p in first.store.pipelines("ada")} == {
+        first.document.spec.name,
+        second.document.spec.name,
+    }
 
 
 def test_another_pipeline_opened_in_the_second_tab_can_be_edited(two):
     first, second = two
-    second.open_pipeline(first.spec)
-    assert not second.read_only and second.spec.name != first.spec.name
-    second.add_block(KMEANS)
+    second.document.open_pipeline(first.document.spec)
+    assert not second.document.read_only and second.document.spec.name != first.document.spec.name
+    second.document.add_block(KMEANS)
     assert names(first) == ["vae_normalizer"]
-    second.undo()
-    second.undo()  # back to the one that the first tab edits
-    assert second.read_only and second.spec is first.spec
-    first.open_pipeline(second.spec)
-    assert not second.read_only
+    second.document.undo()
+    second.document.undo()  # back to the one that the first tab edits
+    assert second.document.read_only and second.document.spec is first.document.spec
+    first.document.open_pipeline(second.document.spec)
+    assert not second.document.read_only
 
 
 def test_people_do_not_stand_in_each_others_way(open_tab):
     first, other = open_tab("ada"), open_tab("bob")
-    first.add_block(VAE)
-    other.add_block(VAE)
-    assert not first.read_only and not other.read_only and first.spec.name == other.spec.name
+    first.document.add_block(VAE)
+    other.document.add_block(VAE)
+    assert (
+        not first.document.read_only
+        and not other.document.read_only
+        and first.document.spec.name == other.document.spec.name
+    )
 
 
 def test_a_name_of_another_pipeline_is_refused_and_an_old_one_of_its_own_is_free(two):
     first, second = two
-    old = first.spec.name
-    first.rename("Atlas")
-    second.open_pipeline(first.spec)
+    old = first.document.spec.name
+    first.document.rename("Atlas")
+    second.document.open_pipeline(first.document.spec)
     second.memory.save_now()
-    second.rename("Atlas")
-    assert "already" in second.notice["text"] and second.spec.name == "Atlas 2"
+    second.document.rename("Atlas")
+    assert "already" in second.notice["text"] and second.document.spec.name == "Atlas 2"
     first.memory.save_now()
-    first.rename(old)
-    assert first.spec.name == old
+    first.document.rename(old)
+    assert first.document.spec.name == old
     assert len(first.store.pipeline_versions("ada", old)) == 2
 
 
@@ -203,4 +220,4 @@ def test_a_tab_that_is_being_taken_down_is_not_connected():
 def test_a_tab_that_is_loaded_anew_is_not_told_that_it_was_open_elsewhere(two):
     first, second = two
     first.close()
-    assert not second.read_only and not second.notice  # a moment after it was opened
+    assert not second.document.read_only and not second.notice  # a moment after it was opened

@@ -164,7 +164,7 @@ def tab(_window: tuple[Any, Watch], served: Served) -> Iterator[Any]:
     page, watch = _window
     session = served.session
     for _ in range(400):  # a page that was loaded anew looks on until the one before is gone
-        if not session.read_only:
+        if not session.document.read_only:
             break
         time.sleep(0.05)
     session.later(lambda: emptied(session))
@@ -178,8 +178,10 @@ def emptied(session: Any) -> None:
     from diffbio_engine.pipelines.spec import PipelineSpec
 
     session.run.forget()
-    session.param.update(dataset=None, theme="default", showing="", selected_block="")
-    session.restore(PipelineSpec("Untitled pipeline"))
+    session.data.card = None
+    session.param.update(theme="default", showing="")
+    session.document.selected_block = ""
+    session.document.restore(PipelineSpec("Untitled pipeline"))
 
 
 @pytest.fixture

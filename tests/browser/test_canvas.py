@@ -62,26 +62,28 @@ def test_a_block_lands_where_it_is_dropped(tab, served, eventually):
     pane = tab.locator(".react-flow__pane").bounding_box()
     box = node.bounding_box()
     assert abs(box["x"] - (pane["x"] + 520)) < 80 and abs(box["y"] - (pane["y"] + 200)) < 60
-    eventually(lambda: served.session.spec.blocks)
-    assert served.session.spec.blocks[0].operator == KMEANS
-    assert "soft_kmeans" in served.session.spec.layout
+    eventually(lambda: served.session.document.spec.blocks)
+    assert served.session.document.spec.blocks[0].operator == KMEANS
+    assert "soft_kmeans" in served.session.document.spec.layout
 
 
 def test_ports_are_wired_by_mouse_and_undone_by_keys(tab, served, eventually):
     session = served.session
     drop(tab, VAE, 420, 40)
     expect(block(tab, "vae_normalizer")).to_be_visible()
-    session.later(lambda: session.remove(wires=[(w.source, w.target) for w in session.spec.wires]))
-    eventually(lambda: not session.spec.wires)
+    document = session.document
+    wires = [(w.source, w.target) for w in document.spec.wires]
+    session.later(lambda: document.remove(wires=wires))
+    eventually(lambda: not session.document.spec.wires)
     tab.locator("button[data-do=fit]").click()
     pull_wire(tab, port(tab, "data", "counts"), port(tab, "vae_normalizer", "counts"))
-    eventually(lambda: len(session.spec.wires) == 1)
-    assert session.spec.wires[0].source == "data.counts"
+    eventually(lambda: len(session.document.spec.wires) == 1)
+    assert session.document.spec.wires[0].source == "data.counts"
     tab.keyboard.press("Control+z")  # maybe before the canvas has it from the document
-    eventually(lambda: not session.spec.wires)
+    eventually(lambda: not session.document.spec.wires)
     expect(tab.locator(".react-flow__edge")).to_have_count(0)
     tab.keyboard.press("Control+Shift+z")
-    eventually(lambda: len(session.spec.wires) == 1)
+    eventually(lambda: len(session.document.spec.wires) == 1)
     expect(tab.locator(".react-flow__edge")).to_have_count(1)
 
 
@@ -118,41 +120,41 @@ def test_a_refused_wire_says_why(tab, served):
     expect(target).to_have_attribute("data-tooltip", reason)
     tab.mouse.up()
     expect(tab.locator(".toast").first).to_contain_text(reason)
-    assert not served.session.spec.wires
+    assert not served.session.document.spec.wires
 
 
 def test_undo_and_redo_go_through_everything_and_leave_text_fields_alone(tab, served, eventually):
     session = served.session
     drop(tab, KMEANS, 300, 60)
     drop(tab, VAE, 640, 220)
-    eventually(lambda: len(session.spec.blocks) == 2)
+    eventually(lambda: len(session.document.spec.blocks) == 2)
     whole = session.export_json()
     search = tab.locator(".search input")
     search.fill("umap")
     search.press("Control+z")
-    assert len(session.spec.blocks) == 2
+    assert len(session.document.spec.blocks) == 2
     search.fill("")
     tab.locator(".react-flow__pane").click(position={"x": 12, "y": 12})
     for left in (1, 0):
         tab.keyboard.press("Control+z")
-        eventually(lambda left=left: len(session.spec.blocks) == left)
+        eventually(lambda left=left: len(session.document.spec.blocks) == left)
     for present in (1, 2):
         tab.keyboard.press("Control+y")
-        eventually(lambda present=present: len(session.spec.blocks) == present)
+        eventually(lambda present=present: len(session.document.spec.blocks) == present)
     assert session.export_json() == whole
 
 
 def test_delete_removes_the_chosen_block_and_its_wires_in_one_step(tab, served, eventually):
     session = served.session
     drop(tab, VAE, 420, 40)
-    eventually(lambda: session.spec.wires)
-    n_wires = len(session.spec.wires)
+    eventually(lambda: session.document.spec.wires)
+    n_wires = len(session.document.spec.wires)
     block(tab, "vae_normalizer").click(position={"x": 120, "y": 15})
     tab.keyboard.press("Delete")
-    eventually(lambda: not session.spec.blocks)
+    eventually(lambda: not session.document.spec.blocks)
     tab.keyboard.press("Control+z")
-    eventually(lambda: session.spec.blocks)
-    assert len(session.spec.wires) == n_wires
+    eventually(lambda: session.document.spec.blocks)
+    assert len(session.document.spec.wires) == n_wires
 
 
 def test_a_slider_changes_the_document_and_a_wrong_number_is_refused_in_words(
@@ -165,25 +167,25 @@ def test_a_slider_changes_the_document_and_a_wrong_number_is_refused_in_words(
     line.locator("[type=range]").focus()
     for _ in range(5):
         tab.keyboard.press("ArrowRight")
-    eventually(lambda: session.spec.block("soft_kmeans").config.get("n_clusters", 10) > 10)
+    eventually(lambda: session.document.spec.block("soft_kmeans").config.get("n_clusters", 10) > 10)
     line.locator(".number").fill("7")
     line.locator(".number").press("Enter")
-    eventually(lambda: session.spec.block("soft_kmeans").config["n_clusters"] == 7)
+    eventually(lambda: session.document.spec.block("soft_kmeans").config["n_clusters"] == 7)
     line.locator(".number").fill("1")
     line.locator(".number").press("Enter")
     expect(line.locator(".note")).to_contain_text("1 is outside 2 to 200")
-    assert session.spec.block("soft_kmeans").config["n_clusters"] == 7
+    assert session.document.spec.block("soft_kmeans").config["n_clusters"] == 7
 
 
 def test_the_gradient_of_a_chosen_wire_can_be_stopped(tab, served, eventually):
     session = served.session
     drop(tab, VAE, 420, 40)
-    eventually(lambda: session.spec.wires)
+    eventually(lambda: session.document.spec.wires)
     edge = tab.locator(".react-flow__edge").first
     edge.locator(".react-flow__edge-interaction").dispatch_event("click")
-    eventually(lambda: session.selected_wire)
+    eventually(lambda: session.document.selected_wire)
     tab.locator("button[data-do=scissors]").click()
-    eventually(lambda: any(w.stop_gradient for w in session.spec.wires))
+    eventually(lambda: any(w.stop_gradient for w in session.document.spec.wires))
     expect(tab.locator(".react-flow__edge.stopped")).to_have_count(1)
 
 
@@ -204,8 +206,8 @@ def test_the_theme_switches_and_is_kept(tab, served, eventually):
 
 def test_a_pipeline_comes_back_when_the_tab_is_opened_again(tab, served, eventually):
     drop(tab, VAE, 420, 40)
-    eventually(lambda: served.session.spec.blocks)
-    eventually(lambda: served.session.saved == "saved")
+    eventually(lambda: served.session.document.spec.blocks)
+    eventually(lambda: served.session.document.saved == "saved")
     before = served.session.export_json()
     tab.reload()
     expect(block(tab, "vae_normalizer")).to_be_visible()
@@ -221,12 +223,12 @@ def test_a_bad_pipeline_file_is_refused_in_words_and_nothing_is_lost(
     tab, served, eventually, text, reason
 ):
     drop(tab, KMEANS, 420, 60)
-    eventually(lambda: served.session.spec.blocks)
+    eventually(lambda: served.session.document.spec.blocks)
     tab.locator("input.file").set_input_files(
         {"name": "p.json", "mimeType": "application/json", "buffer": text.encode()}
     )
     expect(tab.locator(".toast").first).to_contain_text(reason)
-    assert len(served.session.spec.blocks) == 1
+    assert len(served.session.document.spec.blocks) == 1
 
 
 def test_every_kind_of_field_has_a_colour():
@@ -241,7 +243,7 @@ def test_the_data_block_never_shows_the_form_of_another_block(tab, served, event
     expect(lines.first).to_be_visible()
     still(tab, block(tab, "data"))  # a click on a canvas that moves may miss
     block(tab, "data").click(position={"x": 120, "y": 15})
-    eventually(lambda: served.session.selected_block == "data")
+    eventually(lambda: served.session.document.selected_block == "data")
     expect(tab.locator(".card[data-kind=data]")).to_be_visible()
     expect(lines).to_have_count(1)
     expect(lines.first).to_have_attribute("data-setting", "variable_genes")
@@ -264,7 +266,7 @@ def in_sight(tab):
 
 def test_the_view_follows_the_window_until_a_hand_moves_it(tab, served, eventually):
     session, size = served.session, tab.viewport_size
-    session.later(lambda: session.open_pipeline(presets()["trajectory"].make(None)))
+    session.later(lambda: session.document.open_pipeline(presets()["trajectory"].make(None)))
     expect(block(tab, "phate")).to_be_visible()
     still(tab, block(tab, "phate"))
     assert in_sight(tab)

@@ -28,13 +28,13 @@ def test_of_tabs_that_were_opened_and_closed_nothing_is_left(served):
 
 
 def watching(session):
-    """The views that watch a session."""
+    """The views that watch a session, or what it has."""
     found = {}
-    for watchers in session.param.watchers.values():
-        for by_what in watchers.values():
-            for watcher in by_what:
+    for thing in (session, session.document, session.data, session.run):
+        for watchers in thing.param.watchers.values():
+            for watcher in (w for by_what in watchers.values() for w in by_what):
                 view = getattr(watcher.fn, "__self__", None)
-                if view is not None:
+                if view is not None and view is not session:
                     found[id(view)] = view
     return found.values()
 

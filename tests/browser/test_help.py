@@ -33,7 +33,7 @@ def test_the_softness_slider_moves_the_curves_and_nothing_on_the_canvas_is_lost(
         source_position={"x": 60, "y": 20}, target_position={"x": 420, "y": 80},
     )  # fmt: skip
     session = served.session
-    eventually(lambda: session.spec.blocks)
+    eventually(lambda: session.document.spec.blocks)
     before = session.export_json()
 
     # From the header, and from the dials of the run.

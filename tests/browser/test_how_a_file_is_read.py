@@ -40,7 +40,7 @@ def test_the_way_round_is_changed_in_the_preview_and_kept_in_use(tab, files, ser
     expect(facts(tab)).to_contain_text("9cells6genes")
     look.locator("button.use").click()
     expect(look).to_be_hidden()
-    assert served.session.dataset.reading == {"orientation": "cells in rows"}
+    assert served.session.data.card.reading == {"orientation": "cells in rows"}
     tab.locator("button.data").click()
     look.get_by_label("Which way round").select_option("genes in rows")
     expect(facts(tab)).to_contain_text("6cells9genes")

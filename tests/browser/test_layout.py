@@ -30,6 +30,11 @@ def tell(served, **params):
     session.later(lambda: session.param.update(**params))
 
 
+def told_by_others(served, **params):
+    document = served.session.document
+    served.session.later(lambda: document.param.update(**params))
+
+
 def told_by_a_run(served, **params):
     run = served.session.run
     served.session.later(lambda: run.param.update(**params))
@@ -65,9 +70,9 @@ def test_a_ready_pipeline_is_fitted_into_view_also_over_one_with_the_same_blocks
     session = served.session
     preset = next(iter(presets().values())).make(None)
     near = PipelineSpec("Near", blocks=preset.blocks[:1], layout={preset.blocks[0].id: (0, 0)})
-    session.later(lambda: session.restore(near))
+    session.later(lambda: session.document.restore(near))
     expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
-    session.later(lambda: session.open_pipeline(preset))
+    session.later(lambda: session.document.open_pipeline(preset))
     nodes = small.locator(".react-flow__node.block")
     expect(nodes).to_have_count(1 + len(preset.blocks))
     pane = small.locator(".react-flow__pane").bounding_box()
@@ -95,9 +100,9 @@ def test_a_name_is_found_before_what_is_said_of_others(tab):
 
 def test_a_tab_that_looks_on_keeps_its_whole_header_in_a_small_window(small, served):
     long = PipelineSpec("Cells of the second donor, of all days", blocks=(Block("k", KMEANS),))
-    served.session.later(lambda: served.session.restore(long))
+    served.session.later(lambda: served.session.document.restore(long))
     expect(small.locator(".header .name")).to_have_value(long.name)
-    tell(served, read_only=True)
+    told_by_others(served, read_only=True)
     expect(small.locator(".take-over")).to_be_visible()
     expect(small.locator(".saved")).to_contain_text("Read-only")
     title, name = small.locator(".header .title"), small.locator(".header .name")
@@ -111,13 +116,13 @@ def test_a_tab_that_looks_on_keeps_its_whole_header_in_a_small_window(small, ser
         if (getComputedStyle(at).overflowY === "scroll") return true
         return false }"""
     assert not dials.evaluate(bars)
-    tell(served, read_only=False)
+    told_by_others(served, read_only=False)
 
 
 def test_what_is_said_is_whole_and_lies_over_dialogs(small, served):
     session = served.session
     spec = PipelineSpec("P", blocks=(Block("k", KMEANS),))
-    session.later(lambda: session.restore(spec))
+    session.later(lambda: session.document.restore(spec))
     expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
     small.locator("summary", has_text="Next run").click()
     told_by_a_run(served, state="running", message="Fitting Count autoencoder (scVI) to the data")
@@ -176,7 +181,9 @@ def test_a_run_that_is_looked_at_says_what_it_is_and_names_its_losses_in_whole(
     small, served, stopped, eventually
 ):
     session = served.session
-    session.later(lambda: session.restore(PipelineSpec("Mine", blocks=(Block("k", KMEANS),))))
+    session.later(
+        lambda: session.document.restore(PipelineSpec("Mine", blocks=(Block("k", KMEANS),)))
+    )
     session.later(lambda: session.watch_run(stopped))
     status = small.locator("[data-state=stopped] .status")
     expect(status.locator(".chip")).to_contain_text("Run of Cells")

@@ -66,7 +66,7 @@ def test_cells_go_in_and_a_trained_pipeline_comes_out(page, served, eventually, 
     session = served.session
 
     upload(page, cells / "pbmc3k.h5ad")
-    assert session.dataset.n_cells == 2138 and session.dataset.fields["counts"] == "X"
+    assert session.data.card.n_cells == 2138 and session.data.card.fields["counts"] == "X"
     put_blocks_and_wires(page, session, eventually)
 
     page.locator("button[data-do=run]").click()
@@ -166,7 +166,7 @@ def test_what_was_learned_is_applied_to_other_cells_on_the_page(
     page.goto(served.url)  # the same tab, with the run that was stopped
     page.wait_for_selector(".legend .entry")
     session = served.session
-    trained, document = session.run.folder(), session.spec
+    trained, document = session.run.folder(), session.document.spec
     page.locator("button[data-show=exports]").click()
     page.get_by_role("button", name="Apply to other cells").click()
     page.locator(".data .drop input").set_input_files(cells / "new_cells.h5ad")
@@ -178,7 +178,7 @@ def test_what_was_learned_is_applied_to_other_cells_on_the_page(
     expect(state).to_have_text("Applied to new_cells.h5ad", timeout=240_000)
     expect(page.locator(".timeline .cells")).to_contain_text("500 cells shown")
     # Nothing else has changed: the canvas and its own data set are as they were.
-    assert session.spec == document and session.dataset.n_cells == 2138
+    assert session.document.spec == document and session.data.card.n_cells == 2138
     page.locator("button[data-show=exports]").click()
     with page.expect_download() as caught:
         page.locator(".exports .row").filter(has_text="Result").get_by_role("button").click()
@@ -208,19 +208,21 @@ def put_blocks_and_wires(page, session, eventually):
             target_position={"x": x, "y": y},
         )
         expect(page.locator(f".react-flow__node[data-id='{name}']")).to_be_visible()
-    eventually(lambda: len(session.spec.blocks) == 3)
+    eventually(lambda: len(session.document.spec.blocks) == 3)
     # A dropped block wires itself where only one wire fits; here every wire is drawn by hand.
-    session.later(lambda: session.remove(wires=[(w.source, w.target) for w in session.spec.wires]))
-    eventually(lambda: not session.spec.wires)
+    document = session.document
+    wires = [(w.source, w.target) for w in document.spec.wires]
+    session.later(lambda: document.remove(wires=wires))
+    eventually(lambda: not session.document.spec.wires)
     expect(page.locator(".react-flow__edge")).to_have_count(0)
     page.locator("button[data-do=fit]").click()
     still(page, port(page, "soft_kmeans", "embeddings"))
     for n, (source, target) in enumerate(WIRES, 1):
         pull_wire(page, port(page, *source), port(page, *target))
-        eventually(lambda n=n: len(session.spec.wires) == n)
-    wired = {(w.source, w.target) for w in session.spec.wires}
+        eventually(lambda n=n: len(session.document.spec.wires) == n)
+    wired = {(w.source, w.target) for w in session.document.spec.wires}
     assert wired == {(".".join(a), ".".join(b)) for a, b in WIRES}
-    eventually(lambda: not session.problems)
+    eventually(lambda: not session.document.problems)
 
 
 def turn_the_temperature(page, session, eventually, folder):

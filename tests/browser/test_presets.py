@@ -49,14 +49,14 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     open_app(page, served)
     page.locator(".start", has_text=presets()[name].title.split(":")[0]).click()
     session = eventually(lambda: served.session)
-    eventually(lambda: session.spec.blocks and session.dataset, 120)
-    assert not session.problems, [str(p) for p in session.problems]
+    eventually(lambda: session.document.spec.blocks and session.data.card, 120)
+    assert not session.document.problems, [str(p) for p in session.document.problems]
     # All that it can be is there: the demo data offers every field.
-    assert len(session.spec.blocks) == len(presets()[name].make(None).blocks) - (
+    assert len(session.document.spec.blocks) == len(presets()[name].make(None).blocks) - (
         name == "doublets"  # no empty droplets were measured in the demo data
     )
-    session.later(lambda: session.set_training("steps", STEPS))
-    eventually(lambda: session.spec.training.get("steps") == STEPS)
+    session.later(lambda: session.document.set_training("steps", STEPS))
+    eventually(lambda: session.document.spec.training.get("steps") == STEPS)
     page.wait_for_timeout(1500)  # a change on its way to the canvas would swallow the click
     page.locator("[data-do=run]").click()
     expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)

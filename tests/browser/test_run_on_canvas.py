@@ -19,7 +19,7 @@ def shown(served):
 
     def show(**told):
         session = served.session
-        session.later(lambda: session.run.param.update(document=session.spec.name, **told))
+        session.later(lambda: session.run.param.update(document=session.document.spec.name, **told))
 
     return show
 
@@ -35,7 +35,7 @@ def test_an_error_of_a_run_stands_on_its_block_and_the_last_map_stays(
     tab, served, eventually, shown
 ):
     drop(tab, KMEANS, 420, 60)
-    eventually(lambda: served.session.spec.blocks)
+    eventually(lambda: served.session.document.spec.blocks)
     shown(state="running", snapshot=told_by_a_run())
     expect(tab.locator(".timeline .cells")).to_contain_text("200 cells")
     error = TrainingError(
@@ -50,7 +50,7 @@ def test_an_error_of_a_run_stands_on_its_block_and_the_last_map_stays(
     # Another document is not to blame.
     session = served.session
     other = PipelineSpec("Another", blocks=(Block("soft_kmeans", KMEANS),))
-    session.later(lambda: session.open_pipeline(other))
+    session.later(lambda: session.document.open_pipeline(other))
     expect(block(tab, "soft_kmeans")).not_to_have_class(having("failed"))
 
 
@@ -62,7 +62,7 @@ def test_seldom_wired_ports_fold_and_are_wired_by_mouse(tab, served, eventually)
     session = served.session
     drop(tab, VAE, 300, 40)
     drop(tab, "losses.negative_binomial", 700, 40)
-    eventually(lambda: len(session.spec.blocks) == 2)
+    eventually(lambda: len(session.document.spec.blocks) == 2)
     seldom = port(tab, "vae_normalizer", "reconstructed")
     expect(seldom).to_have_count(0)
     expect(port(tab, "vae_normalizer", "latent_mean")).to_be_visible()
@@ -71,7 +71,7 @@ def test_seldom_wired_ports_fold_and_are_wired_by_mouse(tab, served, eventually)
     expect(seldom).to_be_visible()
     tab.locator("button[data-do=fit]").click()
     pull_wire(tab, seldom, port(tab, "negative_binomial", "mu"))
-    eventually(lambda: "negative_binomial.mu" in {w.target for w in session.spec.wires})
+    eventually(lambda: "negative_binomial.mu" in {w.target for w in session.document.spec.wires})
     fewer = tab.locator(".react-flow__handle[data-nodeid=vae_normalizer][data-handleid^='–']")
     fewer.dispatch_event("click")
     expect(port(tab, "vae_normalizer", "kl_loss")).to_have_count(0)
@@ -80,7 +80,7 @@ def test_seldom_wired_ports_fold_and_are_wired_by_mouse(tab, served, eventually)
 
 def test_a_second_map_is_chosen_above_the_map(tab, served, eventually, shown):
     drop(tab, KMEANS, 420, 60)
-    eventually(lambda: served.session.spec.blocks)
+    eventually(lambda: served.session.document.spec.blocks)
     line = np.column_stack([np.linspace(-9, 9, 200), np.zeros(200)]).astype(np.float32)
     shown(state="running", snapshot=told_by_a_run(**{"phate.embedding": line}))
     chooser = tab.locator("select.map")

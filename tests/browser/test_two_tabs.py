@@ -14,8 +14,8 @@ def both(page, served, browser, eventually):
     served.forget_tabs()
     open_app(page, served)
     first = served.session
-    first.later(lambda: first.add_block(VAE))
-    eventually(lambda: first.spec.blocks and first.saved == "saved")
+    first.later(lambda: first.document.add_block(VAE))
+    eventually(lambda: first.document.spec.blocks and first.document.saved == "saved")
     watch = Watch(served.url.rsplit("/", 1)[0])
     other = new_page(browser, watch)
     open_app(other, served)
@@ -44,7 +44,7 @@ def test_a_second_browser_looks_on_takes_over_and_goes_back_to_an_earlier_versio
     other.mouse.move(before["x"] + 160, before["y"] + 90, steps=5)
     other.mouse.up()
     eventually(lambda: abs(blocks(other).first.bounding_box()["x"] - before["x"]) < 2)
-    assert second.spec is first.spec
+    assert second.document.spec is first.document.spec
 
     other.locator(".take-over").click()
     expect(other.locator(".take-over")).to_be_hidden()
@@ -53,7 +53,7 @@ def test_a_second_browser_looks_on_takes_over_and_goes_back_to_an_earlier_versio
     other.keyboard.press("Control+z")
     expect(blocks(other)).to_have_count(1)
     expect(blocks(page)).to_have_count(1)
-    eventually(lambda: second.saved == "saved")
+    eventually(lambda: second.document.saved == "saved")
 
     other.locator(".menu-button").click()
     other.get_by_role("menuitem", name="Saved pipelines").click()
@@ -63,8 +63,8 @@ def test_a_second_browser_looks_on_takes_over_and_goes_back_to_an_earlier_versio
     rows.nth(1).get_by_role("button", name="Restore").click()
     expect(blocks(other)).to_have_count(2)
     expect(blocks(page)).to_have_count(2)
-    assert second.undo_label.startswith("Go back to the version of")
+    assert second.document.undo_label.startswith("Go back to the version of")
 
     other.context.close()  # the window is closed: the first one edits again
     expect(page.locator(".take-over")).to_be_hidden()
-    eventually(lambda: not first.read_only)
+    eventually(lambda: not first.document.read_only)
