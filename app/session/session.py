@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import param
 
@@ -13,6 +13,7 @@ from app.session.data_in_use import DataInUse
 from app.session.dataset_card import DatasetCard
 from app.session.document import RENAME
 from app.session.looked_at import does_the_same, with_dials
+from app.session.of_server import OfServer
 from app.session.protocols import Disk, Library, Runs
 from app.session.run_shown import RunShown
 from app.session.shared_document import SharedDocument
@@ -32,36 +33,15 @@ LOOKS = (
 )
 
 
-class _OfServer[T]:
-    """What `attach` gives a tab. A tab without a server has none, and says so where it is asked."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}_of_server"
-
-    @overload
-    def __get__(self, tab: None, kind: type) -> "_OfServer[T]": ...
-    @overload
-    def __get__(self, tab: object, kind: type) -> T: ...
-    def __get__(self, tab: object | None, kind: type) -> Any:
-        if tab is None:
-            return self
-        if self._name not in tab.__dict__:
-            raise AttributeError("This tab is not attached to a server.")
-        return tab.__dict__[self._name]
-
-    def __set__(self, tab: object, given: T) -> None:
-        tab.__dict__[self._name] = given
-
-
 class Session(param.Parameterized):
     """One browser tab: its document, its data and its run, and what the page around them shows.
 
     Views watch their parameters and call their methods (see app/README.md).
     """
 
-    engine = _OfServer[Runs]()
-    store = _OfServer[Library]()
-    room = _OfServer[Disk]()
+    engine = OfServer[Runs]()
+    store = OfServer[Library]()
+    room = OfServer[Disk]()
 
     wish_of_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
