@@ -5,11 +5,14 @@ from dataclasses import replace
 
 from app.geometry.ports import HEAD, ROW, folded, n_rows, usual_outputs
 from diffbio_engine.declare import Declaration, find_operator
-from diffbio_engine.pipelines.spec import DATA, PipelineSpec
+from diffbio_engine.pipelines.spec import PipelineSpec
 
 COLUMN, ROW_GAP = 336.0, 36.0
 # Longer pipelines go on in a further row, so that all of it can be read at once.
 MOST_IN_A_ROW, BETWEEN_ROWS = 6, 56.0
+
+# Room for the ports of one data set, before another begins.
+_DATA_HEIGHT = HEAD + 10 * ROW
 
 # What stands in the way of a wire from an earlier column to a later one stands lower by this.
 UNDER_A_WIRE = HEAD + 3 * ROW
@@ -35,7 +38,7 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
     before: dict[str, set[str]] = defaultdict(set)
     for wire in spec.wires:
         before[wire.end.block].add(wire.start.block)
-    depth = {DATA: 0}
+    depth = dict.fromkeys(spec.data_blocks, 0)
 
     def layer(block: str, seen: frozenset[str] = frozenset()) -> int:
         if block not in depth:
@@ -57,9 +60,10 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
         row = column // in_a_row
         return any(a < column < b and a // in_a_row == b // in_a_row == row for a, b in ends)
 
-    middle = {DATA: 0.0}
-    layout = {DATA: (0.0, 0.0)}
-    top, bottom = 0.0, 150.0
+    below = enumerate(spec.data_blocks)
+    layout = {block: (0.0, i * _DATA_HEIGHT) for i, block in below}
+    middle = {block: y for block, (_, y) in layout.items()}
+    top, bottom = 0.0, 150.0 + _DATA_HEIGHT * (len(layout) - 1)
     for depth_now in sorted(columns):
         if depth_now % in_a_row == 0:
             top, bottom = bottom + BETWEEN_ROWS, bottom + BETWEEN_ROWS

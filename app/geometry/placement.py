@@ -19,7 +19,8 @@ from app.geometry.ports import (
     within,
 )
 from diffbio_engine.declare import find_operator
-from diffbio_engine.pipelines.spec import DATA, PipelineSpec, Wire
+from diffbio_engine.pipelines.spec import PipelineSpec, Wire
+from diffbio_engine.ports import DATA_BLOCKS, start_of
 
 # Between blocks: wires need room to bend beside them, a warning may come below them.
 _GAP = np.array([44.0, 30.0])
@@ -32,11 +33,11 @@ def with_room(
     """The document with some blocks shifted together, as little as can be, to where there is room.
 
     Args:
-        fields: What the ``data`` block offers; decides how tall it is.
+        fields: What data sets offer; decides how tall their blocks are.
         per_wire: How far a block is moved, in pixels, so that one wire less runs behind a block.
     """
     fields, moved = tuple(fields), list(moved)
-    boxes = {b: _box(spec, b, fields) for b in (DATA, *(b.id for b in spec.blocks))}
+    boxes = {b: _box(spec, b, fields) for b in (*spec.data_blocks, *(b.id for b in spec.blocks))}
     new = np.array([boxes[b] for b in moved])
     old = np.array([box for b, box in boxes.items() if b not in moved]).reshape(-1, 4)
     tried = _shifts()
@@ -101,8 +102,8 @@ def _hidden(
 
 def _box(spec: PipelineSpec, block: str, fields: tuple[str, ...]) -> Box:
     x, y = spec.layout.get(block, (0.0, 0.0))
-    if block == DATA:
-        return x, y, WIDTH, HEAD + ROW * max(len(fields), 1) + 16
+    if block in DATA_BLOCKS:
+        return x, y, WIDTH, HEAD + ROW * max(len(_ports_of(block, fields)), 1) + 16
     return x, y, WIDTH, height(find_operator(spec.block(block).operator))
 
 
@@ -111,11 +112,18 @@ def _ends(
 ) -> tuple[Point, Point]:
     """Where a wire begins and ends; a port that is folded away counts as in the last row."""
     (a, out), (b, into) = wire.start.parts, wire.end.parts
-    outputs = fields if a == DATA else usual_outputs(spec.block(a).operator)
+    outputs: Collection[str] = _ports_of(a, fields)
+    if not wire.from_data:
+        outputs = usual_outputs(spec.block(a).operator)
     inputs = [p.name for p in find_operator(spec.block(b).operator).inputs if not p.drawn]
     (x0, y0, *_), (x1, y1, *_) = boxes[a], boxes[b]
     start = x0 + WIDTH, y0 + port_height(_row(out, outputs))
     return start, (x1, y1 + port_height(_row(into, inputs)))
+
+
+def _ports_of(block: str, fields: Iterable[str]) -> list[str]:
+    """The ports of a data block, by the fields that all data sets offer."""
+    return [start.port for start in map(start_of, fields) if start.block == block]
 
 
 def _row(name: str, names: Collection[str]) -> int:

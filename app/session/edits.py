@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,25 +14,72 @@ from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.usual_wires import giving, usual_source
-from diffbio_engine.ports import Address, Place
+from diffbio_engine.ports import (
+    DATA_BLOCKS,
+    Address,
+    Place,
+    field_of,
+    offered_beside,
+    port_of_field,
+    start_of,
+)
 
 _BEFORE_A_DATASET = ("counts", "batch_labels")
+NO_OTHER: Mapping[str, DatasetCard] = {}
 
 
-def data_ports(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:
-    """The fields that the ``data`` block offers: the data set's, or usual ones before."""
+def data_ports(
+    dataset: DatasetCard | None,
+    spec: PipelineSpec,
+    beside: Mapping[str, DatasetCard] = NO_OTHER,
+) -> dict[str, DataPort]:
+    """The fields that data blocks offer: the data sets' own, or usual ones before there is one.
+
+    Args:
+        dataset: Of the block ``data``.
+        beside: Other data sets, by the block that stands for each.
+    """
+    ports = _of_data(dataset, spec)
+    n_genes = (dataset and dataset.n_genes) or 2000
+    for block in spec.data_blocks:
+        if block != DATA:
+            card = beside.get(block)
+            ports |= _of_other(block, card, n_genes)
+    return ports
+
+
+def _of_data(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:
     if dataset is not None:
         return {n: _measured(n, dataset) for n in dataset.fields if n in DATA_PORTS}
-    used = [w.start.port for w in spec.wires if w.from_data]
+    used = [w.field for w in spec.wires if w.from_data]
     names = dict.fromkeys([*_BEFORE_A_DATASET, *used])
     return {n: _supposed(n) for n in names if n in DATA_PORTS}
 
 
-def missing_fields(dataset: DatasetCard | None, spec: PipelineSpec) -> list[str]:
-    """Fields that a wire starts from and the data set does not offer; their wires stay, marked."""
-    used = [w.start.port for w in spec.wires if w.from_data]
-    offered = data_ports(dataset, spec)
-    return [name for name in dict.fromkeys(used) if name not in offered]
+def _of_other(block: str, card: DatasetCard | None, n_genes: int) -> dict[str, DataPort]:
+    """What a second data set tells over the genes of the data; its usual ports before there is one.
+
+    Nothing where it lacks what these are computed from: their wires stay, marked.
+    """
+    if card is None:
+        names, n_types = [str(Address(block, port)) for port in DATA_BLOCKS[block].ports], 10
+    else:
+        names = list(offered_beside(block, card.fields))
+        columns = {f"obs/{c.get('name')}": c.get("n_values", 0) for c in _columns(card)}
+        n_types = int(columns.get(card.fields.get("labels", "")) or 10)
+    ports = {name: port for name in names if (port := port_of_field(name))}
+    lengths = {"genes": n_genes, "classes": n_types}
+    return {name: DataPort(port, _lengths(port, lengths)) for name, port in ports.items()}
+
+
+def missing_fields(
+    dataset: DatasetCard | None,
+    spec: PipelineSpec,
+    beside: Mapping[str, DatasetCard] = NO_OTHER,
+) -> list[str]:
+    """Fields that a wire starts from and no data set offers; their wires stay, marked."""
+    offered = data_ports(dataset, spec, beside)
+    return [name for name in spec.fields if name not in offered]
 
 
 def _supposed(name: str) -> DataPort:
@@ -133,7 +180,7 @@ def new_id(spec: PipelineSpec, operator: str) -> str:
     stem = (
         re.sub(r"[^a-z0-9_]+", "_", operator.rsplit(".", 1)[-1].lower()).strip("_")[:36] or "block"
     )
-    taken = {b.id for b in spec.blocks} | {DATA}
+    taken = {b.id for b in spec.blocks} | set(DATA_BLOCKS)
     names = itertools.chain([stem], (f"{stem}_{n}" for n in itertools.count(2)))
     return next(name for name in names if name not in taken)
 
@@ -185,8 +232,10 @@ def _suggested(
     others = {b: d for b, d in declared.items() if b != new}
     if source := usual_source(port, others):
         return source
-    field_names = [n for n in (port.name, *port.also) if n in data]
-    return f"{DATA}.{field_names[0]}" if field_names else None
+    # An input `reference_profiles` takes `reference.profiles`.
+    of_others = {start.replace(".", "_"): field_of(start) for start in map(start_of, data)}
+    named = [of_others.get(port.name, ""), port.name, *port.also]
+    return next((start_of(name) for name in named if name in data), None)
 
 
 def without(

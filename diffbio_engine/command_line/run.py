@@ -75,15 +75,20 @@ def _say_what_is_left(folder: RunFolder) -> None:
 
 def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     path, of_demo = (asked.data, {}) if asked.data else _demo(asked)
+    told_beside = _beside_data(asked)
     preview = looked_at(path, reading, limited=not asked.no_limits)
     for warning in preview["warnings"]:
         print(warning)
     said = _fields_said(asked.field)
     fields = _with(dict(preview["suggested"]) | of_demo, said[DATA])
-    beside = {block: _beside(asked, block, said[block]) for block in BESIDE}
-    beside = {block: told for block, told in beside.items() if told}
-    for block, told in beside.items():
-        fields |= offered_beside(block, told["fields"])
+    beside: dict[str, dict[str, Any]] = {}
+    for block, other in told_beside.items():
+        limited = not asked.no_limits
+        beside[block] = _beside(block, *other, said.pop(block), limited=limited)
+        fields |= offered_beside(block, beside[block]["fields"])
+    for block in BESIDE:
+        if said.get(block):
+            raise DataError(f"--field names {block}.", fix=f"Add --{block} FILE.", where="--field")
     for column in preview["obs"]:
         name, biology = column["name"], column.get("biology")
         if biology and fields.get("batch_labels") == f"obs/{name}":
@@ -94,6 +99,8 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
         preset = find_preset(asked.preset or "single_cell")
         if missing := preset.missing(fields):
             fix = f"Say where it lies: --field {missing[0]}=PLACE."
+            if (lacking := start_of(missing[0]).block) != DATA:
+                fix = f"Add --{lacking} FILE."
             if FROM_SYMBOLS.issuperset(missing):
                 fix = "They are found by gene symbols, such as SOX2, as names of the genes."
             raise DataError(
@@ -147,17 +154,28 @@ def _with(fields: dict[str, str], said: Mapping[str, str]) -> dict[str, str]:
     return {name: place for name, place in {**fields, **said}.items() if place}
 
 
-def _beside(asked: argparse.Namespace, block: str, said: Mapping[str, str]) -> dict[str, Any]:
-    """What a run is told of a second data set; empty where none was given."""
-    path = getattr(asked, block, None)
-    if path is None:
-        if said:
-            raise DataError(f"--field names {block}.", fix=f"Add --{block} FILE.", where="--field")
-        return {}
-    preview = looked_at(path, {}, limited=not asked.no_limits)
+def _beside_data(asked: argparse.Namespace) -> dict[str, tuple[Path, dict[str, str]]]:
+    """By data block, the other data sets: those given, else what goes with the demo data."""
+    given = {block: getattr(asked, block) for block in BESIDE}
+    found = {block: (path, dict[str, str]()) for block, path in given.items() if path is not None}
+    if asked.data or asked.pipeline:
+        return found
+    wanted = find_preset(asked.preset or "single_cell").demo
+    known = {example.id: example for example in examples()}
+    for block, name in known[wanted].beside.items() if wanted in known else ():
+        other = known[name]
+        found.setdefault(block, (other.make(asked.out.parent), dict(other.fields)))
+    return found
+
+
+def _beside(
+    block: str, path: Path, of_demo: Mapping[str, str], said: Mapping[str, str], *, limited: bool
+) -> dict[str, Any]:
+    """What a run is told of a second data set."""
+    preview = looked_at(path, {}, limited=limited)
     for warning in preview["warnings"]:
         print(f"{path.name}: {warning}")
-    fields = _with(preview["suggested"], said)
+    fields = _with({**preview["suggested"], **of_demo}, said)
     takes = DATA_BLOCKS[block].takes
     fields = {name: place for name, place in fields.items() if name in takes}
     there = ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items()))

@@ -69,6 +69,13 @@ def start_of(field: str) -> Address:
     return address if address.port else Address(DATA, field)
 
 
+def all_fields() -> tuple[str, ...]:
+    """Every field that a data set can offer, by the names under which they are held."""
+    return tuple(
+        field_of(Address(block.id, port)) for block in DATA_BLOCKS.values() for port in block.ports
+    )
+
+
 def offered_beside(block: str, fields: Mapping[str, str]) -> dict[str, str]:
     """What a second data set with these fields offers, as fields: ``{"reference.profiles": ...}``.
 

@@ -11,6 +11,7 @@ import pytest
 from app.results.sheets import sheets_of
 from diffbio_engine.data import examples, inspect
 from diffbio_engine.pipelines import presets
+from diffbio_engine.ports import offered_beside
 from diffbio_engine.runs import EXIT_DONE, RunFolder, RunReader
 from diffbio_engine.runs.worker.train import work
 
@@ -19,6 +20,7 @@ RESULTS = {
     "single_cell": [("cluster", "bars")],
     "trajectory": [("switches", "table"), ("fates", "bars"), ("transport", "heat")],
     "annotation": [("annotate", "bars")],
+    "reference_annotation": [("annotate", "bars")],
     "doublets": [("cluster", "bars")],
     "integration": [("cluster", "bars")],
     "communication": [("pairs", "dots")],
@@ -39,25 +41,31 @@ def demo(tmp_path_factory):
     """The demo data of a preset with few cells, and where each field lies in them."""
     folder = tmp_path_factory.mktemp("demo")
 
-    def made(preset):
-        example = next(e for e in examples() if e.id == preset.demo)
+    def made(name):
+        example = next(e for e in examples() if e.id == name)
         path = folder / f"few_{example.id}.h5ad"
         if not path.exists():
             data = anndata.read_h5ad(example.make(folder))
             order = np.random.default_rng(0).permutation(data.n_obs)[:CELLS]
             data[np.sort(order)].copy().write_h5ad(path)
-        return path, dict(inspect(path).suggested) | example.fields
+        fields = dict(inspect(path).suggested) | example.fields
+        return {"path": str(path), "name": path.name, "fields": fields}, example.beside
 
     return made
 
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_ready_pipeline_is_carried_out_and_its_results_are_listed(name, demo, tmp_path):
-    path, fields = demo(presets()[name])
+    dataset, others = demo(presets()[name].demo)
+    beside = {block: demo(other)[0] for block, other in others.items()}
+    fields = dict(dataset["fields"])
+    for block, other in beside.items():
+        fields |= offered_beside(block, other["fields"])
     run = {
         "title": name,
         "pipeline": presets()[name].make(fields).to_json(),
-        "dataset": {"path": str(path), "name": path.name, "fields": fields},
+        "dataset": dataset,
+        "beside": beside,
         "steps": STEPS,
     }
     folder = RunFolder.create(tmp_path / "run", run)

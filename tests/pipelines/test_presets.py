@@ -6,10 +6,11 @@ import sys
 import pytest
 
 from diffbio_engine.data import examples
-from diffbio_engine.declare import DATA_PORTS, find_operator
+from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UnknownNameError
 from diffbio_engine.pipelines import DataPort, PipelineSpec, find_preset, plan, presets
 from diffbio_engine.pipelines.presets.preset import assembled
+from diffbio_engine.ports import all_fields, offered_beside, port_of_field
 
 each_preset = pytest.mark.parametrize("preset", presets().values(), ids=presets())
 LENGTHS = {
@@ -22,7 +23,7 @@ def offered(names):
     """Fields of these names, as a data set would offer them."""
     ports = {}
     for name in names:
-        port = DATA_PORTS[name]
+        port = port_of_field(name)
         axes = port.axis_names[1:] if port.per_record else port.axis_names
         shape = tuple(int(a) if a.isdigit() else LENGTHS[a] for a in axes)
         ports[name] = DataPort(port, shape, 3 if port.classes else 0)
@@ -32,13 +33,13 @@ def offered(names):
 @each_preset
 def test_with_every_field_it_can_be_planned(preset):
     spec = preset.make(None)
-    planned = plan(spec, offered(DATA_PORTS))
+    planned = plan(spec, offered(all_fields()))
     assert list(planned.blocks) and set(planned.blocks) == {b.id for b in spec.blocks}
 
 
 @each_preset
 def test_what_data_lack_is_said_in_words_and_not_as_names_of_fields(preset):
-    assert not preset.lacking(dict.fromkeys(DATA_PORTS, "X"))
+    assert not preset.lacking(dict.fromkeys(all_fields(), "X"))
     said = preset.lacking({})
     assert said.count(" and ") >= len(preset.needs) - 1 and "_" not in said
 
@@ -76,9 +77,13 @@ def _special(preset):
 def test_its_demo_data_offers_what_it_needs(preset, tmp_path):
     from diffbio_engine.data import inspect, suggest_fields
 
-    example = next(e for e in examples() if e.id == preset.demo)
-    preview = inspect(example.make(tmp_path))
-    assert not preset.missing(dict(suggest_fields(preview)) | example.fields)
+    known = {e.id: e for e in examples()}
+    example = known[preset.demo]
+    fields = dict(suggest_fields(inspect(example.make(tmp_path)))) | example.fields
+    for block, other in example.beside.items():
+        found = suggest_fields(inspect(known[other].make(tmp_path)))
+        fields |= offered_beside(block, dict(found) | known[other].fields)
+    assert not preset.missing(fields)
 
 
 @each_preset
@@ -139,7 +144,9 @@ def test_a_new_ready_pipeline_is_one_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "__path__", [*module.__path__, str(tmp_path)])
     package.cache_clear()
     try:
-        assert [b.id for b in plan(find_preset("toy").make(None), offered(DATA_PORTS)).spec.blocks]
+        assert [
+            b.id for b in plan(find_preset("toy").make(None), offered(all_fields())).spec.blocks
+        ]
         assert main(["operators"]) == 0 and "Clusters embeddings." in capsys.readouterr().out
     finally:
         monkeypatch.undo()

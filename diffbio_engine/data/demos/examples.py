@@ -33,6 +33,7 @@ class Example:
         sentence: What it is and where it comes from.
         fields: Where each port finds its array.
         build: Makes the data.
+        beside: Other demo data that go with it, by data block: ``{"reference": id}``.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Example:
     sentence: str
     build: Callable[[], "anndata.AnnData"]
     fields: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
 
     def make(self, folder: str | Path) -> Path:
         """The file in ``folder``; made once."""
@@ -76,6 +78,22 @@ def _blood(common: dict[str, str]) -> list[Example]:
             "in 'known_type', to be found by annotation; 'bulk_labels' has the truth.",
             build=half_labelled_blood_cells,
             fields=common | {"labels": "obs/known_type"},
+        ),
+        Example(
+            id="blood_unlabelled",
+            title="Blood cells to be named",
+            sentence="Every second one of the 700 blood cells, to be named by the others; 'truth' "
+            "has their types.",
+            build=partial(half_of_the_blood_cells, named=False),
+            fields=common,
+            beside={"reference": "blood_reference"},
+        ),
+        Example(
+            id="blood_reference",
+            title="Blood cells, a reference",
+            sentence="The other 350 of the 700 blood cells, with their types in 'bulk_labels'.",
+            build=partial(half_of_the_blood_cells, named=True),
+            fields=common | {"labels": "obs/bulk_labels"},
         ),
     ]
 
@@ -157,6 +175,17 @@ def half_labelled_blood_cells() -> "anndata.AnnData":
     known[1::2] = ["unknown"] * len(known[1::2])
     data.obs["known_type"] = pd.Categorical(known)
     return data
+
+
+def half_of_the_blood_cells(named: bool) -> "anndata.AnnData":
+    """Every second blood cell: those ``named`` are a reference for the others."""
+    data = blood_cells()
+    half = data[0 if named else 1 :: 2].copy()
+    if not named:
+        half.obs["truth"] = half.obs["bulk_labels"]
+        half.obs = half.obs[["truth", "n_counts"]]
+        del half.uns["bulk_labels_colors"]
+    return half
 
 
 def _colors(dataset: Dataset) -> np.ndarray:

@@ -48,6 +48,6 @@ PRESET = Preset(
     summary="Known ligands and receptors: which cell types talk, how surely, and where.",
     make=communication_spec,
     demo="tissue",
-    place=6,
+    place=7,
     needs=("counts", "lr_pairs"),
 )

@@ -55,5 +55,5 @@ PRESET = Preset(
     summary="Scores doublets in two ways, removes ambient RNA, imputes.",
     make=doublets_spec,
     demo="simulated_cells",
-    place=4,
+    place=5,
 )

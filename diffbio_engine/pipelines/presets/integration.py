@@ -53,6 +53,6 @@ PRESET = Preset(
     summary="Takes batches out in three ways, with a map for each and one without correction.",
     make=integration_spec,
     demo="three_batches",
-    place=5,
+    place=6,
     needs=("counts", "batch_labels"),
 )

@@ -40,6 +40,6 @@ PRESET = Preset(
     summary="Which transcription factors drive which genes, and how active they are.",
     make=regulatory_network_spec,
     demo="time_course",
-    place=7,
+    place=8,
     needs=("counts", "tf_indices"),
 )

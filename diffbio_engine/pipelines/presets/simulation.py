@@ -42,5 +42,5 @@ PRESET = Preset(
     summary="Simulates cells like yours with a known truth and scores the pipeline against it.",
     make=simulation_spec,
     demo="simulated_cells",
-    place=9,
+    place=10,
 )

@@ -43,6 +43,6 @@ PRESET = Preset(
     summary="Finds the domains of a tissue and lays its slices on one another.",
     make=spatial_spec,
     demo="tissue",
-    place=8,
+    place=9,
     needs=("counts", "spatial_coords"),
 )
