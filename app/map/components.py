@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 
 from app.map.drawing import Drawn, Wish, has_own_names, selection_card
 from app.map.frames import MapFrame
+from app.plots.map import PLACES, title_of
 from app.session.session import DatasetCard, Session
 from app.session.stale import preview_words, stale_words
 from app.style import theme as looks
@@ -19,7 +20,7 @@ from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.kinds import USUAL
-from diffbio_engine.declare import Kind, find_operator
+from diffbio_engine.declare import DATA_PORTS, find_operator
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import Address
 from diffbio_engine.runs import GROUPS, Findings
@@ -254,16 +255,14 @@ def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:
 def map_title(name: str, session: Session) -> str:
     """What a map is called: after the block that gives it, or the tissue that it lies in."""
     block, port = Address.parse(name).parts
-    if block == DATA:
-        return "Tissue"
+    if block == DATA and port in DATA_PORTS:
+        return title_of(DATA_PORTS[port], "")
     blocks = {b.id: find_operator(b.operator) for b in session.run.spec.blocks}
-    makers = [d for i, d in blocks.items() if any(p.kind == Kind.MAP for p in d.outputs)]
-    given = [p for p in blocks[block].outputs if p.name == port] if block in blocks else []
-    if any(p.kind == Kind.COORDINATES for p in given):
-        return "Tissue, aligned"
-    if given or (not port and makers):  # snapshots of before did not always say which block
-        return (blocks[block] if given else makers[0]).title.removesuffix(" map")
-    return port_title(name)
+    # Snapshots of before did not always say which block.
+    asked = [blocks[b] for b in blocks if b == block or not port]
+    made = ((p, d.title) for d in asked for p in d.outputs if p.name == port or not port)
+    found = next((title_of(p, title) for p, title in made if p.kind in PLACES), "")
+    return found or port_title(name)
 
 
 def map_page(

@@ -20,8 +20,9 @@ from app.map.shading import (
     to_png,
     to_url,
 )
+from app.plots.map import has_arrows
+from app.plots.map import to_scale as is_to_scale
 from app.style.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
-from diffbio_engine.declare import Kind
 from diffbio_engine.runs import Snapshot
 
 # Up to here each cell is a glyph of its own, so that it can be pointed at.
@@ -91,7 +92,7 @@ def draw(snapshot: Snapshot, wish: Wish) -> Drawn:
     """Draws a map of a snapshot that has one, as wished. Runs in a thread; costs milliseconds."""
     maps = tuple(snapshot.maps)
     name = wish.map if wish.map in maps else maps[0]
-    in_tissue = Kind.COORDINATES in (wish.kinds.get(name), snapshot.kinds.get(name))
+    in_tissue = is_to_scale(wish.kinds.get(name) or snapshot.kinds.get(name, ""))
     frame = frame_of(wish.run, snapshot, name, turned=not in_tissue)
     colouring = colouring_of(frame, wish)
     view = wish.view or (to_scale(frame.view, wish.size) if in_tissue else frame.view)
@@ -121,7 +122,7 @@ def to_scale(view: View, size: tuple[int, int]) -> View:
 
 def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np.ndarray:
     kind, _, port = colouring.key.partition("/")
-    if kind != "score" or wish.kinds.get(port) != Kind.TIME or port not in frame.scores:
+    if kind != "score" or not has_arrows(wish.kinds.get(port, "")) or port not in frame.scores:
         return np.zeros((0, 4))
     return arrows_of(frame.xy, frame.scores[port], view)
 

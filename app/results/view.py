@@ -8,7 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app.files.downloads import OFFERS, Fetch, safe_name
-from app.results.sheets import MARKERS, Sheet, as_csv, sheets_of
+from app.plots import Sheet, as_csv, first_to_see, scripts, sheets_of, styles
 from app.session.session import Session
 from app.style.palettes import category_colors, for_theme
 from app.style.scripts import script
@@ -16,9 +16,10 @@ from app.style.titles import disambiguate
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.runs import RunReader
-from diffbio_engine.runs.worker.findings_maker import ALL
 
 _HERE = Path(__file__).parent
+# As findings of before November 2026 say it, whatever their rows are.
+_ALL = "all cells"
 
 
 class FindingsDesk(JSComponent):
@@ -31,8 +32,8 @@ class FindingsDesk(JSComponent):
     words = param.String()
     theme = param.String("default")
 
-    _esm = script(_HERE / "values.js", _HERE / "findings.js")
-    _stylesheets = [(_HERE / "findings.css").read_text(encoding="utf-8")]
+    _esm = script(*scripts(), _HERE / "findings.js")
+    _stylesheets = [(_HERE / "findings.css").read_text(encoding="utf-8"), styles()]
 
 
 class FindingsView(pn.viewable.Viewer):
@@ -82,7 +83,7 @@ class FindingsView(pn.viewable.Viewer):
             return
         self._sheets, self._step = sheets, step
         if self._wanted not in sheets:
-            self._wanted = _first_to_see(sheets)
+            self._wanted = first_to_see(sheets)
         self._draw()
 
     def _draw(self, *_: Any) -> None:
@@ -109,7 +110,7 @@ class FindingsView(pn.viewable.Viewer):
             content |= {"id": sheet.id, "form": sheet.form, "about": sheet.doc}
         cells = self.session.cells_shown
         if cells is not None and content.get("groups"):
-            content["groups"] = [f"all {cells.rows}" if g == ALL else g for g in content["groups"]]
+            content["groups"] = [f"all {cells.rows}" if g == _ALL else g for g in content["groups"]]
         theme, n_classes = self.session.theme, len(content.get("classes", ()))
         content["colors"] = for_theme(category_colors(n_classes), theme) if n_classes else []
         if not self.session.run.id:
@@ -141,12 +142,3 @@ class FindingsView(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(self._desk, self._fetch, sizing_mode="stretch_width", margin=0)
-
-
-def _first_to_see(sheets: dict[str, Sheet]) -> str:
-    """What blocks found last, but for what every run has: markers, compositions, parameters."""
-    said = [s for s in sheets.values() if s.form != "bars" and not s.of_the_model]
-    markers = [s.id for s in said if s.id.endswith(f".{MARKERS}")]
-    telling = [s.id for s in said if s.id not in markers]
-    shares = [s.id for s in sheets.values() if s.form == "bars"]
-    return (telling or markers or shares or list(sheets) or [""])[-1]

@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from app.results.sheets import as_csv, sheets_of
-from app.results.view import _first_to_see
+from app.plots import as_csv, first_to_see, sheets_of
 from diffbio_engine.declare import find_operator
 from diffbio_engine.runs import GROUPS, Finding, Findings
 from diffbio_engine.runs.folder.findings import load_findings, save_findings
@@ -91,8 +90,8 @@ def test_markers_are_one_table_group_by_group_the_best_first():
     ]  # fmt: skip
     assert shown["order"] == [0, 2] and shown["columns"][2]["ranks"] == "large"
     # Every run has them: what else it has found is seen first.
-    assert _first_to_see({s.id: s for s in sheets}) == "talk.loadings"
-    assert _first_to_see({s.id: s for s in sheets[:1]}) == "talk.markers"
+    assert first_to_see({s.id: s for s in sheets}) == "talk.loadings"
+    assert first_to_see({s.id: s for s in sheets[:1]}) == "talk.markers"
 
 
 def test_groups_of_too_few_have_no_markers_and_that_is_said():
@@ -155,7 +154,7 @@ def test_what_tells_of_the_cells_is_opened_before_what_tells_of_the_model():
     genes = found("switch.switch_scores", "profile", ("genes",), [0.1, 0.5, 0.9])
 
     def first(*found):
-        return _first_to_see({s.id: s for s in only(*found)})
+        return first_to_see({s.id: s for s in only(*found)})
 
     assert first(shares, model) == "cluster.shares"
     assert first(genes, shares, model) == "switch.genes"

@@ -8,7 +8,7 @@ import anndata
 import numpy as np
 import pytest
 
-from app.results.sheets import sheets_of
+from app.plots import sheets_of
 from diffbio_engine.data import examples, inspect
 from diffbio_engine.pipelines import presets
 from diffbio_engine.ports import offered_beside

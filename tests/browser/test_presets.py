@@ -91,7 +91,7 @@ def look_at_all_maps(page, eventually):
 
 
 def _sheets(session):
-    from app.results.sheets import sheets_of
+    from app.plots import sheets_of
     from diffbio_engine.runs import RunReader
 
     findings = RunReader(session.run.folder()).findings()

@@ -16,7 +16,8 @@ from diffbio_engine.runs.folder.findings import (
     load_findings,
     save_findings,
 )
-from diffbio_engine.runs.worker.findings_maker import finding_ports, findings_of, shares_ports
+from diffbio_engine.runs.worker.findings_maker import findings_of
+from diffbio_engine.runs.worker.shown_ports import finding_ports, shares_ports
 
 
 @pytest.fixture

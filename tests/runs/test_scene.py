@@ -9,7 +9,8 @@ from diffbio_engine.data import CellSource
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.plan import plan
-from diffbio_engine.runs.worker.snapshot_maker import Scene, maps_of
+from diffbio_engine.runs.worker.shown_ports import map_ports
+from diffbio_engine.runs.worker.snapshot_maker import Scene
 
 DATA = {
     "counts": DataPort(DATA_PORTS["counts"], (200,), 0),
@@ -23,15 +24,15 @@ def three_ways():
 
 
 def test_the_map_that_a_pipeline_names_as_its_result_is_shown_first(three_ways):
-    assert maps_of(three_ways)[0] == "umap_harmony.embedding"
-    assert len(maps_of(three_ways)) == 4
+    assert map_ports(three_ways)[0] == "umap_harmony.embedding"
+    assert len(map_ports(three_ways)) == 4
 
 
 def test_where_none_is_named_the_map_behind_a_correction_is_shown_before_the_one_beside_it(
     three_ways,
 ):
     unnamed = replace(three_ways, spec=replace(three_ways.spec, outputs={}))
-    maps = maps_of(unnamed)
+    maps = map_ports(unnamed)
     assert maps[0] == "umap_harmony.embedding"
     assert maps.index("umap_uncorrected.embedding") > 0
 

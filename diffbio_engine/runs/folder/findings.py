@@ -58,6 +58,7 @@ class Findings:
         kinds: By port, the kind of everything that can be drawn on a map.
         first: The port by which the map is coloured until somebody chooses: what the pipeline
             names first among its results; empty for the clusters.
+        record: What the rows of the data set are.
     """
 
     step: int
@@ -65,6 +66,7 @@ class Findings:
     names: dict[str, list[str]]
     kinds: dict[str, str]
     first: str = ""
+    record: str = "cells"
 
     def along(self, finding: Finding, axis: str) -> list[str]:
         """Names along an axis of a finding.
@@ -84,6 +86,7 @@ def save_findings(folder: Path, findings: Findings) -> None:
         "names": findings.names,
         "kinds": findings.kinds,
         "first": findings.first,
+        "record": findings.record,
         "found": [{k: v for k, v in asdict(f).items() if k != "values"} for f in findings.found],
     }
     arrays = {f.port: np.asarray(f.values) for f in findings.found}
@@ -107,6 +110,6 @@ def load_findings(folder: Path) -> Findings | None:
                 Finding(**{**_known(f), "axes": tuple(f["axes"])}, values=arrays[f["port"]])
                 for f in facts["found"]
             )
-        first = facts.get("first", "")
-        return Findings(facts["step"], found, facts["names"], facts["kinds"], first)
+        first, record = facts.get("first", ""), facts.get("record", "cells")
+        return Findings(facts["step"], found, facts["names"], facts["kinds"], first, record)
     return None

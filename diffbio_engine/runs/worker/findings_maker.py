@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from diffbio_engine.axes import axis_of
+from diffbio_engine.axes import Axis, numbered
 from diffbio_engine.bundles import names_along
 from diffbio_engine.bundles.rules import in_words
 from diffbio_engine.data import Records
@@ -12,35 +12,10 @@ from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import GROUPS, Finding, Findings
+from diffbio_engine.runs.worker.shown_ports import finding_ports, shares_ports
 
-ALL = "all cells"
-# Kinds that are found once for the data set, not of each cell.
-_KINDS = (Kind.PROFILE, Kind.NETWORK, Kind.PLAN, Kind.PARAMETER, Kind.EXPRESSION)
-
-
-def finding_ports(plan: Plan) -> tuple[str, ...]:
-    """Ports whose value belongs to the data set as a whole and can be shown as a table."""
-    return tuple(p for p in plan.ports(*_KINDS) if _is_for_people(plan.port(p)))
-
-
-# What lies along these axes has a name; features and hidden units have none.
-_NAMED = {
-    "genes", "classes", "pairs", "regulators", "pathways", "batches", "slices", "times",
-    "intervals", "steps", "conditions", "fates", "domains", "archetypes", "clusters",
-    "letters",
-}  # fmt: skip
-
-
-def _is_for_people(port: Port) -> bool:
-    """Not an array of cells, nor parameters of the model that have no name of their own."""
-    axes = port.axis_names
-    named = port.kind != Kind.PARAMETER or set(axes) <= _NAMED
-    return named and not any(axis_of(a).record for a in axes) and len(axes) <= 3
-
-
-def shares_ports(plan: Plan) -> tuple[str, ...]:
-    """Ports that say of each cell how it is shared among a few classes."""
-    return tuple(p for p in plan.ports(Kind.SHARES) if plan.port(p).per_record)
+# So many records are shown with all that is said along them.
+MOST_TRACKS = 24
 
 
 def findings_of(
@@ -49,11 +24,14 @@ def findings_of(
     cells: Records,
     values: Mapping[str, np.ndarray],
     rows: np.ndarray | None = None,
+    tracks: Mapping[str, np.ndarray] | None = None,
+    track_rows: np.ndarray | None = None,
 ) -> Findings:
     """The findings among the values of a pipeline.
 
     Args:
-        values: By port; shares are of the cells in ``rows`` (None: of all).
+        values: By port; shares are of the records in ``rows`` (None: of all).
+        tracks: By port, what is said along the records in ``track_rows``.
     """
     groups, membership = _groups(plan, cells, rows)
     found, names = [], {"genes": _genes(cells), GROUPS: groups}
@@ -69,11 +47,35 @@ def findings_of(
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
         doc = in_words(port, array) or port.doc
         found.append(Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks))
+    found += [_track(p, plan, cells, v, track_rows, names) for p, v in (tracks or {}).items()]
     calls = (p for p in plan.ports(Kind.SCORE) if plan.port(p).call and p in values)
-    found += [_called(name, plan, values) for name in calls]
+    found += [_called(name, plan, values, cells.record) for name in calls]
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
     kinds: dict[str, str] = {p: plan.port(p).kind for p in drawn}
-    return Findings(step, tuple(found), names, kinds, _first(plan))
+    return Findings(step, tuple(found), names, kinds, _first(plan), cells.record.name)
+
+
+def _track(
+    name: str,
+    plan: Plan,
+    cells: Records,
+    array: np.ndarray,
+    rows: np.ndarray | None,
+    names: dict[str, list[str]],
+) -> Finding:
+    """What is said along each of some records, who they are, and how many of all."""
+    block, port, values = Address.parse(name).block, plan.port(name), np.asarray(array)
+    rows = np.arange(len(values)) if rows is None else rows
+    axes = (cells.record.name, *port.axis_names[1:])
+    known = cells.names.get(cells.record.name)
+    of_records = numbered(axes[0], cells.n) if known is None else [str(n) for n in known]
+    names[f"{block}.{axes[0]}"] = [of_records[i] for i in rows]
+    for axis, length in zip(axes[1:], values.shape[1:], strict=True):
+        names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
+    doc = port.doc
+    if len(rows) < cells.n:
+        doc += f" {len(rows):,} of {cells.n:,} {cells.record.name}, evenly chosen."
+    return Finding(name, title_of_port(port), doc, port.kind, axes, values, port.ranks)
 
 
 def _first(plan: Plan) -> str:
@@ -82,12 +84,12 @@ def _first(plan: Plan) -> str:
     return next((p for p in plan.spec.outputs.values() if p in can), "")
 
 
-def _called(name: str, plan: Plan, values: Mapping[str, np.ndarray]) -> Finding:
-    """How many cells a block says yes to, and by which rule."""
+def _called(name: str, plan: Plan, values: Mapping[str, np.ndarray], record: Axis) -> Finding:
+    """How many records a block says yes to, and by which rule."""
     calls, block = np.asarray(values[name]), Address.parse(name).block
     n, of = int((calls > 0.5).sum()), len(calls)
     told = (in_words(plan.port(p), values[p]) for p in plan.ports() if _is_of(p, block, values))
-    doc = " ".join([f"{n:,} of {of:,} cells, {n / max(of, 1):.1%}.", *filter(None, told)])
+    doc = " ".join([f"{n:,} of {of:,} {record.name}, {n / max(of, 1):.1%}.", *filter(None, told)])
     title = f"Called: {title_of_port(plan.port(name)).lower()}"
     return Finding(name, title, doc, Kind.PARAMETER, (), np.asarray(float(n)))
 
@@ -106,9 +108,9 @@ def _genes(cells: Records) -> list[str]:
 
 
 def _groups(plan: Plan, cells: Records, rows: np.ndarray | None) -> tuple[list[str], np.ndarray]:
-    """All cells, and the classes of each field of labels; each as weights that add up to one."""
+    """All records, and the classes of each field of labels; each as weights that add up to one."""
     rows = np.arange(cells.n_cells) if rows is None else rows
-    names, weights = [ALL], [np.ones(len(rows))]
+    names, weights = [f"all {cells.record.name}"], [np.ones(len(rows))]
     for field in plan.needed_fields:
         if plan.data[field].port.kind != Kind.LABELS or field not in cells.per_cell:
             continue

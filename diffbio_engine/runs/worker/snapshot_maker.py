@@ -7,15 +7,20 @@ import numpy as np
 
 from diffbio_engine.bundles import result_places
 from diffbio_engine.data import Records, sample_cells
-from diffbio_engine.declare import Kind
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
 from diffbio_engine.pipelines.population import preparing_key
-from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import Findings
 from diffbio_engine.runs.folder.snapshots import Snapshot
-from diffbio_engine.runs.worker.findings_maker import finding_ports, findings_of, shares_ports
+from diffbio_engine.runs.worker.findings_maker import MOST_TRACKS, findings_of
 from diffbio_engine.runs.worker.marker_genes import Marked, marked_groups
+from diffbio_engine.runs.worker.shown_ports import (
+    finding_ports,
+    map_ports,
+    score_ports,
+    shares_ports,
+    track_ports,
+)
 
 # More cells than this are not drawn: an even sample stands for them, and the page says so.
 _MOST_DRAWN = 50_000
@@ -38,7 +43,7 @@ class Scene:
         self.plan, self.cells, self.seed, self._settles = plan, cells, seed, settles
         sampled = cells.n_cells > _MOST_DRAWN
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
-        self.maps = maps_of(plan)
+        self.maps = map_ports(plan)
         self.shares = shares_ports(plan)
         # What colours the map at first: the shares that the pipeline names first among its
         # results, else the clusters of the last block that makes any.
@@ -46,8 +51,10 @@ class Scene:
         clusters = tuple(p for p in self.shares if "clusters" in plan.port(p).axis_names)
         self.main = named[:1] or (clusters or self.shares)[-1:]
         # What blocks say of each cell as one number (pseudotime, doublet score) can colour it.
-        scores = plan.ports(Kind.SCORE, Kind.TIME)
-        self.scores = tuple(p for p in scores if plan.port(p).per_record)
+        self.scores = score_ports(plan)
+        # Of what is said along each record, some are shown; they are computed for these only.
+        self.tracks = track_ports(plan)
+        self.track_rows = sample_cells(cells.n, min(cells.n, MOST_TRACKS), seed)
         self.ports = (*self.maps, *self.shares, *self.scores, *finding_ports(plan))
         self.kept = tuple(
             dict.fromkeys(
@@ -56,8 +63,9 @@ class Scene:
                 for w in b.sources.values()
                 if not w.from_data
                 and plan.port(w.source).per_record
-                and "genes" not in plan.port(w.source).axis_names
-                and w.source not in self.ports
+                and not plan.port(w.source).wide
+                and len(plan.port(w.source).axis_names) <= 2
+                and w.source not in (*self.ports, *self.tracks)
             )
         )
         # A cell without counts is in no cluster. Where counts lie on disk, to look at all of them
@@ -138,7 +146,12 @@ class Scene:
         """What was found besides the map, as of the last whole snapshot."""
         if not self._known:
             self.whole(pipeline)
-        found = findings_of(step, self.plan, self.cells, self._known, self.rows)
+        tracks = {}
+        if self.tracks:
+            tracks = values_of_cells(pipeline, self.cells, self.tracks, rows=self.track_rows)
+        found = findings_of(
+            step, self.plan, self.cells, self._known, self.rows, tracks, self.track_rows
+        )
         return marked.added_to(found) if marked else found
 
     def marked(self, pipeline: Pipeline, counts_at: str = "X") -> Marked | None:
@@ -171,22 +184,3 @@ class Scene:
         rows = None if self.rows is None else self.rows.astype(np.int32)
         main, classes = next(iter(self.maps), ""), next(iter(self.main), "")
         return Snapshot(0, values, kinds, main, classes, certainty, rows)
-
-
-def maps_of(plan: Plan) -> tuple[str, ...]:
-    """What can be drawn as a map, the one that is shown at first before the others.
-
-    Slices that a block laid on one another come first; where they lay before, last. Between them
-    the maps, the pipeline's result first.
-    """
-    return (*_moved(plan), *plan.results_first(plan.ports(Kind.MAP)), *_given(plan))
-
-
-def _moved(plan: Plan) -> tuple[str, ...]:
-    """Places in the tissue as blocks moved them."""
-    return tuple(p for p in plan.ports(Kind.COORDINATES) if plan.port(p).per_record)
-
-
-def _given(plan: Plan) -> tuple[str, ...]:
-    """Places in the tissue as the data says."""
-    return (f"{DATA}.spatial_coords",) if "spatial_coords" in plan.needed_fields else ()

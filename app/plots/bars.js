@@ -1,0 +1,26 @@
+// Shares as bars, one for each group.
+PLOTS.bars = (c, sheet) => {
+  const box = make("div", "bars")
+  c.groups.forEach((group, g) => {
+    box.append(make("span", "name", group))
+    const bar = make("div", "bar")
+    c.classes.forEach((name, k) => {
+      const part = make("i")
+      part.style.flexGrow = c.values[g][k]
+      part.style.background = sheet.colors[k]
+      part.title = `${group}: ${name} ${(100 * c.values[g][k]).toFixed(1)} %`
+      bar.append(part)
+    })
+    box.append(bar)
+  })
+  const legend = make("div", "legend")
+  c.classes.forEach((name, k) => {
+    const item = make("span", "", `${name} ${(100 * c.values[0][k]).toFixed(1)} %`)
+    const dot = make("i")
+    dot.style.background = sheet.colors[k]
+    item.prepend(dot)
+    legend.append(item)
+  })
+  sheet.main.append(box, legend)
+  sheet.note("Mean share of each class, of all and of each group that is wired into the pipeline.")
+}

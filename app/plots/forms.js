@@ -1,0 +1,26 @@
+// The forms in which sheets are drawn, by name; each script here adds its own. `sheet` is where it
+// draws (`main`), what the person did to it (`state`), and what it may ask for.
+/** @type {Record<string, (c: any, sheet: any) => void>} */
+const PLOTS = {}
+
+// Cells of a table in rows and columns, which the two forms of matrices fill.
+const grid = (sheet, rows, columns, cell, kind = "") => {
+  const box = make("div", `scroll grid ${kind}`)
+  const inner = make("div", "cells")
+  inner.style.gridTemplateColumns = `max-content repeat(${columns.length}, minmax(26px, 1fr))`
+  inner.append(make("span"))
+  for (const name of columns) {
+    const s = make("span", "column", "")
+    s.append(make("b", "", name))
+    s.title = name
+    inner.append(s)
+  }
+  rows.forEach((name, i) => {
+    const label = make("span", "name", name)
+    label.title = name
+    inner.append(label)
+    for (const j of columns.keys()) inner.append(cell(i, j))
+  })
+  box.append(inner)
+  sheet.main.append(box)
+}

@@ -1,0 +1,23 @@
+"""How each group of records is shared among classes: a bar for each group."""
+
+import pandas as pd
+
+from app.plots import Content, Plot, Sheet
+from app.plots._tables import lists
+from diffbio_engine.runs import GROUPS, Finding, Findings
+
+
+def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+    (finding,) = found
+
+    def make() -> Content:
+        groups, classes = (findings.along(finding, a) for a in finding.axes)
+        # Runs of before say cells, whatever their rows are.
+        table = pd.DataFrame(finding.values.astype(float), columns=classes)
+        table.insert(0, "group", groups)
+        return {"groups": groups, "classes": classes, "values": lists(finding.values)}, table
+
+    return Sheet(finding.port, finding.title, block, "bars", finding.doc, make, usual=True)
+
+
+PLOT = Plot(axes=(f"{GROUPS} *",), sheet=_sheet, place=40)
