@@ -1,5 +1,6 @@
 """What an operator is: settings, ports, the mathematics, and the contract of ``apply``."""
 
+import inspect
 import math
 import warnings
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ class Operator(nnx.Module):
     Attributes:
         reach: ``"cell"`` if each row stands alone, ``"population"`` if it needs to see many cells.
         prepare_cells: The most cells that ``prepare`` wants to see; None for all.
+        prepare_once: ``prepare`` finds first weights only, so a refresh passes it over.
         learns_from_neighbours: Training batches hold, for each cell, a neighbour drawn from the
             graph that ``neighbour_graph`` returns.
         compares_cells: Its losses compare the cells of a batch with each other (distances between
@@ -54,6 +56,7 @@ class Operator(nnx.Module):
     outputs: ClassVar[tuple[Port, ...]] = ()
     reach: ClassVar[Literal["cell", "population"]] = "cell"
     prepare_cells: ClassVar[int | None] = None
+    prepare_once: ClassVar[bool] = False
     learns_from_neighbours: ClassVar[bool] = False
     compares_cells: ClassVar[bool] = False
     needs_training: ClassVar[bool] = False
@@ -110,14 +113,37 @@ class Operator(nnx.Module):
         extra = {"key": key} if self.config.stochastic else {}
         return self(**arrays, **extra)
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
+    def prepare(self, **arrays: Any) -> bool | None:
         """Looks at all cells (or a sample of ``prepare_cells``) and sets buffers and first weights.
 
-        Called outside any transform, in pipeline order, before training and at every refresh.
-        ``first`` is False at a refresh: buffers are computed anew, learned weights are left alone.
+        It names what it wants, as ``__call__`` does: input ports, as NumPy arrays (None by default
+        where one need not be wired), and by keyword ``seed`` (a whole number), ``key`` (the same as
+        a key of JAX) and ``first``, which is False at a refresh: then buffers are computed anew
+        and learned weights are left alone. Returns False where it found nothing to be fitted to.
         """
+
+    def prepare_from(
+        self, arrays: Mapping[str, Any], key: jax.Array, *, first: bool = True
+    ) -> None:
+        """``prepare`` with a dict by input port, of which it is given what it names.
+
+        Called outside any transform, in pipeline order, before training and at every refresh.
+        """
+        if self.prepare_once and not first:
+            return
+        wanted = inspect.signature(self.prepare).parameters
+        given = {name: np.asarray(x) for name, x in arrays.items() if x is not None}
+        if not any(p.kind == p.VAR_KEYWORD for p in wanted.values()):
+            given = {name: array for name, array in given.items() if name in wanted}
+        for port in self.inputs:
+            needed = port.name in wanted and wanted[port.name].default is inspect.Parameter.empty
+            if needed and port.name not in given:
+                raise _missing(port, arrays)
+        told: dict[str, Any] = {"key": key, "first": first}
+        if "seed" in wanted:
+            told["seed"] = int(jax.random.randint(key, (), 0, 2**31 - 1))
+        if self.prepare(**given, **{n: x for n, x in told.items() if n in wanted}) is not False:
+            self.fitted = True
 
     def neighbour_graph(self) -> tuple[np.ndarray, np.ndarray] | None:
         """``(indices (n, k) int32, weights (n, k) float32)`` of the prepared cells, if any."""
@@ -208,17 +234,21 @@ class Operator(nnx.Module):
             if found is None or data[found] is None:
                 if port.optional:
                     continue
-                raise DataError(
-                    f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
-                    fix=f"Add it: {port.doc}",
-                    where=port.name,
-                )
+                raise _missing(port, data)
             value = jnp.asarray(data[found])
             if port.per_record and value.ndim == len(port.axis_names) - 1:
                 value, single = value[None], True
             arrays[port.name] = value
         check_axes(self.inputs, {n: a.shape for n, a in arrays.items()}, self.config)
         return arrays, single
+
+
+def _missing(port: Port, data: Mapping[str, Any]) -> DataError:
+    return DataError(
+        f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
+        fix=f"Add it: {port.doc}",
+        where=port.name,
+    )
 
 
 def _log_range(config: Config) -> tuple[float, float]:

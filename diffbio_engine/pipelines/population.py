@@ -193,7 +193,7 @@ def prepare(
         key = preparing_key(seed, block.id)
         if rows is not None:
             pipeline.blocks[block.id].share_seen = len(rows) / cells.n
-        pipeline.blocks[block.id].prepare(arrays, key, first=first)
+        pipeline.blocks[block.id].prepare_from(arrays, key, first=first)
         # What later blocks saw of this one is no longer true.
         known = {p: v for p, v in known.items() if not _comes_after(plan, p, block.id)}
 

@@ -68,7 +68,7 @@ def ours(which: str, data: dict[str, np.ndarray]) -> None:
     }
     block = block_of(config_of(**sizes))
     start, wall = time.process_time(), time.time()
-    block.prepare(data, jax.random.key(0))
+    block.prepare_from(data, jax.random.key(0))
     print(f"prepare: {time.process_time() - start:.1f} CPU s, {time.time() - wall:.1f} s")
     said = nnx.jit(lambda block, arrays: block(**arrays))
     start, wall = time.process_time(), time.time()

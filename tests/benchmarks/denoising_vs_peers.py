@@ -45,7 +45,7 @@ np.save(sys.argv[2], model.get_normalized_expression(return_numpy=True, library_
 def started(counts, **settings):
     config = TransformerDenoiserConfig(n_genes=counts.shape[1], **settings)
     block = DifferentiableTransformerDenoiser(config, rngs=nnx.Rngs(0))
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     return block
 
 
@@ -110,7 +110,7 @@ def molecules(counts, options):
         library = seen.sum(axis=1, keepdims=True)
         row = {"gene mean": loss(library * seen.sum(axis=0) / seen.sum(), held_out)}
         magic = DifferentiableDiffusionImputer(DiffusionImputerConfig())
-        magic.prepare({"counts": seen}, jax.random.key(0))
+        magic.prepare_from({"counts": seen}, jax.random.key(0))
         row["diffusion (MAGIC)"] = loss(expected(magic, seen), held_out)
         block, began = started(seen), time.process_time()
         row["start"] = loss(expected(block, seen), held_out)

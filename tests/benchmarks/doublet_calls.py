@@ -62,7 +62,7 @@ def told(call, doublet):
 
 def solo(counts, doublet):
     block = DifferentiableSoloDetector(SoloDetectorConfig(n_genes=counts.shape[1]))
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     out = {n: np.asarray(v) for n, v in jax.jit(lambda x: block(x))(counts).items()}
     p = out["doublet_probabilities"]
     ours = told(out["doublet_labels"] > 0.5, doublet)
@@ -82,7 +82,7 @@ def main():
             print(f"{name}: Solo, {solo(counts, doublet)}", flush=True)
             continue
         block = DifferentiableDoubletScorer(DoubletScorerConfig(n_genes=counts.shape[1]))
-        block.prepare({"counts": counts}, jax.random.key(0))
+        block.prepare_from({"counts": counts}, jax.random.key(0))
         out = {n: np.asarray(v) for n, v in jax.jit(lambda x, b=block: b(x))(counts).items()}
         valley, there = valley_threshold(out["simulated_scores"])
         by_valley = out["doublet_scores"] > float(valley)

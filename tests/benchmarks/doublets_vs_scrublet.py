@@ -31,7 +31,7 @@ def ours(counts, batches):
     counts = counts.toarray()
     block = DifferentiableDoubletScorer(DoubletScorerConfig(n_genes=counts.shape[1]))
     given = {"counts": counts} if batches is None else {"counts": counts, "batch_labels": batches}
-    block.prepare(given, jax.random.key(0))
+    block.prepare_from(given, jax.random.key(0))
     score = nnx.jit(lambda block, some: block(some))
     parts = [score(block, counts[i : i + 1000]) for i in range(0, len(counts), 1000)]
     return tuple(

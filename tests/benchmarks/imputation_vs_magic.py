@@ -42,7 +42,7 @@ def ours(counts, queries=None, **settings):
 
 def prepared(counts, **settings):
     block = DifferentiableDiffusionImputer(DiffusionImputerConfig(**settings))
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     return block
 
 

@@ -117,7 +117,7 @@ def harmony(cells: np.ndarray, batches: np.ndarray) -> np.ndarray:
     )
     block = DifferentiableHarmony(config)
     data = {"embeddings": cells.astype(np.float32), "batch_labels": batches}
-    block.prepare(data, jax.random.key(0))
+    block.prepare_from(data, jax.random.key(0))
     return np.asarray(block(**data)["corrected_embeddings"])
 
 

@@ -42,7 +42,7 @@ def quality():
 
     counts, edges = simulated_network()
     block = DifferentiableGRN(GRNInferenceConfig(n_tfs=50, n_genes=500))
-    block.prepare({"counts": counts, "tf_indices": np.arange(50)}, KEY)
+    block.prepare_from({"counts": counts, "tf_indices": np.arange(50)}, KEY)
     found = np.asarray(block(counts[:10], jnp.arange(50))["grn_matrix"])
     print("AUPRC, all genes:", average_precision(found, edges), "by chance", (edges != 0).mean())
     print("AUPRC, 100 genes:", average_precision(found[:, :100], edges[:, :100]))
@@ -55,7 +55,7 @@ def quality():
 
     counts = anndata.read_h5ad(DATA / "pbmc3k_hvg2000_counts.h5ad").X.toarray()
     block = DifferentiableArchetypalAnalysis(ArchetypalAnalysisConfig(n_genes=counts.shape[1]))
-    block.prepare({"counts": counts.astype(np.float32)}, KEY)
+    block.prepare_from({"counts": counts.astype(np.float32)}, KEY)
     for temperature in (0.01, 1.0, 10.0, 100.0):
         block.dials["temperature"][...] = jnp.asarray(temperature)
         explained = 1 - float(block(jnp.asarray(counts))["archetype_loss"])
@@ -77,7 +77,7 @@ def scale(which):
         block = DifferentiableArchetypalAnalysis(ArchetypalAnalysisConfig(n_genes=n_genes))
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     began, clock = time.process_time(), time.perf_counter()
-    block.prepare({"counts": counts, **fixed}, KEY)
+    block.prepare_from({"counts": counts, **fixed}, KEY)
     prepared = time.process_time() - began, time.perf_counter() - clock
     read = nnx.jit(lambda block, data: block(**data))
     began = time.process_time()

@@ -36,7 +36,7 @@ def measured(what):
 
 def ours(cells, **settings):
     block = DifferentiablePHATE(PHATEConfig(**settings))
-    block.prepare({"features": cells}, jax.random.key(0))
+    block.prepare_from({"features": cells}, jax.random.key(0))
     return np.asarray(block(cells)["embedding"])
 
 

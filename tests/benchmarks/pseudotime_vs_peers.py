@@ -48,14 +48,14 @@ np.save(sys.argv[2], found.pseudotime.to_numpy())
 
 def ours(cells, **settings):
     block = DifferentiablePseudotime(PseudotimeConfig(**settings))
-    block.prepare({"embeddings": cells}, jax.random.key(0))
+    block.prepare_from({"embeddings": cells}, jax.random.key(0))
     return {name: np.asarray(value) for name, value in block(cells).items()}
 
 
 def fates_of(found, n_ends=2):
     block = DifferentiableFateProbability(FateProbabilityConfig(n_macrostates=n_ends))
     arrays = {"embeddings": found["diffusion_components"], "pseudotime": found["pseudotime"]}
-    block.prepare(arrays, jax.random.key(0))
+    block.prepare_from(arrays, jax.random.key(0))
     return np.asarray(block(**arrays)["fate_probabilities"])
 
 

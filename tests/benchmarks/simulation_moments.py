@@ -30,7 +30,7 @@ def main(name: str) -> None:
     config = SimulationConfig(n_genes=counts.shape[1], n_groups=n_groups, dropout=False)
     block = DifferentiableSimulator(config)
     began, cpu = time.time(), time.process_time()
-    block.prepare(given, jax.random.key(0))
+    block.prepare_from(given, jax.random.key(0))
     prepared, cpu_prepared = time.time(), time.process_time()
     run = nnx.jit(lambda block, arrays: block(**arrays)["simulated_counts"])
     length = min(1024, len(counts))

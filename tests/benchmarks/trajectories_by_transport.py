@@ -39,7 +39,7 @@ def process():
         config = OTTrajectoryConfig(n_genes=6, n_times=3, n_classes=2, growth_iterations=grown)
         block = DifferentiableOTTrajectory(config)
         arrays = {"embeddings": cells, "time_points": times, "labels": sides}
-        block.prepare(arrays, jax.random.key(0))
+        block.prepare_from(arrays, jax.random.key(0))
         found = jax.jit(lambda block=block, **given: block(**given))(**arrays)
         rates, fates = np.asarray(found["growth_rates"]), np.asarray(found["fate_shares"])[:, 1]
         say(f"ours, {grown} iterations", rates, fates, (times, sides, growth, right))
@@ -71,7 +71,7 @@ def _measured(name, block, arrays, rows):
     import jax
 
     began, cpu = time.time(), time.process_time()
-    block.prepare(arrays, jax.random.key(0))
+    block.prepare_from(arrays, jax.random.key(0))
     call = jax.jit(lambda given: block(**given))
     for start in range(0, len(rows), 1024):
         jax.block_until_ready(call({k: v[start : start + 1024] for k, v in arrays.items()}))

@@ -181,6 +181,21 @@ def test_settings_go_through_json_and_back(declared):
     assert hash(config) == hash(type(config).from_dict(config.to_dict()))
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [d for d in operators().values() if d.make.prepares()],
+    ids=lambda declared: declared.id,
+)
+def test_what_looks_at_the_data_names_its_inputs_as_the_mathematics_does(declared):
+    wanted = inspect.signature(declared.make.prepare).parameters
+    if any(p.kind == p.VAR_KEYWORD for p in wanted.values()):
+        pytest.skip("it hands all of them on")
+    ports = {p.name: p for p in declared.inputs}
+    assert set(wanted) <= {"self", "seed", "key", "first"} | set(ports)
+    for name in set(wanted) & set(ports):
+        assert (wanted[name].default is None) == ports[name].optional, name
+
+
 @each_operator
 def test_help_says_formula_source_and_cost(declared):
     assert declared.summary.endswith("."), "the first line is a sentence"

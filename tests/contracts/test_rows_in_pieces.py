@@ -46,7 +46,7 @@ def test_what_belongs_to_no_record_is_the_same_whichever_rows_are_asked(declared
         warnings.simplefilter("ignore")
         if block.prepares():
             arrays = {name: np.asarray(value) for name, value in inputs.items()}
-            block.prepare(arrays, jax.random.key(3), first=True)
+            block.prepare_from(arrays, jax.random.key(3), first=True)
     block.eval()
     # Filled up with rows of their own, as chunks are, so that one shape is compiled.
     pieces = [[0, 1, 2, 3] * 2, [4, 5, 6, 7] * 2]

@@ -161,6 +161,7 @@ class VAENormalizer(Operator):
         Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
     )
     needs_training = True
+    prepare_once = True
     prepare_cells = 8192
 
     def setup(self, rngs: nnx.Rngs) -> None:
@@ -181,22 +182,19 @@ class VAENormalizer(Operator):
         self.typical_library = Buffer(jnp.asarray(1000.0))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self, counts: np.ndarray, batch_labels: np.ndarray | None = None, *, seed: int
     ) -> None:
-        if not first:
-            return
         start = start_of_counts(
-            arrays["counts"],
+            counts,
             self.config.latent_dim,
-            batches=arrays.get("batch_labels") if self.decoder.n_batches > 1 else None,
+            batches=batch_labels if self.decoder.n_batches > 1 else None,
             n_batches=self.decoder.n_batches,
-            seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
+            seed=seed,
         )
         self.encoder.begin(start)
         self.decoder.begin(start)
         put(self.log_dispersion, start.log_theta)
         put(self.typical_library, np.asarray(start.typical_library))
-        self.fitted = True
 
     def __call__(
         self,

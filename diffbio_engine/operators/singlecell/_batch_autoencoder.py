@@ -92,21 +92,26 @@ class BatchAutoencoder(Operator):
         self.from_counts = Buffer(jnp.asarray(0.0))
 
     def _begin(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool
+        self,
+        expression: np.ndarray,
+        batch_labels: np.ndarray,
+        total_counts: np.ndarray | None,
+        *,
+        seed: int,
+        first: bool,
     ) -> tuple[jax.Array, np.ndarray]:
         """Sets the first weights; the latent coordinates and batches of these cells."""
         config = self.config
-        labels = checked_batches(arrays["batch_labels"], config.n_batches)
-        raw, totals = np.asarray(arrays["expression"], np.float32), arrays.get("total_counts")
+        labels = checked_batches(batch_labels, config.n_batches)
+        raw = np.asarray(expression, np.float32)
         if first:
             self.from_counts[...] = jnp.asarray(float(are_counts(raw)), self.from_counts.dtype)
             if config.reference_batch < 0:
                 self.reference[...] = jnp.asarray(np.argmax(np.bincount(labels)), jnp.int32)
-            x = np.asarray(logged(jnp.asarray(raw), self.from_counts[...], totals))
-            seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+            x = np.asarray(logged(jnp.asarray(raw), self.from_counts[...], total_counts))
             start = start_of_batches(x, labels, config.n_batches, config.latent_dim, seed=seed)
             self.autoencoder.begin(start)
-        _, _, latent = self._latent(jnp.asarray(raw), jnp.asarray(labels), totals)
+        _, _, latent = self._latent(jnp.asarray(raw), jnp.asarray(labels), total_counts)
         return latent, labels
 
     def _latent(

@@ -1,6 +1,5 @@
 """Diffusion imputation (MAGIC): what a cell missed is filled in from cells like it."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -176,10 +175,8 @@ class DifferentiableDiffusionImputer(Operator):
         self.nearest = TrainingBuffer(jnp.zeros((1, 1), jnp.int32))
         self.square = TrainingBuffer(jnp.zeros((1, 1)))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        counts = np.asarray(arrays["counts"], dtype=np.float32)
+    def prepare(self, counts: np.ndarray, *, seed: int) -> None:
+        counts = np.asarray(counts, dtype=np.float32)
         n_cells, n_genes = counts.shape
         if n_cells < 3:
             raise DataError(
@@ -194,7 +191,6 @@ class DifferentiableDiffusionImputer(Operator):
         n_axes = min(self.config.n_pca_components, n_cells - 1, n_genes)
         axes = np.eye(n_genes, dtype=np.float32)
         if n_axes < n_genes:
-            seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
             axes = leading_axes(compared, n_axes, seed, _ROUNDS)
         places = np.asarray(self._directed(jnp.asarray(compared @ axes)))
         k = min(_REACH * self.config.n_neighbors, n_cells - 1)
@@ -217,7 +213,6 @@ class DifferentiableDiffusionImputer(Operator):
         self.values = TrainingBuffer(jnp.asarray(values))
         self.nearest = TrainingBuffer(jnp.asarray(nearest))
         self.square = TrainingBuffer(jnp.asarray(distances**2))
-        self.fitted = True
 
     def __call__(self, counts: jax.Array) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, dtype=float)

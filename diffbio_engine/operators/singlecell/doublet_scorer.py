@@ -1,7 +1,5 @@
 """Doublet scores: cells that look like two cells in one droplet."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -157,9 +155,14 @@ class DifferentiableDoubletScorer(Operator):
         self.rate_of_cells = Buffer(jnp.asarray(rate_by_cells(0)))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        batch_labels: np.ndarray | None = None,
+        *,
+        key: jax.Array,
+        first: bool,
     ) -> None:
-        counts, batches = cells_with_counts(arrays["counts"], arrays.get("batch_labels"))
+        counts, batches = cells_with_counts(counts, batch_labels)
         if first:
             self.pair_key[...] = jax.random.key_data(key)
         found = self._reference(counts, None if batches is None else jnp.asarray(batches))
@@ -176,7 +179,6 @@ class DifferentiableDoubletScorer(Operator):
             threshold, rule = self._threshold(scores, doublet_odds(shares, rate, ratio), rate)
             self.threshold_share[...] = share_of_odds(threshold, rate, ratio)
             self.threshold_rule[...] = rule
-        self.fitted = True
 
     def __call__(
         self, counts: jax.Array, batch_labels: jax.Array | None = None

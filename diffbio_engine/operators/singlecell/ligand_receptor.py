@@ -1,6 +1,5 @@
 """Ligand-receptor scores: which cells, and which types of cells, can signal to each other."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -209,18 +208,23 @@ class DifferentiableLigandReceptor(Operator):
         self.unlikely_by_type = Buffer(jnp.ones((n_types, n_types, n_pairs)))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        lr_pairs: np.ndarray,
+        labels: np.ndarray | None = None,
+        cell_type_probabilities: np.ndarray | None = None,
+        spatial_coords: np.ndarray | None = None,
+        total_counts: np.ndarray | None = None,
+        *,
+        key: jax.Array,
     ) -> None:
-        pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
-        require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        x = log_of_all(arrays["counts"], self.config.normalize, arrays.get("total_counts"))
-        coords = arrays.get("spatial_coords")
-        self.stored.store(x, pairs, coords)
-        self.fitted = True
-        if (types := self._types(labels, arrays.get("cell_type_probabilities"))) is not None:
-            self._compare_types(x, pairs, types, key)
-        if types is None or coords is not None:
-            self._compare_neighbours(x, pairs)
+        require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
+        x = log_of_all(counts, self.config.normalize, total_counts)
+        self.stored.store(x, lr_pairs, spatial_coords)
+        if (types := self._types(labels, cell_type_probabilities)) is not None:
+            self._compare_types(x, lr_pairs, types, key)
+        if types is None or spatial_coords is not None:
+            self._compare_neighbours(x, lr_pairs)
 
     def _compare_types(
         self, x: np.ndarray, pairs: np.ndarray, types: jax.Array, key: jax.Array

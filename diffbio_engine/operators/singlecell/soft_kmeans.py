@@ -1,7 +1,5 @@
 """Soft k-means: every cell belongs to every cluster, by shares."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,6 +88,7 @@ class SoftKMeansClustering(Operator):
         Port("clustering_loss", "", Kind.LOSS, "Tightness of the clusters.", weight=0.1),
     )
     needs_training = True
+    prepare_once = True
     prepare_cells = 50_000
     example = {"n_clusters": 3}
 
@@ -97,13 +96,8 @@ class SoftKMeansClustering(Operator):
         shape = (self.config.n_clusters, self.config.n_features)
         self.centroids = nnx.Param(jax.random.normal(rngs.params(), shape))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        if not first:
-            return
-        cells = np.asarray(arrays["embeddings"], dtype=np.float64)
-        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+    def prepare(self, embeddings: np.ndarray, *, seed: int) -> None:
+        cells = np.asarray(embeddings, dtype=np.float64)
         distinct = np.unique(cells, axis=0)
         if len(distinct) < self.config.n_clusters:
             # Fewer different cells than clusters: spread the rest around them, so none is empty.
@@ -113,7 +107,6 @@ class SoftKMeansClustering(Operator):
             found = KMeans(self.config.n_clusters, n_init=4, random_state=seed).fit(cells)
             start = found.cluster_centers_
         self.centroids[...] = jnp.asarray(start, self.centroids.dtype)
-        self.fitted = True
 
     def __call__(self, embeddings: jax.Array) -> dict[str, jax.Array]:
         centroids = self._centroids()

@@ -1,6 +1,5 @@
 """Stochastic gates: which genes a task needs, learned with it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import jax
@@ -95,10 +94,8 @@ class StochasticGateSelector(Operator):
         self.mu = nnx.Param(jnp.full(config.n_genes, config.mu_init, float))
         self.from_counts = Buffer(jnp.asarray(False))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        some = np.asarray(arrays["expression"][:2048])
+    def prepare(self, expression: np.ndarray) -> None:
+        some = np.asarray(expression[:2048])
         whole = bool(np.all(some >= 0) and np.all(some == np.round(some)) and some.any())
         self.from_counts[...] = jnp.asarray(whole)
 

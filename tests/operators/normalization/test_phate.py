@@ -127,14 +127,14 @@ def test_a_prepared_block_places_known_and_new_cells_on_the_map(peer, key):
     cells = peer["features"]
     phate = block()
     whole = np.asarray(phate(cells)["embedding"])
-    phate.prepare({"features": cells}, key)
+    phate.prepare_from({"features": cells}, key)
     placed = np.asarray(phate.apply({"features": cells}, {}, None)[0]["embedding"])
     assert procrustes(placed, whole)[2] < 0.02
     one = phate.apply({"features": cells[3]}, {}, None)[0]["embedding"]
     np.testing.assert_allclose(one, placed[3], atol=1e-3)
 
     old = block()
-    old.prepare({"features": np.delete(cells, np.s_[::5], axis=0)}, key)
+    old.prepare_from({"features": np.delete(cells, np.s_[::5], axis=0)}, key)
     new = np.asarray(old(jnp.asarray(cells))["embedding"])
     faithful = [trustworthiness(cells, e, n_neighbors=15) for e in (new, whole)]
     assert faithful[0] > faithful[1] - 0.05
@@ -144,7 +144,7 @@ def test_a_prepared_block_places_known_and_new_cells_on_the_map(peer, key):
 
 def test_turning_the_diffusion_time_redraws_a_prepared_map_without_recompiling(peer, key):
     phate, traces = block(), []
-    phate.prepare({"features": peer["features"]}, key)
+    phate.prepare_from({"features": peer["features"]}, key)
 
     @nnx.jit
     def run(phate, cells):
@@ -165,7 +165,7 @@ def test_many_cells_are_drawn_through_landmarks_without_a_matrix_of_all_cells(ke
     time = rng.uniform(size=3000)
     cells = np.stack([time * 20, np.sin(time * 6) * 3, rng.normal(size=3000) * 0.1], axis=1)
     phate = block(dense_limit=500, n_landmarks=120, mds_iterations=20)
-    phate.prepare({"features": cells}, key)
+    phate.prepare_from({"features": cells}, key)
     assert phate.landmark_walk[...].shape[0] <= 120
     place = jax.jit(lambda x: phate(x)["embedding"])
     sizes = [
@@ -185,4 +185,4 @@ def test_too_many_cells_for_a_block_not_prepared_are_refused_in_plain_words():
 
 def test_too_few_cells_are_refused_in_plain_words(key):
     with pytest.raises(DataError, match=r"features: has 2 cells, too few.*Use at least 3"):
-        block().prepare({"features": np.ones((2, 3))}, key)
+        block().prepare_from({"features": np.ones((2, 3))}, key)

@@ -72,7 +72,7 @@ def test_cells_that_coincide_have_finite_gradients(drawn):
 def test_drawn_batches_estimate_the_objective_of_the_graph(components):
     x = components[:600]
     umap = DifferentiableUMAP(UMAPConfig(input_features=50, n_epochs=20), rngs=nnx.Rngs(0))
-    umap.prepare({"features": x}, jax.random.key(0))
+    umap.prepare_from({"features": x}, jax.random.key(0))
     p = umap.fuzzy_similarities(jnp.asarray(x))
     places = umap.embedding_head.by_network(jnp.asarray(x))
     a, b = umap.embedding_head.curve()

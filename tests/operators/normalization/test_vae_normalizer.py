@@ -124,7 +124,7 @@ def test_an_empty_cell_and_huge_counts_stay_finite(counts, likelihood):
     counts = counts.copy()
     counts[0], counts[1] = 0, 1e6
     block = vae(likelihood=likelihood)
-    block.prepare({"counts": counts}, jax.random.key(1))
+    block.prepare_from({"counts": counts}, jax.random.key(1))
     loss, grads = nnx.jit(nnx.value_and_grad(lambda b: b.compute_elbo_loss(counts)))(block)
     assert np.isfinite(loss)
     assert all(np.all(np.isfinite(g)) for g in jax.tree.leaves(grads))
@@ -134,7 +134,7 @@ def test_an_empty_cell_and_huge_counts_stay_finite(counts, likelihood):
 def test_gradients_of_counts_and_weights_agree_with_finite_differences(counts, likelihood):
     with jax.enable_x64(True):
         block = vae(likelihood=likelihood, hidden_dim=8, n_layers=1)
-        block.prepare({"counts": counts}, jax.random.key(1))
+        block.prepare_from({"counts": counts}, jax.random.key(1))
         graph, weights, rest = nnx.split(block, nnx.Param, ...)
         weights = jax.tree.map(lambda w: w.astype(float), weights)
 
@@ -148,7 +148,7 @@ def test_gradients_of_counts_and_weights_agree_with_finite_differences(counts, l
 def test_a_prepared_model_already_predicts_better_than_the_mean_profile(counts):
     block = vae()
     before = bound(block, counts)
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     assert block.fitted
     profile = counts.sum(0) / counts.sum()
     theta = np.asarray(jnp.exp(block.log_dispersion[...]))
@@ -161,7 +161,7 @@ def test_the_decoder_explains_batches_when_asked(counts):
     labels = np.arange(60) % 2
     shifted = counts * np.where(labels[:, None] & (np.arange(30) < 15), 6, 1).astype(np.float32)
     block = vae(use_batch_correction=True, n_batches=2)
-    block.prepare({"counts": shifted, "batch_labels": labels}, jax.random.key(0))
+    block.prepare_from({"counts": shifted, "batch_labels": labels}, jax.random.key(0))
     out = block.decode(jnp.zeros((2, 3)), jnp.ones(2), jnp.array([0, 1]))
     high, low = np.asarray(out["normalized"][1] / out["normalized"][0]).reshape(2, 15).mean(1)
     assert high > 1.5 * low
@@ -184,7 +184,7 @@ def test_training_on_real_cells_gains_on_the_prepared_start(shared_data):
     kinds = data.obs["cell_type"].to_numpy()[rows]
     held, seen = x[:100], x[100:]
     block = VAENormalizer(VAENormalizerConfig(n_genes=500, hidden_dim=64), rngs=nnx.Rngs(0))
-    block.prepare({"counts": seen}, jax.random.key(0))
+    block.prepare_from({"counts": seen}, jax.random.key(0))
 
     def quality(block):
         latent = np.asarray(jax.jit(lambda c: block.encode(c)[0])(x))

@@ -36,7 +36,7 @@ def test_the_hard_limit_is_what_scikit_learn_finds(prepared, key):
     with jax.enable_x64(True):
         block = block_of(temperature=1e-5)
         if prepared:
-            block.prepare({"labels": labels, "cluster_assignments": shares}, key)
+            block.prepare_from({"labels": labels, "cluster_assignments": shares}, key)
             labels_given, shares_given = labels[:7], shares[:7]  # any cells: all were counted
         else:
             labels_given, shares_given = labels, shares
@@ -58,7 +58,7 @@ def test_the_hard_limit_is_what_scikit_learn_finds(prepared, key):
 def test_prepared_and_not_prepared_agree_on_the_same_cells(key):
     labels, shares = cells()
     block, prepared = block_of(temperature=0.5), block_of(temperature=0.5)
-    prepared.prepare({"labels": labels, "cluster_assignments": shares}, key)
+    prepared.prepare_from({"labels": labels, "cluster_assignments": shares}, key)
     a = block(jnp.asarray(labels), jnp.asarray(shares))
     b = prepared(jnp.asarray(labels[:3]), jnp.asarray(shares[:3]))
     for name in a:
@@ -121,6 +121,6 @@ def test_soft_agreement_can_be_climbed_by_its_gradient():
 
 def test_a_truth_that_is_nowhere_known_is_refused(key):
     with pytest.raises(DataError, match="labels"):
-        block_of().prepare(
+        block_of().prepare_from(
             {"labels": np.full(5, -1), "cluster_assignments": np.full((5, 5), 0.2)}, key
         )

@@ -59,7 +59,7 @@ def mixture():
 @pytest.fixture(scope="module")
 def prepared(mixture):
     block = remover()
-    block.prepare({"counts": mixture[0], "ambient_profile": mixture[1]}, jax.random.key(0))
+    block.prepare_from({"counts": mixture[0], "ambient_profile": mixture[1]}, jax.random.key(0))
     return block
 
 

@@ -32,7 +32,7 @@ def made(counts, *, prepare=True, temperature=None, **settings):
     if temperature is not None:
         block.dials["temperature"][...] = jnp.asarray(temperature)
     if prepare:
-        block.prepare({"counts": counts}, KEY)
+        block.prepare_from({"counts": counts}, KEY)
     return block
 
 
@@ -195,7 +195,7 @@ def test_a_refresh_keeps_the_mixtures_and_looks_anew_at_their_cells():
     cells, _, _ = triangle(n=100)
     block = made(cells, n_archetypes=3, normalize=False, hidden_dim=5)
     mixtures, before = np.asarray(block.mixtures[...]), block(jnp.asarray(cells))
-    block.prepare({"counts": 2 * cells}, KEY, first=False)
+    block.prepare_from({"counts": 2 * cells}, KEY, first=False)
     np.testing.assert_array_equal(block.mixtures[...], mixtures)
     after = block(jnp.asarray(2 * cells))
     np.testing.assert_allclose(after["archetypes"], 2 * before["archetypes"], rtol=1e-5)

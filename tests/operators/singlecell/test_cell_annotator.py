@@ -71,7 +71,7 @@ def prepared(cells, mode, **settings):
     """Prepared once for all tests, with the temperature as it was declared."""
     if (mode, *settings.values()) not in _PREPARED:
         block = annotator(mode, **settings)
-        block.prepare(wires(cells, mode), jax.random.key(0))
+        block.prepare_from(wires(cells, mode), jax.random.key(0))
         _PREPARED[mode, *settings.values()] = block
     set_temperature(_PREPARED[mode, *settings.values()], 1.0)
     return _PREPARED[mode, *settings.values()]
@@ -121,7 +121,7 @@ def test_held_out_cells_are_named_as_well_as_by_celltypist(pbmc):
     labels = np.full(len(x), -1)
     labels[seen] = truth[seen]
     block = annotator(n_types=9, n_genes=2000)
-    block.prepare({"counts": x, "labels": labels}, jax.random.key(0))
+    block.prepare_from({"counts": x, "labels": labels}, jax.random.key(0))
     out = run(block, x[held], truth[held])
     accuracy = float((out["cell_type_labels"] == truth[held]).mean())
     with np.load(REFERENCES / "cell_annotator.npz") as file:
@@ -228,7 +228,7 @@ def test_from_markers_alone_blood_cells_are_named_better_than_by_cellassign(pbmc
     marks = np.array([[float(g in MARKERS[n]) for g in genes] for n in names], np.float32)
     rows = np.random.default_rng(1).permutation(len(x))[:800]
     block = annotator("cellassign", n_types=9, n_genes=2000)
-    block.prepare({"counts": x[rows], "marker_matrix": marks}, jax.random.key(0))
+    block.prepare_from({"counts": x[rows], "marker_matrix": marks}, jax.random.key(0))
     out = run(block, x, None, marks)
     accuracy = float((names[np.asarray(out["cell_type_labels"])] == kinds).mean())
     assert accuracy > max(PEERS["CellAssign, accuracy"].values()), accuracy
@@ -282,7 +282,7 @@ def test_few_labels_and_all_cells_name_more_than_the_few_labels_alone(pbmc):
     found = {}
     for mode in ("celltypist", "scanvi"):
         block = annotator(mode, n_types=9, n_genes=500, latent_dim=10)
-        block.prepare({"counts": x, "labels": labels}, jax.random.key(0))
+        block.prepare_from({"counts": x, "labels": labels}, jax.random.key(0))
         called = np.asarray(run(block, x)["cell_type_labels"])
         found[mode] = (called == truth)[~known].mean()
     assert found["scanvi"] > 0.8 and found["scanvi"] > found["celltypist"], found
@@ -358,9 +358,9 @@ def test_contradictions_and_what_is_missing_are_refused_in_words(cells):
     CellAnnotatorConfig(annotation_mode="cellassign", marker_matrix_shape=(10, 2000))
     for mode in ("celltypist", "scanvi"):
         with pytest.raises(DataError, match="labels: are missing"):
-            annotator(mode).prepare({"counts": cells["counts"]}, jax.random.key(0))
+            annotator(mode).prepare_from({"counts": cells["counts"]}, jax.random.key(0))
     with pytest.raises(DataError, match="labels: go up to 2"):
-        annotator(n_types=2).prepare(wires(cells, "celltypist"), jax.random.key(0))
+        annotator(n_types=2).prepare_from(wires(cells, "celltypist"), jax.random.key(0))
     with pytest.raises(DataError, match="marker_matrix: is missing"):
         annotator("cellassign").apply({"counts": cells["counts"]}, {}, None)
     x, table = cells["counts"], cells["marker_matrix"]

@@ -51,7 +51,7 @@ def made(data, prepare=True, **settings):
     }  # fmt: skip
     block = DifferentiableCellCommunication(CellCommunicationConfig(**settings), rngs=nnx.Rngs(0))
     if prepare:
-        block.prepare(data, KEY)
+        block.prepare_from(data, KEY)
     return block
 
 

@@ -33,7 +33,7 @@ def course():
     data = simulate_time_course()
     counts, conditions = data.X.toarray(), data.obs["condition"].cat.codes.to_numpy(np.int32)
     compared = block(400)
-    compared.prepare({"counts": counts, "condition_labels": conditions}, KEY)
+    compared.prepare_from({"counts": counts, "condition_labels": conditions}, KEY)
     found = compared(jnp.asarray(counts[:3]), jnp.asarray(conditions[:3]))
     logs = np.asarray(compared._expression(jnp.asarray(counts)))
     tests = [ks_2samp(logs[conditions == 0, g], logs[conditions == 1, g], method="asymp")
@@ -130,7 +130,7 @@ def test_zeros_alone_are_a_pattern_of_their_own_and_other_conditions_take_no_par
 def test_what_prepare_found_is_kept_whatever_cells_are_given(course):
     found, logs, conditions, statistic, _, _ = course
     few = block(400, normalize=False)
-    few.prepare({"counts": logs, "condition_labels": conditions}, KEY)
+    few.prepare_from({"counts": logs, "condition_labels": conditions}, KEY)
     again = few(jnp.asarray(logs[7:9]), jnp.asarray(conditions[7:9]))
     for name in ("ks_statistics", "p_values", "categories", "pattern_logits"):
         np.testing.assert_allclose(again[name], found[name], rtol=1e-4, atol=1e-5)
@@ -141,4 +141,4 @@ def test_what_prepare_found_is_kept_whatever_cells_are_given(course):
 def test_a_condition_without_cells_is_refused():
     values = np.ones((5, 2), np.float32)
     with pytest.raises(DataError, match="condition_labels: has 0 cells of condition 1"):
-        block(2).prepare({"counts": values, "condition_labels": np.zeros(5, int)}, KEY)
+        block(2).prepare_from({"counts": values, "condition_labels": np.zeros(5, int)}, KEY)

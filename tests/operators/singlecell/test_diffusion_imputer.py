@@ -26,7 +26,7 @@ def block(**settings) -> DifferentiableDiffusionImputer:
 
 def prepared(cells, **settings) -> DifferentiableDiffusionImputer:
     made = block(**settings)
-    made.prepare({"counts": np.asarray(cells)}, jax.random.key(0))
+    made.prepare_from({"counts": np.asarray(cells)}, jax.random.key(0))
     return made
 
 
@@ -229,7 +229,7 @@ def test_too_many_cells_for_a_block_not_prepared_are_refused_in_plain_words():
 
 def test_too_few_cells_are_refused_in_plain_words(key):
     with pytest.raises(DataError, match=r"counts: has 2 cells, too few.*Use at least 3"):
-        block().prepare({"counts": np.ones((2, 3))}, key)
+        block().prepare_from({"counts": np.ones((2, 3))}, key)
 
 
 def test_one_cell_alone_stays_as_it_is():

@@ -43,7 +43,7 @@ def scorer(seed=0, **settings):
 
 def prepared(counts, **settings):
     block = scorer(**settings)
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     return block
 
 
@@ -236,7 +236,7 @@ def test_no_more_than_twice_the_expected_rate_is_called():
     settings = {"n_genes": 60, "n_neighbors": 10, "n_pca_components": 5}
     settings["expected_doublet_rate"] = 0.06
     block = DifferentiableDoubletScorer(DoubletScorerConfig(**settings))
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     out = nnx.jit(lambda block, counts: block(counts))(block, counts)
     share = float(np.mean(np.asarray(out["predicted_doublets"]) > 0.5))
     assert share <= 0.13 and 0 <= int(out["threshold_rule"]) <= 3
@@ -284,7 +284,7 @@ def test_of_a_real_plate_few_cells_are_called(shared_data):
     one, other = np.flatnonzero(media == 0)[:8], np.flatnonzero(media == 2)[:8]
     cells = np.concatenate([counts, counts[one] + counts[other]]).astype(np.float32)
     block = scorer(n_genes=cells.shape[1], expected_doublet_rate=0.0)
-    block.prepare({"counts": cells}, jax.random.key(0))
+    block.prepare_from({"counts": cells}, jax.random.key(0))
     out = nnx.jit(lambda block, x: block(x))(block, cells)
     called = np.asarray(out["predicted_doublets"]) > 0.5
     assert 1 <= called.sum() <= 0.05 * len(cells)

@@ -134,7 +134,7 @@ def test_both_arms_of_a_fork_are_found_and_new_cells_placed(fork):
     cells, time, arm = fork
     old = np.arange(300) % 5 != 3
     fates = block()
-    fates.prepare({"embeddings": cells[old], "pseudotime": time[old]}, jax.random.key(0))
+    fates.prepare_from({"embeddings": cells[old], "pseudotime": time[old]}, jax.random.key(0))
     found = fates(jnp.asarray(cells[~old]), jnp.asarray(time[~old]))
     shares = np.asarray(found["fate_probabilities"])
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-4)

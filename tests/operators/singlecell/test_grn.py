@@ -26,7 +26,7 @@ def made(counts, regulators, *, temperature=None, prepare=True, **settings):
     if temperature is not None:
         block.dials["sparsity_temperature"][...] = jnp.asarray(temperature)
     if prepare:
-        block.prepare({"counts": counts, "tf_indices": np.asarray(regulators)}, KEY)
+        block.prepare_from({"counts": counts, "tf_indices": np.asarray(regulators)}, KEY)
     return block
 
 

@@ -79,7 +79,7 @@ def test_a_prepared_block_places_its_own_cells_as_the_whole_method_does(key):
     data, _ = three_batches()
     harmony = block(n_clusters=6, n_features=5, n_batches=3)
     whole = harmony.apply(data, {}, None)[0]
-    harmony.prepare(data, key)
+    harmony.prepare_from(data, key)
     placed = harmony.apply(data, {}, None)[0]
     for name in ("corrected_embeddings", "cluster_assignments"):
         np.testing.assert_allclose(placed[name], whole[name], atol=1e-4)
@@ -92,7 +92,7 @@ def test_new_cells_of_known_batches_land_where_their_kind_is(key):
     data, kind = three_batches(300)
     old = {name: array[:240] for name, array in data.items()}
     harmony = block(n_clusters=6, n_features=5, n_batches=3)
-    harmony.prepare(old, key)
+    harmony.prepare_from(old, key)
     corrected = np.asarray(harmony(**data)["corrected_embeddings"])
     centres = np.stack([corrected[:240][kind[:240] == k].mean(axis=0) for k in range(3)])
     nearest = np.argmin(((corrected[240:, None] - centres) ** 2).sum(-1), axis=1)
@@ -113,7 +113,7 @@ def test_new_cells_of_known_batches_land_where_their_kind_is(key):
 def test_cells_of_a_batch_never_seen_stay_as_they_are_and_a_warning_says_so(key):
     data, _ = three_batches()
     harmony = block(n_clusters=6, n_features=5, n_batches=3)
-    harmony.prepare(data, key)
+    harmony.prepare_from(data, key)
     with pytest.warns(UserWarning, match="2 of 120 cells come from a batch that Harmony has not"):
         labels = np.where(np.arange(120) < 2, 7, data["batch_labels"])
         corrected = harmony(data["embeddings"], labels)["corrected_embeddings"]
@@ -149,7 +149,7 @@ def test_gradients_reach_cells_and_dials_of_a_prepared_block(key):
     data["embeddings"][data["batch_labels"] == 2] *= 0.5
     data = {name: array[:100] for name, array in data.items()}
     harmony = block(n_clusters=6, n_features=5, n_batches=3, sigma=0.5, learnable_temperature=True)
-    harmony.prepare(data, key)
+    harmony.prepare_from(data, key)
 
     def total(harmony, cells):
         return jnp.sum(harmony(cells, data["batch_labels"])["corrected_embeddings"] ** 3)
@@ -240,4 +240,4 @@ def test_fifty_donors_and_twins_of_cells_give_finite_numbers():
 def test_labels_that_name_no_two_batches_are_refused_in_plain_words(key, labels, sentence):
     data, _ = three_batches()
     with pytest.raises(DataError, match=sentence):
-        block(n_features=5).prepare({**data, "batch_labels": labels}, key)
+        block(n_features=5).prepare_from({**data, "batch_labels": labels}, key)

@@ -34,7 +34,7 @@ def made(data, prepare=True, **settings):
     sizes = {"n_genes": data["counts"].shape[1], "n_lr_pairs": len(data["lr_pairs"])}
     block = DifferentiableLigandReceptor(LRScoringConfig(**sizes, **settings))
     if prepare:
-        block.prepare(data, KEY)
+        block.prepare_from(data, KEY)
     return block, said(block, data)
 
 
@@ -257,7 +257,7 @@ def test_the_settings_take_their_sizes_from_the_data():
     assert at_once(without(data, "labels"))["lr_scores"].shape == (60, 4)
     with pytest.raises(DataError, match=r"cannot be counted.*Set n_classes"):
         at_once(data)
-    block.prepare(data, KEY)
+    block.prepare_from(data, KEY)
     assert said(block, data)["lr_scores_by_type"].shape == (4, 4, 4)
     assert rows_of_types(np.array([0, 3, -1]), 0).shape == (3, 4)
 

@@ -54,7 +54,7 @@ def block_of(expression, batches, latent_dim=16, **settings):
 def prepared(cells):
     _, expression, batches, _ = cells
     block = block_of(expression, batches)
-    block.prepare({"expression": expression, "batch_labels": batches}, KEY)
+    block.prepare_from({"expression": expression, "batch_labels": batches}, KEY)
     return block
 
 
@@ -168,7 +168,7 @@ def test_one_cell_is_corrected_alone(cells, prepared):
 def test_counts_are_recognised_and_logarithms_taken(cells, prepared):
     counts, expression, batches, _ = cells
     block = block_of(counts, batches)
-    block.prepare({"expression": counts, "batch_labels": batches}, KEY)
+    block.prepare_from({"expression": counts, "batch_labels": batches}, KEY)
     from_counts, from_logs = block(counts, batches), prepared(expression, batches)
     np.testing.assert_allclose(
         from_counts["corrected_expression"], from_logs["corrected_expression"], atol=2e-2
@@ -253,7 +253,7 @@ def test_labels_that_are_no_batches_are_refused_in_words(cells):
         (batches + 1, "room"),
     ):
         with pytest.raises(DataError, match=word):
-            block.prepare({"expression": expression, "batch_labels": labels}, KEY)
+            block.prepare_from({"expression": expression, "batch_labels": labels}, KEY)
     with pytest.raises(SettingError, match="not among"):
         block_of(expression, batches, reference_batch=3)
 

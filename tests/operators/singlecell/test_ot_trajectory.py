@@ -60,7 +60,7 @@ def process():
     cells, times, sides, growth, right = growing_branches()
     trajectory = block(n_genes=6, n_times=3, n_classes=2)
     arrays = {"embeddings": cells, "time_points": times, "labels": sides}
-    trajectory.prepare(arrays, KEY)
+    trajectory.prepare_from(arrays, KEY)
     found = jax.jit(lambda **given: trajectory(**given))(**arrays)
     return trajectory, arrays, {k: np.asarray(v) for k, v in found.items()}, growth, right
 
@@ -111,7 +111,7 @@ def test_a_cell_is_placed_the_same_alone_in_a_chunk_and_without_its_label(proces
 def test_a_part_of_the_cells_gives_nearly_the_same_growth(process):
     _, arrays, found, _, _ = process
     part = block(n_genes=6, n_times=3, n_classes=2, n_support=200)
-    part.prepare(arrays, KEY)
+    part.prepare_from(arrays, KEY)
     placed = part(**arrays)
     np.testing.assert_array_equal(placed["cells_used"], [[200, 400]] * 3)
     first = arrays["time_points"] == 0
@@ -144,14 +144,14 @@ def test_cells_without_a_time_do_not_count():
     cells = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
     times = np.array([0, 1, -1, 0, 1, -1, 0, 1])
     some = block(n_genes=2, n_times=2)
-    some.prepare({"embeddings": cells, "time_points": times}, KEY)
+    some.prepare_from({"embeddings": cells, "time_points": times}, KEY)
     np.testing.assert_array_equal(some.used[...], [[3, 3], [3, 3]])
 
 
 def test_a_time_point_without_cells_is_refused():
     cells = np.zeros((6, 2), np.float32)
     with pytest.raises(DataError, match="time_points: has cells at 2 of 3 time points"):
-        block(n_genes=2, n_times=3).prepare(
+        block(n_genes=2, n_times=3).prepare_from(
             {"embeddings": cells, "time_points": np.array([0, 0, 2, 2, 2, 2])}, KEY
         )
     with pytest.raises(DataError, match="counts_t2: has the form"):

@@ -53,7 +53,7 @@ def tissue():
 @pytest.fixture(scope="module")
 def prepared(tissue):
     made = block(n_classes=9)
-    made.prepare(tissue[0], jax.random.key(0))
+    made.prepare_from(tissue[0], jax.random.key(0))
     return made
 
 
@@ -120,7 +120,7 @@ def test_fewer_spots_are_matched_where_there_are_more_and_it_is_said(tissue):
     data, made = tissue
     some = block(max_spots=120)
     with pytest.warns(UserWarning, match=r"120 of \d+ spots of slice 1"):
-        some.prepare(data, jax.random.key(0))
+        some.prepare_from(data, jax.random.key(0))
     np.testing.assert_allclose(some.rotation[1], made.uns["true_rotation"], atol=0.1)
 
 
@@ -133,7 +133,7 @@ def test_motions_of_several_slices_are_chained(tissue):
     third["slice_labels"] = third["slice_labels"] + 1
     three = {n: np.concatenate([x, third[n]]) for n, x in data.items()}
     chain = block(n_slices=3)
-    chain.prepare(three, jax.random.key(0))
+    chain.prepare_from(three, jax.random.key(0))
     out = chain.run({n: jnp.asarray(x) for n, x in three.items() if n != "labels"})
     places = np.asarray(out["aligned_coords"])
     # The third slice is the second again, so it lies on it.
@@ -177,4 +177,4 @@ def test_matrices_of_other_genes_are_refused(breast):
 
 def test_a_slice_without_spots_is_refused(tissue):
     with pytest.raises(DataError, match="no spot is in slice 2"):
-        block(n_slices=3).prepare(tissue[0], jax.random.key(0))
+        block(n_slices=3).prepare_from(tissue[0], jax.random.key(0))

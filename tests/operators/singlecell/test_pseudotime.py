@@ -38,7 +38,7 @@ def on(pseudo, cells, **more):
 
 def prepared(cells, **settings) -> DifferentiablePseudotime:
     found = block(**settings)
-    found.prepare({"embeddings": cells}, jax.random.key(0))
+    found.prepare_from({"embeddings": cells}, jax.random.key(0))
     return found
 
 
@@ -258,7 +258,7 @@ def test_what_cannot_be_is_refused_in_plain_words(fork):
     with pytest.raises(DataError, match="root_cell_index: cell 300 is the root, but there are 300"):
         block(root_cell_index=300)(cells)
     with pytest.raises(DataError, match="root_cell_index: cell 300 is the root, but there are 300"):
-        block(root_cell_index=300).prepare({"embeddings": cells}, jax.random.key(0))
+        block(root_cell_index=300).prepare_from({"embeddings": cells}, jax.random.key(0))
     # Compiled, nothing can be said in words; it is no number rather than another cell's.
     traced = jax.jit(lambda x: block(root_cell_index=300)(x)["pseudotime"])(cells[:50])
     assert np.isnan(traced).all()

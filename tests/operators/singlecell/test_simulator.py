@@ -45,7 +45,7 @@ def given(known):
 @pytest.fixture(scope="module")
 def prepared(given):
     block = simulator(n_genes=300, n_groups=3, n_batches=2, dropout=False)
-    block.prepare(given, jax.random.key(0))
+    block.prepare_from(given, jax.random.key(0))
     return block
 
 
@@ -233,7 +233,7 @@ def test_training_brings_the_moments_back(given):
     import optax
 
     block = simulator(n_genes=300, n_groups=3, n_batches=2, dropout=False)
-    block.prepare(given, jax.random.key(0))
+    block.prepare_from(given, jax.random.key(0))
     truth = np.asarray(block.gene_means_logits[...])
     block.gene_means_logits[...] += 0.5 * jax.random.normal(jax.random.key(1), (300,))
     block.batch_shift[...] += jnp.array([0.5, -0.5])
@@ -260,7 +260,7 @@ def test_losses_are_found_in_data_that_have_them():
     splat = Splat(outlier_prob=0.0, dropout_mid=0.5, dropout_shape=-1.0)
     cells = simulated_cells(1, 1500, 300, 1, 1, doublet_rate=0.0, splat=splat)
     block = simulator(n_genes=300, n_groups=1)
-    block.prepare({"counts": cells.X.toarray()}, jax.random.key(0))
+    block.prepare_from({"counts": cells.X.toarray()}, jax.random.key(0))
     _, _, loc, _, _, _, _, mid, shape = np.asarray(block.parameters[...])
     assert mid == pytest.approx(0.5, abs=0.3) and shape == pytest.approx(-1.0, abs=0.25)
     assert loc == pytest.approx(8.0, abs=0.05), "that before the losses"

@@ -29,7 +29,7 @@ def test_prepared_it_chooses_the_genes_that_scanpy_chooses(shared_data, flavor, 
     counts = np.asarray(counts.todense() if hasattr(counts, "todense") else counts, np.float32)
     ref = np.load(REFERENCE)
     block = SoftHVG(SoftHVGConfig(n_genes=2000, n_top_genes=500, flavor=flavor))
-    block.prepare({"counts": counts}, key)
+    block.prepare_from({"counts": counts}, key)
     found = block(jnp.asarray(counts[:50]))
     expected = ref[f"{flavor}_dispersion"]
     there = np.isfinite(expected)

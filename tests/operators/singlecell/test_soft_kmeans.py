@@ -78,18 +78,18 @@ def test_preparing_starts_from_k_means_and_a_refresh_leaves_the_centroids_alone(
     labels = rng.integers(3, size=90)
     cells = truth[labels] + rng.normal(size=(90, 2))
     block = clusterer(jnp.zeros((3, 2)), 0.1)
-    block.prepare({"embeddings": cells}, key)
+    block.prepare_from({"embeddings": cells}, key)
     found = np.array(block.centroids[...])
     means = np.array([cells[labels == k].mean(axis=0) for k in range(3)])
     nearest = np.linalg.norm(found[:, None] - means, axis=-1).min(axis=1)
     assert nearest.max() < 1e-4
-    block.prepare({"embeddings": cells + 5}, key, first=False)
+    block.prepare_from({"embeddings": cells + 5}, key, first=False)
     np.testing.assert_array_equal(block.centroids[...], found)
 
 
 def test_fewer_different_cells_than_clusters_leave_no_cluster_undefined(key):
     block = clusterer(jnp.zeros((4, 2)), 1.0)
-    block.prepare({"embeddings": np.ones((10, 2))}, key)
+    block.prepare_from({"embeddings": np.ones((10, 2))}, key)
     assert np.isfinite(block(jnp.ones((10, 2)))["cluster_assignments"]).all()
 
 

@@ -39,7 +39,7 @@ def droplets():
 @pytest.fixture(scope="module")
 def prepared(droplets):
     block = detector()
-    block.prepare({"counts": droplets[0]}, jax.random.key(0))
+    block.prepare_from({"counts": droplets[0]}, jax.random.key(0))
     return block
 
 
@@ -51,7 +51,7 @@ def run(block, counts, key=None):
 def test_as_many_are_called_as_doublets_are_expected_where_the_evidence_calls_many_more(droplets):
     counts, doublet = droplets
     block = detector()
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     said = run(block, counts)
     # 40 of 400 hold two cells; from 400 cells 0.8 % are expected, and above 5 % is not believed.
     assert (said["doublet_probabilities"] > 0.5).mean() > 0.05
@@ -59,7 +59,7 @@ def test_as_many_are_called_as_doublets_are_expected_where_the_evidence_calls_ma
     assert 3 <= (said["doublet_labels"] > 0.5).sum() <= 4
     assert doublet[np.asarray(said["doublet_labels"]) > 0.5].all()
     believed = detector(expected_doublet_rate=0.5)
-    believed.prepare({"counts": counts}, jax.random.key(0))
+    believed.prepare_from({"counts": counts}, jax.random.key(0))
     said = run(believed, counts)
     assert float(said["threshold"]) == 0.5 and int(said["threshold_rule"]) == 0
     assert (said["doublet_labels"] > 0.5).sum() == (said["doublet_probabilities"] > 0.5).sum()
@@ -68,13 +68,13 @@ def test_as_many_are_called_as_doublets_are_expected_where_the_evidence_calls_ma
 def test_a_rate_that_is_set_is_called_and_follows_the_weights_at_a_refresh(droplets):
     counts = droplets[0]
     block = detector(expected_doublet_rate=0.1, most_called=1.0)
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     said = run(block, counts)
     assert float(said["expected_rate"]) == pytest.approx(0.1)
     assert (said["doublet_labels"] > 0.5).mean() <= 0.1 + 1e-6
     before = float(said["threshold"])
     block.classifier.line.bias[...] += 3.0
-    block.prepare({"counts": counts}, jax.random.key(0), first=False)
+    block.prepare_from({"counts": counts}, jax.random.key(0), first=False)
     assert (run(block, counts)["doublet_labels"] > 0.5).mean() <= 0.1 + 1e-6
     assert float(run(block, counts)["threshold"]) >= before
 
@@ -84,7 +84,7 @@ def test_the_expected_rate_is_of_the_cells_of_a_batch(droplets):
     alone, apart = detector(), detector()
     for block, more in ((alone, {}), (apart, {"batch_labels": np.arange(2400) % 2})):
         block.share_seen = 0.5
-        block.prepare({"counts": counts, **more}, jax.random.key(0))
+        block.prepare_from({"counts": counts, **more}, jax.random.key(0))
     assert float(run(alone, counts)["expected_rate"]) == pytest.approx(8e-6 * 4800)
     assert float(run(apart, counts)["expected_rate"]) == pytest.approx(8e-6 * 2400)
 
@@ -117,7 +117,7 @@ def test_the_loss_is_the_cross_entropy():
 def test_at_a_low_temperature_the_call_is_yes_or_no(droplets):
     counts = droplets[0]
     block = detector(expected_doublet_rate=0.5)
-    block.prepare({"counts": counts}, jax.random.key(0))
+    block.prepare_from({"counts": counts}, jax.random.key(0))
     soft = run(block, counts)
     assert ((soft["doublet_labels"] > 0.5) == (soft["doublet_probabilities"] > 0.5)).all()
     set_temperature(block, 0.001)
@@ -180,4 +180,4 @@ def test_the_parts_of_the_loss_add_up(prepared, droplets):
 
 def test_too_few_cells_are_refused_in_words():
     with pytest.raises(DataError, match="counts: has 1 cells with counts"):
-        detector().prepare({"counts": np.eye(40)[:1]}, jax.random.key(0))
+        detector().prepare_from({"counts": np.eye(40)[:1]}, jax.random.key(0))

@@ -35,7 +35,7 @@ def tissue():
 @pytest.fixture(scope="module")
 def prepared(tissue):
     made = block()
-    made.prepare(tissue[0], jax.random.key(0))
+    made.prepare_from(tissue[0], jax.random.key(0))
     return made
 
 
@@ -72,7 +72,7 @@ def test_neighbours_are_those_of_scikit_learn_in_each_slice(tissue):
 def test_the_untrained_embedding_is_the_mean_of_components_over_neighbours(tissue):
     data, _ = tissue
     plain = block(alpha=0.0)
-    plain.prepare(data, jax.random.key(0))
+    plain.prepare_from(data, jax.random.key(0))
     z = np.asarray(run(plain, data)["spatial_embeddings"])
     x = np.asarray(plain.features[...])
     near = np.asarray(plain.neighbours[...])
@@ -92,7 +92,7 @@ def test_a_spot_that_was_held_out_lies_in_the_domain_of_its_surroundings(tissue)
     data, layer = tissue
     kept = np.arange(len(layer)) % 10 > 0
     some = block()
-    some.prepare({n: x[kept] for n, x in data.items()}, jax.random.key(0))
+    some.prepare_from({n: x[kept] for n, x in data.items()}, jax.random.key(0))
     labels = np.asarray(run(some, data)["domain_labels"])
     old, new = (adjusted_rand_score(layer[rows], labels[rows]) for rows in (kept, ~kept))
     assert new > old - 0.15
@@ -125,10 +125,10 @@ def test_a_refresh_keeps_weights_and_prototypes(tissue):
     data, _ = tissue
     some = block(n_neighbors=6)
     part = {n: x[:400] for n, x in data.items()}
-    some.prepare(part, jax.random.key(0))
+    some.prepare_from(part, jax.random.key(0))
     before = run(some, part)["domain_assignments"]
     weights = np.asarray(some.network.inner[...])
-    some.prepare(part, jax.random.key(0), first=False)
+    some.prepare_from(part, jax.random.key(0), first=False)
     np.testing.assert_array_equal(some.network.inner[...], weights)
     after = run(some, part)["domain_assignments"]
     assert np.mean(np.argmax(before, 1) == np.argmax(after, 1)) > 0.95
@@ -138,7 +138,7 @@ def test_a_radius_leaves_out_what_is_further_away(tissue):
     data, _ = tissue
     part = {n: x[:200] for n, x in data.items()}
     alone = block(radius=1e-3)
-    alone.prepare(part, jax.random.key(0))
+    alone.prepare_from(part, jax.random.key(0))
     z = run(alone, part)["spatial_embeddings"]
     moved = dict(part, spatial_coords=part["spatial_coords"][::-1].copy())
     # Without neighbours, the place does not matter.
@@ -147,6 +147,6 @@ def test_a_radius_leaves_out_what_is_further_away(tissue):
 
 def test_too_few_spots_and_heads_that_do_not_fit_are_refused(tissue):
     with pytest.raises(DataError, match="too few for 6 domains"):
-        block().prepare({n: x[:5] for n, x in tissue[0].items()}, jax.random.key(0))
+        block().prepare_from({n: x[:5] for n, x in tissue[0].items()}, jax.random.key(0))
     with pytest.raises(SettingError, match="num_heads"):
         block(hidden_dim=5, num_heads=4)

@@ -76,12 +76,12 @@ def test_the_genes_that_a_task_needs_are_found():
 def test_raw_counts_are_recognised_and_logged(key):
     counts = np.random.default_rng(1).poisson(3.0, (30, 6)).astype(np.float32) + 0.0
     block = gates()
-    block.prepare({"expression": counts}, key)
+    block.prepare_from({"expression": counts}, key)
     logged = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(
         block(jnp.asarray(counts))["gated_features"], 0.5 * logged, rtol=1e-5
     )
-    block.prepare({"expression": logged}, key, first=False)
+    block.prepare_from({"expression": logged}, key, first=False)
     np.testing.assert_allclose(
         block(jnp.asarray(logged))["gated_features"], 0.5 * logged, rtol=1e-6
     )

@@ -20,7 +20,7 @@ KEY = jax.random.key(0)
 def prepared(expression, time, normalize=False, **settings):
     config = SwitchDEConfig(n_genes=expression.shape[1], normalize=normalize, **settings)
     block = DifferentiableSwitchDE(config)
-    block.prepare({"counts": expression, "pseudotime": time}, KEY)
+    block.prepare_from({"counts": expression, "pseudotime": time}, KEY)
     return block
 
 
@@ -124,7 +124,7 @@ def test_a_refresh_judges_the_present_curves_and_leaves_them_alone():
     block = prepared(expression, time)
     block.amplitude[...] = 0.5 * block.amplitude[...]
     before = np.asarray(block.amplitude[...])
-    block.prepare({"counts": expression, "pseudotime": time}, KEY, first=False)
+    block.prepare_from({"counts": expression, "pseudotime": time}, KEY, first=False)
     np.testing.assert_array_equal(block.amplitude[...], before)
     out = block(jnp.asarray(expression), jnp.asarray(time))
     left = np.sum(np.asarray(out["residual"]) ** 2, axis=0)

@@ -57,7 +57,7 @@ def said_by(operator, counts, **more):
     lengths = {"genes": counts.shape[1], "classes": 3, "pairs": 3, "regulators": 3}
     sizes = {s.name: lengths[s.axis] for s in declared.settings if s.axis in lengths}
     block = declared.make(declared.make.Config.from_dict({**settings, **sizes}))
-    block.prepare(arrays, KEY)
+    block.prepare_from(arrays, KEY)
     said = block(**arrays)
     some = {}
     for name, axis in told.items():
@@ -120,7 +120,7 @@ def test_one_cell_in_a_notebook_has_one_total():
     block = find_operator("singlecell.stochastic_gate_selector").make
     gates = block(block.Config(n_genes=3))
     counts = np.array([[1.0, 0, 3], [0, 2, 2]], np.float32)
-    gates.prepare({"expression": counts}, KEY)
+    gates.prepare_from({"expression": counts}, KEY)
     both = gates.apply({"expression": counts, "total_counts": np.array([10.0, 40.0])})[0]
     one = gates.apply({"expression": counts[1], "total_counts": np.array(40.0)})[0]
     np.testing.assert_allclose(one["gated_features"], both["gated_features"][1], rtol=1e-6)

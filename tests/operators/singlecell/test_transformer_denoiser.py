@@ -30,7 +30,7 @@ def counts(shared_data):
 def block(counts):
     config = TransformerDenoiserConfig(n_genes=150, **SMALL)
     block = DifferentiableTransformerDenoiser(config, rngs=nnx.Rngs(0))
-    block.prepare({"counts": counts[:1000]}, KEY)
+    block.prepare_from({"counts": counts[:1000]}, KEY)
     return block
 
 

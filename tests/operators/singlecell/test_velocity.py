@@ -39,7 +39,7 @@ def block(truth, ref):
     config = VelocityConfig(n_genes=60, n_pca_components=20)
     block = DifferentiableVelocity(config)
     arrays = {n: truth[n] for n in ("spliced", "unspliced")}
-    block.prepare({**arrays, "embeddings": ref["map"]}, KEY)
+    block.prepare_from({**arrays, "embeddings": ref["map"]}, KEY)
     return block
 
 
@@ -158,7 +158,7 @@ def test_training_brings_the_curves_nearer_to_cells_and_the_rates_to_the_truth(b
 def test_cell_rates_start_as_the_standard_model(truth, found, run):
     config = VelocityConfig(n_genes=60, n_pca_components=20, kinetics_model="cell_rates")
     block = DifferentiableVelocity(config, rngs=nnx.Rngs(1))
-    block.prepare({n: truth[n] for n in ("spliced", "unspliced")}, KEY)
+    block.prepare_from({n: truth[n] for n in ("spliced", "unspliced")}, KEY)
     out = run(block, truth["spliced"][:8], truth["unspliced"][:8])
     np.testing.assert_allclose(out["velocity"], found["velocity"][:8], rtol=1e-2, atol=1e-2)
 
@@ -166,4 +166,4 @@ def test_cell_rates_start_as_the_standard_model(truth, found, run):
 def test_too_few_cells_for_the_neighbours_are_refused(truth):
     block = DifferentiableVelocity(VelocityConfig(n_genes=60))
     with pytest.raises(DataError, match="n_neighbors"):
-        block.prepare({n: truth[n][:10] for n in ("spliced", "unspliced")}, KEY)
+        block.prepare_from({n: truth[n][:10] for n in ("spliced", "unspliced")}, KEY)

@@ -55,7 +55,7 @@ def block_of(expression, n_batches=3, **settings):
 def prepared(cells):
     expression, batches, _ = cells
     block = block_of(expression)
-    block.prepare({"expression": expression, "batch_labels": batches}, KEY)
+    block.prepare_from({"expression": expression, "batch_labels": batches}, KEY)
     return block
 
 
@@ -160,7 +160,7 @@ def test_what_feeds_the_block_learns_as_the_encoder_does(cells, prepared):
 def test_the_prepared_critics_see_a_shift_of_a_batch(cells):
     expression, batches, _ = cells
     block = block_of(expression)
-    block.prepare({"expression": expression, "batch_labels": batches}, KEY)
+    block.prepare_from({"expression": expression, "batch_labels": batches}, KEY)
     reference = int(block.reference[...])
     assert reference == int(np.argmax(np.bincount(batches)))
     out = block(expression, batches)
@@ -210,4 +210,6 @@ def test_a_batch_of_cells_without_the_reference_has_no_distance(cells, prepared)
 def test_one_batch_is_refused_in_words(cells):
     expression, batches, _ = cells
     with pytest.raises(DataError, match="one value"):
-        block_of(expression).prepare({"expression": expression, "batch_labels": 0 * batches}, KEY)
+        block_of(expression).prepare_from(
+            {"expression": expression, "batch_labels": 0 * batches}, KEY
+        )

@@ -1,7 +1,5 @@
 """PHATE: a map that keeps trajectories and branches, through diffusion over the cells."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -161,10 +159,8 @@ class DifferentiablePHATE(Operator):
         self.drawn_at = Buffer(jnp.zeros(2))
         self.found_time = Buffer(jnp.ones(()))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        cells = np.asarray(arrays["features"], dtype=np.float32)
+    def prepare(self, features: np.ndarray, *, seed: int, first: bool) -> None:
+        cells = np.asarray(features, dtype=np.float32)
         if len(cells) < 3:
             raise DataError(
                 f"has {len(cells)} cells, too few for a map.",
@@ -183,7 +179,7 @@ class DifferentiablePHATE(Operator):
                 n_neighbors=self.config.n_neighbors,
                 decay=float(self.dial("decay")),
                 kernel=self.config.kernel,
-                seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
+                seed=seed,
             )
             landmarks, steps = jnp.asarray(found[0]), jnp.asarray(found[1])
         if float(self.dial("diffusion_t")) == 0.0:
@@ -194,7 +190,6 @@ class DifferentiablePHATE(Operator):
             drawn = drawn * _same_sides(drawn, self._placed(landmarks))
         self.landmarks, self.landmark_walk = Buffer(landmarks), Buffer(steps)
         self.landmark_map, self.drawn_at = Buffer(drawn), Buffer(jnp.stack([time, gamma]))
-        self.fitted = True
 
     def __call__(self, features: jax.Array) -> dict[str, jax.Array]:
         features = jnp.asarray(features, dtype=float)

@@ -223,18 +223,15 @@ class DifferentiableUMAP(Operator):
 
     # -- the data-driven start -------------------------------------------------------------
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        features = np.asarray(arrays["features"], np.float32)
+    def prepare(self, features: np.ndarray, *, seed: int, first: bool) -> bool:
+        features = np.asarray(features, np.float32)
         if len(features) < 3:
-            return
-        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+            return False
         graph = self._graph(features, seed)
         self.graph_indices = TrainingBuffer(jnp.asarray(graph.indices))
         self.graph_weights = TrainingBuffer(jnp.asarray(graph.shares))
         self._lay_out(features, graph, seed, first=first)
-        self.fitted = True
+        return True
 
     def laid_out_again(self, arrays: Mapping[str, np.ndarray], key: jax.Array) -> np.ndarray | None:
         """The map as a refresh would make it now; None where the block gives that one anyway."""
@@ -284,13 +281,13 @@ class DifferentiableUMAP(Operator):
             seed: Of the layout and of the drawing.
         """
         arrays = {"features": np.asarray(features, np.float32)}
-        self.prepare(arrays, jax.random.key(seed))
+        self.prepare_from(arrays, jax.random.key(seed))
         graph = self.neighbour_graph()
         if graph is not None and epochs:
             train_on_graph(
                 self, arrays["features"], graph, epochs=epochs, batch_size=batch_size, seed=seed
             )
-            self.prepare(arrays, jax.random.key(seed), first=False)
+            self.prepare_from(arrays, jax.random.key(seed), first=False)
         self.transform(arrays["features"][:1])  # compiled now, so that placing cells is quick
         return self
 

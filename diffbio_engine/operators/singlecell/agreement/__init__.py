@@ -1,7 +1,5 @@
 """Agreement of clusters with a truth that is known."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,11 +118,7 @@ class AgreementWithTruth(Operator):
         self.majority = Buffer(jnp.asarray(0.0))
         self.table = Buffer(jnp.zeros((config.n_classes, config.n_clusters)))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        labels = np.asarray(arrays["labels"])
-        shares = np.asarray(arrays["cluster_assignments"])
+    def prepare(self, labels: np.ndarray, cluster_assignments: np.ndarray) -> None:
         if not np.any((labels >= 0) & (labels < self.config.n_classes)):
             raise DataError(
                 "holds no cell whose class is known.",
@@ -135,14 +129,14 @@ class AgreementWithTruth(Operator):
             table, own = jnp.zeros(self.table.shape), jnp.asarray(0.0)
             for start in range(0, len(labels), _ROWS):
                 rows = slice(start, start + _ROWS)
-                more, more_own = self._counted(labels[rows], jnp.asarray(shares[rows], float))
+                shares = jnp.asarray(cluster_assignments[rows], float)
+                more, more_own = self._counted(labels[rows], shares)
                 table, own = table + more, own + more_own
             found = jax.tree.map(np.asarray, _measured(table, own))
         self.rand[...] = jnp.asarray(found["adjusted_rand_index"], self.rand.dtype)
         self.information[...] = jnp.asarray(found["normalized_mutual_information"], self.rand.dtype)
         self.majority[...] = jnp.asarray(found["majority_accuracy"], self.rand.dtype)
         self.table[...] = jnp.asarray(found["confusion"], self.table.dtype)
-        self.fitted = True
 
     def __call__(self, labels: jax.Array, cluster_assignments: jax.Array) -> dict[str, jax.Array]:
         if not self.fitted:

@@ -1,6 +1,5 @@
 """Ambient RNA removal: each cell is a mixture of itself and of the soup that it floats in."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -157,6 +156,7 @@ class DifferentiableAmbientRemoval(Operator):
         Port("contamination_loss", "", Kind.LOSS, "-log prior of the fractions, nats per cell."),
     )
     needs_training = True
+    prepare_once = True
     prepare_cells = 8192
 
     def setup(self, rngs: nnx.Rngs) -> None:
@@ -175,19 +175,16 @@ class DifferentiableAmbientRemoval(Operator):
         self.mean_profile = Buffer(jnp.full(n_genes, 1.0 / n_genes))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        if not first:
-            return
-        counts = np.asarray(arrays["counts"], np.float32)
+        self, counts: np.ndarray, ambient_profile: np.ndarray | None = None, *, seed: int
+    ) -> bool:
+        counts = np.asarray(counts, np.float32)
         counts = counts[counts.sum(axis=1) > 0]
         if not len(counts):
-            return
-        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+            return False
         mean = counts.sum(axis=0) + 1e-3
         put(self.mean_profile, mean / mean.sum())
-        given = arrays.get("ambient_profile")
-        profile = np.asarray(self._profile(None if given is None else jnp.asarray(given)))
+        given = None if ambient_profile is None else jnp.asarray(ambient_profile)
+        profile = np.asarray(self._profile(given))
 
         rough = start_of_counts(counts, self.config.latent_dim, seed=seed)
         prior = self.config.ambient_prior
@@ -203,7 +200,7 @@ class DifferentiableAmbientRemoval(Operator):
         put(self.strength, np.asarray(_STRENGTH))
         put(self.level_rule, np.asarray(sign))
         put(self.usual, np.asarray(self._usual(counts, profile, centre)))
-        self.fitted = True
+        return True
 
     def _usual(self, counts: np.ndarray, profile: np.ndarray, centre: float) -> float:
         """The logit that stands for the level, so that the mean fraction of all is the level."""

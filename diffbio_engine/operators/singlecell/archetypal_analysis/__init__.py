@@ -1,7 +1,5 @@
 """Archetypal analysis: each cell as a mixture of a few extreme ways to be a cell."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -158,18 +156,15 @@ class DifferentiableArchetypalAnalysis(Operator):
         self.unexplained = Buffer(jnp.asarray(1.0))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self, counts: np.ndarray, total_counts: np.ndarray | None = None, *, seed: int, first: bool
     ) -> None:
-        expression = self._expression_of_all(
-            np.asarray(arrays["counts"]), arrays.get("total_counts")
-        )
+        expression = self._expression_of_all(counts, total_counts)
         if len(expression) < 2:
             raise DataError(
                 f"has {len(expression)} cells; there is nothing between them to describe.",
                 fix="Choose data with more cells, or take this block out.",
                 where="counts",
             )
-        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
         centre = expression.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = expression - centre
         n_axes = min(self.config.hidden_dim, *centred.shape)
@@ -184,7 +179,6 @@ class DifferentiableArchetypalAnalysis(Operator):
         self.corner_cells[...] = jnp.asarray(expression[rows])
         self.centre[...], self.axes[...] = jnp.asarray(centre), jnp.asarray(axes)
         self.variance[...] = jnp.asarray(np.maximum(np.sum(points.var(axis=0)), 1e-12), jnp.float32)
-        self.fitted = True
 
     def _find(self, points: np.ndarray, seed: int) -> np.ndarray:
         """Sets the mixtures of these points; the rows of the cells that are mixed."""

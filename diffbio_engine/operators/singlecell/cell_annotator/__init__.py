@@ -195,11 +195,8 @@ class DifferentiableCellAnnotator(Operator):
         # Models of the genes that they are given.
         return bool(config.annotation_mode not in ("scanvi", "singler"))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        self.form.prepare(arrays, int(jax.random.randint(key, (), 0, 2**31 - 1)), first=first)
-        self.fitted = True
+    def prepare(self, *, seed: int, first: bool, **arrays: np.ndarray) -> None:
+        self.form.prepare(arrays, seed, first=first)
 
     def __call__(
         self,
@@ -275,7 +272,7 @@ class DifferentiableCellAnnotator(Operator):
             and np.any(np.asarray(given["labels"]) >= 0)
         ):
             arrays = {name: np.asarray(value) for name, value in given.items()}
-            self.prepare(arrays, jax.random.key(0))
+            self.prepare_from(arrays, jax.random.key(0))
         else:
             warn_untrained(type(self).__name__)
 

@@ -1,6 +1,5 @@
 """Cell communication: attention over a cell's neighbours, trained to foretell its expression."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import jax
@@ -195,16 +194,22 @@ class DifferentiableCellCommunication(Operator):
         self.by_type = Buffer(jnp.zeros((n_types, n_types, n_pairs)))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        lr_pairs: np.ndarray,
+        spatial_coords: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        total_counts: np.ndarray | None = None,
+        *,
+        first: bool,
     ) -> None:
-        pairs, labels = np.asarray(arrays["lr_pairs"]), arrays.get("labels")
-        require_positions(pairs, self.config.n_genes, labels, self.config.n_classes)
-        x = log_of_all(arrays["counts"], self.config.normalize, arrays.get("total_counts"))
-        self.stored.store(x, pairs, arrays.get("spatial_coords"))
+        require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
+        x = log_of_all(counts, self.config.normalize, total_counts)
+        self.stored.store(x, lr_pairs, spatial_coords)
         codes = np.zeros(len(x), np.int32) if labels is None else np.asarray(labels, np.int32)
-        receptor = np.asarray(least_of(x, genes_of(pairs).receptor))
+        receptor = np.asarray(least_of(x, genes_of(lr_pairs).receptor))
         sizes = self.stored.store_types(codes, receptor)
-        self.groups = Buffer(pathways_of_pairs(jnp.asarray(pairs), self.config.n_pathways))
+        self.groups = Buffer(pathways_of_pairs(jnp.asarray(lr_pairs), self.config.n_pathways))
         blocks = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
         k, places = self.config.n_neighbors, self.stored.places[...]
         around = jax.jit(lambda some: self.stored.around(some, k))
@@ -213,7 +218,6 @@ class DifferentiableCellCommunication(Operator):
             mean = jax.jit(self.stored.mean_signal)
             parts = [np.asarray(mean(n, codes[b])) for n, b in zip(near, blocks, strict=True)]
             self._begin(x, np.concatenate(parts), np.asarray(self.stored.types(jnp.asarray(codes))))
-        self.fitted = True
         between = jax.jit(self._between)
         each = [between(n, codes[b], receptor[b]) for n, b in zip(near, blocks, strict=True)]
         self.by_type[...] = sum(each) / (sizes[None, :, None] * self.stored.highest[...] ** 2)

@@ -1,7 +1,5 @@
 """Genes whose whole distribution differs between two conditions, and in which way."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -191,13 +189,15 @@ class DifferentiableDifferentialDistribution(Operator):
         )
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        condition_labels: np.ndarray,
+        total_counts: np.ndarray | None = None,
     ) -> None:
-        conditions = np.asarray(arrays["condition_labels"])
         for number in (self.config.first_condition, self.config.second_condition):
-            if np.sum(conditions == number) < 2:
+            if np.sum(condition_labels == number) < 2:
                 raise DataError(
-                    f"has {np.sum(conditions == number)} cells of condition {number}.",
+                    f"has {np.sum(condition_labels == number)} cells of condition {number}.",
                     fix="Choose two conditions (counted from 0) that have cells.",
                     where="condition_labels",
                 )
@@ -207,13 +207,12 @@ class DifferentiableDifferentialDistribution(Operator):
                 fix="Choose two different conditions.",
                 where="condition_labels",
             )
-        expression = self._expression(jnp.asarray(arrays["counts"]), arrays.get("total_counts"))
-        found = jax.jit(self._compared)(expression, jnp.asarray(conditions))
+        expression = self._expression(jnp.asarray(counts), total_counts)
+        found = jax.jit(self._compared)(expression, jnp.asarray(condition_labels))
         # A result for people: of the exact statistic, which has no gradient.
         found["p_values"] = found.pop("exact_p_values")
         for name, value in found.items():
             self.found[name][...] = value.astype(self.found[name].dtype)
-        self.fitted = True
 
     def __call__(
         self, counts: jax.Array, condition_labels: jax.Array, total_counts: jax.Array | None = None

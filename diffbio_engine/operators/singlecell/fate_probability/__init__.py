@@ -152,22 +152,26 @@ class DifferentiableFateProbability(Operator):
         self.waypoint_fates = Buffer(jnp.ones((1, config.n_macrostates)) / config.n_macrostates)
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        embeddings: np.ndarray,
+        pseudotime: np.ndarray,
+        terminal_states: np.ndarray | None = None,
+        *,
+        key: jax.Array,
     ) -> None:
-        cells = np.asarray(arrays["embeddings"], np.float32)
-        time = np.asarray(arrays["pseudotime"], float)
+        cells = np.asarray(embeddings, np.float32)
+        time = np.asarray(pseudotime, float)
         rows = drawn_rows(len(cells), self.config.n_waypoints, key, also=int(np.argmax(time)))
-        given, ends = arrays.get("terminal_states"), None
-        if given is not None:
-            rows = np.union1d(rows, np.asarray(given))
-            ends = jnp.asarray(np.searchsorted(rows, np.asarray(given)))
+        ends = None
+        if terminal_states is not None:
+            rows = np.union1d(rows, terminal_states)
+            ends = jnp.asarray(np.searchsorted(rows, terminal_states))
         k = self._n_neighbours(len(rows))
         self.waypoints = Buffer(jnp.asarray(cells[rows], float))
         _, distances = nearest_neighbours(cells[rows], k)
         self.waypoint_scales = Buffer(local_scales(jnp.asarray(distances, float) ** 2))
         places, times = jnp.asarray(cells[rows], float), jnp.asarray(time[rows], float)
         self.waypoint_fates = Buffer(jax.jit(self._fates)(places, times, ends))
-        self.fitted = True
 
     def __call__(
         self,

@@ -1,7 +1,5 @@
 """Gene regulatory network: which transcription factors explain the expression of which genes."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -171,11 +169,15 @@ class DifferentiableGRN(Operator):
         self.edge_threshold = Buffer(jnp.asarray(0.0))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        tf_indices: np.ndarray,
+        total_counts: np.ndarray | None = None,
+        *,
+        first: bool,
     ) -> None:
-        regulators = self._checked(np.asarray(arrays["tf_indices"]))
-        counts, totals = np.asarray(arrays["counts"]), arrays.get("total_counts")
-        found = moments_of(counts, regulators, jax.jit(self._expression), totals)
+        regulators = self._checked(tf_indices)
+        found = moments_of(counts, regulators, jax.jit(self._expression), total_counts)
         among = found.across[:, regulators]
         if first:
             allowed = np.asarray(self._allowed(jnp.asarray(regulators)))
@@ -188,7 +190,6 @@ class DifferentiableGRN(Operator):
         self.edge_threshold[...] = jnp.asarray(chance, self.edge_threshold.dtype)
         network = self._kept(self._network(self.strengths[...], jnp.asarray(regulators)))
         self.explained[...] = _explained(jnp.asarray(among), jnp.asarray(found.across), network)
-        self.fitted = True
 
     def __call__(
         self, counts: jax.Array, tf_indices: jax.Array, total_counts: jax.Array | None = None

@@ -1,7 +1,6 @@
 """Harmony: takes the differences between batches out of an embedding, cluster by cluster."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 
 import jax
@@ -162,10 +161,8 @@ class DifferentiableHarmony(Operator):
         self.round_mass = Buffer(jnp.zeros((rounds, clusters, batches)))
         self.round_sums = Buffer(jnp.zeros((rounds, clusters, batches, width)))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        labels = np.asarray(arrays["batch_labels"]).astype(np.int32)
+    def prepare(self, embeddings: np.ndarray, batch_labels: np.ndarray, *, first: bool) -> None:
+        labels = batch_labels.astype(np.int32)
         found = np.unique(labels)
         if len(found) < 2:
             raise DataError(
@@ -181,7 +178,7 @@ class DifferentiableHarmony(Operator):
                 fix="Give every cell a batch, or leave these cells out.",
                 where="batch_labels",
             )
-        cells = jnp.asarray(arrays["embeddings"], self.cluster_centroids.dtype)
+        cells = jnp.asarray(embeddings, self.cluster_centroids.dtype)
         start = self._start(cells)
         if first:
             self.cluster_centroids[...] = start
@@ -190,7 +187,6 @@ class DifferentiableHarmony(Operator):
         self.round_log_diversity = Buffer(replay.log_diversity)
         self.round_mass = Buffer(replay.mass)
         self.round_sums = Buffer(replay.sums)
-        self.fitted = True
 
     def __call__(self, embeddings: jax.Array, batch_labels: jax.Array) -> dict[str, jax.Array]:
         cells = jnp.asarray(embeddings)

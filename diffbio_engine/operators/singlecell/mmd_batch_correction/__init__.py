@@ -1,7 +1,5 @@
 """Batch correction by an autoencoder whose batches are made alike by a kernel test (MMD)."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,12 +94,17 @@ class DifferentiableMMDBatchCorrection(BatchAutoencoder):
         self.typical_sq_distance = Buffer(jnp.asarray(0.0))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        expression: np.ndarray,
+        batch_labels: np.ndarray,
+        total_counts: np.ndarray | None = None,
+        *,
+        seed: int,
+        first: bool,
     ) -> None:
-        latent, _ = self._begin(arrays, key, first=first)
+        latent, _ = self._begin(expression, batch_labels, total_counts, seed=seed, first=first)
         found = median_sq_distance(np.asarray(latent))
         self.typical_sq_distance[...] = jnp.asarray(found, self.typical_sq_distance.dtype)
-        self.fitted = True
 
     def __call__(
         self,

@@ -194,27 +194,33 @@ class DifferentiableOTTrajectory(Operator):
         self.used = Buffer(jnp.zeros((self.config.n_times, 2)))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        embeddings: np.ndarray,
+        time_points: np.ndarray,
+        labels: np.ndarray | None = None,
+        growth_prior: np.ndarray | None = None,
+        *,
+        key: jax.Array,
     ) -> None:
-        present = np.bincount(arrays["time_points"] + 1, minlength=self.config.n_times + 1)[1:]
+        present = np.bincount(time_points + 1, minlength=self.config.n_times + 1)[1:]
         if len(present) < 2 or np.any(present == 0):
             raise DataError(
                 f"has cells at {np.count_nonzero(present)} of {len(present)} time points.",
                 fix="Wire the column that says when cells were taken: two times or more.",
                 where="time_points",
             )
-        rows, masses = drawn_support(arrays["time_points"], present, self.config.n_support, key)
-        prior, types = arrays.get("growth_prior"), arrays.get("labels")
+        rows, masses = drawn_support(time_points, present, self.config.n_support, key)
         found = jax.jit(self._find)(
-            jnp.asarray(arrays["embeddings"][rows], float),
+            jnp.asarray(embeddings[rows], float),
             jnp.asarray(masses, float),
-            jnp.ones(rows.shape) if prior is None else jnp.asarray(prior[rows], float),
-            None if types is None else jnp.asarray(types[rows]),
+            jnp.ones(rows.shape)
+            if growth_prior is None
+            else jnp.asarray(growth_prior[rows], float),
+            None if labels is None else jnp.asarray(labels[rows]),
         )
         for name, value in found.flat().items():
             self.course[name] = Buffer(value)
         self.used = Buffer(jnp.asarray(np.column_stack([masses.sum(axis=1), present]), float))
-        self.fitted = True
 
     def __call__(
         self,

@@ -154,24 +154,28 @@ class DifferentiablePASTEAlignment(Operator):
         self.flows = Buffer(jnp.zeros((steps, config.n_classes, config.n_classes)))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        spatial_coords: np.ndarray,
+        slice_labels: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        seed: int,
     ) -> None:
-        config, seed = self.config, int(jax.random.randint(key, (), 0, 2**31 - 1))
+        config = self.config
         # All slices of one length, so that one shape is compiled.
-        taken, mass = spots_of_slices(
-            arrays["slice_labels"], config.n_slices, config.max_spots, seed
-        )
+        taken, mass = spots_of_slices(slice_labels, config.n_slices, config.max_spots, seed)
         find = jax.jit(self._step)
         steps = []
         for s in range(1, len(taken)):
             both = [
-                jnp.asarray(np.asarray(arrays[name])[taken[i]], float)
-                for name in ("counts", "spatial_coords")
+                jnp.asarray(array[taken[i]], float)
+                for array in (counts, spatial_coords)
                 for i in (s - 1, s)
             ]
             types = None
-            if "labels" in arrays:
-                types = [jnp.asarray(np.asarray(arrays["labels"])[taken[i]]) for i in (s - 1, s)]
+            if labels is not None:
+                types = [jnp.asarray(labels[taken[i]]) for i in (s - 1, s)]
             weights = [jnp.asarray(mass[i], float) for i in (s - 1, s)]
             steps.append(find(*both, *weights, types)[1:])
         found = self._chained(steps)
@@ -181,7 +185,6 @@ class DifferentiablePASTEAlignment(Operator):
             variable[...] = value
         if found[3] is not None:
             self.flows[...] = found[3]
-        self.fitted = True
 
     def __call__(
         self,

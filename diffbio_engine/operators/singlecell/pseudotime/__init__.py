@@ -1,6 +1,5 @@
 """Pseudotime: how far each cell has come from a root cell, along the shape of the data."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -183,10 +182,10 @@ class DifferentiablePseudotime(Operator):
         self.shift_and_longest = Buffer(jnp.array([0.0, 1.0]))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self, embeddings: np.ndarray, root_cell: np.ndarray | None = None, *, key: jax.Array
     ) -> None:
-        cells = in_metric(np.asarray(arrays["embeddings"], np.float32), self.config.metric)
-        root = self._root(arrays.get("root_cell"), len(cells))
+        cells = in_metric(np.asarray(embeddings, np.float32), self.config.metric)
+        root = self._root(root_cell, len(cells))
         k = n_other_neighbours(self.config.n_neighbors, len(cells))
         n, width = self.config.n_diffusion_components, float(self.dial("kernel_width"))
         values, waves, roots = sparse_diffusion_map(cells, k, n, width, root)
@@ -222,7 +221,6 @@ class DifferentiablePseudotime(Operator):
         at_root = float(far_again[np.searchsorted(sample, root)])
         longest = max(pseudotime_looks.furthest(far) - at_root, 1e-12)
         self.shift_and_longest = Buffer(jnp.asarray([at_root, longest], float))
-        self.fitted = True
 
     def __call__(
         self, embeddings: jax.Array, root_cell: jax.Array | None = None

@@ -200,13 +200,18 @@ class DifferentiableSimulator(Operator):
         self.parameters = Buffer(jnp.array([c.mean_shape, c.mean_rate, *lib, *bcv, mid, shape]))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        if "counts" not in arrays:
-            return  # the settings stand
-        c, groups, batches = self.config, arrays.get("labels"), arrays.get("batch_labels")
+        self,
+        counts: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        batch_labels: np.ndarray | None = None,
+        *,
+        first: bool,
+    ) -> bool:
+        if counts is None:
+            return False  # the settings stand
+        c = self.config
         found = estimate_splat(
-            arrays["counts"], groups, c.n_groups, batches, c.n_batches, dropout=c.dropout
+            counts, labels, c.n_groups, batch_labels, c.n_batches, dropout=c.dropout
         )
         if first:
             put(self.gene_means_logits, np.log(found.gene_means))
@@ -217,7 +222,7 @@ class DifferentiableSimulator(Operator):
         put(self.group_shift, found.group_shift)
         put(self.gene_scale, found.gene_scale)
         put(self.parameters, found.parameters)
-        self.fitted = True
+        return True
 
     def __call__(
         self,

@@ -1,6 +1,5 @@
 """Soft choice of highly variable genes."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
@@ -130,14 +129,12 @@ class SoftHVG(Operator):
         self.dispersion = Buffer(jnp.zeros(config.n_genes))
         self.known = Buffer(jnp.ones(config.n_genes, bool))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        counts, totals, n = arrays["counts"], arrays.get("total_counts"), len(arrays["counts"])
+    def prepare(self, counts: np.ndarray, total_counts: np.ndarray | None = None) -> None:
+        n = len(counts)
         total, squares = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
         for start in range(0, n, _ROWS):
             rows = slice(start, start + _ROWS)
-            sizes = None if totals is None else jnp.asarray(totals[rows])
+            sizes = None if total_counts is None else jnp.asarray(total_counts[rows])
             some = np.asarray(self._scaled(jnp.asarray(counts[rows]), sizes), float)
             total += some.sum(axis=0)
             squares += np.einsum("ij,ij->j", some, some)
@@ -150,7 +147,6 @@ class SoftHVG(Operator):
             dispersion, known = (np.asarray(x) for x in found)
         self.dispersion[...] = jnp.asarray(dispersion, self.dispersion.dtype)
         self.known[...] = jnp.asarray(known)
-        self.fitted = True
 
     def __call__(
         self, counts: jax.Array, total_counts: jax.Array | None = None

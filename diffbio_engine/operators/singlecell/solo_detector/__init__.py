@@ -155,17 +155,21 @@ class DifferentiableSoloDetector(Operator):
         self.calls = BoundedCalls()
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        batch_labels: np.ndarray | None = None,
+        *,
+        key: jax.Array,
+        first: bool,
     ) -> None:
-        counts, batches = np.asarray(arrays["counts"], np.float32), arrays.get("batch_labels")
+        counts = np.asarray(counts, np.float32)
         there = counts.sum(axis=1) > 0
-        counts, batches = counts[there], None if batches is None else np.asarray(batches)[there]
+        counts, batches = counts[there], None if batch_labels is None else batch_labels[there]
         if first:
             self._begin(counts, key)
         evidence = self.classifier(jnp.asarray(self._placed(counts)))
         chosen, most = self.dial("expected_doublet_rate"), self.config.most_called
         self.calls.find(evidence, self._offset(), chosen, most, batches, self.share_seen)
-        self.fitted = True
 
     def _begin(self, counts: np.ndarray, key: jax.Array) -> None:
         """First weights: of the autoencoder from the counts, of the classifier by training it."""

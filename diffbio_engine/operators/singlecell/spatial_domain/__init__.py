@@ -1,6 +1,5 @@
 """Domains of a tissue: regions whose spots are alike in expression and lie together."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -183,13 +182,20 @@ class DifferentiableSpatialDomain(Operator):
         self.kind_of = Buffer(jnp.zeros(1, jnp.int32))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        spatial_coords: np.ndarray,
+        slice_labels: np.ndarray | None = None,
+        total_counts: np.ndarray | None = None,
+        *,
+        seed: int,
+        first: bool,
     ) -> None:
-        config, seed = self.config, int(jax.random.randint(key, (), 0, 2**31 - 1))
-        totals, counts = arrays.get("total_counts"), jnp.asarray(arrays["counts"])
-        expression = np.asarray(log_expression(counts, config.normalize, totals), np.float32)
-        places = np.asarray(arrays["spatial_coords"], np.float32)
-        slices = np.asarray(arrays.get("slice_labels", np.zeros(len(places))), np.int32)
+        config = self.config
+        expression = np.asarray(log_expression(counts, config.normalize, total_counts), np.float32)
+        places = np.asarray(spatial_coords, np.float32)
+        slices = np.zeros(len(places)) if slice_labels is None else slice_labels
+        slices = slices.astype(np.int32)
         if len(places) <= config.n_domains:
             raise DataError(
                 f"has {len(places)} spots, too few for {config.n_domains} domains.",
@@ -215,7 +221,6 @@ class DifferentiableSpatialDomain(Operator):
         self.neighbours = Buffer(jnp.asarray(neighbours))
         self.kinds = Buffer(jnp.asarray(kinds, self.features.dtype))
         self.kind_of = Buffer(nearest_kind(jnp.asarray(typical), self.kinds[...]))
-        self.fitted = True
         self._settle(first, seed)
 
     def _settle(self, first: bool, seed: int) -> None:

@@ -1,7 +1,5 @@
 """Genes that are switched on or off along a trajectory."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -146,12 +144,15 @@ class DifferentiableSwitchDE(Operator):
         self.unlikely = Buffer(jnp.ones(n))
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        counts: np.ndarray,
+        pseudotime: np.ndarray,
+        total_counts: np.ndarray | None = None,
+        *,
+        first: bool,
     ) -> None:
-        time = np.asarray(arrays["pseudotime"], np.float64)
-        expression = np.asarray(
-            self._expression(jnp.asarray(arrays["counts"]), arrays.get("total_counts")), np.float32
-        )
+        time = np.asarray(pseudotime, np.float64)
+        expression = np.asarray(self._expression(jnp.asarray(counts), total_counts), np.float32)
         start, whole = float(time.min()), float(np.ptp(time))
         if not np.isfinite(whole) or whole == 0:
             raise DataError(
@@ -171,7 +172,6 @@ class DifferentiableSwitchDE(Operator):
             if self.base is not None:
                 self.base[...] = jnp.asarray(found.base)
         self._judge(expression, time)
-        self.fitted = True
 
     def _judge(self, expression: np.ndarray, time: np.ndarray) -> None:
         """How well the present curves fit: noise, explained share, p-value of each gene."""

@@ -1,7 +1,5 @@
 """Transformer denoising: a cell's hidden genes are predicted from those that can be seen."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -140,6 +138,7 @@ class DifferentiableTransformerDenoiser(Operator):
         Port("masked_loss", "", Kind.LOSS, "-log p of hidden counts, nats per cell."),
     )
     needs_training = True
+    prepare_once = True
     prepare_cells = 8192
     example = {"hidden_dim": 8, "num_heads": 2, "num_latents": 3, "n_components": 2}
 
@@ -159,17 +158,11 @@ class DifferentiableTransformerDenoiser(Operator):
         self.share = Buffer(jnp.full(genes, 1.0 / genes))
         self.typical_library = Buffer(jnp.asarray(1000.0))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        if not first:
-            return
-        counts = np.asarray(arrays["counts"], np.float32)
-        ids = arrays.get("gene_ids")
-        if ids is not None:
+    def prepare(self, counts: np.ndarray, gene_ids: np.ndarray | None = None, *, seed: int) -> None:
+        counts = np.asarray(counts, np.float32)
+        if gene_ids is not None:
             given, counts = counts, np.zeros_like(counts)
-            counts[:, np.asarray(ids)] = given
-        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+            counts[:, gene_ids] = given
         start = start_of_counts(counts, self.config.n_components, seed=seed)
         put(self.log_profile, start.log_profile)
         put(self.slopes, start.slopes)
@@ -178,7 +171,6 @@ class DifferentiableTransformerDenoiser(Operator):
         put(self.centre, start.centre)
         put(self.share, np.exp(start.log_profile) / np.exp(start.log_profile).sum())
         put(self.typical_library, np.asarray(start.typical_library))
-        self.fitted = True
 
     def __call__(
         self,

@@ -1,6 +1,5 @@
 """RNA velocity: where each cell is going, from unspliced and spliced molecules."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -204,14 +203,19 @@ class DifferentiableVelocity(Operator):
         self.bends = BentRates(axes, config.hidden_dim, genes, rngs=rngs) if own_rates else None
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        spliced: np.ndarray,
+        unspliced: np.ndarray,
+        embeddings: np.ndarray | None = None,
+        *,
+        seed: int,
+        first: bool,
     ) -> None:
-        layers = [np.asarray(arrays[n], np.float32) for n in ("spliced", "unspliced")]
+        layers = [np.asarray(x, np.float32) for x in (spliced, unspliced)]
         k = self.config.n_neighbors
         totals = [typical_total(x) for x in layers]
         self.totals[...] = jnp.asarray(totals)
         scaled = [np.asarray(scaled_to(*pair)) for pair in zip(layers, totals, strict=True)]
-        seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
         logs = np.log1p(np.maximum(scaled[0], 0.0))
         centre, axes = components(logs, self.config.n_pca_components, seed)
         places = (logs - centre) @ axes
@@ -231,11 +235,11 @@ class DifferentiableVelocity(Operator):
         _, axes = components(spliced * scale, self.config.n_pca_components, seed)
         axes = scale[:, None] * axes
         self.flow_axes, self.flow_places = Buffer(jnp.asarray(axes)), Buffer(spliced @ axes)
-        self.spots = Buffer(jnp.asarray(arrays.get("embeddings", np.zeros((1, 1))), float))
+        spots = np.zeros((1, 1)) if embeddings is None else embeddings
+        self.spots = Buffer(jnp.asarray(spots, float))
         flow, phases = self._looked_at(places, spliced, unspliced, nearest)
         clocks = clocks_of(phases, time_of_flow(nearest, flow), np.asarray(self.fit[...]))
         self.clocks[...], self.clock_range[...] = map(jnp.asarray, clocks)
-        self.fitted = True
 
     def _looked_at(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Cosines with the ways to the neighbours, and phases of the genes, of prepared cells."""

@@ -1,7 +1,5 @@
 """Batch correction by an autoencoder that plays against critics of its batches (WGAN)."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -109,13 +107,19 @@ class DifferentiableWGANBatchCorrection(BatchAutoencoder):
         )
 
     def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
+        self,
+        expression: np.ndarray,
+        batch_labels: np.ndarray,
+        total_counts: np.ndarray | None = None,
+        *,
+        seed: int,
+        key: jax.Array,
+        first: bool,
     ) -> None:
-        latent, labels = self._begin(arrays, key, first=first)
+        latent, labels = self._begin(expression, batch_labels, total_counts, seed=seed, first=first)
         if first:
             member = jax.nn.one_hot(labels, self.config.n_batches, dtype=latent.dtype)
             fit_critics(self.critics, latent, member, self._reference(latent), key)
-        self.fitted = True
 
     def __call__(
         self,
