@@ -1,14 +1,15 @@
 """How an operator is declared: settings, ports, the contract of apply, and the registry."""
 
 from diffbio_engine.axes import AXES, Axis, axis_of, numbered
+from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.exports import exported
+from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.declare.operator import (
     Buffer,
     Dial,
     Loss,
     Operator,
     TrainingBuffer,
-    check_axes,
     warn_untrained,
 )
 from diffbio_engine.declare.registry import (
@@ -20,7 +21,6 @@ from diffbio_engine.declare.registry import (
 )
 from diffbio_engine.declare.settings import (
     Config,
-    Setting,
     contract,
     dial,
     normalize_setting,

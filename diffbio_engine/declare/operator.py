@@ -12,8 +12,9 @@ import numpy as np
 from flax import nnx
 from flax.errors import TraceContextError
 
+from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.held_range import held_within
-from diffbio_engine.declare.settings import Config, settings_of
+from diffbio_engine.declare.settings import Config
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import Kind, Port
 
@@ -72,12 +73,13 @@ class Operator(nnx.Module):
         # One that could be prepared speaks until then of the cells given only.
         self.fitted = not (self.needs_training or self.prepares())
         self.share_seen = 1.0
+        for s in config.learned_dials():
+            # Stored as a logarithm, so that no gradient step makes it zero or negative.
+            value = jnp.log(jnp.asarray(getattr(config, s.name), dtype=float))
+            setattr(self, f"log_{s.name}", nnx.Param(value))
         dials: dict[str, nnx.Variable] = {
             s.name: Dial(jnp.asarray(getattr(config, s.name), dtype=float)) for s in config.dials()
         }
-        if getattr(config, "learnable_temperature", False):
-            # Stored as a logarithm, so that no gradient step makes it zero or negative.
-            self.log_temperature = nnx.Param(jnp.log(jnp.asarray(config.temperature, dtype=float)))
         self.dials = nnx.Dict(dials)
         rngs = rngs or nnx.Rngs(0)
         self.draws = rngs.fork() if config.stochastic else None
@@ -94,10 +96,18 @@ class Operator(nnx.Module):
         """The present value of a dial, traced."""
         if name in self.dials:
             return self.dials[name][...]
-        if name == "temperature" and hasattr(self, "log_temperature"):
-            # However far a step of training goes: a logarithm of -200 would be a temperature of 0.
-            return jnp.exp(held_within(self.log_temperature[...], *_log_range(self.config)))
+        for s in self.config.learned_dials():
+            if s.name == name:
+                # However far a step of training goes: a logarithm of -200 would be 0.
+                low, high = math.log(s.low), math.log(s.high)
+                return jnp.exp(held_within(getattr(self, f"log_{name}")[...], low, high))
         raise KeyError(f"{type(self).__name__} declares no dial '{name}'.")
+
+    def turn(self, name: str, value: float) -> None:
+        """Sets a dial, also one that training finds: it goes on being learned from there."""
+        learned = name not in self.dials
+        variable = getattr(self, f"log_{name}") if learned else self.dials[name]
+        variable[...] = jnp.asarray(math.log(value) if learned else value, variable[...].dtype)
 
     # -- the mathematics -------------------------------------------------------------------
 
@@ -249,43 +259,6 @@ def _missing(port: Port, data: Mapping[str, Any]) -> DataError:
         fix=f"Add it: {port.doc}",
         where=port.name,
     )
-
-
-def _log_range(config: Config) -> tuple[float, float]:
-    """Logarithms of the lowest and the highest temperature that the declaration allows."""
-    setting = next(s for s in settings_of(type(config)) if s.name == "temperature")
-    assert setting.low and setting.high, "a dial has a range, that of a temperature is above 0"
-    return math.log(setting.low), math.log(setting.high)
-
-
-def check_axes(
-    ports: tuple[Port, ...], shapes: Mapping[str, tuple[int, ...]], config: Config
-) -> dict[str, int]:
-    """The length of each axis; a ``DataError`` where two arrays or a setting disagree."""
-    told = {s.axis: getattr(config, s.name) for s in settings_of(type(config)) if s.axis}
-    lengths = {axis: length for axis, length in told.items() if length}  # 0: as the data are
-    said_by = dict.fromkeys(lengths, "the settings")
-    for port in ports:
-        if port.name not in shapes:
-            continue
-        shape, names = shapes[port.name], port.axis_names
-        if len(shape) != len(names):
-            raise DataError(
-                f"has {len(shape)} axes where {len(names)} were expected ({port.axes or 'none'}).",
-                fix="Wire an array of that form.",
-                where=port.name,
-            )
-        for name, length in zip(names, shape, strict=True):
-            expected = int(name) if name.isdigit() else lengths.setdefault(name, length)
-            if expected != length:
-                raise DataError(
-                    f"has {length} {name} where {expected} were expected"
-                    f" (from {said_by.get(name, 'the operator')}).",
-                    fix=f"Use arrays that share the same {name}.",
-                    where=port.name,
-                )
-            said_by.setdefault(name, port.name)
-    return lengths
 
 
 class Loss(Operator):

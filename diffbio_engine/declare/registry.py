@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.declare.operator import Operator
-from diffbio_engine.declare.settings import Setting, settings_of
+from diffbio_engine.declare.settings import settings_of
 from diffbio_engine.errors import UnknownNameError, did_you_mean
 from diffbio_engine.ports import Kind, Port
 

@@ -1,126 +1,17 @@
 """Settings, dials and sizes: what an operator can be told, with limits, units and help."""
 
 import dataclasses
-import math
+import inspect
 import types
 import typing
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, dataclass_transform
 
+from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.errors import SettingError, did_you_mean
 
 _KEY = "diffbio_setting"
-Role = Literal["setting", "dial", "size", "contract"]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One field of a configuration, as plain data.
-
-    Attributes:
-        role: ``setting`` is chosen before a run, ``dial`` can be turned during one, ``size`` is
-            read from the data, ``contract`` is for programs only and is not shown.
-        log: The slider moves in equal ratios.
-        axis: For a size: the axis of the operator's ports that it measures.
-        advanced: Shown only when the person asks for more.
-        picks: ``"cell"`` where the number is the row of a cell, which can be picked on the map.
-    """
-
-    name: str
-    type: str
-    default: Any
-    role: Role = "setting"
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    unit: str = ""
-    choices: tuple[Any, ...] = ()
-    doc: str = ""
-    axis: str = ""
-    optional: bool = False
-    advanced: bool = False
-    picks: str = ""
-
-    @property
-    def live(self) -> bool:
-        """Whether it can be turned while the pipeline trains."""
-        return self.role == "dial"
-
-    @property
-    def shown(self) -> bool:
-        """Whether a person edits it."""
-        return self.role in ("setting", "dial")
-
-    def check(self, value: Any) -> Any:
-        """The value in its right type, or a ``SettingError`` that says what is allowed."""
-        if value is None:
-            if self.optional:
-                return None
-            raise self._refuse("is empty", "Give it a value.")
-        value = self._typed(value)
-        if self.choices and value not in self.choices:
-            raise self._refuse(
-                f"{value!r} is not one of {', '.join(map(repr, self.choices))}",
-                did_you_mean(str(value), map(str, self.choices)) or "Choose one of these.",
-            )
-        for number in value if isinstance(value, tuple) else (value,):
-            self._check_range(number)
-        return value
-
-    def _typed(self, value: Any) -> Any:
-        if self.type == "bool" and isinstance(value, bool):
-            return value
-        if self.type == "int" and _is_number(value) and float(value).is_integer():
-            return int(value)
-        if self.type == "float" and _is_number(value) and math.isfinite(value):
-            return float(value)
-        if self.type == "str" and isinstance(value, str):
-            return value
-        if self.type == "tuple" and _are_whole(value):
-            return tuple(int(v) for v in value)
-        words = {
-            "bool": "true or false",
-            "int": "a whole number",
-            "float": "a number",
-            "str": "text",
-            "tuple": "a list of whole numbers",
-        }
-        raise self._refuse(f"{value!r} is not {words[self.type]}", "Give it such a value.")
-
-    def _check_range(self, value: Any) -> None:
-        if not _is_number(value):
-            return
-        low, high = self.low, self.high
-        if (low is not None and value < low) or (high is not None and value > high):
-            unit = f" {self.unit}" if self.unit else ""
-            if low is not None and high is not None:
-                limits = f"outside {low:g} to {high:g}{unit}"
-            elif low is not None:
-                limits = f"below {low:g}{unit}"
-            else:
-                limits = f"above {high:g}{unit}"
-            raise self._refuse(f"{value:g} is {limits}", "Choose a value inside the range.")
-
-    def _refuse(self, what: str, fix: str) -> SettingError:
-        return SettingError(f"{what}.", fix=fix, where=self.name)
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float | _numpy_numbers())
-
-
-def _are_whole(values: Any) -> bool:
-    if not isinstance(values, list | tuple) or not values:
-        return False
-    return all(_is_number(v) and float(v).is_integer() for v in values)
-
-
-@cache
-def _numpy_numbers() -> type:
-    import numpy as np
-
-    return np.number
 
 
 def _declare(default: Any, **facts: Any) -> Any:
@@ -172,10 +63,26 @@ def dial(
     unit: str = "",
     doc: str,
     advanced: bool = False,
+    learnable: bool = False,
 ) -> Any:
-    """A number that can be turned while the pipeline trains, without recompiling."""
+    """A number that can be turned while the pipeline trains, without recompiling.
+
+    Args:
+        learnable: Training may find it instead: the configuration then also has a setting
+            ``learnable_<name>``. It is learned as its logarithm, within its range above 0.
+    """
+    if learnable and low <= 0:
+        raise TypeError("A dial that is learned as its logarithm has a range above 0.")
     return _declare(
-        default, role="dial", low=low, high=high, log=log, unit=unit, doc=doc, advanced=advanced
+        default,
+        role="dial",
+        low=low,
+        high=high,
+        log=log,
+        unit=unit,
+        doc=doc,
+        advanced=advanced,
+        learnable=learnable,
     )
 
 
@@ -206,6 +113,7 @@ class Config:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        _let_learn(cls)
         dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
@@ -222,9 +130,15 @@ class Config:
             )
 
     def dials(self) -> "tuple[Setting, ...]":
-        """What a person turns during a run; a temperature that is learned is not among them."""
-        learned = {"temperature"} if getattr(self, "learnable_temperature", False) else set()
-        return tuple(s for s in settings_of(type(self)) if s.live and s.name not in learned)
+        """What a person turns during a run; what training finds is not among them."""
+        return tuple(s for s in settings_of(type(self)) if s.live and not self._learns(s))
+
+    def learned_dials(self) -> "tuple[Setting, ...]":
+        """What training finds instead of a person."""
+        return tuple(s for s in settings_of(type(self)) if s.live and self._learns(s))
+
+    def _learns(self, setting: Setting) -> bool:
+        return setting.learnable and getattr(self, f"learnable_{setting.name}")
 
     def to_dict(self) -> dict[str, Any]:
         """Every field as plain JSON data."""
@@ -246,6 +160,19 @@ class Config:
                     where=name,
                 )
         return cls(**values)
+
+
+def _let_learn(config: type[Config]) -> None:
+    """Puts beside each learnable dial the setting that lets training find it."""
+    hints = {}
+    for name, hint in inspect.get_annotations(config).items():
+        hints[name] = hint
+        facts = getattr(config.__dict__.get(name), "metadata", {}).get(_KEY, {})
+        if facts.get("learnable"):
+            doc = f"Let training find the {name.replace('_', ' ')}."
+            hints[f"learnable_{name}"] = bool
+            setattr(config, f"learnable_{name}", setting(False, doc=doc, advanced=True))
+    config.__annotations__ = hints
 
 
 def settings_of(config: type[Config]) -> tuple[Setting, ...]:

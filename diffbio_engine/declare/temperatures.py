@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping
 
-import jax.numpy as jnp
 from flax import nnx
 
+from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.declare.operator import Operator
-from diffbio_engine.declare.settings import Setting, settings_of
+from diffbio_engine.declare.settings import settings_of
 from diffbio_engine.errors import SettingError, did_you_mean
 
 _NAME = "temperature"
@@ -42,10 +42,7 @@ def set_temperature(module: nnx.Module, value: float | Mapping[str, float]) -> d
     values = _by_name(value, found) if isinstance(value, Mapping) else _for_all(value, found)
     for name, number in values.items():
         operator, _ = found[name]
-        learned = _NAME not in operator.dials
-        variable = operator.log_temperature if learned else operator.dials[_NAME]
-        stored = math.log(number) if learned else number
-        variable[...] = jnp.asarray(stored, variable[...].dtype)
+        operator.turn(_NAME, number)
     return values
 
 

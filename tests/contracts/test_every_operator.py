@@ -164,14 +164,19 @@ def test_turning_a_dial_does_not_recompile_and_does_something(declared):
     assert len(traced) == n_traced
 
 
-@each_operator
-def test_a_learnable_temperature_stays_positive(declared):
-    names = {s.name for s in declared.settings}
-    if "learnable_temperature" not in names:
-        pytest.skip("its temperature cannot be learned")
-    block = example_operator(declared, learnable_temperature=True)
-    block.log_temperature[...] = block.log_temperature[...] - 10.0
-    assert float(block.dial("temperature")) > 0
+@pytest.mark.parametrize(
+    "declared, setting",
+    [(d, s) for d in operators().values() for s in d.settings if s.learnable],
+    ids=lambda value: getattr(value, "id", None) or value.name,
+)
+def test_a_learned_dial_stays_within_its_range(declared, setting):
+    switch = next(s for s in declared.settings if s.name == f"learnable_{setting.name}")
+    assert switch.type == "bool" and not switch.default and switch.advanced
+    block = example_operator(declared, **{switch.name: True})
+    stored = getattr(block, f"log_{setting.name}")
+    for step, edge in ((-20.0, setting.low), (40.0, setting.high)):
+        stored[...] = stored[...] + step
+        assert float(block.dial(setting.name)) == pytest.approx(edge, rel=1e-5)
 
 
 @each_operator

@@ -65,11 +65,9 @@ class LRScoringConfig(Config):
         low=0.01,
         high=10.0,
         log=True,
+        learnable=True,
         unit="mean squared distances",
         doc="Low: only the nearest neighbour signals. High: all neighbours alike.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
     metric: Literal["euclidean", "cosine"] = setting(
         "euclidean", choices=("euclidean", "cosine"), advanced=True,

@@ -31,13 +31,11 @@ class SoftClusteringConfig(Config):
         low=0.01,
         high=10.0,
         log=True,
+        learnable=True,
         unit="squared distance",
         doc="Low: each cell in one cluster. High: shared among the near ones.",
     )
     learnable_centroids: bool = setting(True, doc="Let training move the centroids.", advanced=True)
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
-    )
 
 
 @operator(

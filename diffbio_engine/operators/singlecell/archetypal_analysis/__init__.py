@@ -50,11 +50,9 @@ class ArchetypalAnalysisConfig(Config):
         low=0.01,
         high=1000.0,
         log=True,
+        learnable=True,
         unit="unexplained variance per axis",
         doc="Low: the nearest mixture, absent archetypes next to 0. High: all shares equal.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
     normalize: bool = normalize_setting()
     n_candidates: int = setting(

@@ -50,10 +50,8 @@ class CellAnnotatorConfig(Config):
         low=0.01,
         high=100.0,
         log=True,
+        learnable=True,
         doc="1: probabilities as fitted. Low: each cell one type. High: less sure.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature (calibration).", advanced=True
     )
     l2: float = setting(
         1.0,

@@ -41,11 +41,9 @@ class DifferentialDistributionConfig(Config):
         low=0.00001,
         high=10.0,
         log=True,
+        learnable=True,
         unit="tenths of a gene's spread",
         doc="Low: the exact statistic. High: small shifts count less than large ones.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
     maximum_temperature: float = dial(
         0.001,

@@ -78,6 +78,7 @@ class BatchCorrectionConfig(Config):
         low=0.01,
         high=10.0,
         log=True,
+        learnable=True,
         doc="Multiplies sigma. Low: each cell in one cluster. High: shared among many.",
     )
     variant: str = setting(
@@ -86,9 +87,6 @@ class BatchCorrectionConfig(Config):
         doc="The method of 2019, or the second version: centroids move with the correction only "
         "and the pull towards rare batches is bounded.",
         advanced=True,
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
 
 

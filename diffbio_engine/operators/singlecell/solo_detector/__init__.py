@@ -18,7 +18,6 @@ from diffbio_engine.declare import (
     contract,
     dial,
     operator,
-    setting,
     warn_untrained,
 )
 from diffbio_engine.errors import DataError
@@ -66,11 +65,9 @@ class SoloDetectorConfig(ClassifierSettings):
         low=0.001,
         high=5.0,
         log=True,
+        learnable=True,
         unit="probability",
         doc="Low: a cell is called a doublet or not. High: the call fades in around 1/2.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 

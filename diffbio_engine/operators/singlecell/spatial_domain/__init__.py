@@ -74,11 +74,9 @@ class SpatialDomainConfig(Config):
         low=0.01,
         high=100.0,
         log=True,
+        learnable=True,
         unit="times the variance inside domains",
         doc="Low: each spot belongs to one domain. High: spots are shared.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
     hidden_dim: int = setting(
         64, low=2, high=512, log=True, doc="Dimensions of the embedding.", advanced=True

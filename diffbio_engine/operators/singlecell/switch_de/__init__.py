@@ -36,11 +36,9 @@ class SwitchDEConfig(Config):
         low=0.01,
         high=10.0,
         log=True,
+        learnable=True,
         unit="times the fitted width",
         doc="1: as gradual as the data say. Low: genes jump at their switch time.",
-    )
-    learnable_temperature: bool = setting(
-        False, doc="Let training find the temperature.", advanced=True
     )
     normalize: bool = normalize_setting()
     with_base: bool = setting(
