@@ -185,7 +185,7 @@ def test_before_training_letters_are_as_frequent_as_in_the_background(key):
 def test_only_known_labels_are_learned_from_and_classes_begin_as_frequent_as_they_are(key):
     block, codes = block_of(n_classes=3), random_codes(6, 30)
     labels = np.array([0, 0, 0, -1, 2, -1])
-    block.prepare({"sequences": codes, "labels": labels}, key)
+    block.prepare_from({"sequences": codes, "labels": labels}, key)
     found = block(codes, labels=labels)
     shares = np.array([4, 1, 2]) / 7
     np.testing.assert_allclose(found["class_probabilities"], np.tile(shares, (6, 1)), atol=1e-3)
@@ -197,12 +197,12 @@ def test_only_known_labels_are_learned_from_and_classes_begin_as_frequent_as_the
 
 def test_preparing_brings_each_number_of_the_embedding_to_mean_0_and_deviation_1(key):
     block, codes = block_of(), random_codes(20, 64)
-    block.prepare({"sequences": codes}, key)
+    block.prepare_from({"sequences": codes}, key)
     found = np.asarray(block(codes)["embeddings"])
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-3)
     centre = np.array(block.centre[...])
-    block.prepare({"sequences": codes[:3]}, key, first=False)
+    block.prepare_from({"sequences": codes[:3]}, key, first=False)
     np.testing.assert_array_equal(block.centre[...], centre)
 
 

@@ -206,6 +206,7 @@ class SequenceEmbedding(Operator):
         Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
     )
     needs_training = True
+    prepare_once = True
     prepare_cells = 4096
     example = {"embedding_dim": 8, "num_heads": 2, "n_layers": 1, "kernel_size": 3}
 
@@ -218,21 +219,15 @@ class SequenceEmbedding(Operator):
             self.classes = quiet_linear(width, config.n_classes, rngs=rngs)
         self.centre, self.scale = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
 
-    def prepare(
-        self, arrays: Mapping[str, np.ndarray], key: jax.Array, *, first: bool = True
-    ) -> None:
-        if not first:
-            return  # the classes have learned to read the embedding as it was scaled
-        pooled = np.asarray(_pooled(self, jnp.asarray(arrays["sequences"])), np.float64)
+    def prepare(self, sequences: np.ndarray, labels: np.ndarray | None = None) -> None:
+        # Once: the classes have learned to read the embedding as it was scaled.
+        pooled = np.asarray(_pooled(self, jnp.asarray(sequences)), np.float64)
         deviation = pooled.std(axis=0)
         put(self.centre, pooled.mean(axis=0))
         put(self.scale, np.where(deviation > 1e-6, deviation, 1.0))
-        labels = arrays.get("labels")
         if labels is not None and self.config.n_classes:
-            known = np.asarray(labels)[np.asarray(labels) >= 0]
-            often = np.bincount(known, minlength=self.config.n_classes) + 1.0
+            often = np.bincount(labels[labels >= 0], minlength=self.config.n_classes) + 1.0
             put(self.classes.bias, np.log(often / often.sum()))
-        self.fitted = True
 
     def __call__(
         self,
