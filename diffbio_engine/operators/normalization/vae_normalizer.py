@@ -24,7 +24,12 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.parts.count_autoencoder import (
+    BOUND,
     FASTER,
+    LATENT,
+    LATENT_LOGVAR,
+    LATENT_MEAN,
+    RECONSTRUCTED,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -117,31 +122,10 @@ class VAENormalizer(Operator):
             "Share of each gene, depth removed.",
             result="layers/normalized_diffbio",
         ),
-        Port(
-            "latent",
-            "cells latent",
-            Kind.FEATURES,
-            "Latent coordinates.",
-            also=("latent_z",),
-            result="obsm/X_latent",
-            role=Role.DRAWN,
-        ),
-        Port(
-            "latent_mean",
-            "cells latent",
-            Kind.FEATURES,
-            "Their mean.",
-            also=("mu",),
-            role=Role.LATENT,
-        ),
-        Port(
-            "latent_logvar",
-            "cells latent",
-            Kind.PARAMETER,
-            "Their log variance.",
-            also=("log_var",),
-        ),
-        Port("reconstructed", "cells genes", Kind.EXPRESSION, "Expected counts."),
+        replace(LATENT, result="obsm/X_latent", role=Role.DRAWN),
+        replace(LATENT_MEAN, role=Role.LATENT),
+        LATENT_LOGVAR,
+        RECONSTRUCTED,
         Port("log_rate", "cells genes", Kind.PARAMETER, "Logarithm of the expected counts."),
         Port(
             "dispersion",
@@ -157,8 +141,7 @@ class VAENormalizer(Operator):
             "Logit of an extra zero (zinb).",
             optional=True,
         ),
-        Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
-        Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
+        *BOUND,
     )
     needs_training = True
     prepare_once = True

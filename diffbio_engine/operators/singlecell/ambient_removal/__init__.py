@@ -32,6 +32,11 @@ from diffbio_engine.operators.singlecell.ambient_removal._ambient_starts import 
     ambient_start,
 )
 from diffbio_engine.parts.count_autoencoder import (
+    BOUND,
+    LATENT,
+    LATENT_LOGVAR,
+    LATENT_MEAN,
+    RECONSTRUCTED,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -141,18 +146,11 @@ class DifferentiableAmbientRemoval(Operator):
         Port("contamination_fraction", "cells", Kind.SCORE, "Ambient share of a cell's counts."),
         Port("ambient_level", "", Kind.PARAMETER, "Ambient share of all counts, when prepared."),
         Port("level_rule", "", Kind.PARAMETER, "How it was found.", words=SIGNS),
-        Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",)),
-        Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",)),
-        Port(
-            "latent_logvar",
-            "cells latent",
-            Kind.PARAMETER,
-            "Their log variance.",
-            also=("log_var",),
-        ),
-        Port("reconstructed", "cells genes", Kind.EXPRESSION, "Expected counts."),
-        Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
-        Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
+        LATENT,
+        LATENT_MEAN,
+        LATENT_LOGVAR,
+        RECONSTRUCTED,
+        *BOUND,
         Port("contamination_loss", "", Kind.LOSS, "-log prior of the fractions, nats per cell."),
     )
     needs_training = True

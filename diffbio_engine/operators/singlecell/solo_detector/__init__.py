@@ -1,6 +1,7 @@
 """Doublets by a classifier on the latent of a count autoencoder (Solo)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -37,6 +38,8 @@ from diffbio_engine.operators.singlecell.solo_detector._doublet_classifier impor
     doublet_loss,
 )
 from diffbio_engine.parts.count_autoencoder import (
+    BOUND,
+    LATENT,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -125,9 +128,8 @@ class DifferentiableSoloDetector(Operator):
             call=True,
         ),
         *CALL_PORTS,
-        Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates."),
-        Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
-        Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
+        replace(LATENT, also=()),
+        *BOUND,
         Port(
             "classifier_loss",
             "",
