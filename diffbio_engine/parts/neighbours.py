@@ -113,9 +113,15 @@ def _exact(
         nearness = (block - centre) @ shifted.T
         found = slice(start, start + len(block))
         _choose(
-            nearness, norms, block, cells, start if to_themselves else -1, n_candidates,
-            indices[found], squares[found],
-        )  # fmt: skip
+            nearness,
+            norms,
+            block,
+            cells,
+            start if to_themselves else -1,
+            n_candidates,
+            indices[found],
+            squares[found],
+        )
     return indices, squares
 
 

@@ -70,9 +70,11 @@ class LRScoringConfig(Config):
         doc="Low: only the nearest neighbour signals. High: all neighbours alike.",
     )
     metric: Literal["euclidean", "cosine"] = setting(
-        "euclidean", choices=("euclidean", "cosine"), advanced=True,
+        "euclidean",
+        choices=("euclidean", "cosine"),
+        advanced=True,
         doc="How near cells are in expression; places in the tissue are always euclidean.",
-    )  # fmt: skip
+    )
     kh: float = dial(
         0.5,
         low=0.001,
@@ -214,19 +216,17 @@ class DifferentiableLigandReceptor(Operator):
         spatial_coords: np.ndarray | None = None,
         total_counts: np.ndarray | None = None,
         *,
-        key: jax.Array,
+        seed: int,
     ) -> None:
         require_positions(lr_pairs, self.config.n_genes, labels, self.config.n_classes)
         x = log_of_all(counts, self.config.normalize, total_counts)
         self.stored.store(x, lr_pairs, spatial_coords)
         if (types := self._types(labels, cell_type_probabilities)) is not None:
-            self._compare_types(x, lr_pairs, types, key)
+            self._compare_types(x, lr_pairs, types, seed)
         if types is None or spatial_coords is not None:
             self._compare_neighbours(x, lr_pairs)
 
-    def _compare_types(
-        self, x: np.ndarray, pairs: np.ndarray, types: jax.Array, key: jax.Array
-    ) -> None:
+    def _compare_types(self, x: np.ndarray, pairs: np.ndarray, types: jax.Array, seed: int) -> None:
         """Levels of each type, and the p-values of pairs of types and of their strongest."""
         statistic, average = self.config.statistic, self.config.average
         genes, where = columns_of(pairs)
@@ -237,10 +237,14 @@ class DifferentiableLigandReceptor(Operator):
             found = formula_p_values(jnp.asarray(columns), where, types, statistic, average)
         else:
             found = permuted_p_values(  # type: ignore[assignment]
-                columns, where, np.asarray(types), statistic=statistic, average=average,
+                columns,
+                where,
+                np.asarray(types),
+                statistic=statistic,
+                average=average,
                 n_permutations=self.config.n_permutations,
-                seed=int(jax.random.randint(key, (), 0, 2**31 - 1)),
-            )  # fmt: skip
+                seed=seed,
+            )
         self.unlikely_by_type, self.unlikely = (Buffer(jnp.asarray(p, float)) for p in found)
 
     def _compare_neighbours(self, x: np.ndarray, pairs: np.ndarray) -> None:

@@ -37,9 +37,17 @@ def lay_out(
     kept = chance * n_epochs >= 1.0
     places = np.ascontiguousarray(start, np.float32).copy()
     _descend(
-        places, heads[kept], graph.indices[kept].astype(np.int32), chance[kept],
-        np.float32(a), np.float32(b), n_epochs, np.float32(first_step), negative_sample_rate, seed,
-    )  # fmt: skip
+        places,
+        heads[kept],
+        graph.indices[kept].astype(np.int32),
+        chance[kept],
+        np.float32(a),
+        np.float32(b),
+        n_epochs,
+        np.float32(first_step),
+        negative_sample_rate,
+        seed,
+    )
     return places
 
 

@@ -41,9 +41,13 @@ def train_on_graph(
     definition, *states = nnx.split(block, nnx.Param, ...)
     weights_of_block, rest = states
     learned, losses = _descend(
-        definition, learning_rate, weights_of_block, rest, jnp.asarray(features),
+        definition,
+        learning_rate,
+        weights_of_block,
+        rest,
+        jnp.asarray(features),
         jnp.asarray(pairs.astype(np.int32)),
-    )  # fmt: skip
+    )
     nnx.update(block, learned)
     return np.asarray(losses)
 

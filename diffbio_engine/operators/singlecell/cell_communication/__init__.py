@@ -184,9 +184,15 @@ class DifferentiableCellCommunication(Operator):
         config = self.config
         n_types, n_pairs = config.n_classes, config.n_lr_pairs
         self.network = NicheNetwork(
-            n_pairs, n_types, config.n_genes, hidden=config.hidden_dim, heads=config.num_heads,
-            n_layers=config.num_gnn_layers, n_edge=config.edge_features_dim, rngs=rngs,
-        )  # fmt: skip
+            n_pairs,
+            n_types,
+            config.n_genes,
+            hidden=config.hidden_dim,
+            heads=config.num_heads,
+            n_layers=config.num_gnn_layers,
+            n_edge=config.edge_features_dim,
+            rngs=rngs,
+        )
         self.stored = StoredNiches(Buffer, n_pairs, n_types, n_axes=30)
         self.groups = Buffer(jnp.zeros(n_pairs, jnp.int32))
         self.noise = Buffer(jnp.ones(config.n_genes))

@@ -127,8 +127,6 @@ def patterns(
         first.two & second.two, near[:, 0, 0] & near[:, 1, 1], jnp.any(near, axis=(1, 2))
     )
     equal = first.two == second.two
-    found = jnp.where(
-        equal, jnp.where(first.two & same, 2, 1), jnp.where(same, 3, 4)
-    )  # fmt: skip
+    found = jnp.where(equal, jnp.where(first.two & same, 2, 1), jnp.where(same, 3, 4))
     rest = jnp.where(false_discovery(p_zero) < level, 5, 0)
     return jnp.where(false_discovery(p_seen) < level, found, rest).astype(jnp.int32)

@@ -207,9 +207,7 @@ def passage(
     start = log_growth - log_prior
     _, (log_as, backs, onwards, log_means) = jax.lax.scan(grow, start, length=n_growth)
     log_means = log_means.at[0].add(log_prior)
-    return Passage(
-        source, target, log_as[-1], log_to, scale, backs[-1], onwards, log_means
-    )  # fmt: skip
+    return Passage(source, target, log_as[-1], log_to, scale, backs[-1], onwards, log_means)
 
 
 def joined(

@@ -228,9 +228,12 @@ def _variation(
         """Over true means: mean count, variance and zeros of a kind with this library size."""
         common, trend, mid, shape = values
         found = model_moments(
-            grid, jnp.ones(1), -0.5 * scale[None] ** 2, scale,
+            grid,
+            jnp.ones(1),
+            -0.5 * scale[None] ** 2,
+            scale,
             Variation(common, trend, 1.0, mid, shape),
-        )  # fmt: skip
+        )
         return jnp.stack([jnp.log(found.mean), jnp.log(found.variance), found.zeros])
 
     per_kind = []
@@ -240,8 +243,9 @@ def _variation(
         variance = np.maximum(sums.raw_squares[k] / n - mean**2, 0.0) * n / max(n - 1, 1)
         used = (sums.raw[k] > 10) & (variance > 0)
         scale = max(float(log_total[kinds == k].std()), 0.01)
-        per_kind.append((n, np.log(mean[used]), np.log(variance[used]), sums.zeros[k][used] / n,
-                         scale, used))  # fmt: skip
+        per_kind.append(
+            (n, np.log(mean[used]), np.log(variance[used]), sums.zeros[k][used] / n, scale, used)
+        )
 
     def values_of(x: np.ndarray) -> np.ndarray:
         if dropout:
