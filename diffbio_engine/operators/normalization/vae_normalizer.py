@@ -75,9 +75,7 @@ class VAENormalizerConfig(Config):
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 
 
-@operator(
-    title="Count autoencoder (scVI)",
-)
+@operator(title="Count autoencoder (scVI)")
 class VAENormalizer(Operator):
     """Learns a latent space from raw counts, and expression corrected for depth, batch and noise.
 

@@ -73,9 +73,7 @@ class DoubletScorerConfig(ComparisonSettings):
     )
 
 
-@operator(
-    title="Doublet scores",
-)
+@operator(title="Doublet scores")
 class DifferentiableDoubletScorer(Operator):
     """Scores how much a cell looks like two cells that were caught in one droplet.
 

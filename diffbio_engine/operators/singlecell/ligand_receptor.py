@@ -114,9 +114,7 @@ class LRScoringConfig(Config):
     )
 
 
-@operator(
-    title="Ligand-receptor scores",
-)
+@operator(title="Ligand-receptor scores")
 class DifferentiableLigandReceptor(Operator):
     """Scores which cells, and which types of cells, can signal to each other by known pairs.
 

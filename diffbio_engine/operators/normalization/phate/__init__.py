@@ -96,9 +96,7 @@ class PHATEConfig(Config):
     hidden_dim: int = contract(32, doc="Accepted for older callers: PHATE has no network.")
 
 
-@operator(
-    title="PHATE map",
-)
+@operator(title="PHATE map")
 class DifferentiablePHATE(Operator):
     """Draws cells so that distances follow how information would diffuse among them.
 

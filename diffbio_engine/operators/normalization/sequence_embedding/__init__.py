@@ -119,9 +119,7 @@ class SequenceEmbeddingConfig(Config):
             )
 
 
-@operator(
-    title="Sequence embedding",
-)
+@operator(title="Sequence embedding")
 class SequenceEmbedding(Operator):
     """Learns a vector for each sequence: from its own letters, and from labels where known.
 

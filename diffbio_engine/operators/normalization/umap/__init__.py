@@ -109,9 +109,7 @@ class UMAPConfig(Config):
             )
 
 
-@operator(
-    title="UMAP",
-)
+@operator(title="UMAP")
 class DifferentiableUMAP(Operator):
     """Embeds cells in a map by a neural network: neighbours in the data are neighbours on the map.
 

@@ -44,9 +44,7 @@ class AgreementConfig(Config):
     )
 
 
-@operator(
-    title="Agreement with truth",
-)
+@operator(title="Agreement with truth")
 class AgreementWithTruth(Operator):
     """Measures how well clusters agree with known cell types or groups.
 

@@ -71,9 +71,7 @@ class ArchetypalAnalysisConfig(Config):
     )
 
 
-@operator(
-    title="Archetypes",
-)
+@operator(title="Archetypes")
 class DifferentiableArchetypalAnalysis(Operator):
     """Describes each cell as a mixture of a few extreme cells, the archetypes.
 

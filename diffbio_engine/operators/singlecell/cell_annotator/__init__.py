@@ -107,9 +107,7 @@ class CellAnnotatorConfig(Config):
             )
 
 
-@operator(
-    title="Cell types",
-)
+@operator(title="Cell types")
 class DifferentiableCellAnnotator(Operator):
     """Names the type of each cell, from cells whose type is known or from marker genes.
 

@@ -72,9 +72,7 @@ class FateProbabilityConfig(Config):
     )
 
 
-@operator(
-    title="Fate probabilities",
-)
+@operator(title="Fate probabilities")
 class DifferentiableFateProbability(Operator):
     """Tells for each cell how likely it is to become each of the final cell types.
 

@@ -81,9 +81,7 @@ class GRNInferenceConfig(Config):
     )
 
 
-@operator(
-    title="Regulatory network",
-)
+@operator(title="Regulatory network")
 class DifferentiableGRN(Operator):
     """Finds which transcription factors explain the expression of each gene across cells.
 

@@ -93,9 +93,7 @@ class OTTrajectoryConfig(Config):
     )
 
 
-@operator(
-    title="Trajectories by transport",
-)
+@operator(title="Trajectories by transport")
 class DifferentiableOTTrajectory(Operator):
     """Tells where the cells of one time point go at the next, how fast they grow and what they
     become.

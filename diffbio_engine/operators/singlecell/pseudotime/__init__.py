@@ -100,9 +100,7 @@ class PseudotimeConfig(Config):
     )
 
 
-@operator(
-    title="Pseudotime",
-)
+@operator(title="Pseudotime")
 class DifferentiablePseudotime(Operator):
     """Orders cells along a process, such as differentiation, from a cell where it begins.
 

@@ -65,9 +65,7 @@ class SoftHVGConfig(Config):
     )
 
 
-@operator(
-    title="Variable genes (soft)",
-)
+@operator(title="Variable genes (soft)")
 class SoftHVG(Operator):
     """Keeps the genes that vary most between cells, and sets the others to zero.
 

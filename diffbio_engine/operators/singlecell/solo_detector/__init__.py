@@ -75,9 +75,7 @@ class SoloDetectorConfig(ClassifierSettings):
     stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
 
 
-@operator(
-    title="Doublets (Solo)",
-)
+@operator(title="Doublets (Solo)")
 class DifferentiableSoloDetector(Operator):
     """Classifies droplets that held two cells, by a network trained on doublets simulated from
     these cells.

@@ -68,9 +68,7 @@ class TransformerDenoiserConfig(Config):
             )
 
 
-@operator(
-    title="Transformer denoising",
-)
+@operator(title="Transformer denoising")
 class DifferentiableTransformerDenoiser(Operator):
     """Learns to predict the genes that are masked in a cell, and so tells signal from noise.
 
