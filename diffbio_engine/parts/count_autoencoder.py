@@ -11,7 +11,6 @@ from flax import nnx
 
 from diffbio_engine.parts.count_starts import CountStart
 from diffbio_engine.parts.dense_networks import DenseLayers, quiet_linear
-from diffbio_engine.ports import Kind, Port
 
 # Metadata of a weight: how many times the learning rate it moves by (`training/objective_step.py`).
 PACE = "pace"
@@ -22,19 +21,6 @@ FASTER = 4.0
 _LOG_VAR_LIMIT = 10.0
 _ENCODER_PACE = 0.25
 _LEAST_LIBRARY = 1e-4  # an empty cell has a rate near zero, not a logarithm of minus infinity
-
-# What a variational autoencoder of counts gives, besides what it is for.
-LATENT = Port("latent", "cells latent", Kind.FEATURES, "Latent coordinates.", also=("latent_z",))
-LATENT_MEAN = Port("latent_mean", "cells latent", Kind.FEATURES, "Their mean.", also=("mu",))
-LATENT_LOGVAR = Port(
-    "latent_logvar", "cells latent", Kind.PARAMETER, "Their log variance.", also=("log_var",)
-)
-RECONSTRUCTED = Port("reconstructed", "cells genes", Kind.EXPRESSION, "Expected counts.")
-# The two terms of the negative evidence lower bound.
-BOUND = (
-    Port("reconstruction_loss", "", Kind.LOSS, "-log p(x | z), nats per cell."),
-    Port("kl_loss", "", Kind.LOSS, "Divergence of the latent from its prior, nats per cell."),
-)
 
 
 def log_library(counts: jax.Array, library_size: jax.Array | None) -> jax.Array:

@@ -24,12 +24,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.parts.count_autoencoder import (
-    BOUND,
     FASTER,
-    LATENT,
-    LATENT_LOGVAR,
-    LATENT_MEAN,
-    RECONSTRUCTED,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -44,6 +39,13 @@ from diffbio_engine.parts.count_likelihoods import (
 )
 from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.dense_networks import spread
+from diffbio_engine.ports.latent_ports import (
+    BOUND,
+    LATENT,
+    LATENT_LOGVAR,
+    LATENT_MEAN,
+    RECONSTRUCTED,
+)
 
 
 class VAENormalizerConfig(Config):

@@ -32,11 +32,6 @@ from diffbio_engine.operators.singlecell.ambient_removal._ambient_starts import 
     ambient_start,
 )
 from diffbio_engine.parts.count_autoencoder import (
-    BOUND,
-    LATENT,
-    LATENT_LOGVAR,
-    LATENT_MEAN,
-    RECONSTRUCTED,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -46,6 +41,13 @@ from diffbio_engine.parts.count_autoencoder import (
 )
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
+from diffbio_engine.ports.latent_ports import (
+    BOUND,
+    LATENT,
+    LATENT_LOGVAR,
+    LATENT_MEAN,
+    RECONSTRUCTED,
+)
 
 _ROUNDS = 6  # steps of expectation-maximisation for each cell's fraction
 _STRENGTH = 200.0  # molecules that the common level weighs as much as, in each prepared cell

@@ -38,8 +38,6 @@ from diffbio_engine.operators.singlecell.solo_detector._doublet_classifier impor
     doublet_loss,
 )
 from diffbio_engine.parts.count_autoencoder import (
-    BOUND,
-    LATENT,
     CountDecoder,
     CountEncoder,
     gaussian_draw,
@@ -49,6 +47,7 @@ from diffbio_engine.parts.count_autoencoder import (
 )
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
+from diffbio_engine.ports.latent_ports import BOUND, LATENT
 
 
 class SoloDetectorConfig(ClassifierSettings):
