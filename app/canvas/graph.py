@@ -24,13 +24,10 @@ from app.session.session import Session
 from app.session.stale import changed_since
 from app.style import messages
 from app.style import theme as looks
-from app.style.titles import ESTIMATED, SUMMED, block_titles, place_title
+from app.style.titles import block_titles, is_estimated, place_title
 from diffbio_engine.declare import DATA_PORTS, Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
-from diffbio_engine.ports import offer_of
-
-# A field that is worked out from the data because the file has none.
-# Summed from the counts: there for every file, and shown where it is wired.
+from diffbio_engine.ports import Ends, Place, offer_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Drawing:
         names = [p.name for p in ports]
         usual: Collection[str]
         if block == DATA:
-            usual = [n for n in names if not self._place(n).startswith((ESTIMATED, SUMMED))]
+            usual = [n for n in names if not Place.parse(self._place(n)).computed_from]
         else:
             usual = usual_outputs(kind)
         hidden = folded(names, usual, self._wired.get(block, ()), at_least)
@@ -96,7 +93,7 @@ class Drawing:
         if block in self._unfolded:
             return _Ports(f"{kind} unfolded", ports, (f"{FEWER} fewer", "Shows the usual ports"))
         outputs = tuple(p for p in ports if p.name not in hidden)
-        all_estimated = all(self._place(n).startswith(ESTIMATED) for n in hidden)
+        all_estimated = all(is_estimated(self._place(n)) for n in hidden)
         words = "estimated" if block == DATA and all_estimated else "more"
         also = " ".join(p.name for p in outputs if p.name not in usual)
         says_which = f"Shows {', '.join(hidden)}"
@@ -192,7 +189,7 @@ class Drawing:
         broken = port is None or (a == DATA and out in self.missing)
         classes = [*(["stopped"] if wire.stop_gradient else []), *(["broken"] if broken else [])]
         return {
-            "id": f"{wire.source}>{wire.target}",
+            "id": Ends(wire.source, wire.target),
             "source": a,
             "sourceHandle": out,
             "target": b,
@@ -243,6 +240,6 @@ class Drawing:
 
 
 def _said_to_be_estimated(port: Port, place: str) -> Port:
-    if not place.startswith(ESTIMATED):
+    if not is_estimated(place):
         return port
     return replace(port, doc=f"Estimated, the file has none: {place_title(place)}.")

@@ -17,7 +17,7 @@ from app.geometry.ports import FEWER, MORE
 from app.session.document import RENAME
 from app.session.session import Session
 from diffbio_engine.pipelines.spec import DATA
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Ends
 
 _HERE = Path(__file__).parent
 _ONE_PRESS_SECONDS = 0.5
@@ -182,7 +182,7 @@ class Canvas(pn.viewable.Viewer):
             return
         self._by_hand += 1
         ids = event.get("edge_ids") or [event.get("edge_id")]
-        wires = [tuple(i.split(">", 1)) for i in ids if i and ">" in i]
+        wires = [e.parts for i in ids if i and (e := Ends.parse(i)).parts[1]]
         present = {(w.source, w.target) for w in self.session.shown_spec.wires}
         gone = [w for w in wires if w in present]
         if gone:
@@ -213,7 +213,7 @@ class Canvas(pn.viewable.Viewer):
         # What the browser tells may be older than the document.
         spec = self.session.shown_spec
         known = {DATA, *(b.id for b in spec.blocks)}
-        drawn = {f"{w.source}>{w.target}" for w in spec.wires}
+        drawn = {Ends(w.source, w.target) for w in spec.wires}
         blocks = [b for b in event.get("nodes") or [] if b in known]
         wires = [w for w in event.get("edges") or [] if w in drawn]
         self.session.document.param.update(

@@ -24,7 +24,7 @@ from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
 from diffbio_engine.data.inspection.times import times_in_order
 from diffbio_engine.errors import DataError, UserError
-from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Port
+from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Place, Port
 
 _HERE = Path(__file__).parent
 
@@ -251,14 +251,14 @@ _MOST_GROUPS = 200
 def _choice(card: DatasetCard, port: Port, said: Offer) -> dict[str, Any] | None:
     """Where one port may find its array, and where it does now; None if nowhere."""
     p, sentence, rows = card.preview, said.help, axis_of(card.rows)
-    if said.computed.startswith("counts:") and "counts" not in card.fields:
+    if Place.parse(said.computed).computed_from == "counts" and "counts" not in card.fields:
         return None
     places = _places(p, port)
     if said.computed_as:
         places = [(said.computed, said.computed_as), *places]
     if not places:
         return None
-    why = {f"obs/{c['name']}": c.get("biology") for c in p.get("obs", ())}
+    why: dict[str, Any] = {Place("obs", c["name"]): c.get("biology") for c in p.get("obs", ())}
     if port.name == "batch_labels" and (like := why.get(card.fields.get(port.name, ""))):
         sentence = f"This column looks like biology: {like}. Correcting for it takes that away."
     options = [{"place": place, "title": text} for place, text in places]
@@ -281,16 +281,16 @@ def _places(p: dict[str, Any], port: Port) -> list[tuple[str, str]]:
     if len(port.axis_names) == 2:
         last = port.axis_names[-1]
         return [
-            (f"obsm/{k}", f"{k} ({s[-1]} columns)")
+            (Place("obsm", k), f"{k} ({s[-1]} columns)")
             for k, s in p.get("obsm", {}).items()
             if not last.isdigit() or s[-1] == int(last)
         ]
     table = "obs" if port.per_record else "var"
     if port.kind != Kind.LABELS:
         numbers = [c["name"] for c in p.get(table, ()) if c["kind"] == "number"]
-        return [(f"{table}/{name}", name) for name in numbers]
+        return [(Place(table, name), name) for name in numbers]
     return [
-        (f"{table}/{c['name']}", f"{c['name']} ({_of_column(c, port.name)})")
+        (Place(table, c["name"]), f"{c['name']} ({_of_column(c, port.name)})")
         for c in p.get(table, ())
         if c["n_values"] <= _MOST_GROUPS and c["kind"] != "text"
     ]

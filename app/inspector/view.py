@@ -15,6 +15,7 @@ from app.style import theme as looks
 from app.style.titles import label, place_title, term_label
 from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.ports import Address, DialName
 
 _HERE = Path(__file__).parent
 
@@ -138,7 +139,7 @@ class Inspector(pn.viewable.Viewer):
         for block in spec.blocks:
             declared = find_operator(block.operator)
             for port in declared.losses:
-                name = f"weight:{block.id}.{port.name}"
+                name = DialName.of_loss(Address(block.id, port.name))
                 weight = spec.weights.get(f"{block.id}.{port.name}", port.weight)
                 setting = weight_setting(port.weight)
                 line = row(setting, dials.get(name, weight), name=name)
@@ -155,7 +156,7 @@ class Inspector(pn.viewable.Viewer):
             for setting in declared.settings:
                 if not setting.live or "temperature" not in setting.name:
                     continue
-                name = f"{block.id}.{setting.name}"
+                name = DialName(Address(block.id, setting.name))
                 value = dials.get(name, block.config.get(setting.name, setting.default))
                 line = row(setting, value, name=name)
                 said = _title(declared.title, block.id, declared.id)

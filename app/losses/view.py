@@ -14,7 +14,7 @@ from app.losses.plot import SCALES, LossPlot
 from app.session.session import Session
 from app.style import theme as looks
 from app.style.palettes import category_colors, for_theme
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, DialName
 
 _HERE = Path(__file__).parent
 _CSS = (_HERE / "losses.css").read_text(encoding="utf-8")
@@ -195,10 +195,12 @@ def mark_of(event: dict[str, Any]) -> tuple[str, int, str] | None:
     """A mark on the axis of steps for what somebody did, or what happened; None for the rest."""
     kind, step = str(event.get("kind", "")), int(event.get("step") or 0)
     if kind == "dial":
-        name = str(event.get("name", "")).replace("weight:", "weight of ").replace("_", " ")
+        dial = DialName(event.get("name") or "")
+        of = "weight of " if dial.is_weight else ""
+        name = f"{of}{dial.address}".replace(".", " ").replace("_", " ")
         value = event.get("value")
         words = (
-            f"{name.replace('.', ' ')} to {value:.4g}"
+            f"{name} to {value:.4g}"
             if isinstance(value, int | float)
             else (f"{name} follows its schedule again")
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.files.readers import opened
 from app.map.shading import Colouring
+from app.style.colour_key import CLUSTER, ColourKey
 from app.style.palettes import category_colors, is_color
 from app.style.titles import port_title
 from diffbio_engine.data import file_of
@@ -27,13 +28,13 @@ def by_cluster(labels: np.ndarray, names: tuple[str, ...] = ()) -> Colouring:
     """Each cell in the colour of its cluster."""
     n = max(int(labels.max()) + 1 if len(labels) else 0, len(names))
     named = tuple(names[i] if i < len(names) else str(i) for i in range(n))
-    return Colouring("cluster", "Cluster", labels, named, tuple(category_colors(n)))
+    return Colouring(CLUSTER, "Cluster", labels, named, tuple(category_colors(n)))
 
 
 def by_class(port: str, labels: np.ndarray, names: tuple[str, ...], key: str = "") -> Colouring:
     """Each cell in the colour of the class that a block finds likeliest for it."""
     same = by_cluster(labels, names)
-    return replace(same, key=key or f"class/{port}", title=port_title(port))
+    return replace(same, key=key or ColourKey("class", port), title=port_title(port))
 
 
 def by_certainty(certainty: np.ndarray) -> Colouring:
@@ -47,13 +48,13 @@ def by_score(port: str, values: np.ndarray) -> Colouring:
     """What a block says of each cell as one number."""
     values = np.asarray(values, np.float32)
     low, high = _limits(values)
-    return Colouring(f"score/{port}", port_title(port), values=values, low=low, high=high)
+    return Colouring(ColourKey("score", port), port_title(port), values=values, low=low, high=high)
 
 
 def by_column(path: str, column: str) -> Colouring:
     """A column of ``obs``: categories in the colours that came with the file, or values."""
     told, arrays = opened(path).ask("column", name=column, most=MOST_CATEGORIES)
-    key = f"obs/{column}"
+    key = ColourKey("obs", column)
     if "values" in arrays:
         low, high = _limits(arrays["values"])
         return Colouring(key, column, values=arrays["values"], low=low, high=high)
@@ -77,7 +78,8 @@ def by_gene(path: str, gene: str, place: str = "X") -> Colouring:
     gene, values = str(told.get("gene", gene)), arrays.get("values", np.empty(0, np.float32))
     title = f"{gene}, log(1 + counts per 10\u202f000)" if told.get("raw") else gene
     low, high = _limits(values)
-    found = Colouring(f"gene/{place}/{gene}", title, values=values, low=min(low, 0.0), high=high)
+    named = ColourKey("gene", f"{place}/{gene}")
+    found = Colouring(named, title, values=values, low=min(low, 0.0), high=high)
     with _LOCK:
         _GENES[key] = found
         while len(_GENES) > _KEPT_GENES:

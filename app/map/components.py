@@ -15,6 +15,7 @@ from app.plots.map import PLACES, title_of
 from app.session.session import DatasetCard, Session
 from app.session.stale import preview_words, stale_words
 from app.style import theme as looks
+from app.style.colour_key import CLUSTER, ColourKey
 from app.style.scripts import script
 from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
@@ -95,24 +96,23 @@ def colour_groups(
     columns: list[dict[str, Any]], frame: MapFrame | None = None, wish: Wish | None = None
 ) -> list[dict[str, Any]]:
     """What may colour the cells: what the run says of them, and the columns of the data."""
-    ours = [("cluster", "Cluster"), ("certainty", "Certainty")]
+    ours: list[tuple[str, str]] = [(CLUSTER, "Cluster"), ("certainty", "Certainty")]
     if frame is not None and wish is not None:
         if has_own_names(wish.class_names.get(frame.main, ())):
-            ours[0] = ("cluster", port_title(frame.main))
+            ours[0] = (CLUSTER, port_title(frame.main))
         others = [p for p in frame.likeliest if p != frame.main]
         ours = ours if frame.labels is not None else []
-        ours += [(f"class/{p}", title) for p, title in disambiguate(others).items()]
-        ours += [(f"score/{p}", title) for p, title in disambiguate(frame.scores).items()]
+        ours += [(ColourKey("class", p), title) for p, title in disambiguate(others).items()]
+        ours += [(ColourKey("score", p), title) for p, title in disambiguate(frame.scores).items()]
     groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
-    items = [
-        {"key": f"obs/{c['name']}", "title": c["name"]} for c in columns if c["kind"] != "text"
-    ]
+    named = [c["name"] for c in columns if c["kind"] != "text"]
+    items = [{"key": ColourKey("obs", name), "title": name} for name in named]
     return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
 
 
 def of_another_run(wish: Wish, run: str) -> Wish:
     """What is wished of a run that has just been chosen: its own map, classes and scores."""
-    own = wish.colour.split("/")[0] in ("class", "score", "cluster")
+    own = ColourKey.parse(wish.colour).is_of_one_run
     return replace(
         wish, run=run, map="", view=None, only=None, chosen=None, class_names={}, kinds={},
         first="", colour="" if own else wish.colour,
@@ -172,7 +172,7 @@ def legend_of(
         ramp = list(drawn.palette[::16])
     else:
         for i, n in enumerate(drawn.counts):
-            if n or colouring.key != "cluster":
+            if n or colouring.key != CLUSTER:
                 on = only is None or i in only
                 items.append(
                     {"index": i, "name": colouring.names[i], "color": drawn.palette[i], "n": n,

@@ -22,6 +22,7 @@ from app.map.shading import (
 )
 from app.plots.map import has_arrows
 from app.plots.map import to_scale as is_to_scale
+from app.style.colour_key import CLUSTER, ColourKey
 from app.style.palettes import SET_ASIDE, category_colors, for_theme, rgb, value_ramp
 from diffbio_engine.runs import Snapshot
 
@@ -34,8 +35,7 @@ class Wish:
     """What a tab wants to see.
 
     Attributes:
-        colour: ``"cluster"``, ``"certainty"``, ``"class/<port>"``, ``"score/<port>"``,
-            ``"obs/<column>"`` or ``"gene/<name>"``; empty while nobody has chosen: ``first``.
+        colour: As ``ColourKey``; empty while nobody has chosen: ``first``.
         map: Port of the map; empty for the one that is shown first.
         path, counts: The data set's file, and where its counts lie.
         view: The axes after a zoom; None follows the map.
@@ -121,7 +121,7 @@ def to_scale(view: View, size: tuple[int, int]) -> View:
 
 
 def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np.ndarray:
-    kind, _, port = colouring.key.partition("/")
+    kind, port = ColourKey.parse(colouring.key).parts
     if kind != "score" or not has_arrows(wish.kinds.get(port, "")) or port not in frame.scores:
         return np.zeros((0, 4))
     return arrows_of(frame.xy, frame.scores[port], view)
@@ -129,8 +129,8 @@ def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np
 
 def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
     """The colouring that is wished, for the cells of this frame."""
-    first = f"score/{wish.first}" if wish.first in frame.scores else "cluster"
-    kind, _, name = (wish.colour or first).partition("/")
+    first = ColourKey("score", wish.first) if wish.first in frame.scores else CLUSTER
+    kind, name = ColourKey.parse(wish.colour or first).parts
     if kind in ("obs", "gene") and wish.path:
         of_all = (
             by_column(wish.path, name) if kind == "obs" else by_gene(wish.path, name, wish.counts)
@@ -145,7 +145,7 @@ def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
     if frame.labels is not None:
         names = wish.class_names.get(frame.main, ())
         if has_own_names(names):
-            return by_class(frame.main, frame.labels, names, "cluster")
+            return by_class(frame.main, frame.labels, names, CLUSTER)
         return by_cluster(frame.labels)
     for port, values in frame.scores.items():
         return by_score(port, values)

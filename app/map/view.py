@@ -34,6 +34,7 @@ from app.map.shading import View
 from app.session.picked_cells import pickable_here, take_as
 from app.session.previewing import as_trained
 from app.session.session import Session
+from app.style.colour_key import CLUSTER, ColourKey
 from app.style.titles import disambiguate
 from diffbio_engine.runs import RunReader
 
@@ -152,8 +153,8 @@ class LiveMap(pn.viewable.Viewer):
             return self._redraw()
         self.wish = knowing(self.wish, seen)
         if isinstance(drawn, Exception):
-            if wish.colour == self.wish.colour and wish.colour != "cluster":
-                self._recolour("cluster")
+            if wish.colour == self.wish.colour and wish.colour != CLUSTER:
+                self._recolour(CLUSTER)
             return self.session.refuse(drawn)
         with pn.io.hold():
             self._show(drawn, steps)
@@ -163,9 +164,10 @@ class LiveMap(pn.viewable.Viewer):
     def _show(self, drawn: Drawn, steps: list[int] | None) -> None:
         frame, before = drawn.frame, self.drawn
         self.drawn = drawn
-        if self.wish.colour == "cluster" and drawn.colouring.key.startswith("score/"):
+        by = ColourKey.parse(drawn.colouring.key)
+        if self.wish.colour == CLUSTER and by.kind == "score":
             # No block makes clusters: the map begins with what one says of each cell.
-            self.wish = replace(self.wish, colour=drawn.colouring.key)
+            self.wish = replace(self.wish, colour=by)
         titles = disambiguate(drawn.maps, lambda name: map_title(name, self.session))
         self._plot.show(drawn, self.wish, follow=self.wish.view is None)
         self._bar.param.update(
@@ -191,9 +193,9 @@ class LiveMap(pn.viewable.Viewer):
     def _asked(self, message: dict) -> None:
         do = message.get("do")
         if do == "colour":
-            self._recolour(str(message["key"]))
+            self._recolour(ColourKey.parse(str(message["key"])))
         elif do == "gene":
-            self._recolour(f"gene/{message['name']}")
+            self._recolour(ColourKey("gene", str(message["name"])))
         elif do == "suggest":
             path, place, text = self.wish.path, self.wish.counts, str(message.get("text", ""))[:60]
             self.session.work(
@@ -229,7 +231,7 @@ class LiveMap(pn.viewable.Viewer):
         elif do in ("png", "svg", "csv"):
             self._save(do)
 
-    def _recolour(self, colour: str) -> None:
+    def _recolour(self, colour: ColourKey) -> None:
         self.wish = replace(self.wish, colour=colour, only=None)
         self._bar.param.update(colour=colour, suggestions=[])
         self._redraw()

@@ -17,6 +17,7 @@ from app.map.components import map_title
 from app.map.drawing import Wish, draw
 from app.map.figure import as_figure
 from app.session.session import Session
+from app.style.colour_key import CLUSTER
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.data.kinds import left_beside
 from diffbio_engine.errors import RunError
@@ -69,7 +70,7 @@ class Exports(pn.viewable.Viewer):
             return
         folder, name = session.run.folder(), safe_name(session.run.spec.name or "pipeline")
         document = safe_name(session.exported_spec.name or "pipeline")
-        wish = Wish(run=session.run.id, theme="default", colour="cluster")
+        wish = Wish(run=session.run.id, theme="default", colour=CLUSTER)
 
         def make() -> str:
             if do == "pipeline":

@@ -10,6 +10,7 @@ from panel.custom import JSComponent
 from app.files.downloads import OFFERS, Fetch, safe_name
 from app.plots import Sheet, as_csv, first_to_see, scripts, sheets_of, styles
 from app.session.session import Session
+from app.style.colour_key import ColourKey
 from app.style.palettes import category_colors, for_theme
 from app.style.scripts import script
 from app.style.titles import disambiguate
@@ -132,7 +133,7 @@ class FindingsView(pn.viewable.Viewer):
             self._save(self._sheets[name])
         elif do == "gene":
             self.session.showing = ""
-            self.session.colour_by(f"gene/{message['name']}")
+            self.session.colour_by(ColourKey("gene", str(message["name"])))
 
     def _save(self, sheet: Sheet) -> None:
         session = self.session

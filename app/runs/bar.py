@@ -14,6 +14,7 @@ from app.session.stale import picture_words
 from app.style.messages import at_block, block_of
 from app.style.titles import block_titles
 from app.style.waiting_words import why_it_takes
+from diffbio_engine.ports import Ends
 
 _HERE = Path(__file__).parent
 _STATE_WORDS = {
@@ -82,7 +83,7 @@ class RunBar(pn.viewable.Viewer):
     def _draw(self, *_: Any) -> None:
         s = self.session
         chosen = s.document.selected_wire
-        wire = next((w for w in s.shown_spec.wires if f"{w.source}>{w.target}" == chosen), None)
+        wire = next((w for w in s.shown_spec.wires if Ends(w.source, w.target) == chosen), None)
         looks = s.run.is_looked_at
         other = s.is_of_another_document and not looks
         self._bar.param.update(
@@ -130,7 +131,7 @@ class RunBar(pn.viewable.Viewer):
         elif do == "back":
             go_back_to(session, session.run.id or session.run.left.get("run", ""))
         elif do == "scissors" and session.document.selected_wire:
-            source, target = session.document.selected_wire.split(">", 1)
+            source, target = Ends.parse(session.document.selected_wire).parts
             session.document.stop_gradient(source, target, not self._bar.wire.get("stopped"))
         elif do == "run" and message.get("narrow"):
             session.press_run()

@@ -9,7 +9,7 @@ from typing import Any
 from app.access.reach import whole_within_reach
 from app.files.readers import READERS
 from app.session.session import DatasetCard, Session
-from app.style.titles import ESTIMATED, block_titles
+from app.style.titles import block_titles, is_estimated
 from diffbio_engine.apart import Stop
 from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
@@ -184,17 +184,17 @@ def left_out(preset: Preset, fields: Mapping[str, str]) -> str:
     gone = [b for b in whole.blocks if b.id not in made]
     # A profile that is only estimated from the cells is none.
     asked = [w.start for w in whole.wires if w.end.block not in made]
-    lacks = [
-        start.port
-        for start in asked
-        if start.block == DATA and fields.get(start.port, ESTIMATED).startswith(ESTIMATED)
-    ]
+    lacks = [start.port for start in asked if start.block == DATA and not _has(fields, start.port)]
     if not gone or not lacks:
         return ""
     titles = block_titles(whole.blocks)
     what = _list_of(offer_of(field).lacking or field for field in dict.fromkeys(lacks))
     without = _list_of(titles[b.id] for b in gone)
     return f"Opened without {without}: this data set lacks {what}."
+
+
+def _has(fields: Mapping[str, str], field: str) -> bool:
+    return field in fields and not is_estimated(fields[field])
 
 
 def _list_of(words: Iterable[str]) -> str:

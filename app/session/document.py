@@ -14,6 +14,7 @@ from app.session.protocols import Tells
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec, document_from
+from diffbio_engine.ports import Ends
 
 MOST_UNDO = 100
 RENAME = "Rename the pipeline"
@@ -105,7 +106,7 @@ class Document(param.Parameterized):
         past = self._past[-1][0] if self._past else ""
         future = self._future[-1][0] if self._future else ""
         known = {DATA, *(b.id for b in spec.blocks)}
-        wires = {f"{w.source}>{w.target}" for w in spec.wires}
+        wires = {Ends(w.source, w.target) for w in spec.wires}
         self.param.update(
             spec=spec,
             change=change,

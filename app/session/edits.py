@@ -17,6 +17,7 @@ from diffbio_engine.pipelines.usual_wires import giving, usual_source
 from diffbio_engine.ports import (
     DATA_BLOCKS,
     Address,
+    DialName,
     Place,
     field_of,
     offered_beside,
@@ -283,9 +284,7 @@ def _training_without(training: dict[str, Any], blocks: set[str]) -> dict[str, A
     if training.get("schedules"):
         schedules = training["schedules"].items()
         changed["schedules"] = {
-            d: s
-            for d, s in schedules
-            if Address.parse(d.removeprefix("weight:")).block not in blocks
+            d: s for d, s in schedules if DialName(d).address.block not in blocks
         }
     return changed
 

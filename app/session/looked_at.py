@@ -7,7 +7,7 @@ from typing import Any
 
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DialName
 
 
 def pipeline_of(run: Mapping[str, Any], dials: Mapping[str, Any]) -> PipelineSpec | None:
@@ -29,9 +29,10 @@ def with_dials(spec: PipelineSpec, dials: Mapping[str, Any]) -> PipelineSpec:
     for name, value in dials.items():
         if not isinstance(value, int | float):
             continue  # it follows its schedule again
-        block, setting = Address.parse(name).parts
-        if name.startswith("weight:"):
-            weights = {**spec.weights, name.removeprefix("weight:"): value}
+        dial = DialName(name)
+        block, setting = dial.address.parts
+        if dial.is_weight:
+            weights = {**spec.weights, dial.address: value}
             spec = replace(spec, weights=weights)
         elif not setting:
             spec = replace(spec, training={**spec.training, name: value})

@@ -18,11 +18,12 @@ from app.session.protocols import Disk, Library, Runs
 from app.session.run_shown import RunShown
 from app.session.shared_document import SharedDocument
 from app.session.tab import Tab
+from app.style.colour_key import ColourKey
 from app.style.messages import at_block
 from app.style.titles import block_titles
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DialName
 
 __all__ = ["DatasetCard", "Session"]
 
@@ -233,7 +234,8 @@ class Session(param.Parameterized):
         run = self.run
         if run.is_looked_at and run.is_running and "steps" not in dial:
             return run.turn(dial, value)
-        if run.can_try and "." in dial and not dial.startswith("weight:"):
+        named = DialName(dial)
+        if run.can_try and named.is_setting:
             run.tried = {**run.tried, dial: value}
             return
         if self.document.is_refused():
@@ -241,13 +243,13 @@ class Session(param.Parameterized):
         if run.is_running and run.driver is not None:
             run.turn(dial, value)
         # A block of the run may have been taken off the canvas since.
-        block, name = Address.parse(dial.removeprefix("weight:")).parts
+        block, name = named.address.parts
         if not name:
             self.document.set_training(dial, value)
         elif all(b.id != block for b in self.document.spec.blocks):
             return
-        elif dial.startswith("weight:"):
-            self.document.set_weight(Address(block, name), value)
+        elif named.is_weight:
+            self.document.set_weight(named.address, value)
         else:
             self.document.set_setting(block, name, value)
 
@@ -257,8 +259,8 @@ class Session(param.Parameterized):
         """A short notification."""
         self.notice = {"text": text, "kind": kind, "n": self.notice.get("n", 0) + 1}
 
-    def colour_by(self, key: str) -> None:
-        """Asks the map for a colouring, ``"gene/CD3D"``; the same again is another wish."""
+    def colour_by(self, key: ColourKey) -> None:
+        """Asks the map for a colouring, such as a gene; the same again is another wish."""
         self.wish_of_colour = {"key": key, "n": self.wish_of_colour.get("n", 0) + 1}
 
     def refuse(self, error: BaseException) -> None:

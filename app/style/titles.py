@@ -5,10 +5,17 @@ from collections.abc import Callable, Iterable
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Place
 
-SUMMED = "counts:"
-ESTIMATED = "ambient:"
+
+def is_summed(place: str) -> bool:
+    """Whether a field is summed from the counts: there for every file, shown where it is wired."""
+    return Place.parse(place).computed_from == "counts"
+
+
+def is_estimated(place: str) -> bool:
+    """Whether a field is worked out from the cells because the file has none."""
+    return Place.parse(place).computed_from == "ambient"
 
 
 def port_title(port: str) -> str:
@@ -61,9 +68,9 @@ def term_label(name: str) -> str:
 
 def place_title(place: str) -> str:
     """Where a field lies, or in words how it was estimated: ``ambient:mean-of-low-count-cells``."""
-    if place.startswith(SUMMED):
+    if is_summed(place):
         return "counts summed over all genes"
-    if not place.startswith(ESTIMATED):
+    if not is_estimated(place):
         return place
-    words = place.removeprefix(ESTIMATED).replace("-", " ").replace("low count", "low-count")
+    words = Place.parse(place).recipe.replace("-", " ").replace("low count", "low-count")
     return f"estimated, {words}"

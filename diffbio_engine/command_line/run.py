@@ -19,7 +19,7 @@ from diffbio_engine.data import FROM_SYMBOLS, Fields, examples
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
-from diffbio_engine.ports import BESIDE, DATA, DATA_BLOCKS, offered_beside, start_of
+from diffbio_engine.ports import BESIDE, DATA, DATA_BLOCKS, Address, offered_beside, start_of
 from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.reader import RunReader
@@ -208,8 +208,8 @@ def _demo(asked: argparse.Namespace) -> tuple[Path, dict[str, str]]:
 def _with_settings(document: PipelineSpec, texts: list[str]) -> PipelineSpec:
     for text in texts:
         name, equals, value = text.partition("=")
-        block, dot, setting = name.partition(".")
-        if not (equals and dot):
+        block, setting = Address.parse(name).parts
+        if not (equals and setting):
             raise SettingError(
                 f"'{text}' is not a setting.", fix="Write it as block.setting=value."
             )

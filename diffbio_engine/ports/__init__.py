@@ -1,6 +1,6 @@
 """What arrays are: their kinds, and what a data set offers. Needs no JAX."""
 
-from diffbio_engine.ports.address import Address, Place
+from diffbio_engine.ports.address import Address, DialName, Ends, InTwoParts, Place
 from diffbio_engine.ports.data_blocks import (
     BESIDE,
     DATA,
@@ -68,6 +68,9 @@ __all__ = [
     "TIME_POINTS",
     "TOTAL_COUNTS",
     "Address",
+    "DialName",
+    "Ends",
+    "InTwoParts",
     "all_fields",
     "Kind",
     "Offer",

@@ -6,12 +6,11 @@ import numpy as np
 
 from diffbio_engine.errors import SettingError, did_you_mean
 from diffbio_engine.pipelines import Pipeline
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, DialName
 from diffbio_engine.training.schedules import Schedule
 from diffbio_engine.training.stages import Stage
 
 LEARNING_RATE = "learning_rate"
-WEIGHT = "weight:"
 
 
 class Dials:
@@ -27,7 +26,7 @@ class Dials:
         self.plan, self.schedules = pipeline.plan, dict(schedules)
         self.turned: dict[str, float] = {}
         self._rest = {LEARNING_RATE: learning_rate} | {
-            WEIGHT + port: weight for port, weight in pipeline.plan.losses.items()
+            DialName.of_loss(port): weight for port, weight in pipeline.plan.losses.items()
         }
         self._rest |= pipeline.dials
         for name, schedule in self.schedules.items():
@@ -49,7 +48,7 @@ class Dials:
             rate_factor: Multiplies a learning rate that nobody has turned.
         """
         values = dict(self._rest)
-        values |= {WEIGHT + port: weight for port, weight in stage.weights.items()}
+        values |= {DialName.of_loss(port): weight for port, weight in stage.weights.items()}
         if stage.learning_rate is not None:
             values[LEARNING_RATE] = stage.learning_rate
         values |= {name: schedule(step) for name, schedule in self.schedules.items()}
@@ -63,7 +62,7 @@ class Dials:
         """
         blocks = self.plan.blocks
         counted = {name for name, b in blocks.items() if not b.declared.learns_from_neighbours}
-        owner = {name: Address.parse(name.removeprefix(WEIGHT)).block for name in values}
+        owner = {name: DialName(name).address.block for name in values}
         return {name: value for name, value in values.items() if owner[name] in counted}
 
     def _allowed(self, name: str, value: float) -> float:

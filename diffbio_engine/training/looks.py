@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from diffbio_engine.training.dials import WEIGHT, Dials
+from diffbio_engine.ports import DialName
+from diffbio_engine.training.dials import Dials
 from diffbio_engine.training.drawn_batches import DrawnBatches
 from diffbio_engine.training.held_out import Plateau, filled_batches
 from diffbio_engine.training.kept_weights import KeptWeights, parts_of
@@ -83,9 +84,9 @@ class Looks:
         Losses of neighbours (the map) do not count: neighbours are drawn among the trained cells.
         """
         counted = {
-            name.removeprefix(WEIGHT): weight
-            for name, weight in self._dials.that_count(dials).items()
-            if name.startswith(WEIGHT)
+            dial.address: weight
+            for dial, weight in ((DialName(n), w) for n, w in self._dials.that_count(dials).items())
+            if dial.is_weight
         }
         found = []
         for number, rows in enumerate(filled_batches(self._rows, self._drawn.size)):
@@ -101,5 +102,5 @@ class Looks:
         return {
             part.name: sum(losses[port] for port in part.losses)
             for part in self._parts
-            if any(dials[WEIGHT + port] for port in part.losses)
+            if any(dials[DialName.of_loss(port)] for port in part.losses)
         }

@@ -13,6 +13,7 @@ from flax import nnx
 from diffbio_engine.declare import Dial
 from diffbio_engine.parts.count_autoencoder import PACE
 from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.ports import DialName
 
 # A block's gradient may not be longer than this. Adam does not care about the scale of ordinary
 # gradients (losses of counts are hundreds of nats a cell), so only spikes are cut.
@@ -99,7 +100,7 @@ class ObjectiveStep:
         """One step on one batch."""
         numbers = np.array(
             [dials["learning_rate"]]
-            + [dials[f"weight:{port}"] for port in self._losses]
+            + [dials[DialName.of_loss(port)] for port in self._losses]
             + [learns[block] for block in self._blocks]
             + [dials.get(name, 0.0) for name in self._dial_names],
             dtype=np.float32,

@@ -69,6 +69,19 @@ def test_the_data_offer_their_fields_to_any_document():
     assert list(data.ports(PipelineSpec("P"))) == ["embeddings"]
 
 
+def test_a_dial_of_a_run_is_turned_by_the_engine_only():
+    turned = [
+        str(file.relative_to(ROOT))
+        for folder in ("app", "diffbio_engine")
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") == "request"
+        and any(k.arg == "dials" for k in node.keywords)
+    ]
+    assert turned == ["diffbio_engine/runs/queue/engine.py"]
+
+
 def test_whatever_is_asked_of_a_session_is_there():
     """A param that is not there is set without a word: a view would wait for it for ever."""
     session, gone = Session(), []

@@ -9,6 +9,7 @@ import pandas as pd
 
 from diffbio_engine.data.dataset.name_words import words_of
 from diffbio_engine.errors import DataError
+from diffbio_engine.ports import Place
 
 _WORDS = {"ambient", "soup", "background", "empty", "empties"}
 _DEEPEST = 3
@@ -65,7 +66,7 @@ def profile_at(uns: Mapping[str, Any], place: str, names: pd.Index, kept: Any) -
     """
     item: Any = uns
     table: pd.DataFrame | None = None
-    for key in place.split("/")[1:]:
+    for key in Place.parse(place).keys:
         table = item if isinstance(item, pd.DataFrame) else None
         if not isinstance(item, Mapping | pd.DataFrame) or key not in item:
             raise DataError(f"There is no '{place}' in the file.", fix="Choose another place.")

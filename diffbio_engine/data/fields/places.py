@@ -183,7 +183,7 @@ def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
     genes = dataset.genes(counts) if counts in dataset.places else dataset.var
     array, names, told = KNOWN_GENES[place](names_and_ids(genes)[0])
     if not names:
-        what = place.removeprefix("genes:").replace("-", " ")
+        what = Place.parse(place).recipe.replace("-", " ")
         raise DataError(
             f"None of the known {what} is among the {len(genes):,} genes of {dataset.name}"
             f" ({', '.join(map(str, genes.index[:3]))}, ...).",

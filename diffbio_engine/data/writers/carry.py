@@ -15,6 +15,7 @@ from diffbio_engine.data.matrix.hdf5_elements import (
 )
 from diffbio_engine.data.matrix.matrices import Matrix, OnDisk
 from diffbio_engine.data.writers.plain_elements import free_name, write_elem, write_table
+from diffbio_engine.ports import Place
 
 _PARTS = ("layers", "obsm", "obsp", "varm", "varp", "uns")
 
@@ -144,7 +145,8 @@ def _try(group: h5py.Group, key: str, value: Any, notes: list[str]) -> None:
 
 
 def _write_matrix(file: h5py.File, place: str, matrix: Matrix) -> None:
-    parent, _, key = place.partition("/") if "/" in place else ("", "", place)
+    table, name = Place.parse(place).parts
+    parent, key = (table, name) if name else ("", table)
     group = file[parent] if parent else file
     if not isinstance(matrix, OnDisk) or matrix.rearranged:
         write_elem(group, key, matrix.load(), dataset_kwargs={"compression": "gzip"})

@@ -143,8 +143,8 @@ def whole_or_nothing(out: Path) -> Iterator[Path]:
 def _grouped_by(marker_genes: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
     """With the column that was written, where another of its name was in the file already."""
     params = dict(marker_genes["params"])
-    column = f"obs/{params['groupby']}"
-    params["groupby"] = keys.get(column, column).removeprefix("obs/")
+    column = Place("obs", params["groupby"])
+    params["groupby"] = Place.parse(keys.get(column, column)).name
     return {**marker_genes, "params": params}
 
 
@@ -236,7 +236,7 @@ def _write_colors(file: h5py.File, keys: dict[str, str], arrays: Mapping[str, An
         return
     values = arrays["obs/cluster_diffbio"]
     n = len(values.categories) if isinstance(values, pd.Categorical) else len(set(values))
-    name = free_name(file["uns"], f"{place.removeprefix('obs/')}_colors")
+    name = free_name(file["uns"], f"{Place.parse(place).name}_colors")
     write_elem(file["uns"], name, np.array(category_colors(n), dtype=object))
     keys["uns/cluster_diffbio_colors"] = f"uns/{name}"
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-from diffbio_engine.pipelines.presets.preset import LATENT, Preset, assembled
+from diffbio_engine.pipelines.presets.preset import LATENT, Preset, assembled, is_measured
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 
 def doublets_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
     """Two doublet detectors side by side, ambient RNA and imputation, beside a map."""
-    measured = fields is None or not fields.get("ambient_profile", "ambient:").startswith(
-        "ambient:"
-    )
+    measured = is_measured("ambient_profile", fields)
     blocks = {
         "doublets": ("singlecell.doublet_scorer", {}),
         "solo": ("singlecell.solo_detector", {}),

@@ -6,7 +6,7 @@ from typing import Any
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
-from diffbio_engine.ports import DATA_BLOCKS, Address, field_of, offer_of
+from diffbio_engine.ports import DATA_BLOCKS, Address, Place, field_of, offer_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ JOINT: dict[str, Any] = {
     "batch_size": 256,
     "learning_rate": 1e-3,
 }
+
+
+def is_measured(field: str, fields: Mapping[str, str] | None) -> bool:
+    """Whether a data set has a field itself, and it is not only estimated from its cells."""
+    place = None if fields is None else fields.get(field)
+    return fields is None or (place is not None and Place.parse(place).computed_from != "ambient")
 
 
 def assembled(

@@ -12,7 +12,7 @@ from diffbio_engine.declare import Config, Operator, dial, setting, size
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.pipelines.pipeline import Pipeline
 from diffbio_engine.pipelines.plan import plan
-from diffbio_engine.pipelines.presets.preset import JOINT, VARIABLE_GENES, Preset
+from diffbio_engine.pipelines.presets.preset import JOINT, VARIABLE_GENES, Preset, is_measured
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
 from diffbio_engine.pipelines.wiring import DataPort
 
@@ -242,15 +242,12 @@ def _for_fields(fields: Mapping[str, str] | None) -> PipelineSpec:
     the cells themselves (``ambient:...``) says little in filtered data: the block can be added.
     """
 
-    def has(name: str) -> bool:
-        return fields is None or not fields.get(name, "ambient:").startswith("ambient:")
-
     document = single_cell_spec(
         SingleCellPipelineConfig(
             latent_dim=10,
             hidden_dims=(128, 128),
-            enable_ambient_removal=has("ambient_profile"),
-            enable_batch_correction=has("batch_labels"),
+            enable_ambient_removal=is_measured("ambient_profile", fields),
+            enable_batch_correction=is_measured("batch_labels", fields),
         )
     )
     return replace(document, variable_genes=VARIABLE_GENES)

@@ -21,10 +21,10 @@ from diffbio_engine.data.sampling.cell_totals import (
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
-from diffbio_engine.ports import DATA, DATA_BLOCKS, start_of
+from diffbio_engine.ports import DATA, DATA_BLOCKS, DialName, start_of
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
-from diffbio_engine.training.dials import LEARNING_RATE, WEIGHT
+from diffbio_engine.training.dials import LEARNING_RATE
 
 
 @dataclass
@@ -167,7 +167,7 @@ def _training_options(spec: RunSpec, planned: Plan) -> dict[str, Any]:
 def _dials(planned: Plan) -> list[str]:
     blocks = planned.blocks.values()
     own = [f"{b.id}.{s.name}" for b in blocks for s in b.config.dials()]
-    return [LEARNING_RATE, *(WEIGHT + port for port in planned.losses), *own]
+    return [LEARNING_RATE, *(DialName.of_loss(port) for port in planned.losses), *own]
 
 
 def _learned(planned: Plan) -> set[str]:
