@@ -110,6 +110,12 @@ const preview = (model, pane) => {
       }
       foot.append(apply)
     }
+    for (const block of model.beside) {
+      const beside = make("button", "apply", `Use as ${block.title}`)
+      beside.title = "A second data set for this pipeline, beside the one whose rows are shown."
+      beside.onclick = () => model.send_msg({ do: "use", block: block.id })
+      foot.append(beside)
+    }
     const use = make("button", "use", "Use this data set")
     use.onclick = () => model.send_msg({ do: "use" })
     foot.append(use)

@@ -1,5 +1,6 @@
 """What a tab knows of a data set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,18 @@ class DatasetCard:
     fields: dict[str, str] = field(default_factory=dict)
     preview: dict[str, Any] = field(default_factory=dict)
     reading: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def told(cls, run: Mapping[str, Any]) -> "DatasetCard":
+        """What a run was told of a data set, without a look at its file."""
+        fields, reading = run.get("fields"), run.get("reading")
+        return cls(
+            id="",
+            name=str(run.get("name") or ""),
+            path=str(run.get("path") or ""),
+            fields=dict(fields) if isinstance(fields, Mapping) else {},
+            reading=dict(reading) if isinstance(reading, Mapping) else {},
+        )
 
     @property
     def rows(self) -> str:
