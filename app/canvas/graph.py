@@ -25,9 +25,10 @@ from app.session.stale import changed_since
 from app.style import messages
 from app.style import theme as looks
 from app.style.titles import block_titles, is_estimated, place_title
+from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.declare import Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
-from diffbio_engine.ports import DATA_BLOCKS, Ends, Place, offer_of, port_of_field, start_of
+from diffbio_engine.ports import DATA_BLOCKS, Ends, Place, port_of_field, start_of
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,10 @@ class Drawing:
         card = self.session.shown_data_of(block)
         words = "Choose a data set" if card is None else card.name
         if card is not None and card.n_cells:
-            words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", "\u202f")
+            words = f"{card.size_in_short}  {card.name}"
+        kind = kind_named(card.rows if card is not None else USUAL)
         notes = [
-            f"This data set lacks {offer_of(n).lacking or n}. Say under Data where it lies."
+            f"This data set lacks {kind.offer(n).lacking or n}. Say under Data where it lies."
             for n in self._missing_of(block)
         ]
         classes = "data only-out" if seen else "data only-out unseen"

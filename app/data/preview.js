@@ -42,11 +42,7 @@ const preview = (model, pane) => {
     head.append(make("h3", "", p.name), make("p", "", `${p.kind} · ${size(p.bytes)}`))
     pane.append(head)
     const facts = make("div", "facts")
-    for (const [value, what] of [
-      [number(p.n_cells), p.rows],
-      [number(p.n_genes), "genes"],
-      [p.genes, "gene names"],
-    ]) {
+    for (const [value, what] of p.facts) {
       const fact = make("div")
       fact.append(make("b", "", value), make("span", "", what))
       facts.append(fact)

@@ -22,6 +22,7 @@ from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA, DATA_BLOCKS, DATA_PORTS
 
@@ -223,7 +224,7 @@ class DataPanel(pn.viewable.Viewer):
 
 def shown(card: DatasetCard) -> dict[str, Any]:
     """What the person sees of a data set before using it; plain data."""
-    p = card.preview
+    p, kind = card.preview, kind_named(card.rows)
     kinds = {"categorical": "{n} values", "number": "number", "text": "text, {n} values"}
     columns = [
         {
@@ -242,8 +243,8 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "n_cells": card.n_cells,
         "rows": card.rows,
         "n_genes": card.n_genes,
-        "genes": p.get("gene_names", ""),
-        "matrices": [m["sentence"] for m in p.get("matrices", ())],
+        "facts": list(p.get("facts") or ()) or _facts_of_genes(card),
+        "matrices": [*p.get("told", ()), *(m["sentence"] for m in p.get("matrices", ()))],
         "warnings": list(p.get("warnings", ())),
         "columns": columns,
         "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
@@ -251,6 +252,13 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "fields": [
             found
             for port in DATA_PORTS.values()
-            if port.offer and port.offer.title and (found := choice_of(card, port, port.offer))
+            if (said := kind.offer(port.name)).title and (found := choice_of(card, port, said))
         ],
     }
+
+
+def _facts_of_genes(card: DatasetCard) -> list[tuple[str, str]]:
+    """The first things to know of rows by genes: value, and what it is of."""
+    n_rows, n_genes = f"{card.n_cells:,}", f"{card.n_genes:,}"
+    names = str(card.preview.get("gene_names", ""))
+    return [(n_rows, card.rows), (n_genes, "genes"), (names, "gene names")]

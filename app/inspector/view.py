@@ -1,5 +1,6 @@
 """The inspector: the dials of the run on top, then the chosen block with its ports and help."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from panel.custom import JSComponent
 from app.inspector.form import Form, row, rows
 from app.session.data_in_use import CARDS
 from app.session.offered_fields import data_ports
-from app.session.session import Session
+from app.session.session import DatasetCard, Session
 from app.style import messages
 from app.style import theme as looks
 from app.style.titles import label, place_title, term_label
+from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.declare import Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import DATA_BLOCKS, Address, DialName, start_of
@@ -222,11 +224,7 @@ class Inspector(pn.viewable.Viewer):
     def _draw_data(self, block: str) -> None:
         session, card = self.session, self.session.shown_data_of(block)
         ports = data_ports(session.shown_dataset, session.shown_spec, session.shown_beside)
-        size = (
-            f"{card.n_cells:,} {card.rows} × {card.n_genes:,} genes".replace(",", "\u202f")
-            if card
-            else ""
-        )
+        size = card.size if card else ""
         self._card.card = {
             "kind": "data",
             "id": "" if block == DATA else DATA_BLOCKS[block].title,
@@ -238,7 +236,8 @@ class Inspector(pn.viewable.Viewer):
         }
         self._block.empty = ""
         chosen = row(VARIABLE_GENES, session.shown_spec.variable_genes)
-        if block == DATA:
+        # What has no genes asks for none.
+        if block == DATA and (not card or card.n_genes):
             self._block.show([chosen], {VARIABLE_GENES.name: VARIABLE_GENES})
         else:
             self._block.show([], {})
@@ -247,7 +246,7 @@ class Inspector(pn.viewable.Viewer):
             "kind": "help",
             "inputs": [],
             "outputs": [
-                _port(found.port, place_title(places.get(found.port.name, "")))
+                _port(_of_rows(found.port, card), place_title(places.get(found.port.name, "")))
                 for field, found in ports.items()
                 if start_of(field).block == block
             ],
@@ -280,6 +279,12 @@ def _title(title: str, block_id: str, operator: str) -> str:
     """The operator's title, with the block's id where that says more."""
     plain = operator.rsplit(".", 1)[-1]
     return f"{title} ({block_id})" if block_id.startswith(f"{plain}_") else title
+
+
+def _of_rows(port: Port, card: DatasetCard | None) -> Port:
+    """The port, with what the rows are where it takes records of any kind."""
+    general = port.record is not None and port.record.general
+    return replace(port, axes=said_of(axis_of(card.rows), port.axes)) if card and general else port
 
 
 def _port(port: Port, wired: str = "") -> dict[str, str]:

@@ -125,6 +125,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
     figure = no_run or ("" if drawn else "The run has no map yet.")
     empty = "" if session.exported_spec.blocks else "The canvas is empty."
     rows = session.cells_shown.rows if session.cells_shown else "cells"
+    reads = "genes" if getattr(session.cells_shown, "n_genes", 1) else "what it reads"
     beside = [] if folder is None else left_beside(folder / "result.h5ad")
     more = [[f"{_BESIDE}{one.ending}", one.title] for one, _ in beside]
     return [
@@ -137,7 +138,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
         },
         {
             "title": "Trained pipeline (bundle)",
-            "sentence": "Document, weights and genes; applies to new data. No code in it.",
+            "sentence": f"Document, weights and {reads}; applies to new data. No code in it.",
             "why": why(folder and folder / "bundle"),
             "acts": [["apply", f"Apply to other {rows}"], ["bundle", "Download"]],
         },

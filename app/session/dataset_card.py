@@ -1,5 +1,6 @@
 """What a tab knows of a data set."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,20 @@ class DatasetCard:
         return str(self.preview.get("rows") or "cells")
 
     @property
+    def size(self) -> str:
+        """How large it is, in the words of its kind."""
+        if self.n_genes:
+            return _thin(f"{self.n_cells:,} {self.rows} × {self.n_genes:,} genes")
+        return _thin(str(self.preview.get("size") or f"{self.n_cells:,} {self.rows}"))
+
+    @property
+    def size_in_short(self) -> str:
+        """Rows and genes; of what has no genes, rows in words."""
+        if self.n_genes:
+            return _thin(f"{self.n_cells:,} × {self.n_genes:,}")
+        return _thin(f"{self.n_cells:,} {self.rows}")
+
+    @property
     def source(self) -> str:
         """One text for the file and the way it is read."""
         return source_of(self.path, self.reading)
@@ -53,3 +68,8 @@ class DatasetCard:
         """What a run is told of it."""
         told = {"path": self.path, "name": self.name, "fields": dict(self.fields)}
         return {**told, "reading": dict(self.reading)} if self.reading else told
+
+
+def _thin(said: str) -> str:
+    """Thousands set apart by a thin blank."""
+    return re.sub(r"(?<=\d),(?=\d)", "\u202f", said)

@@ -70,12 +70,14 @@ def missing_fields(
 def _supposed(name: str) -> DataPort:
     """A field before there is data: lengths that let the shapes be checked all the same."""
     port = DATA_PORTS[name]
-    return DataPort(port, _lengths(port, {"genes": 2000, "features": 50}), _classes_of(port, 2))
+    lengths = {"genes": 2000, "features": 50, "positions": 200, "letters": 4}
+    return DataPort(port, _lengths(port, lengths), _classes_of(port, 2))
 
 
 def _measured(name: str, dataset: DatasetCard) -> DataPort:
     port, (kind, key) = DATA_PORTS[name], Place.parse(dataset.fields[name]).parts
     lengths = {"genes": dataset.n_genes or 2000, "features": 50}
+    lengths |= dataset.preview.get("lengths") or {}
     if kind == "obsm":
         shape = (dataset.preview.get("obsm") or {}).get(key)
         lengths["features"] = int(shape[-1]) if shape else 50

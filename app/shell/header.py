@@ -63,7 +63,7 @@ class Header(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         s, card = self.session, self.session.shown_dataset
-        size = f"{card.n_cells:,} × {card.n_genes:,}".replace(",", "\u202f") if card else ""
+        size = card.size_in_short if card else ""
         for block, other in s.shown_beside.items():
             if block in s.shown_spec.data_blocks and card:
                 size += f" · {DATA_BLOCKS[block].title.lower()}: {other.name}"
