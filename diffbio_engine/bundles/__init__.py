@@ -3,7 +3,6 @@
 from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.bundles.bundle import (
     Bundle,
-    fields_of_bundle,
     genes_of_bundle,
     load_bundle,
     put_weights,
@@ -22,7 +21,6 @@ __all__ = [
     "Bundle",
     "NewCells",
     "cells_for",
-    "fields_of_bundle",
     "genes_of_bundle",
     "load_bundle",
     "names_along",

@@ -1,4 +1,4 @@
-"""Losses from probability: negative binomial counts, variational autoencoders."""
+"""Losses from probability: negative binomial counts, variational autoencoders, hidden states."""
 
 from dataclasses import replace
 from typing import Any, Literal
@@ -7,12 +7,25 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.declare import COUNTS, Config, Kind, Loss, Port, dial, operator, setting
+from diffbio_engine.declare import (
+    COUNTS,
+    SEQUENCES,
+    Config,
+    Kind,
+    Loss,
+    Port,
+    dial,
+    operator,
+    setting,
+    size,
+)
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.parts.count_likelihoods import (
     negative_binomial_log_prob,
     zero_inflated_log_prob,
 )
+from diffbio_engine.parts.hidden_paths import Scores, log_path_sum
+from diffbio_engine.parts.letters import letters_of
 
 _LOG_THETA_LIMIT = 10.0
 
@@ -242,3 +255,51 @@ class VAELoss(Loss):
                 where=next(iter(named)),
             )
         return found
+
+
+class HMMLikelihoodLossConfig(Config):
+    """Settings of the likelihood of a hidden Markov model."""
+
+    n_states: int = setting(3, low=1, high=64, doc="Number of hidden states.")
+    n_emissions: int = size("letters", default=4, doc="How many letters the alphabet has.")
+
+
+@operator(title="Hidden Markov likelihood", name="hmm_likelihood")
+class HMMLikelihoodLoss(Loss):
+    """How unlikely sequences are under a hidden Markov model whose probabilities it learns.
+
+    ``-mean over sequences of log sum over state paths of p(path, letters)``, nats a sequence, by
+    the forward algorithm in log space. ``log_initial``, ``log_transitions`` and ``log_emissions``
+    are logits; softmax makes probabilities of their rows. Letters are codes (sequences, positions)
+    or rows (sequences, positions, letters), as soft ones are; past the end (code 255, or a row of
+    zeros) nothing counts, and a letter that is not told is as likely in every state.
+
+    Softens: nothing; the sum over all paths is smooth in the probabilities.
+    Hard limit: with rows of 0 and 1 one path is left, and this is its log-probability.
+    Gradients: reach the logits and letters given as rows.
+    Cost: O(letters * states^2) time, O(letters * states) memory.
+
+    References:
+        Rabiner (1989), A tutorial on hidden Markov models, Proc. IEEE 77.
+    """
+
+    Config = HMMLikelihoodLossConfig
+    inputs = (replace(SEQUENCES, also=("observations",)),)
+
+    def setup(self, rngs: nnx.Rngs) -> None:
+        states, letters = self.config.n_states, self.config.n_emissions
+        self.log_initial = nnx.Param(jnp.zeros(states))
+        noise = jax.random.normal(rngs.params(), (states, states))
+        self.log_transitions = nnx.Param(0.1 * noise + 2.0 * jnp.eye(states))
+        self.log_emissions = nnx.Param(0.5 * jax.random.normal(rngs.params(), (states, letters)))
+
+    def __call__(self, sequences: jax.Array) -> jax.Array:
+        rows, mask = letters_of(jnp.asarray(sequences), self.config.n_emissions)
+        seen = rows @ jax.nn.softmax(self.log_emissions[...], axis=1).T
+        scores = Scores(
+            jax.nn.log_softmax(self.log_initial[...]),
+            jax.nn.log_softmax(self.log_transitions[...], axis=1),
+            jnp.log(jnp.where(mask[..., None] > 0, seen, 1.0)),
+            mask > 0,
+        )
+        return -jnp.mean(log_path_sum(scores))

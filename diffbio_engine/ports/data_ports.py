@@ -226,11 +226,7 @@ SEQUENCES = Port(
     Kind.SEQUENCE,
     "Codes of letters, bytes: 0 to A - 1 for the A letters of the alphabet in its order (ACGT; of"
     " proteins ACDEFGHIKLMNPQRSTVWY), A for a letter that is not told (N, X), 255 past the end.",
-    offer=Offer(
-        lacking="sequences of letters (FASTA or FASTQ)",
-        computed="sequences:letters",
-        computed_as="letters of the file",
-    ),
+    offer=Offer(lacking="sequences of letters (FASTA or FASTQ)", computed="sequences:letters"),
 )
 BACKGROUND = Port(
     "background",
@@ -238,9 +234,7 @@ BACKGROUND = Port(
     Kind.PROFILE,
     "How frequent each letter of the alphabet is among all that are told; adds up to one.",
     offer=Offer(
-        lacking="the frequencies of letters of sequences",
-        computed="sequences:frequencies",
-        computed_as="frequencies of all letters of the file",
+        lacking="the frequencies of letters of sequences", computed="sequences:frequencies"
     ),
 )
 QUALITY = Port(
@@ -249,11 +243,7 @@ QUALITY = Port(
     Kind.QUALITY,
     "Phred score of each letter, bytes: 10 log10 of one over the probability that it is wrong; 0"
     " past the end.",
-    offer=Offer(
-        lacking="qualities of letters (FASTQ)",
-        computed="sequences:quality",
-        computed_as="qualities of the file",
-    ),
+    offer=Offer(lacking="qualities of letters (FASTQ)", computed="sequences:quality"),
 )
 
 # By the name that the block `data` gives it. In the order in which its outputs and the rows of the

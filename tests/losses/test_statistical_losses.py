@@ -10,6 +10,7 @@ from scipy.special import gammaln
 
 from diffbio_engine.errors import DataError
 from diffbio_engine.losses.statistical_losses import (
+    HMMLikelihoodLoss,
     NegativeBinomialLoss,
     VAELoss,
     stable_nb_logprob,
@@ -110,3 +111,22 @@ def test_a_traced_weight_is_used_and_compiles_once():
     losses = [loss(jnp.asarray(min(1.0, epoch / 100))) for epoch in (0, 50, 100)]
     assert len(traces) == 1
     np.testing.assert_allclose(losses[1] - losses[0], losses[2] - losses[1], rtol=1e-6)
+
+
+def test_the_hidden_markov_likelihood_is_that_of_hmmlearn(shared_data):
+    golden = np.load(shared_data / "sequences/golden/hmm_exact_hmmlearn.npz", allow_pickle=False)
+    for model in ("m0", "m2"):
+        states, letters = golden[f"{model}_emit"].shape
+        loss = HMMLikelihoodLoss(n_states=states, n_emissions=letters)
+        for logits, name in (
+            (loss.log_initial, "start"),
+            (loss.log_transitions, "trans"),
+            (loss.log_emissions, "emit"),
+        ):
+            logits[...] = jnp.log(jnp.maximum(golden[f"{model}_{name}"], 1e-30))
+        codes = jnp.asarray(golden[f"{model}_obs"], jnp.uint8)[None]
+        expected = -golden[f"{model}_log_likelihood"]
+        assert float(loss(codes)) == pytest.approx(expected, rel=1e-9)
+        # The mean over sequences; what lies past the end of one counts for nothing.
+        both = jnp.concatenate([codes, jnp.full_like(codes, 255)])
+        assert float(loss(both)) == pytest.approx(expected / 2, rel=1e-9)

@@ -28,7 +28,6 @@ from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.normalization.sequence_embedding._letters import (
     hidden_letters,
     letter_cross_entropy,
-    letters_of,
     reverse_complement,
     turned_round,
 )
@@ -39,6 +38,7 @@ from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoder
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
+from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.transformer_layer import dropped
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
@@ -144,7 +144,7 @@ class SequenceEmbedding(Operator):
     * embedding_dim) time and O(sequences * num_heads * length^2) memory in training: of 128
     sequences of 512 letters, four heads, 0.5 GB a layer; otherwise pieces of 32,768 letters.
     Start: random kernels (He), the mean, letters as frequent as in ``background``, classes as among
-    the known labels; ``centre`` and ``scale`` are mean and deviation of ``h`` over all positions.
+    the known labels, ``centre`` and ``scale`` such that numbers have mean 0 and deviation 1.
 
     References:
         Alipanahi et al. (2015), Predicting the sequence specificities of DNA- and RNA-binding
@@ -219,8 +219,9 @@ class SequenceEmbedding(Operator):
 
     def prepare(self, sequences: np.ndarray, labels: np.ndarray | None = None) -> None:
         # Once: the classes have learned to read the embedding as it was scaled.
-        mean, deviation = _of_positions(self, jnp.asarray(sequences))
-        put(self.centre, np.asarray(mean))
+        pooled = np.asarray(_pooled(self, jnp.asarray(sequences)), np.float64)
+        deviation = pooled.std(axis=0)
+        put(self.centre, pooled.mean(axis=0))
         put(self.scale, np.where(deviation > 1e-6, deviation, 1.0))
         if labels is not None and self.config.n_classes:
             often = np.bincount(labels[labels >= 0], minlength=self.config.n_classes) + 1.0
@@ -324,9 +325,7 @@ class SequenceEmbedding(Operator):
 
 
 @nnx.jit
-def _of_positions(block: SequenceEmbedding, sequences: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and deviation over all positions of what stands there, (E,) each."""
+def _pooled(block: SequenceEmbedding, sequences: jax.Array) -> jax.Array:
+    """Pooled vectors before they are scaled, (N, E)."""
     rows, mask = letters_of(sequences, block.config.alphabet_size)
-    x, n = block._read(rows, mask, None)[1], jnp.maximum(jnp.sum(mask), 1.0)
-    mean = jnp.sum(x, axis=(0, 1)) / n
-    return mean, jnp.sqrt(jnp.sum(mask[..., None] * (x - mean) ** 2, axis=(0, 1)) / n)
+    return block._read(rows, mask, None)[0]
