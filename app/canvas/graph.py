@@ -18,16 +18,17 @@ from app.geometry.ports import (
     port_height,
     usual_outputs,
 )
-from app.session.edits import data_ports, missing_fields
+from app.session.offered_fields import data_ports, missing_fields
 from app.session.picked_cells import unchosen
 from app.session.session import Session
 from app.session.stale import changed_since
 from app.style import messages
 from app.style import theme as looks
 from app.style.titles import block_titles, is_estimated, place_title
-from diffbio_engine.declare import DATA_PORTS, Port, find_operator
+from diffbio_engine.data.kinds import USUAL, kind_named
+from diffbio_engine.declare import Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
-from diffbio_engine.ports import Ends, Place, offer_of
+from diffbio_engine.ports import DATA_BLOCKS, Ends, Place, port_of_field, start_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Drawing:
 
     def __init__(self, session: Session, unfolded: Collection[str]):
         self.session, self.spec, self._unfolded = session, session.shown_spec, unfolded
-        self.missing = missing_fields(session.shown_dataset, self.spec)
+        known = session.shown_dataset, self.spec, session.shown_beside
+        self._offered, self.missing = data_ports(*known), missing_fields(*known)
         self._stale = changed_since(session)[0]
         self._advice = {} if session.run.is_looked_at else unchosen(self.spec)
         self._wired: dict[str, set[str]] = {}
@@ -57,7 +59,7 @@ class Drawing:
             self._wired.setdefault(block, set()).add(port)
         self._titles = block_titles(self.spec.blocks)
         self._ports = {b.id: self._block_ports(b) for b in self.spec.blocks}
-        self._ports[DATA] = self._data_ports()
+        self._ports |= {block: self._data_ports(block) for block in self.spec.data_blocks}
         self.types = self._types()
 
     # -- ports -------------------------------------------------------------------------------
@@ -66,24 +68,28 @@ class Drawing:
         declared = find_operator(block.operator)
         return self._folded(block.id, block.operator, declared.outputs, 2)
 
-    def _data_ports(self) -> _Ports:
-        ports = [_said_to_be_estimated(p.port, self._place(n)) for n, p in self._offered()]
-        ports += [DATA_PORTS[n] for n in self.missing if n in DATA_PORTS]
-        return self._folded(DATA, DATA, tuple(ports), 1)
+    def _data_ports(self, block: str) -> _Ports:
+        ports = [
+            _said_to_be_estimated(port.port, self._place(block, port.port.name))
+            for field, port in self._offered.items()
+            if start_of(field).block == block
+        ]
+        ports += [p for n in self._missing_of(block) if (p := port_of_field(n)) is not None]
+        return self._folded(block, block, tuple(ports), 1)
 
-    def _offered(self) -> list[tuple[str, Any]]:
-        return list(data_ports(self.session.shown_dataset, self.spec).items())
+    def _missing_of(self, block: str) -> list[str]:
+        return [field for field in self.missing if start_of(field).block == block]
 
-    def _place(self, field: str) -> str:
-        return (
-            self.session.shown_dataset.fields.get(field, "") if self.session.shown_dataset else ""
-        )
+    def _place(self, block: str, port: str) -> str:
+        card = self.session.shown_data_of(block)
+        return card.fields.get(port, "") if card else ""
 
     def _folded(self, block: str, kind: str, ports: tuple[Port, ...], at_least: int) -> _Ports:
         names = [p.name for p in ports]
         usual: Collection[str]
-        if block == DATA:
-            usual = [n for n in names if not Place.parse(self._place(n)).computed_from]
+        if block in DATA_BLOCKS:
+            places = {n: Place.parse(self._place(block, n)) for n in names}
+            usual = [n for n in names if not places[n].computed_from]
         else:
             usual = usual_outputs(kind)
         hidden = folded(names, usual, self._wired.get(block, ()), at_least)
@@ -93,8 +99,8 @@ class Drawing:
         if block in self._unfolded:
             return _Ports(f"{kind} unfolded", ports, (f"{FEWER} fewer", "Shows the usual ports"))
         outputs = tuple(p for p in ports if p.name not in hidden)
-        all_estimated = all(is_estimated(self._place(n)) for n in hidden)
-        words = "estimated" if block == DATA and all_estimated else "more"
+        all_estimated = all(is_estimated(self._place(block, n)) for n in hidden)
+        words = "estimated" if block in DATA_BLOCKS and all_estimated else "more"
         also = " ".join(p.name for p in outputs if p.name not in usual)
         says_which = f"Shows {', '.join(hidden)}"
         return _Ports(
@@ -109,32 +115,38 @@ class Drawing:
             types[ports.kind] = block_type(
                 ports.kind, declared.title, inputs, ports.outputs, ports.fold
             )
-        data = self._ports[DATA]
-        types[data.kind] = block_type(data.kind, "Data", [], data.outputs, data.fold)
+        for name in self.spec.data_blocks:
+            data, title = self._ports[name], DATA_BLOCKS[name].title
+            types[data.kind] = block_type(data.kind, title, [], data.outputs, data.fold)
         return types
 
     # -- blocks ------------------------------------------------------------------------------
 
     def blocks(self) -> list[dict[str, Any]]:
-        """The blocks, without the data."""
-        return [self._block(b) for b in self.spec.blocks]
+        """The blocks, without the data; other data sets first."""
+        beside = [self.data(b, seen=True) for b in self.spec.data_blocks if b != DATA]
+        return beside + [self._block(b) for b in self.spec.blocks]
 
-    def data(self, seen: bool) -> dict[str, Any]:
-        """The block that stands for the data."""
-        card = self.session.shown_dataset
+    def data(self, block: str, seen: bool) -> dict[str, Any]:
+        """A block that stands for a data set."""
+        card = self.session.shown_data_of(block)
         words = "Choose a data set" if card is None else card.name
         if card is not None and card.n_cells:
-            words = f"{card.n_cells:,} × {card.n_genes:,}  {card.name}".replace(",", "\u202f")
+            words = f"{card.size_in_short}  {card.name}"
+        kind = kind_named(card.rows if card is not None else USUAL)
         notes = [
-            f"This data set lacks {offer_of(n).lacking or n}. Say under Data where it lies."
-            for n in self.missing
+            f"This data set lacks {kind.offer(n).lacking or n}. Say under Data where it lies."
+            for n in self._missing_of(block)
         ]
         classes = "data only-out" if seen else "data only-out unseen"
         look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
-        place, ports = self.spec.layout.get(DATA, (0, 0)), self._ports[DATA]
+        place, ports = self.spec.layout.get(block, (0, 0)), self._ports[block]
+        title = DATA_BLOCKS[block].title
         node = block_node(
-            DATA, ports.kind, "Data", place, look, [], ports.outputs, bool(ports.fold)
+            block, ports.kind, title, place, look, [], ports.outputs, bool(ports.fold)
         )
+        if block != DATA:
+            return says(node, words, "", " ".join(notes), classes)
         meter, n_genes = "", self.spec.variable_genes
         if n_genes and card is not None and card.n_genes > n_genes:
             meter = f"trains on {n_genes:,} variable genes".replace(",", "\u202f")
@@ -186,7 +198,7 @@ class Drawing:
     def _wire(self, wire: Wire) -> dict[str, Any]:
         (a, out), (b, into) = wire.start.parts, wire.end.parts
         port = self._output(a, out)
-        broken = port is None or (a == DATA and out in self.missing)
+        broken = port is None or wire.field in self.missing
         classes = [*(["stopped"] if wire.stop_gradient else []), *(["broken"] if broken else [])]
         return {
             "id": Ends(wire.source, wire.target),
@@ -201,8 +213,8 @@ class Drawing:
         }
 
     def _output(self, block: str, name: str) -> Port | None:
-        if block == DATA:
-            return DATA_PORTS.get(name)
+        if block in DATA_BLOCKS:
+            return DATA_BLOCKS[block].ports.get(name)
         ports = find_operator(self.spec.block(block).operator).outputs
         return next((p for p in ports if p.name == name), None)
 
@@ -211,7 +223,7 @@ class Drawing:
         for block, ports in self._ports.items():
             x, y = self.spec.layout.get(block, (0.0, 0.0))
             rows = ports.n_out
-            if block != DATA:
+            if block not in DATA_BLOCKS:
                 rows = n_rows(find_operator(self.spec.block(block).operator), ports.n_out)
             boxes[block] = (x, y, WIDTH, port_height(rows) - ROW / 2 + 6)
         return boxes

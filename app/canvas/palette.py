@@ -10,6 +10,7 @@ from app.canvas.nodes import BLOCK_MIME
 from app.session.session import Session
 from app.style import theme as looks
 from diffbio_engine.declare import domains, operators
+from diffbio_engine.ports import BESIDE, DATA, DATA_BLOCKS, DataBlock
 
 _HERE = Path(__file__).parent
 
@@ -41,7 +42,8 @@ class Palette(pn.viewable.Viewer):
                     "words": f"{d.id} {d.title} {d.summary} {' '.join(p.name for p in d.outputs)}",
                 }
                 for d in sorted(operators().values(), key=lambda d: d.domain == "losses")
-            ],
+            ]
+            + [_data_block(DATA_BLOCKS[block]) for block in BESIDE],
             sizing_mode="stretch_both",
         )
         self._list.on_msg(lambda event: self._take(event.data))
@@ -52,3 +54,16 @@ class Palette(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._list
+
+
+def _data_block(block: DataBlock) -> dict[str, str]:
+    """A second data set, as it is offered beside the operators."""
+    return {
+        "id": block.id,
+        "title": block.title,
+        "summary": block.help,
+        "heading": "Data",
+        "icon": looks.icon(DATA),
+        "color": "var(--db-accent)",
+        "words": f"{block.id} {block.title} {block.help} data set {' '.join(block.ports)}",
+    }

@@ -14,10 +14,11 @@ from panel_reactflow import ReactFlow
 from app.canvas.graph import Drawing
 from app.canvas.nodes import BLOCK_MIME, PORT_CSS, ROW_CSS, css_text, ends, shown
 from app.geometry.ports import FEWER, MORE
+from app.session.data_in_use import CARDS
 from app.session.document import RENAME
 from app.session.session import Session
 from diffbio_engine.pipelines.spec import DATA
-from diffbio_engine.ports import Address, Ends
+from diffbio_engine.ports import DATA_BLOCKS, Address, Ends
 
 _HERE = Path(__file__).parent
 _ONE_PRESS_SECONDS = 0.5
@@ -78,7 +79,7 @@ class Canvas(pn.viewable.Viewer):
         self._shown = (session.document.spec.name, False)
         self._unfolded: set[str] = set()
         session.document.param.watch(self._draw, ["spec", "problems"])
-        session.data.param.watch(self._draw, ["card"])
+        session.data.param.watch(self._draw, CARDS)
         of_run = ["errors", "state", "place", "document", "is_looked_at", "tried", "dataset"]
         session.run.param.watch(self._draw, of_run)
         session.run.param.watch(self._draw_values, ["block_values"])
@@ -102,7 +103,7 @@ class Canvas(pn.viewable.Viewer):
         self._shown_blocks, self._shown = ids, now
         # The library fits its view when the first block appears: the data block is there from the
         # start, at first unseen, so that the first drop does not move the canvas under the hand.
-        nodes.insert(0, drawing.data(seen=bool(nodes) or self.session.data.card is not None))
+        nodes.insert(0, drawing.data(DATA, seen=bool(nodes) or self.session.data.card is not None))
         for node in nodes:
             node["style"] = self._with_value(node)
         edges, types = [*drawing.wires(), _revision(self._by_hand)], drawing.types
@@ -138,7 +139,7 @@ class Canvas(pn.viewable.Viewer):
 
     def _with_value(self, node: dict[str, Any]) -> dict[str, Any]:
         """The style of a block, with what the run says of it below its ports."""
-        if node["id"] == DATA:
+        if node["id"] in DATA_BLOCKS:
             return node["style"]
         values = self.session.run.block_values if self.session.is_run_of_canvas else {}
         return {**node["style"], "--meter": css_text(values.get(node["id"], ""))}
@@ -193,7 +194,8 @@ class Canvas(pn.viewable.Viewer):
         if self._drawing:
             return
         ids = event.get("node_ids") or [event.get("node_id")]
-        blocks = {b.id for b in self.session.shown_spec.blocks}
+        spec = self.session.shown_spec
+        blocks = {*(set(spec.data_blocks) - {DATA}), *(b.id for b in spec.blocks)}
         gone = [i for i in ids if i in blocks]
         if gone:
             self._delete(gone, ())
@@ -212,7 +214,7 @@ class Canvas(pn.viewable.Viewer):
     def _selected(self, event: dict[str, Any]) -> None:
         # What the browser tells may be older than the document.
         spec = self.session.shown_spec
-        known = {DATA, *(b.id for b in spec.blocks)}
+        known = {*spec.data_blocks, *(b.id for b in spec.blocks)}
         drawn = {Ends(w.source, w.target) for w in spec.wires}
         blocks = [b for b in event.get("nodes") or [] if b in known]
         wires = [w for w in event.get("edges") or [] if w in drawn]

@@ -6,8 +6,9 @@ from typing import Any
 
 from app.files.readers import opened
 from app.session.session import DatasetCard, Session
-from diffbio_engine.bundles import genes_of_bundle
+from diffbio_engine.bundles import fields_of_bundle, genes_of_bundle
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.errors import UserError
 
 _LOG = logging.getLogger("diffbio.app")
@@ -31,6 +32,9 @@ def offer(session: Session, card: DatasetCard) -> dict[str, Any]:
     title = session.run.document or "the pipeline"
     said = {"title": title, "sentence": "", "share": 0.0, "why": ""}
     try:
+        kind = kind_named(card.rows)
+        if why := kind.unlike(fields_of_bundle(bundle), card.preview):
+            return {**said, "why": why}
         names = genes_of_bundle(bundle)
         if not names["names"]:
             return {**said, "share": 1.0}

@@ -143,7 +143,7 @@ export function render({ model }) {
   const look = preview(model, find(".look"))
   for (const name of ["demos", "recent", "used", "listing", "folder", "preview"])
     model.on(name, lists)
-  for (const name of ["preview", "applying", "problem", "busy"]) model.on(name, look)
+  for (const name of ["preview", "applying", "beside", "problem", "busy"]) model.on(name, look)
   lists()
   look()
   return box

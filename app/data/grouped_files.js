@@ -1,9 +1,11 @@
 // Files that belong together become one upload: a folder with matrices (all its samples), a zarr store, or the
 // three files of a matrix that were chosen side by side, or a table of counts with the table that describes its
-// samples or cells. Put before the views that take files.
+// samples or cells, or sequences with tables of their names, or several files of sequences. Put before the views that
+// take files.
 const MATRIX = /\.mtx(\.gz|\.bz2|\.xz)?$/i
 const LIST = /\.(mtx|mtx_rows|mtx_cols|tsv|txt|csv)(\.gz|\.bz2|\.xz)?$/i
 const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
+const LETTERS = /\.(fasta|fa|fna|ffn|frn|faa|fas|fsa|mfa|afa|pep|fastq|fq)(\.gz|\.bz2|\.xz)?$/i
 const TABLE = /\.(csv|tsv|txt|tab|xlsx)(\.gz|\.bz2|\.xz)?$/i
 const DESCRIBES =
   /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table)[^/]*$/i
@@ -25,6 +27,20 @@ function groups(files) {
       ? inside
       : inside.filter(({ file }) => (matrices && LIST.test(file.name)) || TRIO.test(file.name))
     const tables = inside.filter(({ file }) => TABLE.test(file.name))
+    const letters = matrices ? [] : inside.filter(({ file }) => LETTERS.test(file.name))
+    if (!together.length && letters.length && letters.length + tables.length > 1) {
+      const those = [...letters, ...tables]
+      const name = letters.length > 1 && top ? top : letters[0].file.name.replace(LETTERS, "")
+      made.push({
+        name: letters.length > 1 && !top ? `${name} and ${letters.length - 1} more` : name,
+        files: those.map(({ file }) => file),
+        paths: those.map(({ path }) => (top ? path.slice(top.length + 1) : path)),
+      })
+      for (const entry of inside)
+        if (!those.includes(entry) && !entry.file.name.startsWith("."))
+          made.push({ name: entry.file.name, files: [entry.file] })
+      continue
+    }
     const described = tables.filter(({ file }) => !DESCRIBES.test(file.name))
     if (!together.length && tables.length > 1 && described.length === 1) {
       const one = {

@@ -42,11 +42,7 @@ const preview = (model, pane) => {
     head.append(make("h3", "", p.name), make("p", "", `${p.kind} · ${size(p.bytes)}`))
     pane.append(head)
     const facts = make("div", "facts")
-    for (const [value, what] of [
-      [number(p.n_cells), p.rows],
-      [number(p.n_genes), "genes"],
-      [p.genes, "gene names"],
-    ]) {
+    for (const [value, what] of p.facts) {
       const fact = make("div")
       fact.append(make("b", "", value), make("span", "", what))
       facts.append(fact)
@@ -109,6 +105,12 @@ const preview = (model, pane) => {
         apply.textContent = "Few genes match. Apply all the same"
       }
       foot.append(apply)
+    }
+    for (const block of model.beside) {
+      const beside = make("button", "apply", `Use as ${block.title}`)
+      beside.title = "A second data set for this pipeline, beside the one whose rows are shown."
+      beside.onclick = () => model.send_msg({ do: "use", block: block.id })
+      foot.append(beside)
     }
     const use = make("button", "use", "Use this data set")
     use.onclick = () => model.send_msg({ do: "use" })

@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 from app.access.cookies import MARK, cookie_of
 from app.access.reach import in_server_folder
 from app.data.apply import offer, trained_pipeline
+from app.data.field_choices import choice_of
 from app.data.server_files import can_be_chosen, server_files
 from app.files.uploads import DESKS
 from app.session.datasets import card_read_as, card_with, open_demo
@@ -19,12 +20,11 @@ from app.session.own_things import delete_dataset, empty_trash, own_datasets, ro
 from app.session.session import DatasetCard, Session
 from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
-from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
-from diffbio_engine.data.inspection.times import times_in_order
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.errors import DataError, UserError
-from diffbio_engine.ports import DATA_PORTS, Kind, Offer, Place, Port
+from diffbio_engine.ports import DATA, DATA_BLOCKS, DATA_PORTS
 
 _HERE = Path(__file__).parent
 
@@ -42,6 +42,7 @@ class DataDesk(JSComponent):
     listing = param.List()
     preview = param.Dict({})
     applying = param.Dict({}, doc="Whether the shown run's trained pipeline fits this file.")
+    beside = param.List(doc="Other data blocks of the pipeline that this file can be of.")
     problem = param.Dict({})
     busy = param.String()
 
@@ -82,11 +83,19 @@ class DataPanel(pn.viewable.Viewer):
         )
         self._desk.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._opened, ["showing"])
+        session.document.param.watch(self._offer_beside, ["spec"])
         self._list_all("")
+        self._offer_beside()
         self._show()
+
+    def _offer_beside(self, *_: Any) -> None:
+        blocks = [b for b in self.session.document.spec.data_blocks if b != DATA]
+        self._desk.beside = [{"id": b, "title": DATA_BLOCKS[b].title.lower()} for b in blocks]
 
     def _opened(self, *_: Any) -> None:
         if self.session.showing == "data":
+            chosen = self.session.document.selected_block  # of this block it was opened
+            self.card = self.session.data.of(chosen) or self.card
             self._list_all(self._desk.folder)
             self._show()
 
@@ -146,10 +155,14 @@ class DataPanel(pn.viewable.Viewer):
             card, name, value = self.card, str(message["name"]), str(message["value"])
             self._look(lambda stop: card_read_as(session, card, name, value, stop))
         elif do == "use" and self.card is not None:
-            session.use_dataset(self.card)
+            block = str(message.get("block") or DATA)
+            if block not in session.document.spec.data_blocks:
+                return
+            session.use_dataset(self.card, block)
             session.showing = ""
-            if session.data.card is self.card:
-                session.say(f"{self.card.name} is in use.", "success")
+            if session.data.of(block) is self.card:
+                as_what = "" if block == DATA else f" as {DATA_BLOCKS[block].title.lower()}"
+                session.say(f"{self.card.name} is in use{as_what}.", "success")
         elif do == "apply" and self.card is not None and trained_pipeline(session):
             session.run.apply_to(self.card, few_genes=bool(message.get("sure")))
             session.showing = ""
@@ -211,7 +224,7 @@ class DataPanel(pn.viewable.Viewer):
 
 def shown(card: DatasetCard) -> dict[str, Any]:
     """What the person sees of a data set before using it; plain data."""
-    p = card.preview
+    p, kind = card.preview, kind_named(card.rows)
     kinds = {"categorical": "{n} values", "number": "number", "text": "text, {n} values"}
     columns = [
         {
@@ -230,8 +243,8 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "n_cells": card.n_cells,
         "rows": card.rows,
         "n_genes": card.n_genes,
-        "genes": p.get("gene_names", ""),
-        "matrices": [m["sentence"] for m in p.get("matrices", ())],
+        "facts": list(p.get("facts") or ()) or _facts_of_genes(card),
+        "matrices": [*p.get("told", ()), *(m["sentence"] for m in p.get("matrices", ()))],
         "warnings": list(p.get("warnings", ())),
         "columns": columns,
         "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
@@ -239,74 +252,13 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "fields": [
             found
             for port in DATA_PORTS.values()
-            if port.offer and port.offer.title and (found := _choice(card, port, port.offer))
+            if (said := kind.offer(port.name)).title and (found := choice_of(card, port, said))
         ],
     }
 
 
-# More groups than this are no classes that a person chooses.
-_MOST_GROUPS = 200
-
-
-def _choice(card: DatasetCard, port: Port, said: Offer) -> dict[str, Any] | None:
-    """Where one port may find its array, and where it does now; None if nowhere."""
-    p, sentence, rows = card.preview, said.help, axis_of(card.rows)
-    if Place.parse(said.computed).computed_from == "counts" and "counts" not in card.fields:
-        return None
-    places = _places(p, port)
-    if said.computed_as:
-        places = [(said.computed, said.computed_as), *places]
-    if not places:
-        return None
-    why: dict[str, Any] = {Place("obs", c["name"]): c.get("biology") for c in p.get("obs", ())}
-    if port.name == "batch_labels" and (like := why.get(card.fields.get(port.name, ""))):
-        sentence = f"This column looks like biology: {like}. Correcting for it takes that away."
-    options = [{"place": place, "title": text} for place, text in places]
-    return {
-        "port": port.name,
-        "title": said_of(rows, said.title),
-        "help": said_of(rows, sentence),
-        "place": card.fields.get(port.name, ""),
-        "options": [{"place": "", "title": "none"}, *options],
-    }
-
-
-def _places(p: dict[str, Any], port: Port) -> list[tuple[str, str]]:
-    """Where a file has arrays of the axes and the kind of a port, in the words of a list."""
-    if port.per_record and port.wide:
-        return [
-            (m["place"], f"{m['place']} ({m['holds']}{', doubted' if m.get('doubt') else ''})")
-            for m in p.get("matrices", ())
-        ]
-    if len(port.axis_names) == 2:
-        last = port.axis_names[-1]
-        return [
-            (Place("obsm", k), f"{k} ({s[-1]} columns)")
-            for k, s in p.get("obsm", {}).items()
-            if not last.isdigit() or s[-1] == int(last)
-        ]
-    table = "obs" if port.per_record else "var"
-    if port.kind != Kind.LABELS:
-        numbers = [c["name"] for c in p.get(table, ()) if c["kind"] == "number"]
-        return [(Place(table, name), name) for name in numbers]
-    return [
-        (Place(table, c["name"]), f"{c['name']} ({_of_column(c, port.name)})")
-        for c in p.get(table, ())
-        if c["n_values"] <= _MOST_GROUPS and c["kind"] != "text"
-    ]
-
-
-def _of_column(column: dict[str, Any], port: str) -> str:
-    said = f"{column['n_values']:,} values"
-    if port == "batch_labels" and column.get("biology"):
-        return f"{said}, looks like biology"
-    if port == "batch_labels" and column.get("one_for_each"):
-        return f"{said}, one for each {column['one_for_each']}"
-    if port == "time_points" and column.get("values"):
-        ordered = column["values"] if column.get("ordered") else None
-        try:
-            names = times_in_order(column["values"], ordered=ordered).names
-        except DataError:
-            return f"{said}, no times"
-        return " → ".join(names if len(names) < 6 else [*names[:3], "…", names[-1]])
-    return said
+def _facts_of_genes(card: DatasetCard) -> list[tuple[str, str]]:
+    """The first things to know of rows by genes: value, and what it is of."""
+    n_rows, n_genes = f"{card.n_cells:,}", f"{card.n_genes:,}"
+    names = str(card.preview.get("gene_names", ""))
+    return [(n_rows, card.rows), (n_genes, "genes"), (names, "gene names")]

@@ -12,7 +12,7 @@ COLUMN, ROW_GAP = 336.0, 36.0
 MOST_IN_A_ROW, BETWEEN_ROWS = 6, 56.0
 
 # Room for the ports of one data set, before another begins.
-_DATA_HEIGHT = HEAD + 10 * ROW
+DATA_HEIGHT = HEAD + 10 * ROW
 
 # What stands in the way of a wire from an earlier column to a later one stands lower by this.
 UNDER_A_WIRE = HEAD + 3 * ROW
@@ -61,9 +61,9 @@ def tidied(spec: PipelineSpec) -> PipelineSpec:
         return any(a < column < b and a // in_a_row == b // in_a_row == row for a, b in ends)
 
     below = enumerate(spec.data_blocks)
-    layout = {block: (0.0, i * _DATA_HEIGHT) for i, block in below}
+    layout = {block: (0.0, i * DATA_HEIGHT) for i, block in below}
     middle = {block: y for block, (_, y) in layout.items()}
-    top, bottom = 0.0, 150.0 + _DATA_HEIGHT * (len(layout) - 1)
+    top, bottom = 0.0, 150.0 + DATA_HEIGHT * (len(layout) - 1)
     for depth_now in sorted(columns):
         if depth_now % in_a_row == 0:
             top, bottom = bottom + BETWEEN_ROWS, bottom + BETWEEN_ROWS

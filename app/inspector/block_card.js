@@ -46,8 +46,10 @@ export function render({ model }) {
         actions.append(b)
         return b
       }
-      if (card.kind === "data") button("Choose data…", { do: "data" })
-      else {
+      if (card.kind === "data") {
+        button("Choose data…", { do: "data" })
+        if (card.removable) button("Delete", { do: "remove" }).title = "Delete this block (Del)"
+      } else {
         const b = button(card.learns ? "Learns" : "Frozen", { do: "learns", value: !card.learns })
         b.setAttribute("aria-pressed", card.learns)
         b.title = card.learns

@@ -1,5 +1,6 @@
 """The inspector: the dials of the run on top, then the chosen block with its ports and help."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,16 @@ import param
 from panel.custom import JSComponent
 
 from app.inspector.form import Form, row, rows
-from app.session.edits import data_ports
-from app.session.session import Session
+from app.session.data_in_use import CARDS
+from app.session.offered_fields import data_ports
+from app.session.session import DatasetCard, Session
 from app.style import messages
 from app.style import theme as looks
 from app.style.titles import label, place_title, term_label
-from diffbio_engine.declare import DATA_PORTS, Port, Setting, find_operator
+from diffbio_engine.axes import axis_of, said_of
+from diffbio_engine.declare import Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
-from diffbio_engine.ports import Address, DialName
+from diffbio_engine.ports import DATA_BLOCKS, Address, DialName, start_of
 
 _HERE = Path(__file__).parent
 
@@ -75,7 +78,7 @@ class Inspector(pn.viewable.Viewer):
         self._help = BlockCard(sizing_mode="stretch_width", margin=0)
         watched = ["spec", "selected_block", "problems", "read_only"]
         session.document.param.watch(self._draw, watched)
-        session.data.param.watch(self._draw, ["card"])
+        session.data.param.watch(self._draw, CARDS)
         of_run = ["state", "dials", "errors", "is_looked_at", "tried", "dataset"]
         session.run.param.watch(self._draw, of_run)
         self._draw()
@@ -171,15 +174,16 @@ class Inspector(pn.viewable.Viewer):
 
     def _draw_block(self) -> None:
         session, block_id = self.session, self.session.document.selected_block
-        if block_id not in {DATA, *(b.id for b in session.shown_spec.blocks)}:
+        spec = session.shown_spec
+        if block_id not in {*spec.data_blocks, *(b.id for b in spec.blocks)}:
             empty = "Choose a block on the canvas to see its settings and help."
             self._card.card = {"kind": "none", "text": empty}
             self._help.card = {}
             self._block.empty = ""
             self._block.show([], {})
             return
-        if block_id == DATA:
-            self._draw_data()
+        if block_id in DATA_BLOCKS:
+            self._draw_data(block_id)
             return
         block = session.shown_spec.block(block_id)
         declared = find_operator(block.operator)
@@ -217,30 +221,36 @@ class Inspector(pn.viewable.Viewer):
             "sizes": [f"{label(s.name)}: read from {s.axis}" for s in declared.settings if s.axis],
         }
 
-    def _draw_data(self) -> None:
-        card = self.session.shown_dataset
-        ports = data_ports(card, self.session.shown_spec)
-        size = (
-            f"{card.n_cells:,} {card.rows} × {card.n_genes:,} genes".replace(",", "\u202f")
-            if card
-            else ""
-        )
+    def _draw_data(self, block: str) -> None:
+        session, card = self.session, self.session.shown_data_of(block)
+        ports = data_ports(session.shown_dataset, session.shown_spec, session.shown_beside)
+        size = card.size if card else ""
         self._card.card = {
             "kind": "data",
+            "id": "" if block == DATA else DATA_BLOCKS[block].title,
+            "removable": block != DATA,
             "title": card.name if card else "No data set yet",
             "icon": looks.icon(DATA),
             "color": "var(--db-accent)",
             "summary": size or "Upload a file, pick one from the server or take a demo.",
         }
         self._block.empty = ""
-        chosen = row(VARIABLE_GENES, self.session.shown_spec.variable_genes)
-        self._block.show([chosen], {VARIABLE_GENES.name: VARIABLE_GENES})
+        chosen = row(VARIABLE_GENES, session.shown_spec.variable_genes)
+        # What has no genes asks for none.
+        if block == DATA and (not card or card.n_genes):
+            self._block.show([chosen], {VARIABLE_GENES.name: VARIABLE_GENES})
+        else:
+            self._block.show([], {})
         places = card.fields if card else {}
         self._help.card = {
             "kind": "help",
             "inputs": [],
-            "outputs": [_port(DATA_PORTS[n], place_title(places.get(n, ""))) for n in ports],
-            "doc": "",
+            "outputs": [
+                _port(_of_rows(found.port, card), place_title(places.get(found.port.name, "")))
+                for field, found in ports.items()
+                if start_of(field).block == block
+            ],
+            "doc": DATA_BLOCKS[block].help,
             "operator": "",
             "sizes": [],
         }
@@ -269,6 +279,12 @@ def _title(title: str, block_id: str, operator: str) -> str:
     """The operator's title, with the block's id where that says more."""
     plain = operator.rsplit(".", 1)[-1]
     return f"{title} ({block_id})" if block_id.startswith(f"{plain}_") else title
+
+
+def _of_rows(port: Port, card: DatasetCard | None) -> Port:
+    """The port, with what the rows are where it takes records of any kind."""
+    general = port.record is not None and port.record.general
+    return replace(port, axes=said_of(axis_of(card.rows), port.axes)) if card and general else port
 
 
 def _port(port: Port, wired: str = "") -> dict[str, str]:

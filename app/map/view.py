@@ -112,7 +112,9 @@ class LiveMap(pn.viewable.Viewer):
         self.wish = of_cells_shown(self.wish, session)
         if (path := self.wish.path) and path != before:
             session.read(lambda: look_into(path))  # the first gene need not wait for it
-        self._bar.param.update(colours=self._colours(), genes=bool(path))
+        # What has no genes is not coloured by them.
+        known = getattr(session.cells_shown, "n_genes", 0)
+        self._bar.param.update(colours=self._colours(), genes=bool(path and known))
         self._stage.param.update(**stage_words(session, self.drawn))
 
     def _colours(self) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from app.files.downloads import LIFETIME, OFFERS, Fetch, safe_name
 from app.map.components import map_title
 from app.map.drawing import Wish, draw
 from app.map.figure import as_figure
+from app.session.data_in_use import CARDS
 from app.session.session import Session
 from app.style.colour_key import CLUSTER
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
@@ -24,6 +25,7 @@ from diffbio_engine.errors import RunError
 from diffbio_engine.runs import RunFolder, RunReader
 from diffbio_engine.runs.folder.durable_files import explain_os_error
 from diffbio_engine.runs.folder.plain_values import number
+from diffbio_engine.runs.folder.run_spec import data_beside
 
 _HERE = Path(__file__).parent
 _KINDS = ("pipeline", "result", "bundle", "png", "svg")
@@ -50,7 +52,7 @@ class Exports(pn.viewable.Viewer):
         self._menu.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._renew, ["showing"])
         session.document.param.watch(self._renew, ["spec"])
-        session.data.param.watch(self._renew, ["card"])
+        session.data.param.watch(self._renew, CARDS)
         session.run.param.watch(self._renew, ["id", "state"])
         self._renew()
 
@@ -123,6 +125,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
     figure = no_run or ("" if drawn else "The run has no map yet.")
     empty = "" if session.exported_spec.blocks else "The canvas is empty."
     rows = session.cells_shown.rows if session.cells_shown else "cells"
+    reads = "genes" if getattr(session.cells_shown, "n_genes", 1) else "what it reads"
     beside = [] if folder is None else left_beside(folder / "result.h5ad")
     more = [[f"{_BESIDE}{one.ending}", one.title] for one, _ in beside]
     return [
@@ -135,7 +138,7 @@ def offered(session: Session) -> list[dict[str, Any]]:
         },
         {
             "title": "Trained pipeline (bundle)",
-            "sentence": "Document, weights and genes; applies to new data. No code in it.",
+            "sentence": f"Document, weights and {reads}; applies to new data. No code in it.",
             "why": why(folder and folder / "bundle"),
             "acts": [["apply", f"Apply to other {rows}"], ["bundle", "Download"]],
         },
@@ -167,8 +170,16 @@ def command_line(session: Session) -> str:
         trained = session.run.spec if folder is not None else session.document.spec
         document = safe_name(f"{trained.name or 'pipeline'}.json")
         words += ["run", "--pipeline", document, "--data", file]
+    beside = data_beside(run)  # a trained pipeline needs none
+    if not run:
+        beside = session.data.beside_for_a_run(session.document.spec)
+    for block, told in beside.items():
+        words += [f"--{block}", Path(str(told.get("path") or "DATA.h5ad")).name]
     for port, place in dict(data.get("fields") or {}).items():
         words += ["--field", f"{port}={place}"]
+    for block, told in beside.items():
+        for port, place in dict(told.get("fields") or {}).items():
+            words += ["--field", f"{block}.{port}={place}"]
     for choice, value in dict(data.get("reading") or {}).items():
         words += [f"--{choice}", str(value)]
     if run.get("bundle"):

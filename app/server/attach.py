@@ -7,6 +7,7 @@ from typing import Any
 
 from app.server.run_driver import RunDriver, Server
 from app.session.autosave import TabMemory
+from app.session.data_in_use import CARDS
 from app.session.previewing import Previewing
 from app.session.session import Session
 
@@ -25,11 +26,11 @@ def attach(session: Session, server: Server) -> None:
     session.read = _worker(session, server, f"files of {session.owner}")
     document.store, document.rights = server.store, server.editing.of(session)
     server.drivers.add(driver)
-    for thing, what in ((document, "spec"), (data, "card"), (run, "state")):
-        thing.param.watch(lambda *_: driver.check_soon(), [what])
-    for thing, what in ((document, "spec"), (data, "card"), (run, "id")):
-        thing.param.watch(lambda *_: memory.save_soon(), [what])
-    data.param.watch(lambda *_: server.editing.settle(session), ["card"])
+    for thing, what in ((document, ["spec"]), (data, CARDS), (run, ["state"])):
+        thing.param.watch(lambda *_: driver.check_soon(), what)
+    for thing, what in ((document, ["spec"]), (data, CARDS), (run, ["id"])):
+        thing.param.watch(lambda *_: memory.save_soon(), what)
+    data.param.watch(lambda *_: server.editing.settle(session), CARDS)
     session.on_close(lambda: server.drivers.discard(driver))
     session.on_close(driver.previewing.close)
     session.on_close(memory.save_now)

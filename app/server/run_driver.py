@@ -27,7 +27,7 @@ from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.runs import Engine, RunReader
-from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.folder.run_spec import RunSpec, data_beside, paths_of_data
 from diffbio_engine.workspace import Store
 
 _POLL_ENDED_SECONDS = 1.0
@@ -91,6 +91,7 @@ class RunDriver:
             run = RunSpec(
                 pipeline=session.document.spec.to_json(),
                 dataset=card.for_a_run,
+                beside=session.data.beside_for_a_run(session.document.spec),
                 title=f"{session.document.spec.name} on {card.name}",
                 steps=int(options.get("steps", training.get("steps", 0)) or 0),
                 seed=int(options.get("seed", training.get("seed", 0)) or 0),
@@ -122,7 +123,8 @@ class RunDriver:
     ) -> None:
         session = self.session
         try:
-            whole_within_reach(session, run["dataset"]["path"])
+            for path in paths_of_data(run):
+                whole_within_reach(session, path)
             if run.get("bundle"):
                 within_reach(session, run["bundle"])
         except UserError as error:
@@ -202,6 +204,7 @@ class RunDriver:
         self.session.run.param.update(
             id=run_id, state=state, dials=dict(turned), document=document,
             applies=applied_to, pipeline=pipeline_of(run, turned), opens=True,
+            beside={b: DatasetCard.told(told) for b, told in data_beside(run).items()},
             **shown_of(folder.status(), state),
         )  # fmt: skip
         show_cells_of(self.session, run)

@@ -10,6 +10,7 @@ from app.access.reach import within_reach
 from app.session.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports import BESIDE, DATA
 from diffbio_engine.runs.folder.durable_files import (
     explain_os_error,
     make_inside,
@@ -73,6 +74,7 @@ class TabMemory:
                 **read_json(self.file),  # with what a newer version keeps there besides
                 "pipeline": document,
                 "dataset": asdict(card) if card else None,
+                "beside": {b: asdict(other) for b, other in session.data.beside.items()},
                 "run_id": session.run.id,
                 "looks_at_run": session.run.is_looked_at,
             }
@@ -104,12 +106,15 @@ class TabMemory:
         except UserError as error:
             self.session.refuse(error)
         self.looked_at_run = bool(kept.get("looks_at_run"))
-        card = kept.get("dataset")
-        if isinstance(card, dict):
+        beside = kept.get("beside")
+        others = {b: beside.get(b) for b in BESIDE} if isinstance(beside, dict) else {}
+        for block, card in {DATA: kept.get("dataset"), **others}.items():
+            if not isinstance(card, dict):
+                continue
             with suppress(UserError, TypeError):  # deleted since, or written by another version
                 within_reach(self.session, str(card.get("path")))
                 known = {k: v for k, v in card.items() if k in DatasetCard.__dataclass_fields__}
-                self.session.data.card = DatasetCard(**known)
+                self.session.data.put(block, DatasetCard(**known))
         return self._run(str(kept.get("run_id") or ""))
 
     def _run(self, shown_last: str) -> str:

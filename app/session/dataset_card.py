@@ -1,5 +1,7 @@
 """What a tab knows of a data set."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +27,36 @@ class DatasetCard:
     preview: dict[str, Any] = field(default_factory=dict)
     reading: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def told(cls, run: Mapping[str, Any]) -> "DatasetCard":
+        """What a run was told of a data set, without a look at its file."""
+        fields, reading = run.get("fields"), run.get("reading")
+        return cls(
+            id="",
+            name=str(run.get("name") or ""),
+            path=str(run.get("path") or ""),
+            fields=dict(fields) if isinstance(fields, Mapping) else {},
+            reading=dict(reading) if isinstance(reading, Mapping) else {},
+        )
+
     @property
     def rows(self) -> str:
         """What its rows are called: "cells", or "spots" where the file says so."""
         return str(self.preview.get("rows") or "cells")
+
+    @property
+    def size(self) -> str:
+        """How large it is, in the words of its kind."""
+        if self.n_genes:
+            return _thin(f"{self.n_cells:,} {self.rows} × {self.n_genes:,} genes")
+        return _thin(str(self.preview.get("size") or f"{self.n_cells:,} {self.rows}"))
+
+    @property
+    def size_in_short(self) -> str:
+        """Rows and genes; of what has no genes, rows in words."""
+        if self.n_genes:
+            return _thin(f"{self.n_cells:,} × {self.n_genes:,}")
+        return _thin(f"{self.n_cells:,} {self.rows}")
 
     @property
     def source(self) -> str:
@@ -40,3 +68,8 @@ class DatasetCard:
         """What a run is told of it."""
         told = {"path": self.path, "name": self.name, "fields": dict(self.fields)}
         return {**told, "reading": dict(self.reading)} if self.reading else told
+
+
+def _thin(said: str) -> str:
+    """Thousands set apart by a thin blank."""
+    return re.sub(r"(?<=\d),(?=\d)", "\u202f", said)

@@ -15,7 +15,7 @@ from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
 from diffbio_engine.pipelines.spec import DATA
-from diffbio_engine.ports import offer_of
+from diffbio_engine.ports import offer_of, offered_beside, start_of
 from diffbio_engine.runs.folder.durable_files import explain_os_error
 from diffbio_engine.workspace import Dataset
 
@@ -79,6 +79,26 @@ def card_at(
     return card_of(known, reading, person=session.owner)
 
 
+def cards_beside(session: Session, told: Mapping[str, Mapping[str, Any]]) -> dict[str, DatasetCard]:
+    """The cards of the data sets that a run had beside its data; without those that are gone.
+
+    One that is in use already is not looked at again.
+    """
+    found: dict[str, DatasetCard] = {}
+    for block, one in told.items():
+        card = DatasetCard.told(one)
+        used = session.data.of(block)
+        if used is not None and used.source == card.source:
+            known: DatasetCard | None = used
+        else:
+            known = None
+            with suppress(UserError):
+                known = card_at(session, card.path, card.reading)
+        if known is not None:
+            found[block] = replace(known, fields={**known.fields, **card.fields})
+    return found
+
+
 def _known(session: Session, dataset_id: str) -> Dataset:
     """A data set of this person that lies where they may read."""
     dataset = session.store.dataset(session.owner, dataset_id)
@@ -134,19 +154,28 @@ def open_demo(session: Session, demo: str, preset: Preset | None = None) -> None
         preset: The pipeline; None takes the first that is made for the data.
     """
 
-    def opened(card: DatasetCard) -> None:
+    def made() -> dict[str, DatasetCard]:
+        beside = next((e.beside for e in examples() if e.id == demo), {})
+        wanted = {DATA: demo, **beside}
+        return {block: demo_card(session, name) for block, name in wanted.items()}
+
+    def opened(cards: dict[str, DatasetCard]) -> None:
+        card, fields = cards[DATA], dict(cards[DATA].fields)
+        for block, other in cards.items():
+            fields |= offered_beside(block, other.fields) if block != DATA else {}
         fitting = [p for p in presets().values() if p.demo == demo]
         wanted = preset or (fitting[0] if fitting else None)
         before = session.document.spec
         if wanted is not None:
-            _put_on_canvas(session, wanted, dict(card.fields))
-        session.use_dataset(card)
+            _put_on_canvas(session, wanted, fields)
+        for block, other in cards.items():
+            session.use_dataset(other, block)
         back = f" Undo brings '{before.name}' back." if before.blocks and wanted else ""
-        without = f" {left_out(wanted, card.fields)}".rstrip() if wanted is not None else ""
+        without = f" {left_out(wanted, fields)}".rstrip() if wanted is not None else ""
         session.say(f"{card.name} is ready. Press Run.{without}{back}", "success")
 
     session.say("Getting the demo data ready…")
-    session.read(lambda: demo_card(session, demo), opened)
+    session.read(made, opened)
 
 
 def open_preset(session: Session, preset: Preset) -> None:
@@ -157,7 +186,7 @@ def open_preset(session: Session, preset: Preset) -> None:
     if session.data.card is None and preset.demo:
         session.showing = ""
         return open_demo(session, preset.demo, preset)
-    fields = dict(session.data.card.fields) if session.data.card else None
+    fields = offered_for(session, preset) if session.data.card else None
     if fields is not None and (missing := preset.missing(fields)):
         demo = next(e.title for e in examples() if e.id == preset.demo)
         fix = "Say under Data where it lies"
@@ -176,6 +205,15 @@ def open_preset(session: Session, preset: Preset) -> None:
             f"{without} If the file has it, say under Data where it lies, and open the pipeline "
             "again."
         )
+
+
+def offered_for(session: Session, preset: Preset) -> dict[str, str]:
+    """The fields that the data sets in use offer, and of other data sets those that it needs.
+
+    These are chosen once it is on the canvas: its block says so.
+    """
+    beside = {field: "" for field in preset.needs if start_of(field).block != DATA}
+    return beside | session.data.offered
 
 
 def left_out(preset: Preset, fields: Mapping[str, str]) -> str:

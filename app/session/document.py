@@ -7,14 +7,14 @@ from typing import Any
 
 import param
 
-from app.geometry.layout import COLUMN, tidied
+from app.geometry.layout import tidied
 from app.session import edits as gestures
 from app.session.data_in_use import DataInUse
 from app.session.protocols import Tells
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec, document_from
-from diffbio_engine.ports import Ends
+from diffbio_engine.ports import BESIDE, DATA_BLOCKS, Ends
 
 MOST_UNDO = 100
 RENAME = "Rename the pipeline"
@@ -105,7 +105,7 @@ class Document(param.Parameterized):
     def _show(self, spec: PipelineSpec, change: str) -> None:
         past = self._past[-1][0] if self._past else ""
         future = self._future[-1][0] if self._future else ""
-        known = {DATA, *(b.id for b in spec.blocks)}
+        known = {*spec.data_blocks, *(b.id for b in spec.blocks)}
         wires = {Ends(w.source, w.target) for w in spec.wires}
         self.param.update(
             spec=spec,
@@ -122,9 +122,9 @@ class Document(param.Parameterized):
         """Puts a whole document on the canvas; undo brings the old one back."""
         if not spec.layout:
             spec = tidied(spec)
-        if DATA not in spec.layout:
-            left = min(spec.layout.values(), default=(COLUMN, 0.0))
-            spec = replace(spec, layout={**spec.layout, DATA: (left[0] - COLUMN, left[1])})
+        for block in spec.data_blocks:
+            if block not in spec.layout:
+                spec = gestures.with_data_block(spec, block)
         self.param.update(selected_block="", selected_wire="")
         self.edit(what or f"Open {spec.name}", spec)
 
@@ -155,10 +155,23 @@ class Document(param.Parameterized):
         return self.data.ports(self.spec)
 
     def add_block(self, operator: str, place: tuple[float, float] | None = None) -> str:
-        """Puts a block on the canvas, wired where there is no doubt; gives its id."""
+        """Puts a block on the canvas, wired where there is no doubt; gives its id.
+
+        ``operator`` may also name a block that stands for a second data set.
+        """
+        if operator in BESIDE:
+            return self._add_data_block(operator, place)
         spec, block = gestures.with_block(self.spec, operator, place, self.data_ports)
         self.edit(f"Add {_title(spec, block)}", spec)
         if any(b.id == block for b in self.spec.blocks):  # it may be read-only
+            self.selected_block = block
+        return block
+
+    def _add_data_block(self, block: str, place: tuple[float, float] | None) -> str:
+        if block not in self.spec.layout:
+            spec = gestures.with_data_block(self.spec, block, place, self.data_ports)
+            self.edit(f"Add {DATA_BLOCKS[block].title}", spec)
+        if block in self.spec.data_blocks:
             self.selected_block = block
         return block
 
@@ -169,7 +182,7 @@ class Document(param.Parameterized):
         gesture: str = "",
     ) -> None:
         """Deletes blocks and wires, in one step."""
-        blocks = [b for b in blocks if b != DATA]
+        blocks = [b for b in blocks if b != DATA]  # without data there is nothing
         what = f"Delete {_title(self.spec, blocks[0])}" if len(blocks) == 1 else "Delete"
         what = what if blocks else "Delete a wire"
         self.edit(what, gestures.without(self.spec, blocks, wires), gesture)
@@ -201,14 +214,14 @@ class Document(param.Parameterized):
 
     def duplicate(self, blocks: Collection[str]) -> None:
         """Copies blocks with the wires among them, in one step."""
-        blocks = [b for b in blocks if b != DATA]
+        blocks = [b for b in blocks if b not in DATA_BLOCKS]
         if blocks:
             spec, new = gestures.with_copies(self.spec, blocks)
             self.edit(f"Duplicate {len(new)} blocks" if len(new) > 1 else "Duplicate", spec)
 
     def copy(self, blocks: Collection[str]) -> None:
         """Keeps blocks and the wires among them, to be pasted; also into another pipeline."""
-        ids = {b for b in blocks if b != DATA}
+        ids = {b for b in blocks if b not in DATA_BLOCKS}
         if ids:
             others = [b.id for b in self.spec.blocks if b.id not in ids]
             self._copied, self._pasted = gestures.without(self.spec, others), 0
@@ -243,4 +256,6 @@ class Document(param.Parameterized):
 
 
 def _title(spec: PipelineSpec, block: str) -> str:
+    if block in DATA_BLOCKS:
+        return DATA_BLOCKS[block].title
     return find_operator(spec.block(block).operator).title

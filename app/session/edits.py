@@ -2,14 +2,13 @@
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from app.geometry.layout import COLUMN, free_place
+from app.geometry.layout import COLUMN, DATA_HEIGHT, free_place
 from app.geometry.placement import with_room
-from app.session.dataset_card import DatasetCard
-from diffbio_engine.declare import DATA_PORTS, Declaration, Port, find_operator
+from diffbio_engine.declare import Declaration, Port, find_operator
 from diffbio_engine.errors import PipelineError, UserError
 from diffbio_engine.pipelines import DataPort, check_wire
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire
@@ -18,101 +17,9 @@ from diffbio_engine.ports import (
     DATA_BLOCKS,
     Address,
     DialName,
-    Place,
     field_of,
-    offered_beside,
-    port_of_field,
     start_of,
 )
-
-_BEFORE_A_DATASET = ("counts", "batch_labels")
-NO_OTHER: Mapping[str, DatasetCard] = {}
-
-
-def data_ports(
-    dataset: DatasetCard | None,
-    spec: PipelineSpec,
-    beside: Mapping[str, DatasetCard] = NO_OTHER,
-) -> dict[str, DataPort]:
-    """The fields that data blocks offer: the data sets' own, or usual ones before there is one.
-
-    Args:
-        dataset: Of the block ``data``.
-        beside: Other data sets, by the block that stands for each.
-    """
-    ports = _of_data(dataset, spec)
-    n_genes = (dataset and dataset.n_genes) or 2000
-    for block in spec.data_blocks:
-        if block != DATA:
-            card = beside.get(block)
-            ports |= _of_other(block, card, n_genes)
-    return ports
-
-
-def _of_data(dataset: DatasetCard | None, spec: PipelineSpec) -> dict[str, DataPort]:
-    if dataset is not None:
-        return {n: _measured(n, dataset) for n in dataset.fields if n in DATA_PORTS}
-    used = [w.field for w in spec.wires if w.from_data]
-    names = dict.fromkeys([*_BEFORE_A_DATASET, *used])
-    return {n: _supposed(n) for n in names if n in DATA_PORTS}
-
-
-def _of_other(block: str, card: DatasetCard | None, n_genes: int) -> dict[str, DataPort]:
-    """What a second data set tells over the genes of the data; its usual ports before there is one.
-
-    Nothing where it lacks what these are computed from: their wires stay, marked.
-    """
-    if card is None:
-        names, n_types = [str(Address(block, port)) for port in DATA_BLOCKS[block].ports], 10
-    else:
-        names = list(offered_beside(block, card.fields))
-        columns = {f"obs/{c.get('name')}": c.get("n_values", 0) for c in _columns(card)}
-        n_types = int(columns.get(card.fields.get("labels", "")) or 10)
-    ports = {name: port for name in names if (port := port_of_field(name))}
-    lengths = {"genes": n_genes, "classes": n_types}
-    return {name: DataPort(port, _lengths(port, lengths)) for name, port in ports.items()}
-
-
-def missing_fields(
-    dataset: DatasetCard | None,
-    spec: PipelineSpec,
-    beside: Mapping[str, DatasetCard] = NO_OTHER,
-) -> list[str]:
-    """Fields that a wire starts from and no data set offers; their wires stay, marked."""
-    offered = data_ports(dataset, spec, beside)
-    return [name for name in spec.fields if name not in offered]
-
-
-def _supposed(name: str) -> DataPort:
-    """A field before there is data: lengths that let the shapes be checked all the same."""
-    port = DATA_PORTS[name]
-    return DataPort(port, _lengths(port, {"genes": 2000, "features": 50}), _classes_of(port, 2))
-
-
-def _measured(name: str, dataset: DatasetCard) -> DataPort:
-    port, (kind, key) = DATA_PORTS[name], Place.parse(dataset.fields[name]).parts
-    lengths = {"genes": dataset.n_genes or 2000, "features": 50}
-    if kind == "obsm":
-        shape = (dataset.preview.get("obsm") or {}).get(key)
-        lengths["features"] = int(shape[-1]) if shape else 50
-    elif not port.per_record and name in (known := dataset.preview.get("known_genes") or {}):
-        lengths[port.axis_names[0]] = int(known[name])
-    columns = {str(c.get("name")): c.get("n_values", 0) for c in _columns(dataset)}
-    return DataPort(port, _lengths(port, lengths), _classes_of(port, int(columns.get(key) or 2)))
-
-
-def _lengths(port: Port, lengths: dict[str, int]) -> tuple[int, ...]:
-    names = port.axis_names[1:] if port.per_record else port.axis_names
-    return tuple(int(a) if a.isdigit() else lengths.get(a, 10) for a in names)
-
-
-def _classes_of(port: Port, n: int) -> int:
-    return n if port.classes else 0
-
-
-def _columns(dataset: DatasetCard) -> list[dict[str, Any]]:
-    return [c for c in dataset.preview.get("obs") or [] if isinstance(c, dict)]
-
 
 # -- wires ---------------------------------------------------------------------------------------
 
@@ -203,6 +110,29 @@ def with_block(
     return spec, block_id
 
 
+def with_data_block(
+    spec: PipelineSpec,
+    block: str,
+    place: tuple[float, float] | None = None,
+    data: Iterable[str] = (),
+) -> PipelineSpec:
+    """The document with a block that stands for a data set: where it is wished, or in its column.
+
+    Args:
+        data: The fields that data sets offer; decide how tall their blocks are.
+    """
+    if place is not None:
+        x, y = place
+    elif block == DATA:
+        x, y = min(spec.layout.values(), default=(COLUMN, 0.0))
+        x -= COLUMN
+    else:
+        x, y = spec.layout.get(DATA, (0.0, 0.0))
+        y += DATA_HEIGHT
+    spec = replace(spec, layout={**spec.layout, block: (float(x), float(y))})
+    return spec if block == DATA else with_room(spec, [block], data, per_wire=0)
+
+
 def _wired(spec: PipelineSpec, new: str, data: dict[str, DataPort]) -> PipelineSpec:
     """Wires that suggest themselves: into the new block, then from it into waiting inputs."""
     declared = _declared(spec)
@@ -233,10 +163,10 @@ def _suggested(
     others = {b: d for b, d in declared.items() if b != new}
     if source := usual_source(port, others):
         return source
-    # An input `reference_profiles` takes `reference.profiles`.
+    # An input `reference_profiles` takes `reference.profiles`; one that can do without is left.
     of_others = {start.replace(".", "_"): field_of(start) for start in map(start_of, data)}
-    named = [of_others.get(port.name, ""), port.name, *port.also]
-    return next((start_of(name) for name in named if name in data), None)
+    other = "" if port.optional else of_others.get(port.name, "")
+    return next((start_of(n) for n in (other, port.name, *port.also) if n in data), None)
 
 
 def without(

@@ -6,6 +6,7 @@ from typing import Any
 from app.session.session import Session
 from diffbio_engine.errors import RunError, UserError
 from diffbio_engine.quantities import in_units
+from diffbio_engine.runs.folder.run_spec import paths_of_data
 from diffbio_engine.workspace.room import size_of
 
 _BUSY = ("queued", "starting", "running", "paused", "stopping")
@@ -104,7 +105,6 @@ def _reads(session: Session, run: Any, path: Any) -> bool:
     if run.state not in _BUSY:
         return False
     try:
-        told = session.engine.folder(run.id, session.owner).run.get("dataset")
+        return str(path) in paths_of_data(session.engine.folder(run.id, session.owner).run)
     except UserError:
         return False
-    return isinstance(told, dict) and told.get("path") == str(path)

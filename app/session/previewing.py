@@ -27,6 +27,7 @@ from diffbio_engine.runs import Snapshot
 from diffbio_engine.runs.folder.paths import ENDED
 from diffbio_engine.runs.folder.preview_folder import PreviewFolder
 from diffbio_engine.runs.folder.reader import JsonFile
+from diffbio_engine.runs.folder.run_spec import paths_of_data
 
 _LOG = logging.getLogger("diffbio.app")
 _OF_RUN = ["tried", "id", "state", "dataset", "is_looked_at"]
@@ -147,7 +148,8 @@ class Previewing:
         def ask() -> tuple[PreviewFolder, int] | UserError:
             try:
                 run = self.engine.folder(run_id, owner)
-                whole_within_reach(session, str((run.run.get("dataset") or {}).get("path") or ""))
+                for path in paths_of_data(run.run):
+                    whole_within_reach(session, path)
                 return PreviewFolder(run), self.engine.previews.ask(run, dials, self._me)
             except UserError as error:
                 return error

@@ -35,6 +35,7 @@ class RunShown(param.Parameterized):
     is_looked_at = param.Boolean(False, doc="The canvas shows its pipeline, not the document.")
     applies = param.String(doc="What it is applied to; empty if it trains.")
     dataset: Any = param.Parameter(None, doc="DatasetCard of its cells, or None.")
+    beside: Any = param.Dict({}, doc="By data block, what it was told of other data sets: cards.")
     records = param.Dict({}, doc="New rows of losses since the last poll.")
     snapshot: Any = param.Parameter(None, doc="The newest Snapshot, or None.")
     preview: Any = param.Parameter(None, doc="previewing.Preview of turned dials, or None.")

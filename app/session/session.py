@@ -22,8 +22,8 @@ from app.style.colour_key import ColourKey
 from app.style.messages import at_block
 from app.style.titles import block_titles
 from diffbio_engine.errors import UserError
-from diffbio_engine.pipelines.spec import PipelineSpec
-from diffbio_engine.ports import DialName
+from diffbio_engine.pipelines.spec import DATA, PipelineSpec
+from diffbio_engine.ports import DATA_BLOCKS, DialName
 
 __all__ = ["DatasetCard", "Session"]
 
@@ -76,17 +76,18 @@ class Session(param.Parameterized):
 
     # -- data --------------------------------------------------------------------------------
 
-    def use_dataset(self, card: DatasetCard) -> None:
-        """Takes a data set into use: the ``data`` block gets its fields as ports."""
+    def use_dataset(self, card: DatasetCard, block: str = DATA) -> None:
+        """Takes a data set into use: this data block gets its fields as ports."""
         self.leave_run()
         if not self.document.is_refused():
-            self.data.card = card
+            self.data.put(block, card)
 
     def mirror(self, other: Tab, with_past: bool = False) -> None:
         """Shows the document and the data of another tab; `with_past` brings its undo along."""
         self.document.mirror(other.document, with_past)
-        if other.data.card != self.data.card:
-            self.data.card = other.data.card
+        theirs, mine = other.data, self.data
+        if (theirs.card, theirs.beside) != (mine.card, mine.beside):
+            mine.param.update(card=theirs.card, beside=theirs.beside)
 
     # -- the run, and which pipeline the page shows --------------------------------------------
 
@@ -140,6 +141,17 @@ class Session(param.Parameterized):
     def shown_dataset(self) -> DatasetCard | None:
         """The data set that goes with it."""
         return self.run.dataset if self.run.is_looked_at else self.data.card
+
+    def shown_data_of(self, block: str) -> DatasetCard | None:
+        """The same for any data block."""
+        if block == DATA:
+            return self.shown_dataset
+        return self.shown_beside.get(block)
+
+    @property
+    def shown_beside(self) -> dict[str, DatasetCard]:
+        """The data sets beside the data that go with the pipeline that the page shows."""
+        return dict(self.run.beside if self.run.is_looked_at else self.data.beside)
 
     def watch_run(self, run_id: str) -> None:
         """Looks at a run: with its own pipeline and settings, where the document has others."""
@@ -204,8 +216,11 @@ class Session(param.Parameterized):
         blocks, problems = self.document.spec.blocks, self.document.problems
         if not blocks:
             return "Put a block on the canvas first."
-        if self.data.card is None:
+        lacking = self.data.lacking(self.document.spec)
+        if lacking == DATA:
             return "Choose a data set first."
+        if lacking:
+            return f"Choose {DATA_BLOCKS[lacking].one} first: a second data set."
         return at_block(problems[0], block_titles(blocks)) if problems else ""
 
     def press_run(self) -> None:
@@ -221,7 +236,7 @@ class Session(param.Parameterized):
             return
         elif self.hindrance:
             self.say(self.hindrance, "warning")
-            if self.data.card is None and self.document.spec.blocks:
+            if self.data.lacking(self.document.spec) and self.document.spec.blocks:
                 self.showing = "data"
         else:
             run.start()

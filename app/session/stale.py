@@ -9,7 +9,7 @@ from app.style.titles import block_titles, label
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DATA_BLOCKS, Address
 
 _MOST = 3
 
@@ -99,12 +99,25 @@ def stale_words(session: Session, but: Collection[str] = ()) -> str:
         if used.name == shown.name:  # brought twice
             names = f"another {shown.name}", "the one in use"
         told.append("These are the cells of {}, not of {}.".format(*names))
+    told += _other_beside(session)
     if said:
         more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""
         told.append(f"Changed since this run: {', '.join(said[:_MOST])}{more}.")
     looks = session.run.is_looked_at
     onward = "'Open its pipeline' to run it so." if looks else "Run again to see it."
     return " ".join([*told, onward]) if told else ""
+
+
+def _other_beside(session: Session) -> list[str]:
+    """Where the run had another reference than the one in use."""
+    if not session.run.id or session.run.is_looked_at or session.run.applies:
+        return []
+    pairs = ((b, had, session.data.of(b)) for b, had in session.run.beside.items())
+    return [
+        f"This run had the {DATA_BLOCKS[block].title.lower()} {had.name}, not {used.name}."
+        for block, had, used in pairs
+        if block in DATA_BLOCKS and used is not None and used.source != had.source
+    ]
 
 
 def preview_words(session: Session, note: str) -> str:

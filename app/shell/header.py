@@ -7,10 +7,12 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app.session.data_in_use import CARDS
 from app.session.session import Session
 from app.style.scripts import script
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports import DATA_BLOCKS
 
 _HERE = Path(__file__).parent
 
@@ -45,7 +47,7 @@ class Header(pn.viewable.Viewer):
         self._header.on_msg(lambda event: self._take(event.data))
         session.param.watch(self._draw, ["theme", "notice"])
         session.document.param.watch(self._draw, ["spec", "saved", "read_only"])
-        session.data.param.watch(self._draw, ["card"])
+        session.data.param.watch(self._draw, CARDS)
         session.run.param.watch(self._draw, ["device", "is_looked_at", "dataset"])
         session.run.param.watch(self._tell_where, ["id"])
         self._draw()
@@ -61,7 +63,10 @@ class Header(pn.viewable.Viewer):
 
     def _draw(self, *_: Any) -> None:
         s, card = self.session, self.session.shown_dataset
-        size = f"{card.n_cells:,} × {card.n_genes:,}".replace(",", "\u202f") if card else ""
+        size = card.size_in_short if card else ""
+        for block, other in s.shown_beside.items():
+            if block in s.shown_spec.data_blocks and card:
+                size += f" · {DATA_BLOCKS[block].title.lower()}: {other.name}"
         self._header.param.update(
             pipeline=s.shown_spec.name,
             dataset=f"{card.name}\n{size}" if card else "",

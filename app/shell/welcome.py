@@ -8,6 +8,7 @@ import param
 from panel.custom import JSComponent
 
 from app.session import datasets
+from app.session.data_in_use import CARDS
 from app.session.session import Session
 from diffbio_engine.pipelines import presets
 
@@ -40,7 +41,7 @@ class Welcome(pn.viewable.Viewer):
             styles={} if pipelines_only else _OVER,
         )
         self._cards.on_msg(lambda event: self._take(event.data))
-        session.data.param.watch(self._offer, ["card"])
+        session.data.param.watch(self._offer, CARDS)
         self._offer()
         if not pipelines_only:
             session.document.param.watch(self._draw, ["spec"])
@@ -62,7 +63,7 @@ class Welcome(pn.viewable.Viewer):
                 "id": p.id,
                 "title": p.title,
                 "text": p.summary,
-                "lacking": "" if data is None else p.lacking(data.fields),
+                "lacking": "" if data is None else p.lacking(datasets.offered_for(self.session, p)),
             }
             for p in presets().values()
         ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block
-from diffbio_engine.ports import Address, Place
+from diffbio_engine.ports import DATA_PORTS, Address, Place
 
 
 def is_summed(place: str) -> bool:
@@ -66,11 +66,15 @@ def term_label(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+# Where a field is computed, in the words of its declaration.
+_COMPUTED = {o.computed: o.computed_as for p in DATA_PORTS.values() if (o := p.offer)}
+
+
 def place_title(place: str) -> str:
     """Where a field lies, or in words how it was estimated: ``ambient:mean-of-low-count-cells``."""
     if is_summed(place):
         return "counts summed over all genes"
     if not is_estimated(place):
-        return place
+        return _COMPUTED.get(place) or place
     words = Place.parse(place).recipe.replace("-", " ").replace("low count", "low-count")
     return f"estimated, {words}"

@@ -3,6 +3,7 @@
 from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.bundles.bundle import (
     Bundle,
+    fields_of_bundle,
     genes_of_bundle,
     load_bundle,
     put_weights,
@@ -21,6 +22,7 @@ __all__ = [
     "Bundle",
     "NewCells",
     "cells_for",
+    "fields_of_bundle",
     "genes_of_bundle",
     "load_bundle",
     "names_along",

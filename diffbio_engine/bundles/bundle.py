@@ -220,6 +220,12 @@ def genes_of_bundle(folder: Path) -> dict[str, list[str]]:
     return {"names": [r["name"] for r in rows], "ids": [r["id"] for r in rows]}
 
 
+def fields_of_bundle(folder: Path) -> dict[str, dict[str, Any]]:
+    """What it says of each field that it needs; nothing else is read."""
+    file = folder / "fields.json"
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1), encoding="utf-8")
 

@@ -226,7 +226,11 @@ SEQUENCES = Port(
     Kind.SEQUENCE,
     "Codes of letters, bytes: 0 to A - 1 for the A letters of the alphabet in its order (ACGT; of"
     " proteins ACDEFGHIKLMNPQRSTVWY), A for a letter that is not told (N, X), 255 past the end.",
-    offer=Offer(lacking="sequences of letters (FASTA or FASTQ)", computed="sequences:letters"),
+    offer=Offer(
+        lacking="sequences of letters (FASTA or FASTQ)",
+        computed="sequences:letters",
+        computed_as="letters of the file",
+    ),
 )
 BACKGROUND = Port(
     "background",
@@ -234,7 +238,9 @@ BACKGROUND = Port(
     Kind.PROFILE,
     "How frequent each letter of the alphabet is among all that are told; adds up to one.",
     offer=Offer(
-        lacking="the frequencies of letters of sequences", computed="sequences:frequencies"
+        lacking="the frequencies of letters of sequences",
+        computed="sequences:frequencies",
+        computed_as="frequencies of all letters of the file",
     ),
 )
 QUALITY = Port(
@@ -243,7 +249,11 @@ QUALITY = Port(
     Kind.QUALITY,
     "Phred score of each letter, bytes: 10 log10 of one over the probability that it is wrong; 0"
     " past the end.",
-    offer=Offer(lacking="qualities of letters (FASTQ)", computed="sequences:quality"),
+    offer=Offer(
+        lacking="qualities of letters (FASTQ)",
+        computed="sequences:quality",
+        computed_as="qualities of the file",
+    ),
 )
 
 # By the name that the block `data` gives it. In the order in which its outputs and the rows of the

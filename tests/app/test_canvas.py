@@ -2,7 +2,7 @@
 
 from app.canvas.view import Canvas
 from app.inspector.view import Inspector
-from app.session.edits import DatasetCard
+from app.session.dataset_card import DatasetCard
 from app.session.session import Session
 from diffbio_engine.pipelines import presets
 from diffbio_engine.pipelines.spec import DATA, Block, PipelineSpec, Wire

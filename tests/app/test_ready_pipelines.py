@@ -27,6 +27,7 @@ RESULTS = {
     "regulatory_network": [("network", "table")],
     "spatial": [("domains", "bars")],
     "simulation": [("agree", "numbers"), ("agree", "heat")],
+    "learn_from_sequences": [("embed", "bars"), ("cluster", "bars")],
 }
 STEPS = 2
 CELLS = 240
@@ -43,8 +44,11 @@ def demo(tmp_path_factory):
 
     def made(name):
         example = next(e for e in examples() if e.id == name)
-        path = folder / f"few_{example.id}.h5ad"
-        if not path.exists():
+        path = folder / f"few_{example.id}{example.ending}"
+        if example.ending == ".fasta":
+            lines = example.make(folder).read_text().splitlines(keepends=True)
+            path.write_text("".join(lines[: 2 * CELLS]))
+        elif not path.exists():
             data = anndata.read_h5ad(example.make(folder))
             order = np.random.default_rng(0).permutation(data.n_obs)[:CELLS]
             data[np.sort(order)].copy().write_h5ad(path)

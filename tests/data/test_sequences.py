@@ -2,12 +2,15 @@
 
 import bz2
 import gzip
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from diffbio_engine.data import Reading, inspect, open_source, read, suggest_fields
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.errors import DataError
 
 READS = "@a\nACGTN\n+\n!I5?#\n@b\nGG\n+\nII\n@c\n\n+\n\n@d\nTTT\n+\n+++\n"
@@ -221,6 +224,12 @@ def test_a_table_or_a_folder_of_counts_stays_what_it_is(tmp_path):
     write(tmp_path, "counts.csv", "gene,c1,c2\nCD3D,1,0\nLYZ,3,2\nMS4A1,0,2\n")
     assert inspect(tmp_path / "counts.csv").rows == "cells"
     assert "sequences" not in suggest_fields(inspect(tmp_path / "counts.csv"))
+
+
+def test_the_page_puts_files_together_by_the_endings_that_the_reader_knows():
+    script = (Path(__file__).parents[2] / "app/data/grouped_files.js").read_text()
+    (known,) = re.findall(r"LETTERS =\s*/\\\.\(([a-z|]+)\)", script)
+    assert {f".{ending}" for ending in known.split("|")} == set(kind_named("sequences").endings)
 
 
 def test_what_people_have(shared_data):

@@ -75,13 +75,13 @@ def _special(preset):
 
 @each_preset
 def test_its_demo_data_offers_what_it_needs(preset, tmp_path):
-    from diffbio_engine.data import inspect, suggest_fields
+    from diffbio_engine.data import inspect
 
     known = {e.id: e for e in examples()}
     example = known[preset.demo]
-    fields = dict(suggest_fields(inspect(example.make(tmp_path)))) | example.fields
+    fields = dict(inspect(example.make(tmp_path)).suggested) | example.fields
     for block, other in example.beside.items():
-        found = suggest_fields(inspect(known[other].make(tmp_path)))
+        found = inspect(known[other].make(tmp_path)).suggested
         fields |= offered_beside(block, dict(found) | known[other].fields)
     assert not preset.missing(fields)
 

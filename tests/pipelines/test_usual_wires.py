@@ -3,7 +3,8 @@
 import pytest
 
 from app.geometry.ports import usual_outputs
-from app.session.edits import data_ports, with_block
+from app.session.edits import with_block
+from app.session.offered_fields import data_ports
 from diffbio_engine.declare import find_operator, operators
 from diffbio_engine.pipelines import PipelineSpec, presets
 from diffbio_engine.pipelines.usual_wires import usual_source

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.demos.simulated_cells import simulated_cells
+from diffbio_engine.data.demos.simulated_sequences import simulate_sequences
 from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
 from diffbio_engine.data.opening import read
@@ -32,24 +33,30 @@ class Example:
         title: Name for people.
         sentence: What it is and where it comes from.
         fields: Where each port finds its array.
-        build: Makes the data.
+        build: Makes the data: a table, or the text of its file.
         beside: Other demo data that go with it, by data block: ``{"reference": id}``.
+        ending: Of its file.
     """
 
     id: str
     title: str
     sentence: str
-    build: Callable[[], "anndata.AnnData"]
+    build: Callable[[], "anndata.AnnData | str"]
     fields: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)
+    ending: str = ".h5ad"
 
     def make(self, folder: str | Path) -> Path:
         """The file in ``folder``; made once."""
-        path = Path(folder) / f"{self.id}.h5ad"
+        path = Path(folder) / f"{self.id}{self.ending}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            self.build().write_h5ad(part, compression="gzip")
+            made = self.build()
+            if isinstance(made, str):
+                part.write_text(made, encoding="utf-8")
+            else:
+                made.write_h5ad(part, compression="gzip")
             os.replace(part, path)
         return path
 
@@ -137,6 +144,16 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             "in a hundred are doublets. The truth is known.",
             build=simulated_cells,
             fields=common | {"batch_labels": "obs/batch", "labels": "obs/group"},
+        ),
+        Example(
+            id="motif_sequences",
+            title="Simulated sequences with motifs",
+            sentence="480 simulated DNA sequences of 64 to 96 bases in four classes: an E-box or a "
+            "GATA motif anywhere, a TATA box at one place, or neither. Three in ten are marked "
+            "'unknown'; 'true_class' has the truth.",
+            build=simulate_sequences,
+            fields={"labels": "obs/label"},
+            ending=".fasta",
         ),
     ]
 

@@ -21,6 +21,7 @@ from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, write_h5ad
 from diffbio_engine.data.writers.table_beside import Beside
 from diffbio_engine.errors import DataError, did_you_mean
+from diffbio_engine.ports import Offer, offer_of
 
 USUAL = "cells"
 
@@ -53,6 +54,7 @@ class DataKind:
         said: What its own files are called where a person is told what can be brought.
         order: Kinds are asked from small to large.
         never: Fields that data of this kind do not have.
+        offers: What is said of a field of these data, where it is not what its port says.
         leaves: What ``write`` leaves beside a result.
         fewest: With how many rows a run begins to mean something.
         repeats: A column of words is one of groups if each value stands in so many rows, on
@@ -65,6 +67,7 @@ class DataKind:
     shares_files_of: ClassVar[str] = ""
     order: ClassVar[int] = 50
     never: ClassVar[frozenset[str]] = frozenset()
+    offers: ClassVar[Mapping[str, Offer]] = {}
     leaves: ClassVar[tuple[Beside, ...]] = ()
     fewest: ClassVar[int] = 1
     repeats: ClassVar[int] = 10
@@ -73,6 +76,11 @@ class DataKind:
     def name(self) -> str:
         """As data sets, runs and commands write it: ``"cells"``."""
         return self.record.name
+
+    def offer(self, field: str) -> Offer:
+        """What is said of a field; without a title it is no choice for data of this kind."""
+        said = self.offers.get(field) or offer_of(field)
+        return replace(said, title="") if field in self.never else said
 
     def opens(self, path: Path) -> bool:
         """Whether this is a file of its own: by its name, if nothing better is known."""
@@ -177,6 +185,17 @@ class DataKind:
             DataError: They are something else than it was trained on.
         """
         return records, []
+
+    def unlike(self, fields: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]) -> str:
+        """Why a file cannot be what a pipeline was trained on, by its preview; empty if it may be.
+
+        Args:
+            fields: What the bundle says of each field that it needs.
+            found: The preview as plain data.
+        """
+        if any("letters" in facts for facts in fields.values()):
+            return f"It reads sequences of letters, and the rows of this file are {self.name}."
+        return ""
 
     def described(self, records: Records) -> str:
         """What a pipeline was trained on, for the text that lies in its bundle."""

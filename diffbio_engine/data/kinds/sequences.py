@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,8 @@ from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.sequence_file import write_sequences
 from diffbio_engine.data.writers.table_beside import Beside, write_table
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports.alphabets import alphabet_of
+from diffbio_engine.ports import offer_of
+from diffbio_engine.ports.alphabets import ALPHABETS, alphabet_of
 
 _OWN = (*FASTA_ENDINGS, *FASTQ_ENDINGS)
 _MOST_LISTED = 2_000
@@ -45,6 +46,27 @@ class Sequences(DataKind):
     endings, said = _OWN, "FASTA, FASTQ"
     order = 20
     fewest = 4
+    never = frozenset(
+        {
+            "ambient_profile",
+            "total_counts",
+            "spatial_coords",
+            "slice_labels",
+            "spliced",
+            "unspliced",
+        }
+    )
+    offers: ClassVar = {
+        "labels": replace(
+            offer_of("labels"),
+            help="The class of each sequence where it is known: bound or not, a family, a kind of"
+            " site. Only blocks wired to it see it.",
+            lacking="known classes of sequences",
+        ),
+        "batch_labels": replace(
+            offer_of("batch_labels"), help="What is to be corrected for: library, run, donor."
+        ),
+    }
     leaves = (
         Beside("Table (CSV)", "_sequences.csv"),
         Beside("Sequences (FASTA)", "_sequences.fasta"),
@@ -87,8 +109,13 @@ class Sequences(DataKind):
         """What tables beside say of cells is said of sequences."""
         dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
         dataset.choices = tuple(
-            replace(c, title=said_of(self.record, c.title), why=said_of(self.record, c.why))
-            for c in dataset.choices
+            replace(
+                choice,
+                title=said_of(self.record, choice.title),
+                why=said_of(self.record, choice.why),
+                possible=tuple((v, said_of(self.record, title)) for v, title in choice.possible),
+            )
+            for choice in dataset.choices
         )
 
     def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
@@ -153,6 +180,17 @@ class Sequences(DataKind):
                 if isinstance(values, Ragged):
                     records.per_record[field] = values.up_to(width)
         return records, notes
+
+    def unlike(self, fields: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]) -> str:
+        trained = fields.get("sequences")
+        if trained is None:
+            return "It was not trained on sequences of letters."
+        before = alphabet_of("".join(trained.get("letters", ())))
+        taken = (c["taken"] for c in found.get("choices", ()) if c["name"] == "letters")
+        now = ALPHABETS.get(next(taken, ""))
+        if before and now and len(before) != len(now):
+            return f"It was trained on {before.name}, and this file holds {now.name}."
+        return ""
 
     def described(self, records: Records) -> str:
         alphabet = alphabet_of("".join(records.names.get("letters", ())))

@@ -10,6 +10,21 @@ from diffbio_engine.errors import RunError
 from diffbio_engine.ports import DATA
 
 
+def data_beside(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a ``run.json`` tells of other data sets than the data, by data block."""
+    told = run.get("beside")
+    if not isinstance(told, Mapping):
+        return {}
+    return {str(block): dict(one) for block, one in told.items() if isinstance(one, Mapping)}
+
+
+def paths_of_data(run: Mapping[str, Any]) -> list[str]:
+    """Every file that a run reads, as its ``run.json`` tells."""
+    data = run.get("dataset")
+    told = [data if isinstance(data, Mapping) else {}, *data_beside(run).values()]
+    return [str(one.get("path") or "") for one in told]
+
+
 @dataclass
 class RunSpec:
     """Everything that a run follows from.
@@ -68,8 +83,7 @@ class RunSpec:
     def from_json(cls, values: Mapping[str, Any]) -> "RunSpec":
         """The run of a ``run.json``; keys of the engine (owner, created) are left aside."""
         known = {f: values[f] for f in cls.__dataclass_fields__ if f in values}
-        if not isinstance(known.get("beside", {}), dict):
-            known["beside"] = {}
+        known["beside"] = data_beside(values)
         for name in ("pipeline", "dataset"):
             if not isinstance(known.get(name), dict):
                 raise RunError(

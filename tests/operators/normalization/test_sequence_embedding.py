@@ -195,12 +195,13 @@ def test_only_known_labels_are_learned_from_and_classes_begin_as_frequent_as_the
     assert "class_probabilities" not in block_of()(codes)
 
 
-def test_preparing_brings_each_number_of_the_embedding_to_mean_0_and_deviation_1(key):
+def test_preparing_measures_in_deviations_of_positions_and_a_refresh_leaves_that(key):
     block, codes = block_of(), random_codes(20, 64)
+    before = block(codes)
     block.prepare_from({"sequences": codes}, key)
-    found = np.asarray(block(codes)["embeddings"])
-    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
-    np.testing.assert_allclose(found.std(axis=0), 1, atol=1e-3)
+    at_positions = np.asarray(before["position_embeddings"])[codes != 255]
+    expected = (before["embeddings"] - at_positions.mean(axis=0)) / at_positions.std(axis=0)
+    np.testing.assert_allclose(block(codes)["embeddings"], expected, rtol=1e-3, atol=1e-4)
     centre = np.array(block.centre[...])
     block.prepare_from({"sequences": codes[:3]}, key, first=False)
     np.testing.assert_array_equal(block.centre[...], centre)

@@ -144,7 +144,7 @@ class SequenceEmbedding(Operator):
     * embedding_dim) time and O(sequences * num_heads * length^2) memory in training: of 128
     sequences of 512 letters, four heads, 0.5 GB a layer; otherwise pieces of 32,768 letters.
     Start: random kernels (He), the mean, letters as frequent as in ``background``, classes as among
-    the known labels, ``centre`` and ``scale`` such that numbers have mean 0 and deviation 1.
+    the known labels; ``centre`` and ``scale`` are mean and deviation of ``h`` over all positions.
 
     References:
         Alipanahi et al. (2015), Predicting the sequence specificities of DNA- and RNA-binding
@@ -219,9 +219,8 @@ class SequenceEmbedding(Operator):
 
     def prepare(self, sequences: np.ndarray, labels: np.ndarray | None = None) -> None:
         # Once: the classes have learned to read the embedding as it was scaled.
-        pooled = np.asarray(_pooled(self, jnp.asarray(sequences)), np.float64)
-        deviation = pooled.std(axis=0)
-        put(self.centre, pooled.mean(axis=0))
+        mean, deviation = _of_positions(self, jnp.asarray(sequences))
+        put(self.centre, np.asarray(mean))
         put(self.scale, np.where(deviation > 1e-6, deviation, 1.0))
         if labels is not None and self.config.n_classes:
             often = np.bincount(labels[labels >= 0], minlength=self.config.n_classes) + 1.0
@@ -325,7 +324,9 @@ class SequenceEmbedding(Operator):
 
 
 @nnx.jit
-def _pooled(block: SequenceEmbedding, sequences: jax.Array) -> jax.Array:
-    """Pooled vectors before they are scaled, (N, E)."""
+def _of_positions(block: SequenceEmbedding, sequences: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and deviation over all positions of what stands there, (E,) each."""
     rows, mask = letters_of(sequences, block.config.alphabet_size)
-    return block._read(rows, mask, None)[0]
+    x, n = block._read(rows, mask, None)[1], jnp.maximum(jnp.sum(mask), 1.0)
+    mean = jnp.sum(x, axis=(0, 1)) / n
+    return mean, jnp.sqrt(jnp.sum(mask[..., None] * (x - mean) ** 2, axis=(0, 1)) / n)
