@@ -107,12 +107,19 @@ const preview = (model, pane) => {
       foot.append(apply)
     }
     for (const block of model.beside) {
-      const beside = make("button", "apply", `Use as ${block.title}`)
+      const said = block.why || block.sentence
+      if (said)
+        foot.append(
+          make("p", block.why ? "fits warning" : "fits", `As ${block.title}: ${said}`),
+        )
+      const beside = make("button", block.first ? "use" : "apply", `Use as ${block.title}`)
+      beside.disabled = !!block.why
       beside.title = "A second data set for this pipeline, beside the one whose rows are shown."
       beside.onclick = () => model.send_msg({ do: "use", block: block.id })
       foot.append(beside)
     }
-    const use = make("button", "use", "Use this data set")
+    const first = model.beside.some((block) => block.first)
+    const use = make("button", first ? "apply" : "use", "Use this data set")
     use.onclick = () => model.send_msg({ do: "use" })
     foot.append(use)
     pane.append(foot)

@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 from app.access.cookies import MARK, cookie_of
 from app.access.reach import in_server_folder
 from app.data.apply import offer, trained_pipeline
+from app.data.beside import blocks_beside, offer_beside
 from app.data.field_choices import choice_of
 from app.data.server_files import can_be_chosen, server_files
 from app.files.uploads import DESKS
@@ -83,14 +84,21 @@ class DataPanel(pn.viewable.Viewer):
         )
         self._desk.on_msg(lambda event: self._asked(event.data))
         session.param.watch(self._opened, ["showing"])
-        session.document.param.watch(self._offer_beside, ["spec"])
+        session.document.param.watch(lambda *_: self._offer_beside(), ["spec"])
         self._list_all("")
-        self._offer_beside()
         self._show()
 
-    def _offer_beside(self, *_: Any) -> None:
-        blocks = [b for b in self.session.document.spec.data_blocks if b != DATA]
-        self._desk.beside = [{"id": b, "title": DATA_BLOCKS[b].title.lower()} for b in blocks]
+    def _offer_beside(self) -> None:
+        card, blocks = self.card, blocks_beside(self.session)
+        self._desk.beside = blocks
+        if card is None or not blocks or self.session.showing != "data":
+            return
+
+        def show(found: list[dict[str, Any]]) -> None:
+            if self.card is card:
+                self._desk.beside = found
+
+        self.session.read(lambda: offer_beside(self.session, card), show)
 
     def _opened(self, *_: Any) -> None:
         if self.session.showing == "data":
@@ -209,6 +217,7 @@ class DataPanel(pn.viewable.Viewer):
     def _show(self) -> None:
         card = self.card
         self._desk.param.update(preview=shown(card) if card is not None else {}, applying={})
+        self._offer_beside()
         if card is None:
             return
 

@@ -31,6 +31,7 @@ from app.map.drawing import Drawn, Wish, combined, draw, lassoed
 from app.map.figure import file_name, saved
 from app.map.plot import MapPlot
 from app.map.shading import View
+from app.session.data_in_use import CARDS
 from app.session.picked_cells import pickable_here, take_as
 from app.session.previewing import as_trained
 from app.session.session import Session
@@ -70,7 +71,7 @@ class LiveMap(pn.viewable.Viewer):
         session.run.param.watch(self._new_snapshot, ["snapshot"])
         session.run.param.watch(self._new_preview, ["preview"])
         session.document.param.watch(self._new_words, ["spec"])
-        session.data.param.watch(self._new_words, ["card"])
+        session.data.param.watch(self._new_words, CARDS)
         session.run.param.watch(self._new_words, list(TOLD_BY_RUN))
         session.param.watch(self._new_theme, ["theme"])
         session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])

@@ -8,6 +8,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app.session.data_in_use import CARDS
 from app.session.return_to_run import go_back_to, open_its_pipeline
 from app.session.session import Session
 from app.session.stale import picture_words
@@ -72,7 +73,7 @@ class RunBar(pn.viewable.Viewer):
             ["run_length", "can_undo", "can_redo", "undo_label", "redo_label", "selected_wire",
              "spec", "problems"],
         )  # fmt: skip
-        session.data.param.watch(self._draw, ["card"])
+        session.data.param.watch(self._draw, CARDS)
         session.run.param.watch(
             self._draw,
             ["id", "state", "step", "total", "eta", "message", "document", "applies", "left",

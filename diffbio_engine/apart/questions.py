@@ -14,7 +14,8 @@ import pandas as pd
 
 from diffbio_engine.apart.frames import receive, send
 from diffbio_engine.apart.limits import Limits, allow_time, confine
-from diffbio_engine.data import Dataset, align_genes, inspect, names_and_ids, read
+from diffbio_engine.data import Dataset, Records, align_genes, inspect, names_and_ids, read
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
 from diffbio_engine.data.readers.archives import allow_to_unpack
 from diffbio_engine.errors import DataError, UserError, did_you_mean
@@ -197,6 +198,26 @@ class Reader:
             "share": float(found.share),
             "doubtful": bool(found.is_doubtful),
         }, {}
+
+    def ask_genes(self, place: str) -> Answer:
+        """Names and ids of all genes."""
+        names, ids = names_and_ids(self._opened.genes(place))
+        there = [] if ids is None else [str(i) for i in ids]
+        return {"names": [str(n) for n in names], "ids": there}, {}
+
+    def ask_beside(
+        self, port: str, fields: dict[str, str], names: list[str], ids: list[str]
+    ) -> Answer:
+        """What it would tell as a second data set over these genes, in words; no counts are summed.
+
+        Raises:
+            DataError: It cannot be one, and why.
+        """
+        dataset = self._opened
+        genes = np.zeros((0, len(names)), np.float32)
+        data = Records(genes, var_names=names, var_ids=ids or None)
+        found = kind_named(dataset.rows).beside(port, dataset, fields, data, measure=False)
+        return {"notes": list(found.notes), "names": [_short(n) for n in found.names]}, {}
 
     @property
     def _opened(self) -> Dataset:

@@ -54,3 +54,20 @@ def test_a_file_in_a_folder_that_may_not_be_read_is_named(reader, monkeypatch):
     asked = {"question": "inspect", "with": {"path": "/data/cohort", "options": {}}}
     refused = questions._answered(reader, asked)[0]["error"]
     assert refused["what"].startswith("'lost+found' may not be read by the account")
+
+
+def test_two_files_tell_what_one_would_be_beside_the_other(reader, tmp_path):
+    obs = pd.DataFrame({"kind": ["a", "b"]}, index=["x", "y"])
+    counts = np.array([[1, 2], [3, 4]], np.float32)
+    var = pd.DataFrame(index=["V", "U"])
+    anndata.AnnData(counts, obs=obs, var=var).write_h5ad(tmp_path / "atlas.h5ad")
+    atlas = questions.Reader()
+    atlas.ask_open(str(tmp_path / "atlas.h5ad"), {})
+    genes = reader.ask_genes("X")[0]
+    fields = {"counts": "X", "labels": "obs/kind"}
+    asked = {"question": "beside", "with": {"port": "profiles", "fields": fields, **genes}}
+    told = questions._answered(atlas, asked)[0]["answer"]
+    assert told["names"] == ["a", "b"]
+    assert told["notes"] == ["2 of 3 genes of the data are in the reference atlas.h5ad."]
+    asked["with"]["names"] = ["P", "Q"]
+    assert "shares no genes" in questions._answered(atlas, asked)[0]["error"]["what"]

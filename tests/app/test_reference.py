@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.canvas.graph import Drawing
+from app.data.beside import offer_beside
 from app.data.view import DataPanel
 from app.results.exports import command_line
 from app.server.validation import planned_or_not
@@ -41,6 +42,23 @@ def session():
     made.document.set_setting("cell_annotator", "annotation_mode", "singler")
     made.document.add_wire("reference.profiles", "cell_annotator.reference_profiles")
     return made
+
+
+class Asked:
+    """Stands for the processes that read both files."""
+
+    def __init__(self):
+        self.of = []
+
+    def __call__(self, source):
+        self.of.append(source)
+        return self
+
+    def ask(self, question, **told):
+        if question == "genes":
+            return {"names": ["A"], "ids": []}, {}
+        assert told["names"] == ["A"] and told["fields"] == FIELDS
+        return {"notes": ["40 of 50 genes."], "names": ["x", "y"]}, {}
 
 
 def problems(session):
@@ -164,8 +182,17 @@ def test_the_data_panel_offers_it_only_where_the_pipeline_has_such_a_block(sessi
     plain.store = plain.room = session.store
     assert DataPanel(plain)._desk.beside == []
     panel = DataPanel(session)
-    assert panel._desk.beside == [{"id": "reference", "title": "reference"}]
+    (offered,) = panel._desk.beside
+    assert offered["title"] == "reference" and not offered["first"]
+    panel.card = card("atlas", counts="X")
+    (told,) = offer_beside(session, panel.card)
+    assert told["why"] == "Say above where its counts and labels lie: a reference needs them."
     panel.card = card("atlas")
+    asked = Asked()
+    monkeypatch.setattr("app.data.beside.opened", asked)
+    (told,) = offer_beside(session, panel.card)
+    assert told["sentence"] == "2 types. 40 of 50 genes." and not told["why"]
+    assert asked.of == ["/data/cells.h5ad", "/data/atlas.h5ad"]
     panel._asked({"do": "use", "block": "elsewhere"})
     assert session.data.beside == {}
     panel._asked({"do": "use", "block": "reference"})
@@ -173,6 +200,9 @@ def test_the_data_panel_offers_it_only_where_the_pipeline_has_such_a_block(sessi
     assert session.notice["text"] == "atlas.h5ad is in use as reference."
     session.document.selected_block, session.showing = "data", "data"
     assert panel.card is session.data.card
+    session.showing = ""
+    session.document.selected_block, session.showing = "reference", "data"
+    assert panel.card.name == "atlas.h5ad" and panel._desk.beside[0]["first"]
 
 
 def test_a_ready_pipeline_waits_for_its_second_data_set():

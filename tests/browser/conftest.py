@@ -178,7 +178,7 @@ def emptied(session: Any) -> None:
     from diffbio_engine.pipelines.spec import PipelineSpec
 
     session.run.forget()
-    session.data.card = None
+    session.data.param.update(card=None, beside={})
     session.param.update(theme="default", showing="")
     session.document.selected_block = ""
     session.document.restore(PipelineSpec("Untitled pipeline"))
