@@ -1,5 +1,6 @@
 """Results: gene tables, networks, transport plans and compositions of the shown run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,17 @@ class FindingsDesk(JSComponent):
 
 
 class FindingsView(pn.viewable.Viewer):
-    """What the run found besides the map; renewed while it trains, as long as it is open."""
+    """What the run found besides the map; renewed while it trains, as long as it is open.
 
-    def __init__(self, session: Session):
+    Args:
+        session: Of the tab.
+        in_sight: Whether it can be seen; by default while Results are open.
+    """
+
+    def __init__(self, session: Session, in_sight: Callable[[], bool] | None = None):
         super().__init__()
         self.session, self._fetch = session, Fetch()
+        self._in_sight = in_sight or (lambda: session.showing == "findings")
         self._sheets: dict[str, Sheet] = {}
         self._wanted, self._step = "", -1
         self._looks = ""  # the run whose findings are being read
@@ -59,7 +66,7 @@ class FindingsView(pn.viewable.Viewer):
             # At once, and whatever is under way: no table of one run under the name of another.
             self._sheets, self._step, self._looks = {}, -1, ""
             self._show(None, {})
-        if session.showing != "findings" or self._looks:
+        if not self._in_sight() or self._looks:
             return
         folder, run = session.run.folder(), session.run.id
         if folder is None:

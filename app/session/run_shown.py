@@ -78,6 +78,11 @@ class RunShown(param.Parameterized):
         return previewed if previewed is not None else self.snapshot
 
     @property
+    def draws_no_map(self) -> bool:
+        """Whether something of it was drawn, and there is no map among it."""
+        return self.snapshot is not None and not self.snapshot.maps
+
+    @property
     def can_try(self) -> bool:
         """Whether dials of a run that is looked at can be turned, to see what they would do."""
         return self.is_looked_at and self.state in ENDED

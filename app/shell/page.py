@@ -17,7 +17,6 @@ from app.help.temperature import Softness
 from app.inspector.view import Inspector
 from app.losses.view import Losses
 from app.map.gallery import MapGallery
-from app.map.view import LiveMap
 from app.results.exports import Exports
 from app.results.view import FindingsView
 from app.runs.bar import RunBar
@@ -25,6 +24,7 @@ from app.runs.list import RunList
 from app.session.session import Session
 from app.shell.dialogs import Dialogs
 from app.shell.header import Header
+from app.shell.map_place import MapPlace
 from app.shell.saved_pipelines import SavedPipelines
 from app.shell.welcome import Welcome
 from app.style import theme as looks
@@ -99,7 +99,7 @@ class Workbench(pn.viewable.Viewer):
             },
         )
         below = pn.Row(
-            LiveMap(session),
+            MapPlace(session),
             Losses(session),
             sizing_mode="stretch_width",
             height=360,

@@ -7,15 +7,20 @@ import numpy as np
 from diffbio_engine.axes import Axis, numbered
 from diffbio_engine.bundles import names_along
 from diffbio_engine.bundles.rules import in_words
-from diffbio_engine.data import Records
+from diffbio_engine.data import Records, sample_cells
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import GROUPS, Finding, Findings
-from diffbio_engine.runs.worker.shown_ports import finding_ports, shares_ports
+from diffbio_engine.runs.worker.shown_ports import (
+    finding_ports,
+    map_ports,
+    score_ports,
+    shares_ports,
+)
 
-# So many records are shown with all that is said along them.
-MOST_TRACKS = 24
+# So many records are shown with all that is said along them, and so many in a list.
+MOST_TRACKS, _MOST_LISTED = 24, 2_000
 
 
 def findings_of(
@@ -48,11 +53,43 @@ def findings_of(
         doc = in_words(port, array) or port.doc
         found.append(Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks))
     found += [_track(p, plan, cells, v, track_rows, names) for p, v in (tracks or {}).items()]
+    if not map_ports(plan):  # what would colour a map is listed
+        found += _listed(plan, cells, values, rows, names)
     calls = (p for p in plan.ports(Kind.SCORE) if plan.port(p).call and p in values)
     found += [_called(name, plan, values, cells.record) for name in calls]
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
     kinds: dict[str, str] = {p: plan.port(p).kind for p in drawn}
     return Findings(step, tuple(found), names, kinds, _first(plan), cells.record.name)
+
+
+def _listed(
+    plan: Plan,
+    cells: Records,
+    values: Mapping[str, np.ndarray],
+    rows: np.ndarray | None,
+    names: dict[str, list[str]],
+) -> list[Finding]:
+    """What is said of each record as one number, with the names of the records."""
+    of_each = (p for p in score_ports(plan) if not plan.port(p).call)
+    ports, record = [p for p in of_each if p in values], cells.record.name
+    rows = np.arange(cells.n) if rows is None else rows
+    some = sample_cells(len(rows), min(len(rows), _MOST_LISTED))
+    if ports:
+        names[record] = _names_of(cells, rows[some])
+    told = f" {len(some):,} of {cells.n:,} {record}, evenly chosen; the result file has all."
+    return [
+        Finding(
+            p, title_of_port(plan.port(p)), plan.port(p).doc + told * (len(some) < cells.n),
+            plan.port(p).kind, (record,), np.asarray(values[p])[some], plan.port(p).ranks,
+        )
+        for p in ports
+    ]  # fmt: skip
+
+
+def _names_of(cells: Records, rows: np.ndarray) -> list[str]:
+    known = cells.names.get(cells.record.name)
+    of_all = numbered(cells.record.name, cells.n) if known is None else known
+    return [str(of_all[i]) for i in rows]
 
 
 def _track(
@@ -67,9 +104,7 @@ def _track(
     block, port, values = Address.parse(name).block, plan.port(name), np.asarray(array)
     rows = np.arange(len(values)) if rows is None else rows
     axes = (cells.record.name, *port.axis_names[1:])
-    known = cells.names.get(cells.record.name)
-    of_records = numbered(axes[0], cells.n) if known is None else [str(n) for n in known]
-    names[f"{block}.{axes[0]}"] = [of_records[i] for i in rows]
+    names[f"{block}.{axes[0]}"] = _names_of(cells, rows)
     for axis, length in zip(axes[1:], values.shape[1:], strict=True):
         names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
     doc = port.doc

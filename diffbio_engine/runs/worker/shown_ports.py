@@ -4,7 +4,7 @@
 |---|---|
 | MAP, COORDINATES of each record | the places, in every snapshot |
 | SHARES of each record | the likeliest class, in every snapshot; means by group, in the findings |
-| SCORE, TIME of each record | the numbers, in every snapshot |
+| SCORE, TIME of each record | the numbers, in every snapshot; without a map also a list of them |
 | numbers along another axis of each record (a track) | of some records, in the findings |
 | PROFILE, NETWORK, PLAN, PARAMETER, EXPRESSION of the data set | all of it, in the findings |
 
