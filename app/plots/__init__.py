@@ -17,7 +17,7 @@ of its ``form`` draws that. The page asks these, never an operator.
 | ``map`` | what is drawn as a map, and what colours it (``app/map`` draws) |
 
 A new one is such a file, with a script and a style where no form that is there fits
-(``tests/contracts/test_a_new_domain.py`` adds one).
+(``tests/browser/test_a_new_domain.py`` adds one).
 """
 
 import importlib
