@@ -17,7 +17,7 @@ from app.map.panels import as_panels
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
 from diffbio_engine.ports import Place
-from diffbio_engine.runs import RunReader
+from diffbio_engine.runs import RunReader, Snapshot
 
 _HERE = Path(__file__).parent
 _SECONDS_BETWEEN_PICTURES = 3.0
@@ -64,7 +64,8 @@ class MapGallery(pn.viewable.Viewer):
             self._desk.param.update(picture="", words="The maps of this run appear here.")
         if session.showing != "maps":
             return
-        if session.run.snapshot is None or not session.run.snapshot.maps:
+        snapshot = session.run.snapshot
+        if snapshot is None or not snapshot.maps:
             self._desk.param.update(picture="", words="Press Run: the maps appear here.")
             return
         if self._busy:
@@ -74,7 +75,7 @@ class MapGallery(pn.viewable.Viewer):
 
         def work() -> tuple[str, list[dict[str, Any]]] | Exception:
             try:
-                drawn, wish, titles = self._all_maps()
+                drawn, wish, titles = self._all_maps(snapshot)
                 png = as_panels(drawn, titles, wish, "png", _SCREEN_DPI)
                 dataset = session.cells_shown
                 columns = dataset.preview.get("obs", []) if dataset else []
@@ -86,10 +87,9 @@ class MapGallery(pn.viewable.Viewer):
         run = self._run
         session.work(work, lambda found: self._put(run, found))
 
-    def _all_maps(self) -> tuple[list[list[Drawn]], Wish, list[str]]:
+    def _all_maps(self, snapshot: Snapshot) -> tuple[list[list[Drawn]], Wish, list[str]]:
         """For each row its maps; what was wished; what the maps are called."""
-        session, snapshot = self.session, self.session.run.snapshot
-        folder = session.run.folder()
+        session, folder = self.session, self.session.run.folder()
         wish = of_cells_shown(Wish(run=session.run.id), session)
         wish = with_names(wish, RunReader(folder).findings() if folder else None)
         maps = list(snapshot.maps)
@@ -123,14 +123,16 @@ class MapGallery(pn.viewable.Viewer):
             rows[int(message["row"]) % 2] = str(message["key"])
             self._rows = [key for key in rows if key != NONE] or [""]
             self._renew()
-        elif do in ("png", "svg") and getattr(self.session.run.snapshot, "maps", None):
+        elif do in ("png", "svg"):
             self._save(str(do))
 
     def _save(self, kind: str) -> None:
-        session = self.session
+        session, snapshot = self.session, self.session.run.snapshot
+        if snapshot is None or not snapshot.maps:
+            return
 
         def make() -> str:
-            drawn, wish, titles = self._all_maps()
+            drawn, wish, titles = self._all_maps(snapshot)
             name = safe_name(f"{session.run.document} maps side by side.{kind}")
             return OFFERS.add(session.owner, name, as_panels(drawn, titles, wish, kind))
 

@@ -29,9 +29,9 @@ def room_of(engine: Engine, settings: dict[str, Any]) -> Room:
     return Room(engine.data_dir, lambda owner: [run.id for run in engine.runs(owner)], **settings)
 
 
-def begin(server: Any, end: threading.Event) -> None:
+def begin(room: Room, end: threading.Event) -> None:
     """Tidies now and every five minutes, until the end."""
-    told = (weakref.ref(server.room), end)
+    told = (weakref.ref(room), end)
     threading.Thread(target=_tidy_on, args=told, name="tidying", daemon=True).start()
 
 

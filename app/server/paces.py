@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.session.protocols import Runs
 from app.session.stale import all_settings
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
@@ -47,7 +48,7 @@ class _Seen:
 class Paces:
     """What a person's last runs took. Reads files: not for a callback."""
 
-    def __init__(self, engine: Any):
+    def __init__(self, engine: Runs):
         self._engine = engine
         # Of each person's last runs; what is no longer among them is forgotten.
         self._known: dict[str, dict[str, _Seen | None]] = {}

@@ -49,7 +49,7 @@ class Server:
         self.editing = Editing()
         self.snapshot = SnapshotsSeen().get
         self._end = threading.Event()
-        tidying.begin(self, self._end)
+        tidying.begin(self.room, self._end)
         told = (weakref.ref(self), self._end)
         self._thread = threading.Thread(target=look_on, args=told, daemon=True)
         self._thread.start()

@@ -3,7 +3,8 @@
 import logging
 import threading
 import weakref
-from typing import Any
+from collections.abc import Iterable
+from typing import Protocol
 
 from diffbio_engine.runs.folder.said_once import Said
 
@@ -11,7 +12,22 @@ _LOG = logging.getLogger("diffbio.app")
 _POLL_SECONDS = 0.12
 
 
-def look_on(server: "weakref.ref[Any]", end: threading.Event) -> None:
+class Looks(Protocol):
+    """What of a tab is looked after."""
+
+    def look(self) -> None:
+        """Brings what is new."""
+
+
+class OfTabs(Protocol):
+    """Whoever knows the tabs there are."""
+
+    @property
+    def drivers(self) -> Iterable[Looks]:
+        """Those of all tabs."""
+
+
+def look_on(server: "weakref.ref[OfTabs]", end: threading.Event) -> None:
     """Looks until `end` is set, or nobody holds the server any more."""
     said = Said()
     while not end.wait(_POLL_SECONDS):
@@ -22,7 +38,7 @@ def look_on(server: "weakref.ref[Any]", end: threading.Event) -> None:
         del alive
 
 
-def _now_in(drivers: "weakref.WeakSet[Any]") -> list[Any]:
+def _now_in(drivers: Iterable[Looks]) -> list[Looks]:
     """Those there are; a tab that opens or closes meanwhile is seen the next time."""
     while True:
         try:
@@ -31,7 +47,7 @@ def _now_in(drivers: "weakref.WeakSet[Any]") -> list[Any]:
             continue
 
 
-def _look_once(server: Any, said: Said) -> None:
+def _look_once(server: OfTabs, said: Said) -> None:
     """A function of its own: what it named is let go while the thread waits."""
     for driver in _now_in(server.drivers):
         try:

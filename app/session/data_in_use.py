@@ -19,7 +19,9 @@ CARDS = ["card", "beside"]
 class DataInUse(param.Parameterized):
     """The data of a tab. Views watch ``CARDS``; ``Session.use_dataset`` is the way to change it."""
 
-    card: Any = param.Parameter(None, doc="The DatasetCard of the block `data`, or None.")
+    card = param.ClassSelector(
+        class_=DatasetCard, allow_None=True, doc="What the block `data` stands for, or None."
+    )
     beside: Any = param.Dict({}, doc="DatasetCards of other data blocks: {'reference': card}.")
 
     def of(self, block: str) -> DatasetCard | None:
@@ -36,8 +38,7 @@ class DataInUse(param.Parameterized):
     @property
     def fields(self) -> Mapping[str, str]:
         """Where each port finds its array in the file; empty before there is a data set."""
-        card: DatasetCard | None = self.card
-        return {} if card is None else card.fields
+        return {} if self.card is None else self.card.fields
 
     @property
     def offered(self) -> dict[str, str]:

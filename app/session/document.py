@@ -19,12 +19,15 @@ from diffbio_engine.ports import BESIDE, DATA_BLOCKS, Ends
 MOST_UNDO = 100
 RENAME = "Rename the pipeline"
 _SAME_GESTURE_SECONDS = 1.5
+_NEW = PipelineSpec("Untitled pipeline")
 
 
 class Document(param.Parameterized):
     """A pipeline that is being edited; undo and redo are snapshots of it."""
 
-    spec: Any = param.Parameter(doc="The pipeline on the canvas; never changed in place.")
+    spec = param.ClassSelector(
+        class_=PipelineSpec, default=_NEW, doc="The pipeline on the canvas; never changed in place."
+    )
     change = param.String(doc="What the last change of the document was called.")
     undo_label = param.String(doc="What undo would take back; empty if nothing.")
     redo_label = param.String(doc="What redo would do again; empty if nothing.")
@@ -52,7 +55,7 @@ class Document(param.Parameterized):
             data: The data set that its ``data`` block stands for.
             tells: Where a mistake is said; without it, it is raised.
         """
-        super().__init__(spec=spec or PipelineSpec("Untitled pipeline"))
+        super().__init__(spec=spec or _NEW)
         self.data = data or DataInUse()
         self.tells = tells
         self._past: list[tuple[str, PipelineSpec]] = []

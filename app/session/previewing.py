@@ -8,13 +8,13 @@ the run, its map and its results stay as they are.
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from app.access.reach import whole_within_reach
 from app.session.looked_at import with_dials
+from app.session.preview import Preview
 from app.session.protocols import Runs
 from app.session.session import Session
 from app.session.stale import dials_in_words, has_other_cells, turned_since
@@ -34,23 +34,6 @@ _OF_RUN = ["tried", "id", "state", "dataset", "is_looked_at"]
 _SECONDS_BETWEEN_QUESTIONS = 1.0
 _NOTHING = "Nothing on the map depends on it while the weights stay; run again to see it."
 _ENDED = "The preview ended by itself. Turn the dial again to see it."
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a tab shows of turned dials.
-
-    Attributes:
-        dials: As they are turned now.
-        shown: Those that the snapshot shows; a moment ago they may have been others.
-        snapshot: The map with them; None until there is one.
-        message: What is being done, or why there is no map.
-    """
-
-    dials: Mapping[str, Any]
-    shown: Mapping[str, Any] = field(default_factory=dict)
-    snapshot: Snapshot | None = None
-    message: str = ""
 
 
 def as_trained(session: Session) -> None:

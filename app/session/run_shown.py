@@ -6,8 +6,11 @@ from typing import Any
 
 import param
 
+from app.session.dataset_card import DatasetCard
+from app.session.preview import Preview
 from app.session.protocols import Driver
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.runs import Snapshot
 from diffbio_engine.runs.folder.paths import ENDED
 
 ENDED_EARLY = ("stopped", "failed", "lost")
@@ -31,14 +34,18 @@ class RunShown(param.Parameterized):
     place = param.String(doc="The block that the run is busy with, where it says so.")
     device = param.String()
     document = param.String(doc="Name of the pipeline that it trains.")
-    pipeline: Any = param.Parameter(None, doc="PipelineSpec that it trains; None: not readable.")
+    pipeline = param.ClassSelector(
+        class_=PipelineSpec, allow_None=True, doc="What it trains; None: not readable."
+    )
     is_looked_at = param.Boolean(False, doc="The canvas shows its pipeline, not the document.")
     applies = param.String(doc="What it is applied to; empty if it trains.")
-    dataset: Any = param.Parameter(None, doc="DatasetCard of its cells, or None.")
+    dataset = param.ClassSelector(class_=DatasetCard, allow_None=True, doc="Its cells, or None.")
     beside: Any = param.Dict({}, doc="By data block, what it was told of other data sets: cards.")
     records = param.Dict({}, doc="New rows of losses since the last poll.")
-    snapshot: Any = param.Parameter(None, doc="The newest Snapshot, or None.")
-    preview: Any = param.Parameter(None, doc="previewing.Preview of turned dials, or None.")
+    snapshot = param.ClassSelector(class_=Snapshot, allow_None=True, doc="The newest, or None.")
+    preview: "param.Parameter[Preview | None]" = param.Parameter(
+        None, doc="Of turned dials, or None."
+    )
     events = param.List(doc="New events since the last poll.")
     errors = param.List(doc="UserErrors of the run; each marks its block.")
     block_values = param.Dict({}, doc="For each block, what it shows of itself while it runs.")
@@ -72,7 +79,7 @@ class RunShown(param.Parameterized):
         return self.checkpoint if self.state in ENDED_EARLY else None
 
     @property
-    def map_snapshot(self) -> Any:
+    def map_snapshot(self) -> Snapshot | None:
         """What the map shows: a preview if there is one, else the newest map of the run."""
         previewed = None if self.preview is None else self.preview.snapshot
         return previewed if previewed is not None else self.snapshot
@@ -119,11 +126,11 @@ class RunShown(param.Parameterized):
         """Asks the run to end and write what there is."""
         self._driven().ask("stop")
 
-    def apply_to(self, card: Any, *, few_genes: bool = False) -> None:
+    def apply_to(self, card: DatasetCard, *, few_genes: bool = False) -> None:
         """Applies what it has learned to the cells of another data set.
 
         Args:
-            card: The ``DatasetCard`` of these cells.
+            card: Of these cells.
             few_genes: The person has seen that few of the genes match, and wants it all the same.
         """
         self._driven().apply(card, few_genes=few_genes)

@@ -94,7 +94,7 @@ def stale_words(session: Session, but: Collection[str] = ()) -> str:
     _, said = changed_since(session, but)
     shown, used = session.run.dataset, session.data.card
     told = []
-    if has_other_cells(session):
+    if shown is not None and used is not None and has_other_cells(session):
         names = shown.name, used.name
         if used.name == shown.name:  # brought twice
             names = f"another {shown.name}", "the one in use"

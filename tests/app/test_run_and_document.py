@@ -1,9 +1,7 @@
 """What is shown of a run belongs to the pipeline that is named. Without a browser."""
 
-from types import SimpleNamespace
-
 from app.runs.bar import RunBar, failure_of, message_of, state_in_words
-from app.session.session import Session
+from app.session.session import DatasetCard, Session
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 
@@ -43,7 +41,7 @@ def test_opening_another_pipeline_clears_the_run_and_says_where_it_goes_on():
     session.document.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
     assert (session.run.id, session.run.state) == ("", "")
     assert session.notice["text"] == "The run of 'Old' goes on: you find it under Runs."
-    session.data.card = SimpleNamespace(fields={})
+    session.data.card = DatasetCard("1", "cells", "/x.h5ad")
     bar = RunBar(session, lambda: None)
     assert message_of(session) == "The run of 'Old' is under Runs."
     assert bar._bar.back[0] == "Back to the run" and not bar._bar.ready
@@ -67,7 +65,7 @@ def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
     session.watch_run("r1")
     assert state_in_words(session) == "Run of Old: training"
     assert "not of the pipeline on the canvas" in message_of(session)
-    session.data.card = SimpleNamespace(fields={})
+    session.data.card = DatasetCard("1", "cells", "/x.h5ad")
     session.press_run()  # it is in nobody's way
     assert session.run.driver.asked == ["start"]
 
