@@ -26,7 +26,12 @@ class {name}Config(Config):
 
     threshold: float = dial(1.0, low=0.0, high=10.0, doc="From which level a gene counts as on.")
     temperature: float = dial(
-        0.1, low=0.001, high=10.0, log=True, doc="Low: on or off. High: by degrees."
+        0.1,
+        low=0.001,
+        high=10.0,
+        log=True,
+        learnable=True,
+        doc="Low: on or off. High: by degrees.",
     )
 
 
