@@ -49,9 +49,9 @@ def placed_by_kernel(
     return jax.lax.map(one, cells, batch_size=_PLACED_AT_ONCE)
 
 
-def drawn_rows(n_cells: int, limit: int, key: jax.Array, *, also: int) -> np.ndarray:
+def drawn_rows(n_cells: int, limit: int, seed: int, *, also: int) -> np.ndarray:
     """All rows up to ``limit``, above it that many drawn evenly, and one ``also``; rising."""
     if n_cells <= limit:
         return np.arange(n_cells)
-    rng = np.random.default_rng(int(jax.random.randint(key, (), 0, 2**31 - 1)))
+    rng = np.random.default_rng(seed)
     return np.unique(np.append(rng.choice(n_cells, limit, replace=False), also))

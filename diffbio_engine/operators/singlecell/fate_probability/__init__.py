@@ -155,11 +155,11 @@ class DifferentiableFateProbability(Operator):
         pseudotime: np.ndarray,
         terminal_states: np.ndarray | None = None,
         *,
-        key: jax.Array,
+        seed: int,
     ) -> None:
         cells = np.asarray(embeddings, np.float32)
         time = np.asarray(pseudotime, float)
-        rows = drawn_rows(len(cells), self.config.n_waypoints, key, also=int(np.argmax(time)))
+        rows = drawn_rows(len(cells), self.config.n_waypoints, seed, also=int(np.argmax(time)))
         ends = None
         if terminal_states is not None:
             rows = np.union1d(rows, terminal_states)

@@ -198,7 +198,7 @@ class DifferentiableOTTrajectory(Operator):
         labels: np.ndarray | None = None,
         growth_prior: np.ndarray | None = None,
         *,
-        key: jax.Array,
+        seed: int,
     ) -> None:
         present = np.bincount(time_points + 1, minlength=self.config.n_times + 1)[1:]
         if len(present) < 2 or np.any(present == 0):
@@ -207,7 +207,7 @@ class DifferentiableOTTrajectory(Operator):
                 fix="Wire the column that says when cells were taken: two times or more.",
                 where="time_points",
             )
-        rows, masses = drawn_support(time_points, present, self.config.n_support, key)
+        rows, masses = drawn_support(time_points, present, self.config.n_support, seed)
         found = jax.jit(self._find)(
             jnp.asarray(embeddings[rows], float),
             jnp.asarray(masses, float),

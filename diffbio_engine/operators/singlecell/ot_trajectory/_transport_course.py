@@ -91,14 +91,14 @@ def find_course(
 
 
 def drawn_support(
-    times: np.ndarray, present: np.ndarray, limit: int, key: jax.Array
+    times: np.ndarray, present: np.ndarray, limit: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of each time point, at most ``limit`` and drawn evenly, and their masses (0: no row).
 
     Args:
         present: How many cells there are at each time point.
     """
-    rng = np.random.default_rng(int(jax.random.randint(key, (), 0, 2**31 - 1)))
+    rng = np.random.default_rng(seed)
     width = int(min(limit, present.max()))
     rows, masses = np.zeros((len(present), width), int), np.zeros((len(present), width))
     for time, n_cells in enumerate(present):

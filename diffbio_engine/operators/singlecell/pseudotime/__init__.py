@@ -180,7 +180,7 @@ class DifferentiablePseudotime(Operator):
         self.shift_and_longest = Buffer(jnp.array([0.0, 1.0]))
 
     def prepare(
-        self, embeddings: np.ndarray, root_cell: np.ndarray | None = None, *, key: jax.Array
+        self, embeddings: np.ndarray, root_cell: np.ndarray | None = None, *, seed: int
     ) -> None:
         cells = in_metric(np.asarray(embeddings, np.float32), self.config.metric)
         root = self._root(root_cell, len(cells))
@@ -200,7 +200,7 @@ class DifferentiablePseudotime(Operator):
         else:
             of = (jnp.asarray(values), jnp.asarray(waves), jnp.asarray(roots), root)
             far = np.asarray(diffusion_distances(*of))
-        keep = drawn_rows(len(cells), _MOST_PREPARED, key, also=root)
+        keep = drawn_rows(len(cells), _MOST_PREPARED, seed, also=root)
         _, distances = nearest_neighbours(cells[keep], min(k, len(keep) - 1))
         self.prepared_cells = Buffer(jnp.asarray(cells[keep]))
         self.prepared_waves = Buffer(jnp.asarray(waves[keep], float))
@@ -210,7 +210,7 @@ class DifferentiablePseudotime(Operator):
         self.mean_step = Buffer(jnp.asarray(mean_step, float))
         self.wave_gain = Buffer(jnp.ones(waves.shape[1]))
         # Places between neighbours are drawn together; the waves are stretched back to their size.
-        sample = drawn_rows(len(cells), 1000, key, also=root)
+        sample = drawn_rows(len(cells), 1000, seed, also=root)
         _, drawn = self._placed(jnp.asarray(cells[sample], float))
         size = np.maximum(np.sum(waves[sample] ** 2, axis=0), 1e-12)
         gain = np.sum(np.asarray(drawn) * waves[sample], axis=0) / size
