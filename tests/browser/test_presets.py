@@ -60,7 +60,7 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     page.wait_for_timeout(1500)  # a change on its way to the canvas would swallow the click
     page.locator("[data-do=run]").click()
     expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)
-    shown = re.compile(r"[\d,]+ (cells|spots) shown")
+    shown = re.compile(r"[\d,]+ (cells|spots|sequences) shown")
     expect(page.locator(".timeline .cells")).to_contain_text(shown)
     if name == "integration":
         look_at_all_maps(page, eventually)

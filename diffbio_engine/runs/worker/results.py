@@ -8,6 +8,7 @@ from diffbio_engine.data import write_result
 from diffbio_engine.pipelines import Pipeline
 from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder.writer import RunWriter
+from diffbio_engine.runs.worker.held_out_classes import right_of_held_out
 from diffbio_engine.runs.worker.marker_genes import Marked
 from diffbio_engine.runs.worker.open_run import Opened
 from diffbio_engine.training import StepReport
@@ -41,7 +42,8 @@ def leave_results(
         marker_genes=marked.for_scanpy() if marked else {},
         main_map=placed.main_map,
     )
-    found = (*training.how_it_ended(), *placed.notes)
+    classes = right_of_held_out(pipeline, opened.cells, training.held_out)
+    found = (*training.how_it_ended(), *classes, *placed.notes)
     notes = [*(said_of(opened.cells.record, note) for note in found), *written.notes]
     if facts["as_of"]:
         notes.insert(0, f"Results {facts['as_of']}.")

@@ -203,7 +203,7 @@ class SequenceEmbedding(Operator):
         Port("masked_letter_loss", "", Kind.LOSS, "-log p of masked letters, nats a letter."),
         Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
     )
-    needs_training = True
+    needs_training = learns_classes = True
     prepare_once = True
     prepare_cells = 4096
     example = {"embedding_dim": 8, "num_heads": 2, "n_layers": 1, "kernel_size": 3}
