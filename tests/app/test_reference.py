@@ -9,6 +9,7 @@ from app.canvas.graph import Drawing
 from app.data.beside import offer_beside
 from app.data.view import DataPanel
 from app.results.exports import command_line
+from app.server.run_driver import RunDriver
 from app.server.validation import planned_or_not
 from app.session.autosave import TabMemory
 from app.session.datasets import open_preset
@@ -16,7 +17,7 @@ from app.session.own_things import delete_dataset
 from app.session.session import DatasetCard, Session
 from app.session.stale import stale_words
 from app.shell.header import Header
-from diffbio_engine.errors import RunError
+from diffbio_engine.errors import DataError, RunError
 from diffbio_engine.pipelines import presets
 from diffbio_engine.runs.folder.run_spec import paths_of_data
 from diffbio_engine.workspace import Store
@@ -121,6 +122,22 @@ def test_a_run_is_told_of_both_and_reads_both(session):
     session.document.remove(["reference"])
     assert session.data.beside_for_a_run(session.document.spec) == {}
     assert "--reference" not in command_line(session)
+
+
+def test_a_run_is_refused_where_the_person_does_not_reach_one_of_the_two(session, monkeypatch):
+    session.use_dataset(card("atlas"), "reference")
+    asked, started = [], []
+
+    def reach(of, path):
+        asked.append(str(path))
+        if "atlas" in str(path):
+            raise DataError("It is not yours.")
+
+    monkeypatch.setattr("app.server.run_driver.whole_within_reach", reach)
+    server = SimpleNamespace(engine=SimpleNamespace(start=lambda *_: started.append(1)))
+    RunDriver(session, server, SimpleNamespace()).start()
+    assert asked == ["/data/cells.h5ad", "/data/atlas.h5ad"]
+    assert session.notice["text"] == "It is not yours." and not started and not session.run.state
 
 
 def test_a_run_with_another_reference_is_said_to_be_of_that(session):

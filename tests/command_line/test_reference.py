@@ -6,6 +6,9 @@ import anndata
 import numpy as np
 import pytest
 
+from diffbio_engine.errors import DataError, RunError
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.worker.open_run import open_run
 from tests.command_line.small_run import N_CELLS, N_GENES, cells, pipeline_document, said
 
 BY_REFERENCE = pipeline_document(
@@ -69,6 +72,29 @@ def test_cells_get_types_of_the_reference_and_new_ones_do_without_it(inputs, tmp
     assert code == 0, mistakes
     placed = anndata.read_h5ad(again)
     assert list(placed.obs["cell_type_diffbio"].astype(str)) == list(named)
+
+
+def test_of_variable_genes_it_is_said_how_many_a_reference_has(inputs):
+    data = {
+        "path": str(inputs / "cells.h5ad"),
+        "fields": {"counts": "X", "embeddings": "obsm/X_pca"},
+    }
+    atlas = {"path": str(inputs / "atlas.h5ad"), "fields": {"counts": "X", "labels": "obs/kind"}}
+    document = {**BY_REFERENCE, "variable_genes": 12}
+    spec = RunSpec(document, data, {"reference": atlas})
+    opened = open_run(spec)
+    profiles = opened.cells.per_dataset["reference.profiles"]
+    n = int((profiles > 0).any(axis=0).sum())
+    assert profiles.shape == (3, 12) and 8 < n <= 12
+    assert (
+        opened.cells.notes[-1] == f"{n} of the 12 genes that are trained on are in the reference."
+    )
+    gone = {**atlas, "path": str(inputs / "gone.h5ad")}
+    with pytest.raises(DataError, match=r"reference: There is no file .*gone"):
+        open_run(RunSpec(document, data, {"reference": gone}))
+    told = json.loads(json.dumps(spec.to_json())) | {"beside": ["what another version wrote"]}
+    with pytest.raises(RunError, match="needs the reference, a second data set"):
+        open_run(RunSpec.from_json(told))
 
 
 def test_what_is_wrong_with_a_reference_is_said_before_a_run_begins(inputs, tmp_path):

@@ -92,15 +92,36 @@ def _put_beside(spec: RunSpec, field: str, cells: Records, *, measure: bool) -> 
             fix=f"Choose one (on the command line --{block} FILE), then run.",
             where=block,
         )
-    dataset = spec.opened_data(block)
     fields = told.get("fields") or {}
     try:
+        dataset = spec.opened_data(block)
         found = kind_named(dataset.rows).beside(port, dataset, fields, cells, measure=measure)
     except DataError as error:
         raise error.at(block) from None
     cells.per_dataset[field] = found.codes
     cells.label_names[field] = found.names
     cells.notes += found.notes
+
+
+def _say_what_is_known_beside(cells: Records) -> None:
+    """How many of the genes that are trained on a second data set has.
+
+    Raises:
+        DataError: None of them.
+    """
+    for field, values in cells.per_dataset.items():
+        block = start_of(field).block
+        if block == DATA:
+            continue
+        n = int((values != 0).any(axis=0).sum())
+        said = f"{n:,} of the {cells.n_genes:,} genes that are trained on are in the {block}."
+        if not n:
+            raise DataError(
+                said,
+                fix="Train on more genes (variable_genes of the data), or choose another one.",
+                where=block,
+            )
+        cells.notes += (said,)
 
 
 def _is_measured(field: str, fields: Fields) -> bool:
@@ -185,6 +206,7 @@ def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Op
     seen = with_variable_genes(cells, planned.spec.variable_genes, say)
     if seen is not cells:
         cells, planned = seen, plan(planned.spec, _ports(seen))
+        _say_what_is_known_beside(cells)
     if say:
         say("", "Building the pipeline")
     pipeline = Pipeline(planned, seed=spec.seed)
