@@ -204,8 +204,8 @@ def preparing_key(seed: int, block: str) -> jax.Array:
 
 
 def _is_kept(port: Port) -> bool:
-    """Arrays over genes are computed again rather than kept."""
-    return port.per_record and not port.wide
+    """Arrays over genes, or with a table for each record, are computed again rather than kept."""
+    return port.per_record and not port.wide and len(port.axis_names) <= 2
 
 
 def _comes_after(plan: Any, port: str, block_id: str) -> bool:

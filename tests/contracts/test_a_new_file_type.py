@@ -60,7 +60,7 @@ def test_its_files_open_by_themselves_and_in_a_folder(toy):
 
 def test_it_can_be_chosen_and_is_said_to_open(toy):
     assert can_be_chosen(toy) and not can_be_chosen(toy.with_suffix(".docx"))
-    assert ", toy," in all_in_words()
+    assert all_in_words().endswith(", toy")
     other = toy.with_suffix(".docx")
     other.write_bytes(b"x")
     with pytest.raises(DataError, match=r"Choose one of: .*toy, and folders"):

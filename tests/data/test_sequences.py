@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffbio_engine.data import Reading, inspect, open_source, read, suggest_fields
+from diffbio_engine.data import (
+    Reading,
+    inspect,
+    open_source,
+    read,
+    suggest_fields,
+    write_result,
+)
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.errors import DataError
 
@@ -183,6 +190,21 @@ def test_two_ends_of_pairs_are_not_taken_for_two_lots_of_reads(tmp_path):
     with pytest.raises(DataError, match="two ends of the same pairs") as refused:
         inspect(tmp_path)
     assert "merge" in refused.value.fix
+
+
+def test_reads_go_home_as_fastq_with_what_was_found_in_their_headers(tmp_path):
+    path = write(tmp_path, "lib_R1.fastq", READS.replace("@b", "@a more words"))
+    assert any("one end of pairs" in said for said in inspect(path).warnings)
+    shares = np.array([[0.75, 0.25], [0.5, 0.5], [np.nan, np.nan], [0, 1]], np.float32)
+    found = {"obsm/cluster_diffbio_prob": shares, "obs/score": np.arange(4.0)}
+    written = write_result(path, tmp_path / "result.h5ad", found, {})
+    assert any("result_sequences.fastq" in note for note in written.notes)
+    lines = (tmp_path / "result_sequences.fastq").read_text().splitlines()
+    assert lines[:4] == ["@a score=0 cluster_diffbio=0 cluster_diffbio_certainty=0.75", "ACGTN",
+                         "+", "!I5?#"]  # fmt: skip
+    assert lines[4].startswith("@a-1 more words score=1 ")
+    assert (tmp_path / "result_sequences.csv").exists()
+    assert len(read(tmp_path / "result_sequences.fastq").obs) == 4
 
 
 def test_qualities_are_guessed_by_their_range_said_and_changed(tmp_path):

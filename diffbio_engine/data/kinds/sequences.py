@@ -43,7 +43,7 @@ class Sequences(DataKind):
     """Sequences, a record each; what lies in them are letters along positions."""
 
     record = axis_of("sequences")
-    endings, said = _OWN, "FASTA, FASTQ"
+    endings = _OWN
     order = 20
     fewest = 4
     never = frozenset(
@@ -52,8 +52,7 @@ class Sequences(DataKind):
             "total_counts",
             "spatial_coords",
             "slice_labels",
-            "spliced",
-            "unspliced",
+            "time_points",
         }
     )
     offers: ClassVar = {

@@ -25,7 +25,8 @@ class FileType:
         name: What people call it: ``"h5ad"``.
         endings: How names of such files end, in small letters; packed ones too.
         open: Opens a file: path, what a person said of it, and whether what is kept beside the
-            tables is read too. ``None`` if such files are opened as a folder only.
+            tables is read too. ``None`` if such files are opened as a folder only, or by a kind of
+            data of their own.
         inside: For HDF5, whose names say little: whether a file is laid out so.
         order: Types are asked from small to large.
         listed: Where it stands among the others in words; 0: by ``order``.

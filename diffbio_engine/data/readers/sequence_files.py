@@ -12,6 +12,7 @@ from diffbio_engine.data.dataset import ORIGINAL_NAME, Dataset
 from diffbio_engine.data.dataset.gene_names import made_unique
 from diffbio_engine.data.matrix.memory_limit import refuse_if_too_big
 from diffbio_engine.data.matrix.ragged import Ragged
+from diffbio_engine.data.readers.file_types import FileType
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.sequence_headers import names_and_columns
 from diffbio_engine.data.readers.sequence_letters import (
@@ -76,8 +77,8 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
             f"{name} holds FASTA and FASTQ files: {', '.join(f.name for f in files[:8])}.",
             fix="Bring the files of one kind together, the others by themselves.",
         )
-    _refuse_mates(files)
     form = forms[files[0]]
+    _refuse_mates(files if form == FASTQ else ())
     read = _read(files, form)
     if not read.headers:
         raise DataError(f"{name} has no records.", fix=f"Choose a {form} file with sequences.")
@@ -97,7 +98,7 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
         quality, choice, notes = _qualities(_flat(read.qualities), reading)
         ragged["quality"] = Ragged(quality, raw_offsets, 0, min(used, MOST_USED))
         choices.append(choice)
-        warnings += notes
+        warnings += [*notes, *_of_one_end(files)]
     if longest > USED or reading.longest:
         choices.append(_of_lengths(longest, used, given=bool(reading.longest)))
     obs, notes = _table(read, files)
@@ -152,6 +153,14 @@ def _refuse_mates(files: Sequence[Path]) -> None:
             fix="Bring one of them, or merge the pairs first (fastp --merge, PEAR, vsearch"
             " --fastq_mergepairs) and bring the result. If they are no pairs, rename one.",
         )
+
+
+def _of_one_end(files: Sequence[Path]) -> list[str]:
+    """That the other end of the pairs is not there, where a name says that there is one."""
+    ends = [f.name for f in files if re.search(r"[._-]R[12]([._-]\d{3})?\.", f.name)]
+    if not ends:
+        return []
+    return [f"By its name {ends[0]} is one end of pairs; the other end is not read."]
 
 
 def _read(files: Sequence[Path], form: str) -> _Read:
@@ -281,3 +290,8 @@ def _of_rows(
             " one of them is held out, its copies are trained on."
         )
     return notes
+
+
+FILE_TYPE = FileType(
+    "FASTA", (*FASTA_ENDINGS, *FASTQ_ENDINGS), order=95, listed=95, said="FASTA, FASTQ"
+)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from diffbio_engine.axes import Axis, numbered
+from diffbio_engine.axes import Axis, numbered, said_of
 from diffbio_engine.bundles import names_along
 from diffbio_engine.bundles.rules import in_words
 from diffbio_engine.data import Records, sample_cells
@@ -50,7 +50,7 @@ def findings_of(
         for axis, length in zip(axes, array.shape, strict=True):
             if len(names.get(axis, ())) != length:
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
-        doc = in_words(port, array) or port.doc
+        doc = said_of(cells.record, in_words(port, array) or port.doc)
         found.append(Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks))
     found += [_track(p, plan, cells, v, track_rows, names) for p, v in (tracks or {}).items()]
     if not map_ports(plan):  # what would colour a map is listed
