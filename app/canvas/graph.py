@@ -89,7 +89,8 @@ class Drawing:
         usual: Collection[str]
         if block in DATA_BLOCKS:
             places = {n: Place.parse(self._place(block, n)) for n in names}
-            usual = [n for n in names if not places[n].computed_from]
+            # The first is what the data are, be it worked out as the letters of sequences are.
+            usual = [n for n in names if n == names[0] or not places[n].computed_from]
         else:
             usual = usual_outputs(kind)
         hidden = folded(names, usual, self._wired.get(block, ()), at_least)

@@ -234,7 +234,8 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
         back = "As trained" if session.run.preview is not None else ""
         return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
     title, sentence = words_without_map(session)
-    why, waits = why_it_takes(sentence), session.run.is_running or session.run.opens
+    why = why_it_takes(sentence, _rows(session.cells_shown))
+    waits = session.run.is_running or session.run.opens
     words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
     return {**words, "badge": "", "back": ""}
 

@@ -92,7 +92,7 @@ class RunBar(pn.viewable.Viewer):
             words=state_in_words(s),
             of=_run_of(s),
             message=message_of(s),
-            why=why_it_takes(s.run.message) if s.run.is_running else "",
+            why=why_it_takes(s.run.message, _rows_of(s)) if s.run.is_running else "",
             problem=failure_of(s),
             place=_failed_block(s),
             other=other,
@@ -166,6 +166,11 @@ def state_in_words(session: Session) -> str:
         words = "Finishing"  # nobody has stopped it: results are being written
     of = _run_of(session)
     return f"{of}: {words.lower()}" if of else words
+
+
+def _rows_of(session: Session) -> str:
+    card = session.cells_shown
+    return card.rows if card else "cells"
 
 
 def _run_of(session: Session) -> str:

@@ -98,7 +98,7 @@ def stale_words(session: Session, but: Collection[str] = ()) -> str:
         names = shown.name, used.name
         if used.name == shown.name:  # brought twice
             names = f"another {shown.name}", "the one in use"
-        told.append("These are the cells of {}, not of {}.".format(*names))
+        told.append("These are the {} of {}, not of {}.".format(shown.rows, *names))
     told += _other_beside(session)
     if said:
         more = f" and {len(said) - _MOST} more" if len(said) > _MOST else ""

@@ -1,5 +1,7 @@
 """Why what a worker is doing may take a while, for a person who waits for it."""
 
+from diffbio_engine.axes import axis_of, said_of
+
 _WHY = (
     (
         "Getting ready",
@@ -16,6 +18,7 @@ _WHY = (
 )
 
 
-def why_it_takes(message: str) -> str:
-    """One sentence about what is being done; empty if there is nothing to explain."""
-    return next((words for part, words in _WHY if part in message), "")
+def why_it_takes(message: str, rows: str = "cells") -> str:
+    """One sentence about what is being done to these rows; empty if there is nothing to explain."""
+    words = next((words for part, words in _WHY if part in message), "")
+    return said_of(axis_of(rows), words)
