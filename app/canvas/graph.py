@@ -24,7 +24,7 @@ from app.session.session import Session
 from app.session.stale import changed_since
 from app.style import messages
 from app.style import theme as looks
-from app.style.titles import block_titles, is_estimated, place_title
+from app.style.titles import block_titles, is_estimated, of_rows, place_title
 from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.declare import Port, find_operator
 from diffbio_engine.pipelines.spec import DATA, Block, Wire
@@ -110,15 +110,17 @@ class Drawing:
 
     def _types(self) -> dict[str, Any]:
         types = {}
+        card = self.session.shown_dataset
+        rows = card.rows if card else ""
         for block in self.spec.blocks:
             declared, ports = find_operator(block.operator), self._ports[block.id]
-            inputs = [p for p in declared.inputs if not p.drawn]
-            types[ports.kind] = block_type(
-                ports.kind, declared.title, inputs, ports.outputs, ports.fold
-            )
+            inputs = [of_rows(p, rows) for p in declared.inputs if not p.drawn]
+            outputs = [of_rows(p, rows) for p in ports.outputs]
+            types[ports.kind] = block_type(ports.kind, declared.title, inputs, outputs, ports.fold)
         for name in self.spec.data_blocks:
             data, title = self._ports[name], DATA_BLOCKS[name].title
-            types[data.kind] = block_type(data.kind, title, [], data.outputs, data.fold)
+            outputs = [of_rows(p, rows) if name == DATA else p for p in data.outputs]
+            types[data.kind] = block_type(data.kind, title, [], outputs, data.fold)
         return types
 
     # -- blocks ------------------------------------------------------------------------------

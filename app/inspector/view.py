@@ -1,6 +1,5 @@
 """The inspector: the dials of the run on top, then the chosen block with its ports and help."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ from panel.custom import JSComponent
 from app.inspector.form import Form, row, rows
 from app.session.data_in_use import CARDS
 from app.session.offered_fields import data_ports
-from app.session.session import DatasetCard, Session
+from app.session.session import Session
 from app.style import messages
 from app.style import theme as looks
-from app.style.titles import label, place_title, term_label
-from diffbio_engine.axes import axis_of, said_of
+from app.style.titles import label, of_rows, place_title, term_label
 from diffbio_engine.declare import Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import DATA_BLOCKS, Address, DialName, start_of
@@ -208,14 +206,16 @@ class Inspector(pn.viewable.Viewer):
         self._block.empty = "This block has no settings."
         self._block.show(rows(declared, config, notes), {s.name: s for s in declared.settings})
         sources = {w.target: w.source for w in session.shown_spec.wires}
+        card = session.shown_dataset
+        of_data = card.rows if card else ""
         self._help.card = {
             "kind": "help",
             "inputs": [
-                _port(p, sources.get(f"{block_id}.{p.name}", "not wired"))
+                _port(of_rows(p, of_data), sources.get(f"{block_id}.{p.name}", "not wired"))
                 for p in declared.inputs
                 if not p.drawn
             ],
-            "outputs": [_port(p) for p in declared.outputs],
+            "outputs": [_port(of_rows(p, of_data)) for p in declared.outputs],
             "doc": declared.doc,
             "operator": declared.id,
             "sizes": [f"{label(s.name)}: read from {s.axis}" for s in declared.settings if s.axis],
@@ -246,7 +246,10 @@ class Inspector(pn.viewable.Viewer):
             "kind": "help",
             "inputs": [],
             "outputs": [
-                _port(_of_rows(found.port, card), place_title(places.get(found.port.name, "")))
+                _port(
+                    of_rows(found.port, card.rows if card else ""),
+                    place_title(places.get(found.port.name, "")),
+                )
                 for field, found in ports.items()
                 if start_of(field).block == block
             ],
@@ -279,12 +282,6 @@ def _title(title: str, block_id: str, operator: str) -> str:
     """The operator's title, with the block's id where that says more."""
     plain = operator.rsplit(".", 1)[-1]
     return f"{title} ({block_id})" if block_id.startswith(f"{plain}_") else title
-
-
-def _of_rows(port: Port, card: DatasetCard | None) -> Port:
-    """The port, with what the rows are where it takes records of any kind."""
-    general = port.record is not None and port.record.general
-    return replace(port, axes=said_of(axis_of(card.rows), port.axes)) if card and general else port
 
 
 def _port(port: Port, wired: str = "") -> dict[str, str]:

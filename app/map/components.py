@@ -21,7 +21,7 @@ from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.kinds import USUAL
-from diffbio_engine.declare import DATA_PORTS, find_operator
+from diffbio_engine.declare import DATA_PORTS, find_operator, operators
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import Address
 from diffbio_engine.runs import GROUPS, Findings
@@ -259,8 +259,11 @@ def map_title(name: str, session: Session) -> str:
     if block == DATA and port in DATA_PORTS:
         return title_of(DATA_PORTS[port], "")
     blocks = {b.id: find_operator(b.operator) for b in session.run.spec.blocks}
-    # Snapshots of before did not always say which block.
+    # Snapshots of before did not always say which block; blocks are called after their operators.
     asked = [blocks[b] for b in blocks if b == block or not port]
+    if port and not asked:
+        known = operators().items()
+        asked = [d for name, d in known if block.startswith(Address.parse(name).port)]
     made = ((p, d.title) for d in asked for p in d.outputs if p.name == port or not port)
     found = next((title_of(p, title) for p, title in made if p.kind in PLACES), "")
     return found or port_title(name)

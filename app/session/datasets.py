@@ -11,9 +11,11 @@ from app.files.readers import READERS
 from app.session.session import DatasetCard, Session
 from app.style.titles import block_titles, is_estimated
 from diffbio_engine.apart import Stop
+from diffbio_engine.axes import axis_of
 from diffbio_engine.data import FROM_SYMBOLS, Reading, examples
 from diffbio_engine.errors import DataError, UnknownNameError, UserError
 from diffbio_engine.pipelines import Preset, presets
+from diffbio_engine.pipelines.few_records import for_few_records
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import offer_of, offered_beside, start_of
 from diffbio_engine.runs.folder.durable_files import explain_os_error
@@ -198,13 +200,16 @@ def open_preset(session: Session, preset: Preset) -> None:
                 fix=f"{fix}, or take the demo '{demo}' under Data.",
             )
         )
-    _put_on_canvas(session, preset, fields)
+    said = [_put_on_canvas(session, preset, fields)]
     session.showing = ""
     if fields is not None and (without := left_out(preset, fields)):
-        session.say(
+        said.insert(
+            0,
             f"{without} If the file has it, say under Data where it lies, and open the pipeline "
-            "again."
+            "again.",
         )
+    if told := " ".join(filter(None, said)):
+        session.say(told)
 
 
 def offered_for(session: Session, preset: Preset) -> dict[str, str]:
@@ -240,9 +245,15 @@ def _list_of(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _put_on_canvas(session: Session, preset: Preset, fields: dict[str, str] | None) -> None:
+def _put_on_canvas(session: Session, preset: Preset, fields: dict[str, str] | None) -> str:
+    """Opens a ready pipeline for the data in use; in words, what is other than usual."""
     spec = replace(preset.make(fields), layout={})  # laid out for this canvas
+    card = session.data.card
+    told = ""
+    if card is not None:
+        spec, told = for_few_records(spec, card.n_cells, axis_of(card.rows))
     session.document.open_pipeline(spec, f"Open {preset.title}")
+    return told
 
 
 def _plain(card: DatasetCard) -> dict[str, Any]:

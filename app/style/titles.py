@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
+from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines.spec import Block
-from diffbio_engine.ports import DATA_PORTS, Address, Place
+from diffbio_engine.ports import DATA_PORTS, Address, Place, Port
 
 
 def is_summed(place: str) -> bool:
@@ -78,3 +80,15 @@ def place_title(place: str) -> str:
         return _COMPUTED.get(place) or place
     words = Place.parse(place).recipe.replace("-", " ").replace("low count", "low-count")
     return f"estimated, {words}"
+
+
+def of_rows(port: Port, rows: str) -> Port:
+    """The port in the words of a data set: what its rows are, where it takes records of any kind.
+
+    Args:
+        rows: ``"samples"``; empty where there is no data set.
+    """
+    if not rows or port.record is None or not port.record.general:
+        return port
+    said = axis_of(rows)
+    return replace(port, axes=said_of(said, port.axes), doc=said_of(said, port.doc))

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from diffbio_engine.axes import AXES, Axis, axis_of
 from diffbio_engine.data import Dataset, Reading, read
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.errors import RunError
 from diffbio_engine.ports import DATA
+from diffbio_engine.runs.folder.plain_values import text
 
 
 def data_beside(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -78,6 +80,13 @@ class RunSpec:
         """What is told of the data set of a data block; empty if there is none."""
         told = self.dataset if block == DATA else self.beside.get(block)
         return told if isinstance(told, dict) else {}
+
+    def rows(self) -> Axis:
+        """What the rows of its data are, as far as that was said; cells where it was not."""
+        reading = self.dataset.get("reading")
+        said = text(reading.get("rows")) if isinstance(reading, Mapping) else ""
+        known = (a for a in AXES.values() if a.record and said in (a.name, a.one))
+        return next(known, axis_of("cells"))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "RunSpec":

@@ -29,8 +29,8 @@ class Application:
 
     def __init__(self, writer: RunWriter, departure: Departure) -> None:
         self.writer, self.departure = writer, departure
-        self.record = axis_of("cells")
         self.folder, self.spec = writer.folder, RunSpec.from_json(writer.run)
+        self.record = self.spec.rows()
 
     def carry_out(self) -> int:
         """Places all cells; the exit code says how it ended."""

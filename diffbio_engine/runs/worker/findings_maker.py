@@ -1,6 +1,7 @@
 """Gathers what a pipeline found besides the map, with the names of what lies along each axis."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,6 +60,7 @@ def findings_of(
     found += [_called(name, plan, values, cells.record) for name in calls]
     drawn = plan.ports(Kind.MAP, Kind.COORDINATES, Kind.SHARES, Kind.SCORE, Kind.TIME)
     kinds: dict[str, str] = {p: plan.port(p).kind for p in drawn}
+    found = [replace(f, doc=said_of(cells.record, f.doc)) for f in found]
     return Findings(step, tuple(found), names, kinds, _first(plan), cells.record.name)
 
 

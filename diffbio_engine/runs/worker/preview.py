@@ -93,13 +93,13 @@ class Previewing:
         self.pipeline, cells, self.step = self._trained()
         self.scene = Scene(self.pipeline.plan, cells, RunSpec.from_json(self.run.run).seed)
         if not self.scene.drawable:
-            raise RunError("This pipeline draws nothing of its cells, so there is no preview.")
+            raise RunError(f"This pipeline shows nothing of its {cells.record.name}: no preview.")
         n_drawn = cells.n_cells if self.scene.rows is None else len(self.scene.rows)
         shown = load_snapshot(self.run.snapshots)
         if shown is not None and shown.n not in (0, n_drawn):
             rows = cells.record.name
             raise _changed(f"its map shows {shown.n:,} {rows} and the file has {n_drawn:,}")
-        self._opening("", "Placing the cells as trained")
+        self._opening("", f"Placing the {cells.record.name} as trained")
         self.as_trained = {
             f"{block_id}.{name}": float(np.asarray(dial[...]))
             for block_id, block in self.pipeline.blocks.items()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from diffbio_engine.axes import said_of
 from diffbio_engine.errors import RunError, TrainingError, UserError
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.device import backend
@@ -46,7 +47,13 @@ def work(path: Path) -> int:
     try:
         with RunWriter(path) as writer, Departure() as departure:
             kind = Application if writer.run.get("bundle") else Worker
-            return kind(writer, departure).carry_out()
+            worker = kind(writer, departure)
+            try:
+                return worker.carry_out()
+            except UserError as error:  # written of cells, said of what the rows are
+                error.what = said_of(worker.record, error.what)
+                error.fix = said_of(worker.record, error.fix)
+                raise
     except TrainingError:
         return EXIT_NOT_FINITE
     except TakenError as error:
@@ -64,6 +71,7 @@ class Worker:
         self.writer, self.departure = writer, departure
         self.folder = writer.folder
         self.spec = RunSpec.from_json(writer.run)
+        self.record = self.spec.rows()
         self.want = "run"
         self.steps_to_take = 0
         self._last_checkpoint = time.perf_counter()
@@ -116,6 +124,7 @@ class Worker:
     def _open(self) -> None:
         say = self._say
         self.opened = open_run(self.spec, say)
+        self.record = self.opened.cells.record
         self.training = self.opened.training
         losses = tuple(self.opened.pipeline.plan.losses)
         self._columns = ("total", *losses)
@@ -125,7 +134,8 @@ class Worker:
         self.scene = Scene(plan, self.opened.cells, self.spec.seed, settles=ends_anew)
         self.writer.begin(self._columns, start=self.training.step)
         self._obey(self.writer.control())
-        self._say("", "Drawing the first map")
+        first = "Drawing the first map" if self.scene.maps else "Looking at the start"
+        self._say("", first)
         self._show(self.scene.whole, self.training.sync())
         self._say("", "Compiling the training step")
 
