@@ -10,7 +10,7 @@ from app.canvas.nodes import BLOCK_MIME
 from app.session.session import Session
 from app.style import theme as looks
 from diffbio_engine.declare import domains, operators
-from diffbio_engine.ports import BESIDE, DATA, DATA_BLOCKS, DataBlock
+from diffbio_engine.ports import DATA, DATA_BLOCKS, DataBlock, blocks_beside
 
 _HERE = Path(__file__).parent
 
@@ -43,7 +43,7 @@ class Palette(pn.viewable.Viewer):
                 }
                 for d in sorted(operators().values(), key=lambda d: d.domain == "losses")
             ]
-            + [_data_block(DATA_BLOCKS[block]) for block in BESIDE],
+            + [_data_block(DATA_BLOCKS[block]) for block in blocks_beside()],
             sizing_mode="stretch_both",
         )
         self._list.on_msg(lambda event: self._take(event.data))

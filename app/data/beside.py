@@ -11,7 +11,7 @@ from diffbio_engine.ports import DATA, DATA_BLOCKS, offered_beside, start_of
 _LOG = logging.getLogger("diffbio.app")
 
 
-def blocks_beside(session: Session) -> list[dict[str, Any]]:
+def places_beside(session: Session) -> list[dict[str, Any]]:
     """The other data blocks of the pipeline; that of which the panel was opened is the first."""
     document = session.document
     return [
@@ -32,7 +32,7 @@ def offer_beside(session: Session, card: DatasetCard) -> list[dict[str, Any]]:
 
     Asks both files for the names of their genes: not for a callback.
     """
-    return [{**block, **_told(session, card, block["id"])} for block in blocks_beside(session)]
+    return [{**block, **_told(session, card, block["id"])} for block in places_beside(session)]
 
 
 def _told(session: Session, card: DatasetCard, block: str) -> dict[str, str]:

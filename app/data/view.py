@@ -12,7 +12,7 @@ from panel.custom import JSComponent
 from app.access.cookies import MARK, cookie_of
 from app.access.reach import in_server_folder
 from app.data.apply import offer, trained_pipeline
-from app.data.beside import blocks_beside, offer_beside
+from app.data.beside import offer_beside, places_beside
 from app.data.field_choices import choice_of
 from app.data.server_files import can_be_chosen, server_files
 from app.files.uploads import DESKS
@@ -89,7 +89,7 @@ class DataPanel(pn.viewable.Viewer):
         self._show()
 
     def _offer_beside(self) -> None:
-        card, blocks = self.card, blocks_beside(self.session)
+        card, blocks = self.card, places_beside(self.session)
         self._desk.beside = blocks
         if card is None or not blocks or self.session.showing != "data":
             return

@@ -10,7 +10,7 @@ from app.access.reach import within_reach
 from app.session.session import DatasetCard, Session
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
-from diffbio_engine.ports import BESIDE, DATA
+from diffbio_engine.ports import DATA, blocks_beside
 from diffbio_engine.runs.folder.durable_files import (
     explain_os_error,
     make_inside,
@@ -107,7 +107,7 @@ class TabMemory:
             self.session.refuse(error)
         self.looked_at_run = bool(kept.get("looks_at_run"))
         beside = kept.get("beside")
-        others = {b: beside.get(b) for b in BESIDE} if isinstance(beside, dict) else {}
+        others = {b: beside.get(b) for b in blocks_beside()} if isinstance(beside, dict) else {}
         for block, card in {DATA: kept.get("dataset"), **others}.items():
             if not isinstance(card, dict):
                 continue

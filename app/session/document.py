@@ -14,7 +14,7 @@ from app.session.protocols import Tells
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec, document_from
-from diffbio_engine.ports import BESIDE, DATA_BLOCKS, Ends
+from diffbio_engine.ports import DATA_BLOCKS, Ends, blocks_beside
 
 MOST_UNDO = 100
 RENAME = "Rename the pipeline"
@@ -162,7 +162,7 @@ class Document(param.Parameterized):
 
         ``operator`` may also name a block that stands for a second data set.
         """
-        if operator in BESIDE:
+        if operator in blocks_beside():
             return self._add_data_block(operator, place)
         spec, block = gestures.with_block(self.spec, operator, place, self.data_ports)
         self.edit(f"Add {_title(spec, block)}", spec)

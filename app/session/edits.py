@@ -129,7 +129,8 @@ def with_data_block(
     else:
         x, y = spec.layout.get(DATA, (0.0, 0.0))
         y += DATA_HEIGHT
-    spec = replace(spec, layout={**spec.layout, block: (float(x), float(y))})
+    above = {DATA: (float(x), float(y) - DATA_HEIGHT)}
+    spec = replace(spec, layout={**above, **spec.layout, block: (float(x), float(y))})
     return spec if block == DATA else with_room(spec, [block], data, per_wire=0)
 
 

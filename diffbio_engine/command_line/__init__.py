@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffbio_engine.errors import UserError
-from diffbio_engine.ports import BESIDE
+from diffbio_engine.ports import blocks_beside
 from diffbio_engine.runs.device import set_up_device
 
 
@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
         help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx, FASTA, FASTQ; "
         "without it a demo",
     )
-    for block in BESIDE:
+    for block in blocks_beside():
         run.add_argument(
             f"--{block}", type=Path, help=f"a second data set, for what is wired to '{block}'"
         )

@@ -19,7 +19,7 @@ from diffbio_engine.data import FROM_SYMBOLS, Fields, examples
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
-from diffbio_engine.ports import BESIDE, DATA, DATA_BLOCKS, Address, offered_beside, start_of
+from diffbio_engine.ports import DATA, DATA_BLOCKS, Address, blocks_beside, offered_beside, start_of
 from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.reader import RunReader
@@ -86,7 +86,7 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
         limited = not asked.no_limits
         beside[block] = _beside(block, *other, said.pop(block), limited=limited)
         fields |= offered_beside(block, beside[block]["fields"])
-    for block in BESIDE:
+    for block in blocks_beside():
         if said.get(block):
             raise DataError(f"--field names {block}.", fix=f"Add --{block} FILE.", where="--field")
     for column in preview["obs"]:
@@ -156,7 +156,7 @@ def _with(fields: dict[str, str], said: Mapping[str, str]) -> dict[str, str]:
 
 def _beside_data(asked: argparse.Namespace) -> dict[str, tuple[Path, dict[str, str]]]:
     """By data block, the other data sets: those given, else what goes with the demo data."""
-    given = {block: getattr(asked, block) for block in BESIDE}
+    given = {block: getattr(asked, block) for block in blocks_beside()}
     found = {block: (path, dict[str, str]()) for block, path in given.items() if path is not None}
     if asked.data or asked.pipeline:
         return found

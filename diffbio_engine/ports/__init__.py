@@ -2,11 +2,11 @@
 
 from diffbio_engine.ports.address import Address, DialName, Ends, InTwoParts, Place
 from diffbio_engine.ports.data_blocks import (
-    BESIDE,
     DATA,
     DATA_BLOCKS,
     DataBlock,
     all_fields,
+    blocks_beside,
     field_of,
     offer_of,
     offered_beside,
@@ -40,7 +40,6 @@ from diffbio_engine.ports.reference_ports import REFERENCE_PROFILES
 
 __all__ = [
     "BACKGROUND",
-    "BESIDE",
     "DATA",
     "DATA_BLOCKS",
     "DataBlock",
@@ -72,6 +71,7 @@ __all__ = [
     "Ends",
     "InTwoParts",
     "all_fields",
+    "blocks_beside",
     "Kind",
     "Offer",
     "Place",

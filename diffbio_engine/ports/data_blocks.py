@@ -51,7 +51,11 @@ DATA_BLOCKS: dict[str, DataBlock] = {
         ),
     )
 }
-BESIDE = tuple(block for block in DATA_BLOCKS if block != DATA)
+
+
+def blocks_beside() -> tuple[str, ...]:
+    """The data blocks besides `data`."""
+    return tuple(block for block in DATA_BLOCKS if block != DATA)
 
 
 def field_of(start: Address) -> str:
