@@ -9,7 +9,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.map.drawing import Drawn, Wish, has_own_names, selection_card
+from app.map.drawing import Drawn, MapViewState, has_own_names, selection_card
 from app.map.frames import MapFrame
 from app.plots.map import PLACES, title_of
 from app.session.session import DatasetCard, Session
@@ -93,12 +93,12 @@ class MapStage(JSComponent):
 
 
 def colour_groups(
-    columns: list[dict[str, Any]], frame: MapFrame | None = None, wish: Wish | None = None
+    columns: list[dict[str, Any]], frame: MapFrame | None = None, state: MapViewState | None = None
 ) -> list[dict[str, Any]]:
     """What may colour the cells: what the run says of them, and the columns of the data."""
     ours: list[tuple[str, str]] = [(CLUSTER, "Cluster"), ("certainty", "Certainty")]
-    if frame is not None and wish is not None:
-        if has_own_names(wish.class_names.get(frame.main, ())):
+    if frame is not None and state is not None:
+        if has_own_names(state.class_names.get(frame.main, ())):
             ours[0] = (CLUSTER, port_title(frame.main))
         others = [p for p in frame.likeliest if p != frame.main]
         ours = ours if frame.labels is not None else []
@@ -110,55 +110,55 @@ def colour_groups(
     return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
 
 
-def of_another_run(wish: Wish, run: str) -> Wish:
-    """What is wished of a run that has just been chosen: its own map, classes and scores."""
-    own = ColourKey.parse(wish.colour).is_of_one_run
+def of_another_run(state: MapViewState, run: str) -> MapViewState:
+    """The state for a run that has just been chosen: its own map, classes and scores."""
+    own = ColourKey.parse(state.colour).is_of_one_run
     return replace(
-        wish, run=run, map="", view=None, only=None, chosen=None, class_names={}, kinds={},
-        first="", colour="" if own else wish.colour,
+        state, run=run, map="", view=None, only=None, chosen=None, class_names={}, kinds={},
+        first="", colour="" if own else state.colour,
     )  # fmt: skip
 
 
-def of_cells_shown(wish: Wish, session: Session) -> Wish:
-    """The same wish, of the cells that are on the map and in the theme of the page."""
+def of_cells_shown(state: MapViewState, session: Session) -> MapViewState:
+    """The same state, of the cells that are on the map and in the theme of the page."""
     dataset = session.cells_shown
     path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
     return replace(
-        wish, path=path, counts=fields.get("counts", "X"), theme=session.theme,
+        state, path=path, counts=fields.get("counts", "X"), theme=session.theme,
         record=axis_of(_rows(dataset)).one,
     )  # fmt: skip
 
 
-def with_picked(wish: Wish, n: int, index: int, *, alone: bool) -> Wish:
-    """The same wish with one of n categories switched on or off, or alone; again: all of them."""
+def with_picked(state: MapViewState, n: int, index: int, *, alone: bool) -> MapViewState:
+    """The same state with one of n categories switched on or off, or alone; again: all of them."""
     every = frozenset(range(n))
-    only = wish.only if wish.only is not None else every
+    only = state.only if state.only is not None else every
     if alone:
         only = every if only == {index} else frozenset({index})
     else:
         only = only ^ {index}
-    return replace(wish, only=None if only == every or not only else only)
+    return replace(state, only=None if only == every or not only else only)
 
 
-def with_names(wish: Wish, findings: Findings | None) -> Wish:
-    """The same wish, knowing what the run calls its classes and what its ports mean."""
+def with_names(state: MapViewState, findings: Findings | None) -> MapViewState:
+    """The same state, knowing what the run calls its classes and what its ports mean."""
     if findings is None:
-        return wish
+        return state
     names = {
         f.port: tuple(findings.along(f, f.axes[1]))
         for f in findings.found
         if f.axes[:1] == (GROUPS,)
     }
-    return replace(wish, class_names=names, kinds=findings.kinds, first=findings.first)
+    return replace(state, class_names=names, kinds=findings.kinds, first=findings.first)
 
 
-def knowing(wish: Wish, seen: Wish) -> Wish:
-    """The same wish with the names that another one of the same run has learned."""
-    return replace(wish, class_names=seen.class_names, kinds=seen.kinds, first=seen.first)
+def knowing(state: MapViewState, seen: MapViewState) -> MapViewState:
+    """The same state with the names that another one of the same run has learned."""
+    return replace(state, class_names=seen.class_names, kinds=seen.kinds, first=seen.first)
 
 
 def legend_of(
-    drawn: Drawn, wish: Wish, picks: Sequence[Any] = (), dataset: DatasetCard | None = None
+    drawn: Drawn, state: MapViewState, picks: Sequence[Any] = (), dataset: DatasetCard | None = None
 ) -> dict[str, Any]:
     """What stands beside a drawn map: categories or the colour bar, and who is selected.
 
@@ -166,7 +166,7 @@ def legend_of(
         picks: What a selected cell can be made, as ``picked_cells.pickable`` gives it.
         dataset: Whose rows are drawn; it says what they are called.
     """
-    colouring, only = drawn.colouring, wish.only
+    colouring, only = drawn.colouring, state.only
     items, ramp, card = [], [], {}
     if colouring.values is not None:
         ramp = list(drawn.palette[::16])
@@ -178,8 +178,8 @@ def legend_of(
                     {"index": i, "name": colouring.names[i], "color": drawn.palette[i], "n": n,
                      "on": on}
                 )  # fmt: skip
-    if wish.chosen is not None and len(wish.chosen) == len(drawn.frame.xy):
-        card = {**selection_card(drawn.frame, colouring, wish.chosen), "picks": list(picks)}
+    if state.chosen is not None and len(state.chosen) == len(drawn.frame.xy):
+        card = {**selection_card(drawn.frame, colouring, state.chosen), "picks": list(picks)}
     return {
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
         "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}", "rows": _rows(dataset),

@@ -31,7 +31,7 @@ MOST_GLYPHS = 5000
 
 
 @dataclass(frozen=True)
-class Wish:
+class MapViewState:
     """What a tab wants to see.
 
     Attributes:
@@ -88,19 +88,19 @@ class Drawn:
     arrows: np.ndarray
 
 
-def draw(snapshot: Snapshot, wish: Wish) -> Drawn:
-    """Draws a map of a snapshot that has one, as wished. Runs in a thread; costs milliseconds."""
+def draw(snapshot: Snapshot, state: MapViewState) -> Drawn:
+    """Draws a map of a snapshot that has one. Runs in a thread; costs milliseconds."""
     maps = tuple(snapshot.maps)
-    name = wish.map if wish.map in maps else maps[0]
-    in_tissue = is_to_scale(wish.kinds.get(name) or snapshot.kinds.get(name, ""))
-    frame = frame_of(wish.run, snapshot, name, turned=not in_tissue)
-    colouring = colouring_of(frame, wish)
-    view = wish.view or (to_scale(frame.view, wish.size) if in_tissue else frame.view)
-    arrows = _arrows(frame, wish, colouring, view)
+    name = state.map if state.map in maps else maps[0]
+    in_tissue = is_to_scale(state.kinds.get(name) or snapshot.kinds.get(name, ""))
+    frame = frame_of(state.run, snapshot, name, turned=not in_tissue)
+    colouring = colouring_of(frame, state)
+    view = state.view or (to_scale(frame.view, state.size) if in_tissue else frame.view)
+    arrows = _arrows(frame, state, colouring, view)
     palette = tuple(
-        value_ramp(wish.theme)
+        value_ramp(state.theme)
         if colouring.values is not None
-        else for_theme(colouring.colors or category_colors(1), wish.theme)
+        else for_theme(colouring.colors or category_colors(1), state.theme)
     )
     counts: tuple[int, ...] = ()
     if colouring.codes is not None:
@@ -108,8 +108,8 @@ def draw(snapshot: Snapshot, wish: Wish) -> Drawn:
         counts = tuple(np.bincount(codes[codes >= 0], minlength=len(colouring.names)).tolist())
     common = (frame, colouring, view, maps, palette)
     if len(frame.xy) <= MOST_GLYPHS:
-        return Drawn(*common, _dots(frame, colouring, wish), "", counts, arrows)
-    return Drawn(*common, None, _url(frame, colouring, palette, view, wish), counts, arrows)
+        return Drawn(*common, _dots(frame, colouring, state), "", counts, arrows)
+    return Drawn(*common, None, _url(frame, colouring, palette, view, state), counts, arrows)
 
 
 def to_scale(view: View, size: tuple[int, int]) -> View:
@@ -120,30 +120,29 @@ def to_scale(view: View, size: tuple[int, int]) -> View:
     return x - unit * wide, x + unit * wide, y - unit * high, y + unit * high
 
 
-def _arrows(frame: MapFrame, wish: Wish, colouring: Colouring, view: View) -> np.ndarray:
+def _arrows(frame: MapFrame, state: MapViewState, colouring: Colouring, view: View) -> np.ndarray:
     kind, port = ColourKey.parse(colouring.key).parts
-    if kind != "score" or not has_arrows(wish.kinds.get(port, "")) or port not in frame.scores:
+    if kind != "score" or not has_arrows(state.kinds.get(port, "")) or port not in frame.scores:
         return np.zeros((0, 4))
     return arrows_of(frame.xy, frame.scores[port], view)
 
 
-def colouring_of(frame: MapFrame, wish: Wish) -> Colouring:
-    """The colouring that is wished, for the cells of this frame."""
-    first = ColourKey("score", wish.first) if wish.first in frame.scores else CLUSTER
-    kind, name = ColourKey.parse(wish.colour or first).parts
-    if kind in ("obs", "gene") and wish.path:
-        of_all = (
-            by_column(wish.path, name) if kind == "obs" else by_gene(wish.path, name, wish.counts)
-        )
-        return _of_cells(of_all, frame.cells, len(frame.xy))
+def colouring_of(frame: MapFrame, state: MapViewState) -> Colouring:
+    """The colouring that the tab wants, for the cells of this frame."""
+    first = ColourKey("score", state.first) if state.first in frame.scores else CLUSTER
+    kind, name = ColourKey.parse(state.colour or first).parts
+    if kind in ("obs", "gene") and state.path:
+        of_column, counts = kind == "obs", state.counts
+        found = by_column(state.path, name) if of_column else by_gene(state.path, name, counts)
+        return _of_cells(found, frame.cells, len(frame.xy))
     if kind == "score" and name in frame.scores:
         return by_score(name, frame.scores[name])
     if kind == "class" and name in frame.likeliest:
-        return by_class(name, frame.likeliest[name], wish.class_names.get(name, ()))
+        return by_class(name, frame.likeliest[name], state.class_names.get(name, ()))
     if kind == "certainty" and frame.certainty is not None:
         return by_certainty(frame.certainty)
     if frame.labels is not None:
-        names = wish.class_names.get(frame.main, ())
+        names = state.class_names.get(frame.main, ())
         if has_own_names(names):
             return by_class(frame.main, frame.labels, names, CLUSTER)
         return by_cluster(frame.labels)
@@ -157,19 +156,19 @@ def has_own_names(classes: tuple[str, ...]) -> bool:
     return bool(classes) and not classes[0].startswith("cluster ")
 
 
-def meant(colouring: Colouring, wish: Wish) -> np.ndarray | None:
+def meant(colouring: Colouring, state: MapViewState) -> np.ndarray | None:
     """Which cells are meant: of the categories picked in the legend, and selected; None for all."""
     mask = None
-    if wish.only is not None and colouring.codes is not None:
-        mask = np.isin(colouring.codes, list(wish.only))
-    if wish.chosen is not None:
-        mask = wish.chosen if mask is None else mask & wish.chosen
+    if state.only is not None and colouring.codes is not None:
+        mask = np.isin(colouring.codes, list(state.only))
+    if state.chosen is not None:
+        mask = state.chosen if mask is None else mask & state.chosen
     return mask
 
 
-def opacities(frame: MapFrame, wish: Wish) -> np.ndarray | None:
+def opacities(frame: MapFrame, state: MapViewState) -> np.ndarray | None:
     """Opacity by cell where the run says how certain each is."""
-    if not wish.fade or frame.certainty is None:
+    if not state.fade or frame.certainty is None:
         return None
     return opacity_of(frame.certainty, max(frame.n_clusters, 2))
 
@@ -201,9 +200,9 @@ def drawing_order(aside: np.ndarray, values: np.ndarray | None) -> np.ndarray:
     return mixed[np.argsort(~aside[mixed], kind="stable")]
 
 
-def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.ndarray]:
+def _dots(frame: MapFrame, colouring: Colouring, state: MapViewState) -> dict[str, np.ndarray]:
     n = len(frame.xy)
-    opacity = opacities(frame, wish)
+    opacity = opacities(frame, state)
     alpha = np.full(n, 0.9, np.float32) if opacity is None else 0.92 * opacity
     if colouring.values is not None:
         value = colouring.values.astype(np.float32)
@@ -214,7 +213,7 @@ def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.nda
         codes = colouring.codes if colouring.codes is not None else np.zeros(n)
         value = codes.astype(np.float32)
         gone = value < 0
-    mask = meant(colouring, wish)
+    mask = meant(colouring, state)
     if mask is not None:
         gone = gone | ~mask
     # -1e9 lies below every palette: drawn in the colour of what is set aside, and first.
@@ -233,23 +232,23 @@ def _dots(frame: MapFrame, colouring: Colouring, wish: Wish) -> dict[str, np.nda
 
 
 def _url(
-    frame: MapFrame, colouring: Colouring, palette: tuple[str, ...], view: View, wish: Wish
+    frame: MapFrame, colouring: Colouring, palette: tuple[str, ...], view: View, state: MapViewState
 ) -> str:
-    size = tuple(max(round(s * wish.pixel_ratio), 16) for s in wish.size)
-    chosen = None if wish.chosen is None else hash(np.packbits(wish.chosen).tobytes())
+    size = tuple(max(round(s * state.pixel_ratio), 16) for s in state.size)
+    chosen = None if state.chosen is None else hash(np.packbits(state.chosen).tobytes())
     key = (
-        wish.run, frame.step, frame.name, frame.serial, tuple(round(v, 5) for v in view), size,
-        colouring.key, wish.path, wish.theme, wish.only, chosen, wish.fade,
+        state.run, frame.step, frame.name, frame.serial, tuple(round(v, 5) for v in view), size,
+        colouring.key, state.path, state.theme, state.only, chosen, state.fade,
     )  # fmt: skip
 
     def make() -> str:
-        red, green, blue = (int(c) for c in rgb([SET_ASIDE[wish.theme]])[0])
+        red, green, blue = (int(c) for c in rgb([SET_ASIDE[state.theme]])[0])
         image = shade(
             frame.xy, rgb(palette), view, (size[0], size[1]),
             codes=colouring.codes, values=colouring.values,
-            limits=(colouring.low, colouring.high), opacity=opacities(frame, wish),
-            shown=meant(colouring, wish), aside=(red, green, blue),
-            radius=spread_of(len(frame.xy), wish.pixel_ratio),
+            limits=(colouring.low, colouring.high), opacity=opacities(frame, state),
+            shown=meant(colouring, state), aside=(red, green, blue),
+            radius=spread_of(len(frame.xy), state.pixel_ratio),
         )  # fmt: skip
         return to_url(to_png(image))
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.map.drawing import Drawn, Wish, drawing_order, meant, opacities
+from app.map.drawing import Drawn, MapViewState, drawing_order, meant, opacities
 from app.style.palettes import BACKGROUND, SET_ASIDE, rgb
 from diffbio_engine.data.writers import spreadsheet
 
@@ -15,21 +15,21 @@ MOST_VECTOR_DOTS = 20_000
 INK = {"default": "#16202c", "dark": "#e6ebf2"}
 
 
-def as_figure(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
+def as_figure(drawn: Drawn, state: MapViewState, title: str, kind: str) -> bytes:
     """PNG (300 dpi) or SVG of what the screen shows: same axes, colours and legend.
 
     Args:
-        drawn, wish: What is on the screen.
+        drawn, state: What is on the screen.
         title: What the map is called; it names the axes.
         kind: ``"png"`` or ``"svg"``.
     """
     from matplotlib.figure import Figure
 
     frame, colouring = drawn.frame, drawn.colouring
-    ink = INK[wish.theme]
-    fig = Figure(figsize=(6.4, 4.6), facecolor=BACKGROUND[wish.theme], layout="constrained")
+    ink = INK[state.theme]
+    fig = Figure(figsize=(6.4, 4.6), facecolor=BACKGROUND[state.theme], layout="constrained")
     axes = fig.add_subplot(facecolor="none")
-    put_cells(axes, drawn, wish)
+    put_cells(axes, drawn, state)
     axes.set_xlabel(f"{title} 1", color=ink, loc="left")
     axes.set_ylabel(f"{title} 2", color=ink, loc="bottom")
     said = f"{colouring.title} · step {frame.step:,}"
@@ -52,16 +52,16 @@ def written(fig: Any, kind: str, title: str, dpi: int = 300) -> bytes:
     return out.getvalue()
 
 
-def put_cells(axes: Any, drawn: Drawn, wish: Wish, scale: float = 1.0) -> None:
+def put_cells(axes: Any, drawn: Drawn, state: MapViewState, scale: float = 1.0) -> None:
     """The cells of a map in its axes, whose sides show no numbers: a map has no unit.
 
     Args:
         scale: How large the dots are, beside those of a figure that is 6.4 inches wide.
     """
     frame, colouring = drawn.frame, drawn.colouring
-    ink = INK[wish.theme]
-    mask = meant(colouring, wish)
-    opacity = opacities(frame, wish)
+    ink = INK[state.theme]
+    mask = meant(colouring, state)
+    opacity = opacities(frame, state)
     colors = np.ones((len(frame.xy), 4))
     aside = np.zeros(len(frame.xy), bool) if mask is None else ~mask
     if colouring.values is not None:
@@ -76,7 +76,7 @@ def put_cells(axes: Any, drawn: Drawn, wish: Wish, scale: float = 1.0) -> None:
         colors[:, :3] = (rgb(drawn.palette) / 255)[np.where(codes < 0, 0, codes)]
         order = drawing_order(aside, None)
     colors[:, 3] = 1.0 if opacity is None else opacity
-    colors[aside] = (*(rgb([SET_ASIDE[wish.theme]])[0] / 255), 0.4)
+    colors[aside] = (*(rgb([SET_ASIDE[state.theme]])[0] / 255), 0.4)
     size = float(
         np.interp(np.log10(max(len(frame.xy), 1)), (2, 3, 4, 5, 6), (24, 10, 3, 0.8, 0.15))
     )
@@ -84,7 +84,7 @@ def put_cells(axes: Any, drawn: Drawn, wish: Wish, scale: float = 1.0) -> None:
         frame.xy[order, 0], frame.xy[order, 1], c=colors[order], s=size * scale, linewidths=0,
         rasterized=len(frame.xy) > MOST_VECTOR_DOTS,
     )  # fmt: skip
-    x0, x1, y0, y1 = wish.view or drawn.view
+    x0, x1, y0, y1 = state.view or drawn.view
     axes.set(xlim=(x0, x1), ylim=(y0, y1), xticks=[], yticks=[])
     if len(drawn.arrows):
         x0, y0, x1, y1 = drawn.arrows.T
@@ -128,12 +128,12 @@ def file_name(drawn: Drawn, title: str, kind: str) -> str:
     return f"{title} {drawn.colouring.title} step {frame.step}{note}.{kind}".replace("/", "-")
 
 
-def saved(drawn: Drawn, wish: Wish, title: str, kind: str) -> bytes:
+def saved(drawn: Drawn, state: MapViewState, title: str, kind: str) -> bytes:
     """The map as a file: "png", "svg" or "csv"."""
-    return as_csv(drawn, wish) if kind == "csv" else as_figure(drawn, wish, title, kind)
+    return as_csv(drawn, state) if kind == "csv" else as_figure(drawn, state, title, kind)
 
 
-def as_csv(drawn: Drawn, wish: Wish) -> bytes:
+def as_csv(drawn: Drawn, state: MapViewState) -> bytes:
     """Every record of the map: its name, its place as the pipeline gave it, cluster and colour.
 
     The places are those of the result file; on the screen the map may be turned.
@@ -141,13 +141,13 @@ def as_csv(drawn: Drawn, wish: Wish) -> bytes:
     frame, colouring = drawn.frame, drawn.colouring
     rows = frame.cells if frame.cells is not None else np.arange(len(frame.raw))
     names: Any = rows
-    if wish.path:
+    if state.path:
         from app.map.colouring import names_of_cells
 
-        index = np.array(names_of_cells(wish.path), dtype=object)
+        index = np.array(names_of_cells(state.path), dtype=object)
         if len(index) > int(rows.max(initial=0)):
             names = index[rows]
-    table = pd.DataFrame({wish.record: names, "map_1": frame.raw[:, 0], "map_2": frame.raw[:, 1]})
+    table = pd.DataFrame({state.record: names, "map_1": frame.raw[:, 0], "map_2": frame.raw[:, 1]})
     if frame.labels is not None:
         table["cluster"] = frame.labels
     if frame.certainty is not None:
@@ -158,6 +158,6 @@ def as_csv(drawn: Drawn, wish: Wish) -> bytes:
             padded = np.array([*colouring.names, ""], dtype=object)
             values = padded[colouring.codes]
         table[colouring.title] = values
-    if wish.chosen is not None:
-        table["selected"] = wish.chosen
+    if state.chosen is not None:
+        table["selected"] = state.chosen
     return spreadsheet.as_csv(table)

@@ -12,7 +12,7 @@ from panel.custom import JSComponent
 
 from app.files.downloads import OFFERS, Fetch, safe_name
 from app.map.components import colour_groups, map_title, of_cells_shown, with_names
-from app.map.drawing import Drawn, Wish, draw
+from app.map.drawing import Drawn, MapViewState, draw
 from app.map.panels import as_panels
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
@@ -75,30 +75,30 @@ class MapGallery(pn.viewable.Viewer):
 
         def work() -> tuple[str, list[dict[str, Any]]] | Exception:
             try:
-                drawn, wish, titles = self._all_maps(snapshot)
-                png = as_panels(drawn, titles, wish, "png", _SCREEN_DPI)
+                drawn, state, titles = self._all_maps(snapshot)
+                png = as_panels(drawn, titles, state, "png", _SCREEN_DPI)
                 dataset = session.cells_shown
                 columns = dataset.preview.get("obs", []) if dataset else []
                 picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-                return picture, colour_groups(columns, drawn[0][0].frame, wish)
+                return picture, colour_groups(columns, drawn[0][0].frame, state)
             except Exception as error:
                 return error
 
         run = self._run
         session.work(work, lambda found: self._put(run, found))
 
-    def _all_maps(self, snapshot: Snapshot) -> tuple[list[list[Drawn]], Wish, list[str]]:
-        """For each row its maps; what was wished; what the maps are called."""
+    def _all_maps(self, snapshot: Snapshot) -> tuple[list[list[Drawn]], MapViewState, list[str]]:
+        """For each row its maps; how they are drawn; what the maps are called."""
         session, folder = self.session, self.session.run.folder()
-        wish = of_cells_shown(Wish(run=session.run.id), session)
-        wish = with_names(wish, RunReader(folder).findings() if folder else None)
+        state = of_cells_shown(MapViewState(run=session.run.id), session)
+        state = with_names(state, RunReader(folder).findings() if folder else None)
         maps = list(snapshot.maps)
         titles = disambiguate(maps, lambda name: map_title(name, session))
         rows = [
-            [draw(snapshot, replace(wish, colour=colour, map=name)) for name in maps]
+            [draw(snapshot, replace(state, colour=colour, map=name)) for name in maps]
             for colour in self._rows
         ]
-        return rows, wish, [titles[name] for name in maps]
+        return rows, state, [titles[name] for name in maps]
 
     def _put(self, run: str, found: Any) -> None:
         self._busy = False
@@ -132,9 +132,9 @@ class MapGallery(pn.viewable.Viewer):
             return
 
         def make() -> str:
-            drawn, wish, titles = self._all_maps(snapshot)
+            drawn, state, titles = self._all_maps(snapshot)
             name = safe_name(f"{session.run.document} maps side by side.{kind}")
-            return OFFERS.add(session.owner, name, as_panels(drawn, titles, wish, kind))
+            return OFFERS.add(session.owner, name, as_panels(drawn, titles, state, kind))
 
         session.work(make, self._fetch.get)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.map.drawing import Drawn, Wish
+from app.map.drawing import Drawn, MapViewState
 from app.map.figure import INK, put_cells, put_legend, written
 from app.style.palettes import BACKGROUND
 
@@ -11,7 +11,11 @@ _WIDTH, _HEIGHT = 2.8, 2.6  # inches of one map
 
 
 def as_panels(
-    rows: Sequence[Sequence[Drawn]], titles: Sequence[str], wish: Wish, kind: str, dpi: int = 300
+    rows: Sequence[Sequence[Drawn]],
+    titles: Sequence[str],
+    state: MapViewState,
+    kind: str,
+    dpi: int = 300,
 ) -> bytes:
     """PNG or SVG of maps side by side; every row has one legend, since its colours are the same.
 
@@ -22,10 +26,10 @@ def as_panels(
     """
     from matplotlib.figure import Figure
 
-    ink, n = INK[wish.theme], len(titles)
+    ink, n = INK[state.theme], len(titles)
     fig = Figure(
         figsize=(_WIDTH * n + 1.6, _HEIGHT * len(rows)),
-        facecolor=BACKGROUND[wish.theme],
+        facecolor=BACKGROUND[state.theme],
         layout="constrained",
     )
     grid: Any = fig.subplots(len(rows), n, squeeze=False)
@@ -33,7 +37,7 @@ def as_panels(
         for j, drawn in enumerate(row):
             axes = grid[i][j]
             axes.set_facecolor("none")
-            put_cells(axes, drawn, wish, scale=0.35)
+            put_cells(axes, drawn, state, scale=0.35)
             axes.spines[:].set_color(ink)
             axes.spines[:].set_alpha(0.25)
             if i == 0:

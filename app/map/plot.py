@@ -18,7 +18,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from app.map.drawing import Drawn, Wish
+from app.map.drawing import Drawn, MapViewState
 from app.map.shading import View
 from app.style.palettes import SET_ASIDE
 
@@ -111,7 +111,7 @@ class MapPlot:
         """Takes the axes of the next map, whatever the hand did before."""
         self._axes = None
 
-    def show(self, drawn: Drawn, wish: Wish, *, follow: bool) -> None:
+    def show(self, drawn: Drawn, state: MapViewState, *, follow: bool) -> None:
         """Shows a drawn map; its axes too, unless the person has zoomed."""
         if drawn.dots is None:
             x0, x1, y0, y1 = drawn.view
@@ -119,27 +119,27 @@ class MapPlot:
                 "url": [drawn.url], "x": [x0], "y": [y1], "w": [x1 - x0], "h": [y1 - y0],
             }  # fmt: skip
         else:
-            self._show_dots(drawn, wish)
+            self._show_dots(drawn, state)
         if self._glyph.visible != (drawn.dots is not None):
             self._glyph.visible, self._image.visible = drawn.dots is not None, drawn.dots is None
-        self._show_arrows(drawn, wish.theme)
+        self._show_arrows(drawn, state.theme)
         if follow and drawn.view != self._axes:
             self._axes = drawn.view
             x0, x1, y0, y1 = drawn.view
             self.figure.x_range.update(start=x0, end=x1)
             self.figure.y_range.update(start=y0, end=y1)
 
-    def _show_dots(self, drawn: Drawn, wish: Wish) -> None:
+    def _show_dots(self, drawn: Drawn, state: MapViewState) -> None:
         colouring, palette = drawn.colouring, list(drawn.palette)
         by_value = colouring.values is not None
         self._mapper.update(
             palette=palette,
             low=colouring.low if by_value else -0.5,
             high=colouring.high if by_value else len(palette) - 0.5,
-            low_color=SET_ASIDE[wish.theme],
+            low_color=SET_ASIDE[state.theme],
         )
         names = list(colouring.names)
-        one = wish.record.capitalize()
+        one = state.record.capitalize()
         tooltips = [(one, "@row"), (colouring.title, "@value{custom}")]
         if colouring.key != "cluster" and drawn.frame.labels is not None:
             tooltips.append(("Cluster", "@cluster"))

@@ -27,7 +27,7 @@ from app.map.components import (
     with_names,
     with_picked,
 )
-from app.map.drawing import Drawn, Wish, combined, draw, lassoed
+from app.map.drawing import Drawn, MapViewState, combined, draw, lassoed
 from app.map.figure import file_name, saved
 from app.map.plot import MapPlot
 from app.map.shading import View
@@ -47,7 +47,7 @@ class LiveMap(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         self.drawn: Drawn | None = None
-        self.wish = Wish()
+        self.state = MapViewState()
         self._snapshot: Any = None
         self._busy = self._again = False
         self._steps_read = 0.0
@@ -74,14 +74,14 @@ class LiveMap(pn.viewable.Viewer):
         session.data.param.watch(self._new_words, CARDS)
         session.run.param.watch(self._new_words, list(TOLD_BY_RUN))
         session.param.watch(self._new_theme, ["theme"])
-        session.param.watch(lambda e: self._recolour(e.new["key"]), ["wish_of_colour"])
+        session.param.watch(lambda e: self._recolour(e.new["key"]), ["asked_colour"])
         self._new_run()
 
     # -- what the session tells --------------------------------------------------------------
 
     def _new_run(self, *_: Any) -> None:
         self.drawn, self._snapshot = None, self.session.run.map_snapshot
-        self.wish = of_another_run(self.wish, self.session.run.id)
+        self.state = of_another_run(self.state, self.session.run.id)
         self._timeline.param.update(steps=[], step=-1, live=True, cells="")
         self._legend.param.update(title="", items=[], ramp=[], card={}, visible=False)
         self._bar.maps = []
@@ -105,13 +105,13 @@ class LiveMap(pn.viewable.Viewer):
             self._new_snapshot()
 
     def _new_theme(self, *_: Any) -> None:
-        self.wish = replace(self.wish, theme=self.session.theme)
+        self.state = replace(self.state, theme=self.session.theme)
         self._redraw()
 
     def _new_words(self, *_: Any) -> None:
-        session, before = self.session, self.wish.path
-        self.wish = of_cells_shown(self.wish, session)
-        if (path := self.wish.path) and path != before:
+        session, before = self.session, self.state.path
+        self.state = of_cells_shown(self.state, session)
+        if (path := self.state.path) and path != before:
             session.read(lambda: look_into(path))  # the first gene need not wait for it
         # What has no genes is not coloured by them.
         known = getattr(session.cells_shown, "n_genes", 0)
@@ -121,42 +121,44 @@ class LiveMap(pn.viewable.Viewer):
     def _colours(self) -> list[dict[str, Any]]:
         preview = getattr(self.session.cells_shown, "preview", {})
         frame = self.drawn.frame if self.drawn else None
-        return colour_groups(preview.get("obs", []), frame, self.wish)
+        return colour_groups(preview.get("obs", []), frame, self.state)
 
     # -- drawing -----------------------------------------------------------------------------
 
     def _redraw(self) -> None:
-        """Draws the present snapshot in a thread; of several wishes meanwhile only the last."""
+        """Draws the present snapshot in a thread; of several requests meanwhile only the last."""
         if self._snapshot is None or not self._snapshot.maps:
             return
         if self._busy:
             self._again = True
             return
         self._busy, self._again = True, False
-        wish = self.wish = replace(self.wish, size=self._plot.size)
+        state = self.state = replace(self.state, size=self._plot.size)
         snapshot, folder = self._snapshot, self.session.run.folder()
         look_at_steps = folder is not None and time.monotonic() - self._steps_read > 1.0
         self._steps_read = time.monotonic() if look_at_steps else self._steps_read
 
         def work() -> Any:
             try:
-                steps, seen = None, wish
+                steps, seen = None, state
                 if folder and look_at_steps:
                     reader = RunReader(folder)
-                    steps, seen = reader.snapshot_steps(), with_names(wish, reader.findings())
+                    steps, seen = reader.snapshot_steps(), with_names(state, reader.findings())
                 return draw(snapshot, seen), steps, seen
             except Exception as error:
-                return error, None, wish
+                return error, None, state
 
-        self.session.work(work, lambda result: self._put(wish, *result))
+        self.session.work(work, lambda result: self._put(state, *result))
 
-    def _put(self, wish: Wish, drawn: Any, steps: list[int] | None, seen: Wish) -> None:
+    def _put(
+        self, state: MapViewState, drawn: Any, steps: list[int] | None, seen: MapViewState
+    ) -> None:
         self._busy = False
-        if wish.run != self.wish.run:
+        if state.run != self.state.run:
             return self._redraw()
-        self.wish = knowing(self.wish, seen)
+        self.state = knowing(self.state, seen)
         if isinstance(drawn, Exception):
-            if wish.colour == self.wish.colour and wish.colour != CLUSTER:
+            if state.colour == self.state.colour and state.colour != CLUSTER:
                 self._recolour(CLUSTER)
             return self.session.refuse(drawn)
         with pn.io.hold():
@@ -168,27 +170,27 @@ class LiveMap(pn.viewable.Viewer):
         frame, before = drawn.frame, self.drawn
         self.drawn = drawn
         by = ColourKey.parse(drawn.colouring.key)
-        if self.wish.colour == CLUSTER and by.kind == "score":
+        if self.state.colour == CLUSTER and by.kind == "score":
             # No block makes clusters: the map begins with what one says of each cell.
-            self.wish = replace(self.wish, colour=by)
+            self.state = replace(self.state, colour=by)
         titles = disambiguate(drawn.maps, lambda name: map_title(name, self.session))
-        self._plot.show(drawn, self.wish, follow=self.wish.view is None)
+        self._plot.show(drawn, self.state, follow=self.state.view is None)
         self._bar.param.update(
             maps=[{"name": name, "title": title} for name, title in titles.items()],
             map=frame.name,
             colours=self._colours(),
-            colour=self.wish.colour or drawn.colouring.key,
-            fade=self.wish.fade,
-            zoomed=self.wish.view is not None,
+            colour=self.state.colour or drawn.colouring.key,
+            fade=self.state.fade,
+            zoomed=self.state.view is not None,
         )
-        said = legend_of(drawn, self.wish, pickable_here(self.session), self.session.cells_shown)
+        said = legend_of(drawn, self.state, pickable_here(self.session), self.session.cells_shown)
         self._legend.param.update(**said, visible=True)
         shown = cells_in_words(frame, self.session.cells_shown)
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
             self._timeline.steps = steps
         self._stage.param.update(**stage_words(self.session, drawn))
-        if self.wish.chosen is not None and before and len(before.frame.xy) != len(frame.xy):
+        if self.state.chosen is not None and before and len(before.frame.xy) != len(frame.xy):
             self._select(None)
 
     # -- what the person asks ----------------------------------------------------------------
@@ -200,19 +202,20 @@ class LiveMap(pn.viewable.Viewer):
         elif do == "gene":
             self._recolour(ColourKey("gene", str(message["name"])))
         elif do == "suggest":
-            path, place, text = self.wish.path, self.wish.counts, str(message.get("text", ""))[:60]
+            path, place = self.state.path, self.state.counts
+            text = str(message.get("text", ""))[:60]
             self.session.work(
                 lambda: genes_like(path, text, place),
                 lambda names: self._bar.param.update(suggestions=names),
             )
         elif do == "map":
-            self.wish = replace(self.wish, map=str(message["name"]), view=None)
+            self.state = replace(self.state, map=str(message["name"]), view=None)
             self._plot.refit()
             self._redraw()
         elif do in ("isolate", "toggle"):
             self._pick(int(message["index"]), alone=do == "isolate")
         elif do == "fade":
-            self.wish = replace(self.wish, fade=not self.wish.fade)
+            self.state = replace(self.state, fade=not self.state.fade)
             self._redraw()
         elif do == "all":
             self.session.showing = "maps"
@@ -222,10 +225,10 @@ class LiveMap(pn.viewable.Viewer):
             self._fill(bool(message.get("on")))
         elif do == "clear":
             self._select(None)
-        elif do == "pick" and self.drawn is not None and self.wish.chosen is not None:
+        elif do == "pick" and self.drawn is not None and self.state.chosen is not None:
             frame = self.drawn.frame
             block = str(message["block"])
-            take_as(self.session, block, frame.xy, frame.cells, self.wish.chosen)
+            take_as(self.session, block, frame.xy, frame.cells, self.state.chosen)
         elif do == "live":
             self._timeline.live = True
             self._new_snapshot()
@@ -235,14 +238,14 @@ class LiveMap(pn.viewable.Viewer):
             self._save(do)
 
     def _recolour(self, colour: ColourKey) -> None:
-        self.wish = replace(self.wish, colour=colour, only=None)
+        self.state = replace(self.state, colour=colour, only=None)
         self._bar.param.update(colour=colour, suggestions=[])
         self._redraw()
 
     def _pick(self, index: int, alone: bool) -> None:
         if self.drawn is None:
             return
-        self.wish = with_picked(self.wish, len(self.drawn.colouring.names), index, alone=alone)
+        self.state = with_picked(self.state, len(self.drawn.colouring.names), index, alone=alone)
         self._redraw()
 
     def _go_to(self, step: int) -> None:
@@ -259,25 +262,25 @@ class LiveMap(pn.viewable.Viewer):
         self.session.work(lambda: RunReader(folder).snapshot(step), found)
 
     def _select(self, chosen: np.ndarray | None) -> None:
-        self.wish = replace(self.wish, chosen=chosen)
+        self.state = replace(self.state, chosen=chosen)
         self._redraw()
 
     def _save(self, kind: str) -> None:
-        drawn, wish, owner = self.drawn, self.wish, self.session.owner
+        drawn, state, owner = self.drawn, self.state, self.session.owner
         if drawn is None:
             return self.session.say("There is no map yet to save. Press Run first.", "warning")
         title = map_title(drawn.frame.name, self.session)
 
         def make() -> str:
             name = safe_name(file_name(drawn, title, kind))
-            return OFFERS.add(owner, name, saved(drawn, wish, title, kind))
+            return OFFERS.add(owner, name, saved(drawn, state, title, kind))
 
         self.session.work(make, self._fetch.get)
 
     def _zoomed(self, view: View) -> None:
         if self.drawn is None:
             return
-        self.wish = replace(self.wish, view=view)
+        self.state = replace(self.state, view=view)
         self._bar.zoomed = True
         if self.drawn.dots is None:
             self._redraw()
@@ -289,7 +292,7 @@ class LiveMap(pn.viewable.Viewer):
 
     def _fit(self) -> None:
         self._plot.refit()
-        self.wish = replace(self.wish, view=None)
+        self.state = replace(self.state, view=None)
         self._redraw()
 
     def _resized(self) -> None:
@@ -299,7 +302,7 @@ class LiveMap(pn.viewable.Viewer):
     def _outlined(self, xs: Any, ys: Any, mode: str) -> None:
         if self.drawn is None:
             return
-        frame, before = self.drawn.frame, self.wish.chosen
+        frame, before = self.drawn.frame, self.state.chosen
 
         def found(chosen: np.ndarray) -> None:
             both = combined(before, chosen, mode)

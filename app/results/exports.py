@@ -14,7 +14,7 @@ from panel.custom import JSComponent
 from app.access.reach import within_reach
 from app.files.downloads import LIFETIME, OFFERS, Fetch, safe_name
 from app.map.components import map_title
-from app.map.drawing import Wish, draw
+from app.map.drawing import MapViewState, draw
 from app.map.figure import as_figure
 from app.session.data_in_use import CARDS
 from app.session.session import Session
@@ -72,7 +72,7 @@ class Exports(pn.viewable.Viewer):
             return
         folder, name = session.run.folder(), safe_name(session.run.spec.name or "pipeline")
         document = safe_name(session.exported_spec.name or "pipeline")
-        wish = Wish(run=session.run.id, theme="default", colour=CLUSTER)
+        state = MapViewState(run=session.run.id, theme="default", colour=CLUSTER)
 
         def make() -> str:
             if do == "pipeline":
@@ -103,7 +103,7 @@ class Exports(pn.viewable.Viewer):
                     "This pipeline draws no map.", fix="Save its tables and figures under Results."
                 )
             title = map_title(snapshot.main, session)
-            figure = as_figure(draw(snapshot, wish), wish, title, do)
+            figure = as_figure(draw(snapshot, state), state, title, do)
             return OFFERS.add(session.owner, f"{name}_{title}.{do}", figure)
 
         session.work(make, self._fetch.get)

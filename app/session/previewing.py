@@ -54,7 +54,7 @@ def as_trained(session: Session) -> None:
 
 
 @dataclass
-class _Wish:
+class _Request:
     """What was asked last, and what has been heard of it."""
 
     run_id: str
@@ -73,7 +73,7 @@ class Previewing:
         self.session, self.engine = session, engine
         self._me = f"{id(self):x}"
         self._seen: dict[str, Any] | None = None
-        self._wish: _Wish | None = None
+        self._request: _Request | None = None
         self._asks = self._again = False
         session.document.param.watch(self._follow, ["spec", "read_only"])
         session.data.param.watch(self._follow, ["card"])
@@ -83,7 +83,7 @@ class Previewing:
 
     def _follow(self, *events: Any) -> None:
         session = self.session
-        left = self._wish is not None and self._wish.run_id != session.run.id
+        left = self._request is not None and self._request.run_id != session.run.id
         left |= any(event.name == "is_looked_at" for event in events)  # another pipeline is shown
         if left or not self._can_be():
             self._leave()
@@ -151,12 +151,12 @@ class Previewing:
         folder, seq = found
         if run_id != session.run.id or not self._can_be():
             return self._end(folder)
-        wish, spec = self._wish, session.run.spec
-        if wish is None:
-            wish = _Wish(run_id, folder, spec, JsonFile(folder.status_file), heard=seq - 1)
-        wish.seq, wish.spec = seq, spec
-        wish.next_question = time.monotonic() + _SECONDS_BETWEEN_QUESTIONS
-        self._wish = wish
+        request, spec = self._request, session.run.spec
+        if request is None:
+            request = _Request(run_id, folder, spec, JsonFile(folder.status_file), heard=seq - 1)
+        request.seq, request.spec = seq, spec
+        request.next_question = time.monotonic() + _SECONDS_BETWEEN_QUESTIONS
+        self._request = request
         if self._again:
             self._ask()
 
@@ -165,11 +165,11 @@ class Previewing:
         self._leave()
 
     def _leave(self) -> None:
-        wish, self._wish, self._again = self._wish, None, False
+        request, self._request, self._again = self._request, None, False
         if self.session.run.preview is not None:
             self.session.run.preview = None
-        if wish is not None:
-            self._end(wish.folder)
+        if request is not None:
+            self._end(request.folder)
 
     def _end(self, folder: PreviewFolder) -> None:
         self.engine.previews.end(folder.run, self._me)
@@ -183,39 +183,39 @@ class Previewing:
 
     def look(self, now: float) -> None:
         """Brings what the process has drawn or said."""
-        wish = self._wish
-        if wish is None or wish.heard >= wish.seq:
+        request = self._request
+        if request is None or request.heard >= request.seq:
             return
-        if wish.status.has_news():
-            self._hear(wish, wish.status.content)
-        elif now >= wish.next_question:
-            wish.next_question = now + _SECONDS_BETWEEN_QUESTIONS
-            if not self.engine.previews.is_at_work(wish.folder.run):
-                if wish.status.has_news():  # its last words
-                    return self._hear(wish, wish.status.content)
-                wish.heard = wish.seq
-                if wish.status.content.get("state") != "failed":  # that has been said
-                    self._later(wish, lambda: self._tell(_ENDED))
+        if request.status.has_news():
+            self._hear(request, request.status.content)
+        elif now >= request.next_question:
+            request.next_question = now + _SECONDS_BETWEEN_QUESTIONS
+            if not self.engine.previews.is_at_work(request.folder.run):
+                if request.status.has_news():  # its last words
+                    return self._hear(request, request.status.content)
+                request.heard = request.seq
+                if request.status.content.get("state") != "failed":  # that has been said
+                    self._later(request, lambda: self._tell(_ENDED))
 
-    def _hear(self, wish: _Wish, status: dict[str, Any]) -> None:
+    def _hear(self, request: _Request, status: dict[str, Any]) -> None:
         seq, error = int(status.get("seq") or 0), status.get("error")
-        if seq <= wish.heard:
+        if seq <= request.heard:
             if words := str(status.get("message") or ""):
-                self._later(wish, lambda: self._tell(f"The preview begins: {words.lower()}."))
+                self._later(request, lambda: self._tell(f"The preview begins: {words.lower()}."))
             return
         if error:
-            wish.heard = seq
+            request.heard = seq
             told = f"No preview: {sentence(error_from(error))}"
-            return self._later(wish, lambda: self._refused(told))
-        drawn = wish.folder.drawn(seq)
+            return self._later(request, lambda: self._refused(told))
+        drawn = request.folder.drawn(seq)
         if drawn is None:
             return
-        wish.heard = seq
+        request.heard = seq
         dials, step = dict(status.get("dials") or {}), int(status.get("step") or 0)
-        note = dials_in_words(wish.spec, dials)
+        note = dials_in_words(request.spec, dials)
         told = "" if status.get("moved") or not dials else _NOTHING
         shown = replace(drawn, step=step, note=note)
-        self._later(wish, lambda: self._put(dials, shown, told))
+        self._later(request, lambda: self._put(dials, shown, told))
 
     def _put(self, dials: dict[str, Any], shown: Snapshot, told: str) -> None:
         preview = self.session.run.preview
@@ -228,9 +228,9 @@ class Previewing:
         if preview is not None:
             self.session.run.preview = replace(preview, shown={}, snapshot=None, message=words)
 
-    def _later(self, wish: _Wish, function: Any) -> None:
+    def _later(self, request: _Request, function: Any) -> None:
         def still() -> None:
-            if self._wish is wish:
+            if self._request is request:
                 function()
 
         self.session.later(still)

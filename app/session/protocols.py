@@ -77,7 +77,7 @@ class Previews(Protocol):
     """Processes that draw ended runs with other dials."""
 
     def ask(self, run: RunFolder, dials: Mapping[str, float], by: str = "") -> int:
-        """Asks for a map with these dials; the number of the wish."""
+        """Asks for a map with these dials; the number of the request."""
 
     def is_at_work(self, run: RunFolder) -> bool:
         """Whether a process is there to draw."""

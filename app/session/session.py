@@ -44,7 +44,7 @@ class Session(param.Parameterized):
     store = OfServer[Library]()
     room = OfServer[Disk]()
 
-    wish_of_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
+    asked_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
     showing = param.String(doc="Which dialog is open: see app/README.md.")
     folds_palette = param.Boolean(False, doc="Asks the page to fold the palette, for the map.")
@@ -275,8 +275,8 @@ class Session(param.Parameterized):
         self.notice = {"text": text, "kind": kind, "n": self.notice.get("n", 0) + 1}
 
     def colour_by(self, key: ColourKey) -> None:
-        """Asks the map for a colouring, such as a gene; the same again is another wish."""
-        self.wish_of_colour = {"key": key, "n": self.wish_of_colour.get("n", 0) + 1}
+        """Asks the map for a colouring, such as a gene; asked again, it is shown again."""
+        self.asked_colour = {"key": key, "n": self.asked_colour.get("n", 0) + 1}
 
     def refuse(self, error: BaseException) -> None:
         """Shows a person's mistake in words; anything else is ours and says so."""

@@ -1,4 +1,4 @@
-"""What colours the cells of a map, as one text: in messages of the page, wishes and file names."""
+"""What colours the cells of a map, as one text: of the page's messages, of colourings."""
 
 from typing import Self
 

@@ -11,7 +11,7 @@ from diffbio_engine.pipelines import Pipeline
 from diffbio_engine.training.objective_step import Outcome
 
 
-def not_finite(
+def nan_report(
     pipeline: Pipeline, data: Mapping[str, Any], outcome: Outcome, step: int
 ) -> TrainingError:
     """Names the first port, in running order, where the numbers stopped being numbers.

@@ -17,7 +17,7 @@ from diffbio_engine.training.drawn_batches import DrawnBatches
 from diffbio_engine.training.held_out import Plateau, held_out_cells, steps_between_looks
 from diffbio_engine.training.kept_weights import KeptWeights
 from diffbio_engine.training.looks import Looks
-from diffbio_engine.training.nan_report import not_finite
+from diffbio_engine.training.nan_report import nan_report
 from diffbio_engine.training.objective_step import ObjectiveStep
 from diffbio_engine.training.report import StepReport
 from diffbio_engine.training.schedules import Schedule
@@ -155,7 +155,7 @@ class Training:
         learns = self._learning(stage)
         outcome = self._step_function(data, dials, learns, self.seed, self.step)
         if not outcome.finite:
-            raise not_finite(self.sync(dials), data, outcome, self.step + 1)
+            raise nan_report(self.sync(dials), data, outcome, self.step + 1)
         self._drawn.taken()
         self.step += 1
         held_out, went_back = self._look(first, dials)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffbio_engine.runs.folder.durable_files import alone, read_json, write_json
+from diffbio_engine.runs.folder.durable_files import exclusive_lock, read_json, write_json
 from diffbio_engine.runs.folder.plain_values import number, text
 
 _KEPT = 50
@@ -44,7 +44,7 @@ def version_file(folder: Path, version: int | None) -> Path:
 
 def save_version(folder: Path, name: str, document: dict[str, Any], change: str) -> int:
     """Saves a document as the newest version, unless it is the same as that; gives the version."""
-    with alone(folder / "lock"):
+    with exclusive_lock(folder / "lock"):
         known = versions(folder)
         newest = known[-1] if known else 0
         if newest and read_json(version_file(folder, newest)).get("document") == _as_read(document):

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.map.drawing import Wish, draw, drawing_order
+from app.map.drawing import MapViewState, draw, drawing_order
 from app.map.gallery import usual_rows
 from app.map.panels import as_panels
 from app.session.dataset_card import DatasetCard
@@ -21,18 +21,18 @@ def maps(n=200):
 
 
 def test_a_row_for_each_colour_and_a_column_for_each_map():
-    wish = Wish(run="panels")
+    state = MapViewState(run="panels")
     names = ("umap.embedding", "b.embedding")
     rows = [
-        [draw(maps(), Wish(run="panels", map=name, colour=colour)) for name in names]
+        [draw(maps(), MapViewState(run="panels", map=name, colour=colour)) for name in names]
         for colour in ("cluster", "certainty")
     ]
-    svg = as_panels(rows, ["Uncorrected", "Harmony"], wish, "svg").decode()
+    svg = as_panels(rows, ["Uncorrected", "Harmony"], state, "svg").decode()
     assert svg.count("PathCollection") == 4
     for words in ("Uncorrected", "Harmony", ">Cluster<", "Certainty"):
         assert words in svg, words
     small, large = (
-        Image.open(io.BytesIO(as_panels(rows[:1], ["a", "b"], wish, "png", dpi))).size
+        Image.open(io.BytesIO(as_panels(rows[:1], ["a", "b"], state, "png", dpi))).size
         for dpi in (50, 100)
     )
     assert large[0] == 2 * small[0]

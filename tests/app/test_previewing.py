@@ -9,7 +9,7 @@ from panel.models.esm import DataEvent
 from app.canvas.view import Canvas
 from app.inspector.view import Inspector
 from app.map.components import stage_words
-from app.map.drawing import Wish, draw
+from app.map.drawing import MapViewState, draw
 from app.map.figure import file_name
 from app.map.view import LiveMap
 from app.runs.bar import message_of
@@ -80,7 +80,7 @@ def tab(tmp_path):
 
 
 def badge(session):
-    return stage_words(session, draw(session.run.map_snapshot, Wish(run="r")))
+    return stage_words(session, draw(session.run.map_snapshot, MapViewState(run="r")))
 
 
 def test_a_dial_turned_after_the_end_is_previewed_and_undo_shows_the_run_again(tab):
@@ -206,10 +206,10 @@ def test_a_preview_ends_where_it_no_longer_belongs(tab, change):
 def test_a_map_that_is_saved_says_that_it_is_a_preview(tab):
     tab.turn("k.temperature", 0.3)
     tab.answer()
-    drawn = draw(tab.run.map_snapshot, Wish(run="r"))
+    drawn = draw(tab.run.map_snapshot, MapViewState(run="r"))
     name = "UMAP Cluster step 7 preview temperature 0.3 of Soft k-means.png"
     assert file_name(drawn, "UMAP", "png").endswith(name.removeprefix("UMAP Cluster"))
-    assert "preview" not in file_name(draw(SHOWN, Wish(run="r")), "UMAP", "png")
+    assert "preview" not in file_name(draw(SHOWN, MapViewState(run="r")), "UMAP", "png")
 
 
 def test_a_dial_of_a_run_from_the_list_is_tried_out_and_neither_run_nor_document_changes(tab):

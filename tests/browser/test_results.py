@@ -48,7 +48,7 @@ def test_a_gene_table_begins_with_the_strongest_of_the_surest(findings):
 
 def test_a_gene_of_a_table_is_asked_of_the_map(findings, served, eventually):
     session, asked = served.session, []
-    watcher = session.param.watch(lambda e: asked.append(e.new["key"]), ["wish_of_colour"])
+    watcher = session.param.watch(lambda e: asked.append(e.new["key"]), ["asked_colour"])
     findings.get_by_role("button", name="Gata1").click()
     eventually(lambda: asked == ["gene/Gata1"] and session.showing == "")
     session.param.unwatch(watcher)

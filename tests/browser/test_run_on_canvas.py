@@ -62,7 +62,8 @@ def test_seldom_wired_ports_fold_and_are_wired_by_mouse(tab, served, eventually)
     session = served.session
     drop(tab, VAE, 300, 40)
     drop(tab, "losses.negative_binomial", 700, 40)
-    eventually(lambda: len(session.document.spec.blocks) == 2)
+    # What they lack is on them once they have been checked: they are drawn anew then.
+    eventually(lambda: len(session.document.spec.blocks) == 2 and session.document.problems)
     seldom = port(tab, "vae_normalizer", "reconstructed")
     expect(seldom).to_have_count(0)
     expect(port(tab, "vae_normalizer", "latent_mean")).to_be_visible()

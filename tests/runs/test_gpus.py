@@ -10,7 +10,7 @@ import pytest
 from diffbio_engine.runs.queue import gpus
 from diffbio_engine.runs.queue.gpus import GpusInUse, gpus_here
 from diffbio_engine.runs.queue.launchers import LocalLauncher
-from diffbio_engine.runs.queue.warm_worker import SpareWorker
+from diffbio_engine.runs.queue.warm_worker import WarmWorker
 
 SAYS = "import os, sys; print(os.environ.get('CUDA_VISIBLE_DEVICES')); sys.stdin.read()"
 
@@ -86,7 +86,7 @@ def test_each_run_is_shown_a_card_of_its_own_also_by_the_next_server(
 def test_a_spare_worker_gets_a_run_only_where_its_card_is_as_free_as_any(tmp_path):
     launcher = LocalLauncher(gpus=lambda environ: ["0", "1"])
     command = [sys.executable, "-c", SAYS]
-    spare = SpareWorker(command, tmp_path / "log", dict(os.environ), launcher)
+    spare = WarmWorker(command, tmp_path / "log", dict(os.environ), launcher)
     (tmp_path / "run").mkdir()
     spare.prepare()
     launcher._in_use.has(1, "0")  # another run has come to the card on which it waits

@@ -4,7 +4,7 @@ import numpy as np
 
 from diffbio_engine.data import CellSource
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
-from diffbio_engine.runs.worker.snapshot_maker import Scene
+from diffbio_engine.runs.worker.snapshot_maker import SnapshotMaker
 from diffbio_engine.training import Stage, Training
 
 MAP, SHARES = "umap.embedding", "cluster.cluster_assignments"
@@ -31,12 +31,12 @@ def trained():
 
 def test_the_last_live_map_is_the_map_of_the_last_pass():
     training, cells = trained()
-    scene = Scene(training.pipeline.plan, cells, settles=True)
-    plain = Scene(training.pipeline.plan, cells)
+    maker = SnapshotMaker(training.pipeline.plan, cells, settles=True)
+    plain = SnapshotMaker(training.pipeline.plan, cells)
     for _ in training:
         pass
     by_network = plain.whole(training.sync()).map.copy()
-    drawn = scene.whole(training.sync())
+    drawn = maker.whole(training.sync())
     live = drawn.map
     settled = plain.whole(training.settle()).map
     span = np.ptp(settled, axis=0).max()
@@ -45,4 +45,4 @@ def test_the_last_live_map_is_the_map_of_the_last_pass():
     # What stands on the map is worked out from the map that is seen.
     assert drawn.labels.shape == (90,) and np.isfinite(live).all()
     # As long as nothing was learned since, the map is shown as it was laid out.
-    np.testing.assert_array_equal(scene.whole(training.sync()).map, settled)
+    np.testing.assert_array_equal(maker.whole(training.sync()).map, settled)

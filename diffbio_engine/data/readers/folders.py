@@ -126,7 +126,7 @@ def find_blocks(folder: Path, name: str, *, deep: bool = True) -> list[Block]:
         _give_names(block, main, _lists(main, before, others, folder), files, name)
         blocks.append(block)
     _same_list_same_sample(blocks, list(groups), folder)
-    return _told_apart(blocks)
+    return _disambiguated(blocks)
 
 
 def _same_list_same_sample(
@@ -243,7 +243,7 @@ def _give_names(
     )
 
 
-def _told_apart(blocks: list[Block]) -> list[Block]:
+def _disambiguated(blocks: list[Block]) -> list[Block]:
     """Samples without the folders that all have; a folder of all samples stands for its parts."""
     words = [b.sample.split("/") for b in blocks]
     while len({w[0] for w in words}) == 1 and any(words[0]) and words[0]:

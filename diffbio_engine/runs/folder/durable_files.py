@@ -145,7 +145,7 @@ def append(file_descriptor: int, record: bytes, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Waits until nobody else is between these two lines, in this process or another."""
     with explain_os_error(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

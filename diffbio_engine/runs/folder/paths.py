@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import RunError
-from diffbio_engine.runs.folder.durable_files import alone, read_json, write_json
+from diffbio_engine.runs.folder.durable_files import exclusive_lock, read_json, write_json
 from diffbio_engine.runs.folder.metrics import last_attempt_written, last_step_written
 from diffbio_engine.runs.folder.plain_values import named, whole
 from diffbio_engine.runs.folder.processes import is_alive
@@ -185,7 +185,7 @@ class RunFolder:
                 raise RunError(
                     f"{value} is no value to turn to.", fix="Choose a finite number.", where=name
                 )
-        with alone(self.path / "control.lock"):
+        with exclusive_lock(self.path / "control.lock"):
             control = self.control()
             control["seq"] += 1
             control["t"] = time.time()

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from diffbio_engine.runs.folder.durable_files import alone, explain_os_error, read_json, write_json
+from diffbio_engine.runs.folder.durable_files import (
+    exclusive_lock,
+    explain_os_error,
+    read_json,
+    write_json,
+)
 from diffbio_engine.runs.folder.paths import ENDED, RunFolder, lock_is_held
 from diffbio_engine.runs.folder.plain_values import named, whole
 from diffbio_engine.runs.folder.snapshots import (
@@ -36,13 +41,13 @@ class PreviewFolder:
     # The server's side --------------------------------------------------------------------
 
     def ask(self, dials: Mapping[str, float]) -> int:
-        """Asks for a map with these dials, the others as trained; returns the number of the wish.
+        """Asks for a map with these dials, the others as trained; returns its number.
 
-        Only the newest wish counts.
+        Only the newest request counts.
         """
         with explain_os_error(self.path):
             self.path.mkdir(exist_ok=True)
-        with alone(self.path / "asked.lock"):
+        with exclusive_lock(self.path / "asked.lock"):
             seq = whole(read_json(self.asked_file).get("seq")) + 1
             asked = {"seq": seq, "t": time.time(), "dials": dict(dials)}
             write_json(self.asked_file, asked, durable=False)
@@ -58,14 +63,14 @@ class PreviewFolder:
         return read_json(self.status_file)
 
     def drawn(self, seq: int) -> Snapshot | None:
-        """The map of a wish, if it is still there."""
+        """The map of a request, if it is still there."""
         found = load_snapshot(self._maps, seq)
         return found if found is not None and found.step == seq else None
 
     # The process's side -------------------------------------------------------------------
 
     def asked(self) -> tuple[int, dict[str, Any]]:
-        """Number and dials of the newest wish."""
+        """Number and dials of the newest request."""
         asked = read_json(self.asked_file)
         return whole(asked.get("seq")), named(asked.get("dials"))
 
@@ -74,7 +79,7 @@ class PreviewFolder:
         write_json(self.status_file, words, durable=False)
 
     def draw(self, seq: int, snapshot: Snapshot) -> None:
-        """Writes what a wish shows in the place of the one before."""
+        """Writes what a request shows in the place of the one before."""
         before = list(self._maps.glob("*.npz"))
         write_snapshot(snapshot_path(self._maps, seq), snapshot)
         for old in before:

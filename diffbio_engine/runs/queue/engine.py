@@ -20,7 +20,7 @@ from diffbio_engine.runs.queue.fair_share import waiting_runs
 from diffbio_engine.runs.queue.launchers import Launcher, LocalLauncher
 from diffbio_engine.runs.queue.previews import Previews
 from diffbio_engine.runs.queue.supervisor import Supervisor, change_launch
-from diffbio_engine.runs.queue.warm_worker import SpareWorker
+from diffbio_engine.runs.queue.warm_worker import WarmWorker
 
 _SECONDS_TO_END = 5.0
 _MOST_WAITING = 100
@@ -61,7 +61,7 @@ class Engine:
         if launcher is None:
             launcher = here = LocalLauncher()
             if spare:
-                waiting = SpareWorker(command, self.data_dir / "spare.log", env, here)
+                waiting = WarmWorker(command, self.data_dir / "spare.log", env, here)
         self.previews = Previews(env)
         self._lines: dict[str, RunLine] = {}
         self._guard = threading.Lock()

@@ -54,7 +54,7 @@ class Previews:
         self._guard = threading.Lock()
 
     def ask(self, run: RunFolder, dials: Mapping[str, float], by: str = "") -> int:
-        """Asks for the map of an ended run with these dials; returns the number of the wish.
+        """Asks for the map of an ended run with these dials; returns the number of the request.
 
         Args:
             by: Who asks; `end` by somebody else leaves the process alone.

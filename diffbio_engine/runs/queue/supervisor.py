@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from diffbio_engine.errors import RunError, UserError
-from diffbio_engine.runs.folder.durable_files import alone, explain_os_error, read_json, write_json
+from diffbio_engine.runs.folder.durable_files import (
+    exclusive_lock,
+    explain_os_error,
+    read_json,
+    write_json,
+)
 from diffbio_engine.runs.folder.paths import ENDED, RunFolder, is_launching
 from diffbio_engine.runs.folder.plain_values import text, whole
 from diffbio_engine.runs.folder.reader import JsonFile
@@ -23,7 +28,7 @@ from diffbio_engine.runs.folder.said_once import Said
 from diffbio_engine.runs.folder.writer import EXIT_START_AGAIN, EXIT_TAKEN
 from diffbio_engine.runs.queue.fair_share import Waiting, waiting_runs
 from diffbio_engine.runs.queue.launchers import LOST, Launcher
-from diffbio_engine.runs.queue.warm_worker import SpareWorker
+from diffbio_engine.runs.queue.warm_worker import WarmWorker
 from diffbio_engine.runs.queue.why_lost import why_lost
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +45,7 @@ def change_launch(
         changes: New values by name.
         only_if: Values that must still hold; otherwise somebody was faster, and nothing changes.
     """
-    with alone(folder.path / "launch.lock"):
+    with exclusive_lock(folder.path / "launch.lock"):
         launch = folder.launch()
         if all(launch.get(name) == value for name, value in (only_if or {}).items()):
             launch |= {"t": time.time(), **changes}
@@ -69,7 +74,7 @@ class Supervisor:
         command: Sequence[str],
         env: Mapping[str, str | None],
         launcher: Launcher,
-        spare: SpareWorker | None = None,
+        spare: WarmWorker | None = None,
         seconds: float = 0.2,
     ):
         self.runs_dir, self.active_dir = data_dir / "runs", data_dir / "active"
@@ -252,7 +257,7 @@ class Supervisor:
 
     def _launch(self, chosen: Waiting) -> None:
         folder = RunFolder(self.runs_dir / chosen.run_id)
-        with alone(folder.path / "launch.lock"):
+        with exclusive_lock(folder.path / "launch.lock"):
             launch = folder.launch()
             if launch.get("phase") != "queued":  # stopped or deleted a moment ago
                 return

@@ -11,7 +11,7 @@ from diffbio_engine.runs.queue.gpus import shown_to
 from diffbio_engine.runs.queue.launchers import LocalLauncher, changed_environment
 
 
-class SpareWorker:
+class WarmWorker:
     """Keeps one worker waiting for a run.
 
     Args:

@@ -12,8 +12,8 @@ from diffbio_engine.runs.device import backend
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.runs.folder.writer import EXIT_DONE, RunWriter
 from diffbio_engine.runs.worker.marker_genes import Marked
-from diffbio_engine.runs.worker.preemption import Departure
-from diffbio_engine.runs.worker.snapshot_maker import Scene
+from diffbio_engine.runs.worker.preemption import Preemption
+from diffbio_engine.runs.worker.snapshot_maker import SnapshotMaker
 
 
 class _StoppedError(Exception):
@@ -27,8 +27,8 @@ class Application:
     leaves no result.
     """
 
-    def __init__(self, writer: RunWriter, departure: Departure) -> None:
-        self.writer, self.departure = writer, departure
+    def __init__(self, writer: RunWriter, preemption: Preemption) -> None:
+        self.writer, self.preemption = writer, preemption
         self.folder, self.spec = writer.folder, RunSpec.from_json(writer.run)
         self.record = self.spec.rows()
 
@@ -93,15 +93,15 @@ class Application:
         """The map, and what was found of these cells; what was found of genes is the training's."""
         self._say("Placing the cells on the map")
         plan = bundle.pipeline.plan
-        scene = Scene(plan, cells, self.spec.seed)
-        if not scene.drawable:
+        maker = SnapshotMaker(plan, cells, self.spec.seed)
+        if not maker.drawable:
             return None
         # The step at which its weights were taken: a map of step 0 would count as untrained.
         step = int(bundle.training.get("steps") or 0)
-        drawn = scene.whole(bundle.pipeline)
+        drawn = maker.whole(bundle.pipeline)
         self.writer.snapshot(replace(drawn, step=step))
-        marked = scene.marked(bundle.pipeline)
-        findings = scene.findings(step, bundle.pipeline)
+        marked = maker.marked(bundle.pipeline)
+        findings = maker.findings(step, bundle.pipeline)
         of_cells = tuple(f for f in findings.found if plan.port(f.port).per_record)
         told = replace(findings, found=of_cells)
         self.writer.findings(marked.added_to(told) if marked else told)

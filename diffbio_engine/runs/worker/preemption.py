@@ -8,7 +8,7 @@ from typing import Any, Self
 from diffbio_engine.runs.folder.writer import EXIT_START_AGAIN
 
 
-class Departure:
+class Preemption:
     """Listens for SIGTERM while it is entered.
 
     Attributes:

@@ -37,7 +37,7 @@ from diffbio_engine.runs.folder.writer import (
     take_lock,
 )
 from diffbio_engine.runs.worker.open_run import open_run
-from diffbio_engine.runs.worker.snapshot_maker import Scene
+from diffbio_engine.runs.worker.snapshot_maker import SnapshotMaker
 from diffbio_engine.training import TrainingState
 
 IDLE_SECONDS = 300.0
@@ -91,10 +91,10 @@ class Previewing:
     def _open(self) -> None:
         """The weights, the cells, and what they show as trained."""
         self.pipeline, cells, self.step = self._trained()
-        self.scene = Scene(self.pipeline.plan, cells, RunSpec.from_json(self.run.run).seed)
-        if not self.scene.drawable:
+        self.maker = SnapshotMaker(self.pipeline.plan, cells, RunSpec.from_json(self.run.run).seed)
+        if not self.maker.drawable:
             raise RunError(f"This pipeline shows nothing of its {cells.record.name}: no preview.")
-        n_drawn = cells.n_cells if self.scene.rows is None else len(self.scene.rows)
+        n_drawn = cells.n_cells if self.maker.rows is None else len(self.maker.rows)
         shown = load_snapshot(self.run.snapshots)
         if shown is not None and shown.n not in (0, n_drawn):
             rows = cells.record.name
@@ -106,7 +106,7 @@ class Previewing:
             for name, dial in block.dials.items()
         }
         self._dials = dict(self.as_trained)
-        self._base = self._newest = self.scene.whole(self.pipeline)
+        self._base = self._newest = self.maker.whole(self.pipeline)
 
     def _trained(self) -> tuple[Pipeline, Records, int]:
         """The pipeline with its weights, its cells, and the step that they are of."""
@@ -149,7 +149,7 @@ class Previewing:
         self._dials = wanted
         drawn = self._base if wanted == self.as_trained else self._newest
         for block_id in dict.fromkeys(Address.parse(name).block for name in turned):
-            drawn = self.scene.behind(self.pipeline, block_id)
+            drawn = self.maker.behind(self.pipeline, block_id)
         self._newest = drawn
         self.folder.draw(seq, drawn)
         self._drawn = {

@@ -28,7 +28,7 @@ _MOST_DRAWN = 50_000
 _SHARE = 0.25
 
 
-class Scene:
+class SnapshotMaker:
     """Takes snapshots of a pipeline that is being trained.
 
     The last pass of a training lays a map out once more, cell by cell; where it will, so do the

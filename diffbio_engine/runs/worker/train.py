@@ -31,9 +31,9 @@ from diffbio_engine.runs.folder.writer import (
 from diffbio_engine.runs.worker.apply import Application
 from diffbio_engine.runs.worker.marker_genes import Marked
 from diffbio_engine.runs.worker.open_run import Opened, open_run
-from diffbio_engine.runs.worker.preemption import Departure
+from diffbio_engine.runs.worker.preemption import Preemption
 from diffbio_engine.runs.worker.results import facts_of, leave_results
-from diffbio_engine.runs.worker.snapshot_maker import Scene
+from diffbio_engine.runs.worker.snapshot_maker import SnapshotMaker
 from diffbio_engine.training import StepReport, TrainingState
 
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -45,9 +45,9 @@ _GIVEN_BACK = "Its memory was given back; Resume starts it again."
 def work(path: Path) -> int:
     """Carries out the run of a folder; the exit code says how it ended."""
     try:
-        with RunWriter(path) as writer, Departure() as departure:
+        with RunWriter(path) as writer, Preemption() as preemption:
             kind = Application if writer.run.get("bundle") else Worker
-            worker = kind(writer, departure)
+            worker = kind(writer, preemption)
             try:
                 return worker.carry_out()
             except UserError as error:  # written of cells, said of what the rows are
@@ -67,8 +67,8 @@ def work(path: Path) -> int:
 class Worker:
     """The loop of one run: take a step, look what the person wants, show, save."""
 
-    def __init__(self, writer: RunWriter, departure: Departure) -> None:
-        self.writer, self.departure = writer, departure
+    def __init__(self, writer: RunWriter, preemption: Preemption) -> None:
+        self.writer, self.preemption = writer, preemption
         self.folder = writer.folder
         self.spec = RunSpec.from_json(writer.run)
         self.record = self.spec.rows()
@@ -90,17 +90,17 @@ class Worker:
         began = time.perf_counter()
         of_checkpoint = self.want == "results"
         if not of_checkpoint:
-            self.departure.can_wait = True
+            self.preemption.can_wait = True
             self._train()
-            if self.departure.asked or self._idle_too_long():
+            if self.preemption.asked or self._idle_too_long():
                 return self._leave()
-            self.departure.can_wait = False
+            self.preemption.can_wait = False
         self._beat("stopping", message="Writing the results")
         if not of_checkpoint:
             self._checkpoint()
         settled = self.training.settle()
         self._say("", "Writing the results")
-        self._show(self.scene.whole, settled)
+        self._show(self.maker.whole, settled)
         said = self._leave_results(time.perf_counter() - began, of_checkpoint=of_checkpoint)
         finished = self.training.step >= self.training.total_steps
         if said and (error := named(self.writer.before.get("error"))):
@@ -112,7 +112,7 @@ class Worker:
     def _leave(self) -> int:
         """Saves and ends, asked to or after a long pause; the exit code says which."""
         self._checkpoint()
-        if self.departure.asked:
+        if self.preemption.asked:
             return EXIT_START_AGAIN
         self.writer.heartbeat(now=True, state="paused", message=_GIVEN_BACK, released=True)
         return EXIT_PAUSED
@@ -131,18 +131,18 @@ class Worker:
         self._resume_or_prepare()
         plan, stages = self.opened.pipeline.plan, self.training.stages
         ends_anew = any(stage.refresh_every for stage in stages)
-        self.scene = Scene(plan, self.opened.cells, self.spec.seed, settles=ends_anew)
+        self.maker = SnapshotMaker(plan, self.opened.cells, self.spec.seed, settles=ends_anew)
         self.writer.begin(self._columns, start=self.training.step)
         self._obey(self.writer.control())
-        first = "Drawing the first map" if self.scene.maps else "Looking at the start"
+        first = "Drawing the first map" if self.maker.maps else "Looking at the start"
         self._say("", first)
-        self._show(self.scene.whole, self.training.sync())
+        self._show(self.maker.whole, self.training.sync())
         self._say("", "Compiling the training step")
 
     def _train(self) -> None:
         while (
             self.want not in ("stop", "results")
-            and not self.departure.asked
+            and not self.preemption.asked
             and not self._idle_too_long()
             and self.training.step < self.training.total_steps
         ):
@@ -172,8 +172,8 @@ class Worker:
             self.writer.event("refresh", report.step - 1)
         self._tell_stage(report)
         self._beat("running")
-        if self.scene.due():
-            self._show(self.scene.whole, self.training.sync())
+        if self.maker.due():
+            self._show(self.maker.whole, self.training.sync())
         if time.perf_counter() - self._last_checkpoint > _SECONDS_BETWEEN_CHECKPOINTS:
             self._checkpoint()
 
@@ -192,11 +192,11 @@ class Worker:
         self.steps_to_take += control.steps_to_take
         before, self.want = self.want, control.want
         changed = self._turn(control)
-        if changed is not None and hasattr(self, "scene") and self.scene.drawable:
+        if changed is not None and hasattr(self, "maker") and self.maker.drawable:
             pipeline = self.training.sync()
             block = Address.parse(changed).block
             if block in pipeline.plan.blocks:
-                self._show(lambda p: self.scene.behind(p, block), pipeline)
+                self._show(lambda p: self.maker.behind(p, block), pipeline)
         if self.want == "pause" and before != "pause":
             self._pause()
         elif self.want in ("run", "step") and self._report:  # before, it is still being compiled
@@ -250,14 +250,14 @@ class Worker:
         )
 
     def _show(self, draw: Callable[[Any], Snapshot], pipeline: Any) -> None:
-        if not self.scene.drawable:
+        if not self.maker.drawable:
             return
         self.writer.snapshot(replace(draw(pipeline), step=self.training.step))
         if time.perf_counter() - self._last_findings > _SECONDS_BETWEEN_FINDINGS:
             self._tell_findings(pipeline)
 
     def _tell_findings(self, pipeline: Any, marked: Marked | None = None) -> None:
-        self.writer.findings(self.scene.findings(self.training.step, pipeline, marked))
+        self.writer.findings(self.maker.findings(self.training.step, pipeline, marked))
         self._last_findings = time.perf_counter()
 
     # -- saving ----------------------------------------------------------------------------
@@ -297,7 +297,7 @@ class Worker:
         opened: Opened = self.opened
         pipeline = self.training.sync()
         pipeline.eval_mode()
-        marked = self.scene.marked(pipeline, opened.fields.get("counts", "X"))
+        marked = self.maker.marked(pipeline, opened.fields.get("counts", "X"))
         self._tell_findings(pipeline, marked)
         facts = facts_of(self.writer, opened, self._report, seconds, of_checkpoint=of_checkpoint)
         leave_results(self.writer, opened, pipeline, marked, facts)

@@ -10,7 +10,7 @@ from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.plan import plan
 from diffbio_engine.runs.worker.shown_ports import map_ports
-from diffbio_engine.runs.worker.snapshot_maker import Scene
+from diffbio_engine.runs.worker.snapshot_maker import SnapshotMaker
 
 DATA = {
     "counts": DataPort(DATA_PORTS["counts"], (200,), 0),
@@ -41,8 +41,8 @@ def test_a_cell_without_counts_is_drawn_in_no_cluster():
     planned = plan(presets()["integration"].make(None), DATA)
     counts = np.ones((5, 200), np.float32)
     counts[2] = 0
-    scene = Scene(planned, CellSource(counts))
-    scene._known = dict.fromkeys((*scene.maps, *scene.scores), np.zeros((5, 2)))
-    scene._known |= dict.fromkeys(scene.shares, np.full((5, 3), 1 / 3))
-    drawn = scene._drawn()
+    maker = SnapshotMaker(planned, CellSource(counts))
+    maker._known = dict.fromkeys((*maker.maps, *maker.scores), np.zeros((5, 2)))
+    maker._known |= dict.fromkeys(maker.shares, np.full((5, 3), 1 / 3))
+    drawn = maker._drawn()
     assert drawn.labels.tolist() == [0, 0, -1, 0, 0] and drawn.certainty[2] == 0
