@@ -109,9 +109,7 @@ const preview = (model, pane) => {
     for (const block of model.beside) {
       const said = block.why || block.sentence
       if (said)
-        foot.append(
-          make("p", block.why ? "fits warning" : "fits", `As ${block.title}: ${said}`),
-        )
+        foot.append(make("p", block.why ? "fits warning" : "fits", `As ${block.title}: ${said}`))
       const beside = make("button", block.first ? "use" : "apply", `Use as ${block.title}`)
       beside.disabled = !!block.why
       beside.title = "A second data set for this pipeline, beside the one whose rows are shown."

@@ -66,7 +66,9 @@ class MapGallery(pn.viewable.Viewer):
             return
         snapshot = session.run.snapshot
         if snapshot is None or not snapshot.maps:
-            self._desk.param.update(picture="", words="Press Run: the maps appear here.")
+            words = "Press Run: the maps appear here."
+            words = "This pipeline draws no map." if session.run.draws_no_map else words
+            self._desk.param.update(picture="", words=words)
             return
         if self._busy:
             self._again = True

@@ -13,14 +13,7 @@ PLOTS.bars = (c, sheet) => {
     })
     box.append(bar)
   })
-  const legend = make("div", "legend")
-  c.classes.forEach((name, k) => {
-    const item = make("span", "", `${name} ${(100 * c.values[0][k]).toFixed(1)} %`)
-    const dot = make("i")
-    dot.style.background = sheet.colors[k]
-    item.prepend(dot)
-    legend.append(item)
-  })
-  sheet.main.append(box, legend)
+  const said = c.classes.map((name, k) => `${name} ${(100 * c.values[0][k]).toFixed(1)} %`)
+  sheet.main.append(box, legend(said, sheet.colors))
   sheet.note("Mean share of each class, of all and of each group that is wired into the pipeline.")
 }

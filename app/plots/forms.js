@@ -3,11 +3,27 @@
 /** @type {Record<string, (c: any, sheet: any) => void>} */
 const PLOTS = {}
 
+// What each colour stands for.
+const legend = (names, colors) => {
+  const box = make("div", "legend")
+  for (const [k, name] of names.entries()) {
+    const item = make("span", "", name)
+    const dot = make("i")
+    dot.style.background = colors[k]
+    item.prepend(dot)
+    box.append(item)
+  }
+  return box
+}
+
 // Cells of a table in rows and columns, which the two forms of matrices fill.
 const grid = (sheet, rows, columns, cell, kind = "") => {
   const box = make("div", `scroll grid ${kind}`)
   const inner = make("div", "cells")
   inner.style.gridTemplateColumns = `max-content repeat(${columns.length}, minmax(26px, 1fr))`
+  // As high as the longest name of a column needs, written upwards.
+  const longest = Math.max(...columns.map((name) => name.length))
+  inner.style.setProperty("--names", `${Math.min(118, 16 + 7 * longest)}px`)
   inner.append(make("span"))
   for (const name of columns) {
     const s = make("span", "column", "")

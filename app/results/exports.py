@@ -123,6 +123,8 @@ def offered(session: Session) -> list[dict[str, Any]]:
 
     drawn = folder is not None and (folder / "snapshots" / "latest.json").exists()
     figure = no_run or ("" if drawn else "The run has no map yet.")
+    if session.run.draws_no_map:
+        figure = "This pipeline draws no map: save its tables under Results."
     empty = "" if session.exported_spec.blocks else "The canvas is empty."
     rows = session.cells_shown.rows if session.cells_shown else "cells"
     reads = "genes" if getattr(session.cells_shown, "n_genes", 1) else "what it reads"

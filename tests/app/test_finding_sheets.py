@@ -3,15 +3,20 @@
 import csv
 import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.plots import as_csv, first_to_see, sheets_of
+from app import plots
+from app.plots import as_csv, first_to_see, scripts, sheets_of
 from diffbio_engine.declare import find_operator
 from diffbio_engine.runs import GROUPS, Finding, Findings
 from diffbio_engine.runs.folder.findings import load_findings, save_findings
 
+FORM = re.compile(r"^PLOTS\.(\w+) =", re.MULTILINE)
+NAMED = re.compile(r"block,\s+\"(\w+)\"")
 NAMES = {
     "genes": ["GATA1", "KLF1", "SPI1"],
     GROUPS: ["all cells", "day 0"],
@@ -159,3 +164,43 @@ def test_what_tells_of_the_cells_is_opened_before_what_tells_of_the_model():
     assert first(shares, model) == "cluster.shares"
     assert first(genes, shares, model) == "switch.genes"
     assert first(model) == "vae.genes"
+
+
+def test_numbers_along_positions_are_lines_and_shares_along_them_strips():
+    names = {
+        "t.positions": ["1", "2", "3"], "t.sequences": ["seq1", "seq2"], "t.states": ["in", "out"]
+    }  # fmt: skip
+    line = found("t.weight", "parameter", ("positions",), [0.1, 0.5, 0.4])
+    track = found("t.score", "profile", ("sequences", "positions"), [[1.0, 2, 3], [3, 2, 1]])
+    shares = found(
+        "t.states", "shares", ("sequences", "positions", "states"), np.full((2, 3, 2), 0.5)
+    )
+    sheets = sheets_of(Findings(1, (line, track, shares), names, {}, record="sequences"))
+    assert [s.form for s in sheets] == ["curve", "curve", "strips"]
+    assert sheets[1].make()[0]["lines"] == ["seq1", "seq2"]
+    assert rows_of(sheets[1]) == [
+        ["position", "seq1", "seq2"], ["1", "1", "3"], ["2", "2", "2"], ["3", "3", "1"]
+    ]  # fmt: skip
+    assert sheets[2].make()[0]["classes"] == ["in", "out"]
+    assert rows_of(sheets[2])[4] == ["seq2", "1", "0.5", "0.5"]
+
+
+def test_a_large_matrix_shows_the_largest_values_and_says_of_how_many():
+    values = np.zeros((200, 150))
+    values[150, 140] = values[199, 149] = 9.0
+    names = {"p.rows": [f"r{i}" for i in range(200)], "p.columns": [f"c{i}" for i in range(150)]}
+    plan = found("p.plan", "plan", ("rows", "columns"), values)
+    (heat,) = sheets_of(Findings(1, (plan,), names, {}))
+    shown = heat.make()[0]
+    assert (len(shown["rows"]), len(shown["columns"])) == (120, 120)
+    assert {"r150", "r199"} <= set(shown["rows"]) and {"c140", "c149"} <= set(shown["columns"])
+    assert "120 of 200 rows, 120 of 150 columns; the file has all." in shown["note"]
+    assert len(rows_of(heat)) == 201
+
+
+def test_every_form_that_a_plot_names_has_a_script_and_every_script_a_form():
+    drawn = {name for script in scripts() for name in FORM.findall(script.read_text())}
+    named = {
+        n for f in Path(plots.__file__).parent.glob("*.py") for n in NAMED.findall(f.read_text())
+    }
+    assert drawn == named and "strips" in named

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from diffbio_engine.bundles import result_arrays
-from diffbio_engine.data import CellSource, write_result
+from diffbio_engine.data import CellSource, Records, write_result
 from diffbio_engine.pipelines import build, ports_of, prepare, values_of_cells
 from diffbio_engine.pipelines.presets.preset import assembled
 from diffbio_engine.runs.folder.findings import (
@@ -17,7 +17,12 @@ from diffbio_engine.runs.folder.findings import (
     save_findings,
 )
 from diffbio_engine.runs.worker.findings_maker import findings_of
-from diffbio_engine.runs.worker.shown_ports import finding_ports, shares_ports
+from diffbio_engine.runs.worker.shown_ports import (
+    finding_ports,
+    map_ports,
+    shares_ports,
+    track_ports,
+)
 
 
 @pytest.fixture
@@ -101,3 +106,28 @@ def test_a_file_cut_short_is_as_good_as_none(tmp_path):
     (tmp_path / FILE).write_bytes(content[: len(content) // 2])
     assert load_findings(tmp_path) is None
     assert load_findings(tmp_path / "nowhere") is None
+
+
+def test_without_a_map_records_are_listed_and_some_are_shown_along_their_positions():
+    n, letters = 40, np.random.default_rng(0).integers(0, 4, (40, 6)).astype(np.uint8)
+    sequences = Records(
+        per_record={"sequences": letters},
+        per_dataset={"background": np.full(4, 0.25, np.float32)},
+        record="sequences",
+        record_names=[f"seq{i}" for i in range(n)],
+        along={"letters": list("ACGT")},
+    )
+    blocks = {"states": ("statistical.hmm", {})}
+    spec = assembled("States", blocks, {"states.sequences": "data.sequences"}, None)
+    planned = build(spec, ports_of(sequences, {})).plan
+    assert "states.state_posteriors" in track_ports(planned) and not map_ports(planned)
+    rows = np.arange(0, n, 10)
+    score = {"states.log_likelihood": np.arange(n, dtype=np.float32)}
+    tracks = {"states.state_posteriors": np.full((4, 6, 3), 1 / 3)}
+    told = findings_of(1, planned, sequences, score, None, tracks, rows)
+    listed, track = sorted(told.found, key=lambda f: f.port)
+    assert told.record == "sequences" and listed.axes == ("sequences",)
+    assert told.along(listed, "sequences")[:2] == ["seq0", "seq1"]
+    assert track.axes == ("sequences", "positions", "states")
+    assert told.along(track, "sequences") == ["seq0", "seq10", "seq20", "seq30"]
+    assert track.doc.endswith("4 of 40 sequences, evenly chosen.")
