@@ -63,3 +63,9 @@ def test_every_identifier_that_a_readme_names_stands_in_the_code(readme, words):
         if found := IDENTIFIER.match(ticked):
             unknown |= set(filter(None, found.group(1).split("."))) - words
     assert not {word for word in unknown if not OF_OTHERS.fullmatch(word)}
+
+
+def test_every_decision_has_a_number_of_its_own():
+    text = (ROOT / "diffbio_engine" / "DECISIONS.md").read_text(encoding="utf-8")
+    numbers = [int(n) for n in re.findall(r"^## (\d+)\.", text, re.M)]
+    assert numbers == list(range(1, len(numbers) + 1))
