@@ -5,7 +5,8 @@
 const MATRIX = /\.mtx(\.gz|\.bz2|\.xz)?$/i
 const LIST = /\.(mtx|mtx_rows|mtx_cols|tsv|txt|csv)(\.gz|\.bz2|\.xz)?$/i
 const TRIO = /^(.*?)(matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(\.gz)?$/i
-const LETTERS = /\.(fasta|fa|fna|ffn|frn|faa|fas|fsa|mfa|afa|pep|fastq|fq)(\.gz|\.bz2|\.xz)?$/i
+const LETTERS =
+  /\.(fasta|fa|fna|ffn|frn|faa|fas|fsa|mfa|afa|pep|fastq|fq|3line)(\.gz|\.bz2|\.xz)?$/i
 const TABLE = /\.(csv|tsv|txt|tab|xlsx)(\.gz|\.bz2|\.xz)?$/i
 const DESCRIBES =
   /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table)[^/]*$/i

@@ -223,6 +223,8 @@ def cells_for(
     source.label_names.update({n: list(f["names"]) for n, f in bundle.fields.items() if f["names"]})
     source.per_dataset.update({n: bundle.per_dataset[n] for n in per_dataset})
     for name, place in labels.items():
+        if name in source.per_record:
+            continue
         codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)
         source.per_cell[name] = codes
     return source, notes

@@ -101,7 +101,7 @@ def _joined(chunks: list[np.ndarray], port: Port) -> np.ndarray:
     """The chunks one after the other; what lies along positions is filled up to the longest."""
     shapes = [chunk.shape[1:] for chunk in chunks]
     widest = tuple(map(max, zip(*shapes, strict=True)))
-    fill = PAST_THE_END if port.kind == Kind.SEQUENCE else 0
+    fill = {Kind.SEQUENCE: PAST_THE_END, Kind.LABELS: -1}.get(port.kind, 0)
     return np.concatenate(
         [
             chunk

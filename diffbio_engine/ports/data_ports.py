@@ -2,6 +2,7 @@
 
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
+from diffbio_engine.ports.sequence_ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES
 
 COUNTS = Port(
     "counts",
@@ -219,42 +220,6 @@ MARKER_MATRIX = Port(
     "1 where a gene marks a cell type, else 0.",
     offer=Offer(lacking="known marker genes", computed="genes:cell-type-markers"),
 )
-# Sequences of letters. One array carries letters and mask: `alphabets.py` has the codes.
-SEQUENCES = Port(
-    "sequences",
-    "sequences positions",
-    Kind.SEQUENCE,
-    "Codes of letters, bytes: 0 to A - 1 for the A letters of the alphabet in its order (ACGT; of"
-    " proteins ACDEFGHIKLMNPQRSTVWY), A for a letter that is not told (N, X), 255 past the end.",
-    offer=Offer(
-        lacking="sequences of letters (FASTA or FASTQ)",
-        computed="sequences:letters",
-        computed_as="letters of the file",
-    ),
-)
-BACKGROUND = Port(
-    "background",
-    "letters",
-    Kind.PROFILE,
-    "How frequent each letter of the alphabet is among all that are told; adds up to one.",
-    offer=Offer(
-        lacking="the frequencies of letters of sequences",
-        computed="sequences:frequencies",
-        computed_as="frequencies of all letters of the file",
-    ),
-)
-QUALITY = Port(
-    "quality",
-    "sequences positions",
-    Kind.QUALITY,
-    "Phred score of each letter, bytes: 10 log10 of one over the probability that it is wrong; 0"
-    " past the end.",
-    offer=Offer(
-        lacking="qualities of letters (FASTQ)",
-        computed="sequences:quality",
-        computed_as="qualities of the file",
-    ),
-)
 
 # By the name that the block `data` gives it. In the order in which its outputs and the rows of the
 # data panel stand.
@@ -281,6 +246,7 @@ DATA_PORTS: dict[str, Port] = {
         SEQUENCES,
         BACKGROUND,
         QUALITY,
+        KNOWN_STATES,
     )
 }
 

@@ -207,6 +207,28 @@ def test_reads_go_home_as_fastq_with_what_was_found_in_their_headers(tmp_path):
     assert len(read(tmp_path / "result_sequences.fastq").obs) == 4
 
 
+def test_a_third_line_says_the_state_of_each_letter(tmp_path):
+    path = write(tmp_path, "a.3line", ">a x=1\nMKVLAEF\n11HHHUU\n>b x=2\nMFLPW\n22222\n")
+    preview = inspect(path)
+    assert preview.suggested["known_states"] == "sequences:states"
+    assert any("not known (U, ?, - or .) 2 of 12" in said for said in preview.warnings)
+    needed = ["sequences", "known_states"]
+    records = open_source(read(path), preview.suggested, needed)
+    assert records.label_names["known_states"] == ["1", "2", "H"]
+    batch = records.batch([1, 0])
+    assert batch["known_states"].dtype == np.int32
+    np.testing.assert_array_equal(batch["known_states"][0, :6], [1, 1, 1, 1, 1, -1])
+    np.testing.assert_array_equal(batch["known_states"][1, :8], [0, 0, 2, 2, 2, -1, -1, -1])
+    np.testing.assert_array_equal(records.subset([1]).rows("known_states", [0])[0, :5], [1] * 5)
+    written = write_result(path, tmp_path / "r.h5ad", {"obs/score": np.array([0.5, 1.0])}, {})
+    assert any("r_sequences.3line" in note for note in written.notes)
+    assert (tmp_path / "r_sequences.3line").read_text().startswith(">a x=1 score=0.5\nMKVLAEF\n11")
+    with pytest.raises(DataError, match=r"Record 2 of b.3line has 5 letters and 4 states"):
+        inspect(write(tmp_path, "b.3line", ">a\nMKV\n111\n>b\nMFLPW\n2222\n"))
+    with pytest.raises(DataError, match="holds no states of letters"):
+        open_source(read(write(tmp_path, "c.fa", ">a\nMKVLEF\n")), preview.suggested, needed)
+
+
 def test_qualities_are_guessed_by_their_range_said_and_changed(tmp_path):
     new = inspect(write(tmp_path, "new.fq", READS))
     assert taken(new, "quality") == "33" and new.kind == "FASTQ, Phred+33"
@@ -250,7 +272,7 @@ def test_a_table_or_a_folder_of_counts_stays_what_it_is(tmp_path):
 
 def test_the_page_puts_files_together_by_the_endings_that_the_reader_knows():
     script = (Path(__file__).parents[2] / "app/data/grouped_files.js").read_text()
-    (known,) = re.findall(r"LETTERS =\s*/\\\.\(([a-z|]+)\)", script)
+    (known,) = re.findall(r"LETTERS =\s*/\\\.\(([a-z0-9|]+)\)", script)
     assert {f".{ending}" for ending in known.split("|")} == set(kind_named("sequences").endings)
 
 

@@ -63,8 +63,10 @@ class Dataset:
         samples: Name and number of cells of each sample that was joined, in order.
         kept: Which features of the file are the genes here, where some were left out: of ``"var"``
             and of ``"raw"``.
-        ragged: Rows of letters, and of their qualities: ``"sequences"``, ``"quality"``.
+        ragged: Rows of letters, and what stands beside each letter: ``"sequences"``,
+            ``"quality"``, ``"known_states"``.
         alphabet: Of which the letters are.
+        states: Names of the known states.
     """
 
     def __init__(
@@ -86,10 +88,11 @@ class Dataset:
         kept: Mapping[str, np.ndarray] | None = None,
         ragged: Mapping[str, Ragged] | None = None,
         alphabet: Alphabet = DNA,
+        states: tuple[str, ...] = (),
     ):
         self.name, self.kind, self.path = name, kind, path
         self.choices, self.samples, self.kept = choices, samples, dict(kept or {})
-        self.ragged, self.alphabet = dict(ragged or {}), alphabet
+        self.ragged, self.alphabet, self.states = dict(ragged or {}), alphabet, states
         # Files of sequences that were read, in the order of the rows.
         self.files: tuple[Path, ...] = ()
         # Where uns holds profiles of empty droplets, the names of all genes that they are of, and

@@ -5,12 +5,20 @@ import numpy as np
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports import BACKGROUND, QUALITY, SEQUENCES, offer_of
+from diffbio_engine.ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES, offer_of
 
-LETTERS, FREQUENCIES, QUALITIES = (
-    offer_of(port.name).computed for port in (SEQUENCES, BACKGROUND, QUALITY)
+LETTERS, FREQUENCIES, QUALITIES, STATES = (
+    offer_of(port.name).computed for port in (SEQUENCES, BACKGROUND, QUALITY, KNOWN_STATES)
 )
-OF_SEQUENCES = (LETTERS, FREQUENCIES, QUALITIES)
+OF_SEQUENCES = (LETTERS, FREQUENCIES, QUALITIES, STATES)
+# What a data set has not got, and which files have it.
+_LACKING = {
+    QUALITY.name: ("no qualities of letters", "Choose a FASTQ file."),
+    KNOWN_STATES.name: (
+        "no states of letters",
+        "Choose a FASTA file with a third line in each record (.3line).",
+    ),
+}
 _BLOCK = 1 << 24
 
 
@@ -20,13 +28,11 @@ def of_sequences(dataset: Dataset, place: str) -> Ragged | np.ndarray:
     Raises:
         DataError: The data set has no letters, or no qualities.
     """
-    wanted = QUALITY.name if place == QUALITIES else SEQUENCES.name
+    wanted = {QUALITIES: QUALITY.name, STATES: KNOWN_STATES.name}.get(place, SEQUENCES.name)
     if wanted not in dataset.ragged:
-        has = "no qualities of letters" if dataset.ragged else "no sequences of letters"
-        raise DataError(
-            f"{dataset.name} holds {has}.",
-            fix="Choose a FASTQ file." if dataset.ragged else "Choose a FASTA or FASTQ file.",
-        )
+        no_sequences = ("no sequences of letters", "Choose a FASTA or FASTQ file.")
+        has, fix = _LACKING[wanted] if dataset.ragged else no_sequences
+        raise DataError(f"{dataset.name} holds {has}.", fix=fix)
     found = dataset.ragged[wanted]
     return frequencies(found, len(dataset.alphabet)) if place == FREQUENCIES else found
 

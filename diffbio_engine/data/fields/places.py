@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.ambient_profiles import profile_at
 from diffbio_engine.data.dataset.gene_names import names_and_ids
-from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, of_sequences
+from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, STATES, of_sequences
 from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.inspection.times import time_codes
@@ -143,7 +143,8 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
     if place in OF_SEQUENCES:
-        return of_sequences(dataset, place)
+        found = of_sequences(dataset, place)
+        return Labels(cast(Any, found), list(dataset.states)) if place == STATES else found
     if place in (AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES):
         counts = as_matrix(dataset.matrix(fields.get(COUNTS, "X")))
         if place == OVER_ALL_GENES:

@@ -11,7 +11,13 @@ import numpy as np
 
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.fields.letters import FREQUENCIES, LETTERS, QUALITIES, frequencies
+from diffbio_engine.data.fields.letters import (
+    FREQUENCIES,
+    LETTERS,
+    QUALITIES,
+    STATES,
+    frequencies,
+)
 from diffbio_engine.data.inspection.column_names import called_labels
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import DataKind, Opening
@@ -22,8 +28,12 @@ from diffbio_engine.data.readers.containers import is_zip
 from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
-from diffbio_engine.data.readers.sequence_files import is_sequence_file, open_sequences
-from diffbio_engine.data.readers.sequence_text import FASTA_ENDINGS, FASTQ, FASTQ_ENDINGS
+from diffbio_engine.data.readers.sequence_files import (
+    ENDINGS,
+    is_sequence_file,
+    open_sequences,
+)
+from diffbio_engine.data.readers.sequence_text import FASTQ, THREE_LINES
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
@@ -33,7 +43,6 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
 from diffbio_engine.ports.alphabets import ALPHABETS, alphabet_of
 
-_OWN = (*FASTA_ENDINGS, *FASTQ_ENDINGS)
 _MOST_LISTED = 2_000
 # What people call the class of a sequence besides what `labels` is called elsewhere.
 _CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
@@ -43,7 +52,7 @@ class Sequences(DataKind):
     """Sequences, a record each; what lies in them are letters along positions."""
 
     record = axis_of("sequences")
-    endings = _OWN
+    endings = ENDINGS
     order = 20
     fewest = 4
     never = frozenset(
@@ -70,6 +79,7 @@ class Sequences(DataKind):
         Beside("Table (CSV)", "_sequences.csv"),
         Beside("Sequences (FASTA)", "_sequences.fasta"),
         Beside("Sequences (FASTQ)", "_sequences.fastq"),
+        Beside("Sequences (3 lines)", "_sequences.3line"),
     )
     repeats = 2
 
@@ -81,7 +91,7 @@ class Sequences(DataKind):
                 is_mtx(f) or bare_name(f).endswith(hdf5_endings()) for f in files
             )
         if not path.is_file() or not path.stat().st_size:
-            return path.is_file() and bare_name(path).endswith(_OWN)
+            return path.is_file() and bare_name(path).endswith(ENDINGS)
         return _zip_of_sequences(path) if is_zip(path) else is_sequence_file(path)
 
     def open(self, path: Path, how: Opening) -> Dataset:
@@ -151,6 +161,7 @@ class Sequences(DataKind):
         has_quality = any(choice.name == "quality" for choice in found.choices)
         own = {"sequences": LETTERS, "background": FREQUENCIES}
         own |= {"quality": QUALITIES} if has_quality else {}
+        own |= {"known_states": STATES} if found.kind == THREE_LINES else {}
         taken = super().fields(found, places)
         classes = {c.name: c for c in found.obs if c.n_values >= 2 and c.kind != "text"}
         named = [n for n in classes if n.lower() in _CLASSES] or called_labels(found.obs)
@@ -178,6 +189,12 @@ class Sequences(DataKind):
             for field, values in records.per_record.items():
                 if isinstance(values, Ragged):
                     records.per_record[field] = values.up_to(width)
+        if "known_states" in fields:  # what is placed is told nothing
+            letters = records.per_record["sequences"]
+            unknown = np.full(len(letters.flat), -1, np.int8)
+            records.per_record["known_states"] = Ragged(
+                unknown, letters.offsets, -1, letters.longest
+            )
         return records, notes
 
     def unlike(self, fields: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]) -> str:
@@ -203,11 +220,11 @@ class Sequences(DataKind):
         """Also ``..._sequences.csv``, and the sequences with what was found in their headers."""
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        table, fasta, fastq = self.leaves
+        table, fasta, fastq, three_lines = self.leaves
         said = [write_table(dataset, arrays, written, table.of(out), self.record.one)]
         form = dataset.kind.partition(",")[0]
         if dataset.files:
-            place = (fastq if form == FASTQ else fasta).of(out)
+            place = {FASTQ: fastq, THREE_LINES: three_lines}.get(form, fasta).of(out)
             said.append(write_sequences(dataset, form, dataset.files, arrays, written, place))
         return replace(written, notes=(*written.notes, *said))
 
@@ -244,7 +261,7 @@ def _zip_of_sequences(path: Path) -> bool:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
     matrices = (*hdf5_endings(), ".mtx", ".mtx_rows", ".zarr")
-    return any(n.endswith(_OWN) for n in names) and not any(n.endswith(matrices) for n in names)
+    return any(n.endswith(ENDINGS) for n in names) and not any(n.endswith(matrices) for n in names)
 
 
 def _told_of(dataset: Dataset, lengths: np.ndarray) -> list[str]:

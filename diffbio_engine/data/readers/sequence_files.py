@@ -20,14 +20,18 @@ from diffbio_engine.data.readers.sequence_letters import (
     counts_of,
     duplicates,
     scores,
+    states_of,
     tell_alphabet,
     tell_offset,
     what_was_read,
 )
 from diffbio_engine.data.readers.sequence_text import (
+    FASTA,
     FASTA_ENDINGS,
     FASTQ,
     FASTQ_ENDINGS,
+    THREE_LINE_ENDINGS,
+    THREE_LINES,
     form_of,
     records_of,
 )
@@ -35,6 +39,7 @@ from diffbio_engine.data.reading import MOST_USED, Choice, Reading
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports.alphabets import ALPHABETS, PAST_THE_END, Alphabet
 
+ENDINGS = (*FASTA_ENDINGS, *FASTQ_ENDINGS, *THREE_LINE_ENDINGS)
 USED = 1_024
 _USUAL_LENGTHS = (128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 _TOGETHER = 100_000
@@ -56,7 +61,7 @@ def is_sequence_file(path: Path) -> bool:
     """By its name, else by its first lines; packed ones too."""
     if not path.is_file() or not path.stat().st_size:
         return False
-    if bare_name(path).endswith((*FASTA_ENDINGS, *FASTQ_ENDINGS)):
+    if bare_name(path).endswith(ENDINGS):
         return True
     named_otherwise = Path(bare_name(path)).suffix not in ("", ".txt", ".seq", ".text", ".dat")
     try:
@@ -86,7 +91,7 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
     raw_offsets = np.concatenate([[0], np.cumsum(read.lengths, dtype=np.int64)])
     counts = counts_of(raw)
     told = tell_alphabet(counts, Path(bare_name(files[0])).suffix, reading.letters)
-    gaps = form != FASTQ
+    gaps = form == FASTA
     codes, offsets = coded(raw, raw_offsets, told.alphabet, gaps=gaps)
     longest = int(np.diff(offsets).max(initial=0))
     used = int(reading.longest or USED)
@@ -94,6 +99,11 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
     choices = [_of_letters(told.alphabet, told.why)]
     warnings = [told.note] if told.note else []
     warnings += what_was_read(counts, told.alphabet, gaps=gaps)
+    states: tuple[str, ...] = ()
+    if form == THREE_LINES:
+        beside, states, said = states_of(_flat(read.qualities))
+        ragged["known_states"] = Ragged(beside, raw_offsets, -1, min(used, MOST_USED))
+        warnings.append(said)
     if form == FASTQ:
         quality, choice, notes = _qualities(_flat(read.qualities), reading)
         ragged["quality"] = Ragged(quality, raw_offsets, 0, min(used, MOST_USED))
@@ -116,6 +126,7 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
         choices=tuple(choices),
         ragged=ragged,
         alphabet=told.alphabet,
+        states=states,
     )
     dataset.files = tuple(files)
     if len(files) > 1:
@@ -126,7 +137,8 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
 def _form(path: Path) -> str:
     form = form_of(path)
     if form:
-        return form
+        three = form == FASTA and bare_name(path).endswith(THREE_LINE_ENDINGS)
+        return THREE_LINES if three else form
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty (0 bytes).", fix="Upload or copy the file again.")
     expected = "FASTQ" if bare_name(path).endswith(FASTQ_ENDINGS) else "FASTA"
@@ -186,7 +198,7 @@ def _read(files: Sequence[Path], form: str) -> _Read:
             waiting += len(record.letters)
             if len(letters) == _TOGETHER or waiting > 1 << 26:
                 n_letters += waiting
-                refuse_if_too_big((4 if form == FASTQ else 3) * n_letters, file.name)
+                refuse_if_too_big((3 if form == FASTA else 4) * n_letters, file.name)
                 waiting = 0
                 keep()
     keep()
@@ -292,6 +304,4 @@ def _of_rows(
     return notes
 
 
-FILE_TYPE = FileType(
-    "FASTA", (*FASTA_ENDINGS, *FASTQ_ENDINGS), order=95, listed=95, said="FASTA, FASTQ"
-)
+FILE_TYPE = FileType("FASTA", ENDINGS, order=95, listed=95, said="FASTA, FASTQ")

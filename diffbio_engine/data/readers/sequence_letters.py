@@ -15,6 +15,7 @@ _PROTEIN_ALONE = "EFILPQZ"
 _BASES = "ACGTUN"
 _MOSTLY, _HARDLY, _FEW = 0.9, 0.02, 100
 _GAPS = b"-."
+_NO_STATE, _MOST_STATES = "U?-._", 64
 _DROPPED = 254
 _BLOCK = 1 << 24
 
@@ -81,14 +82,17 @@ def _few(n: int, name: str) -> str:
 
 
 def table_of(alphabet: Alphabet, *, gaps: bool) -> np.ndarray:
-    """The code of each byte, uint8 (256,); ``gaps``: whether ``-`` and ``.`` are left out."""
+    """The code of each byte, uint8 (256,); ``gaps``: whether blanks, ``-`` and ``.`` are left out.
+
+    They are not where something stands beside each letter.
+    """
     table = np.full(256, len(alphabet), np.uint8)
     for code, letter in enumerate(alphabet.letters):
         table[[ord(letter), ord(letter.lower())]] = code
     if alphabet in (DNA, RNA):
         for letter in "TU":
             table[[ord(letter), ord(letter.lower())]] = 3
-    for sign in b" \t\r\n\x0b\x0c" + (_GAPS if gaps else b""):
+    for sign in b" \t\r\n\x0b\x0c" + _GAPS if gaps else b"":
         table[sign] = _DROPPED
     return table
 
@@ -166,6 +170,28 @@ def scores(flat: np.ndarray, offset: int) -> tuple[np.ndarray, list[str]]:
             where="quality",
         )
     return values, [f"{n}; they count as 0."] if below else []
+
+
+def states_of(flat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], str]:
+    """States of letters as numbers from 0 (int8), -1 where none is told; their names; a sentence.
+
+    ``U``, ``?``, ``-``, ``.`` and ``_`` say that a state is not known, as data banks of membrane
+    proteins write it.
+    """
+    counts = counts_of(flat)
+    told = [c for c in range(33, 127) if counts[c] and chr(c) not in _NO_STATE]
+    if len(told) > _MOST_STATES:
+        raise DataError(
+            f"There are {len(told):,} different states of letters.",
+            fix=f"At most {_MOST_STATES} are read: write a sign for each.",
+        )
+    table = np.full(256, -1, np.int8)
+    table[told] = np.arange(len(told))
+    names = tuple(chr(c) for c in told)
+    n, unknown = len(flat), int(len(flat) - counts[told].sum())
+    shown = ", ".join(f"{name} ({counts[ord(name)]:,})" for name in names)
+    said = f"States of letters: {shown}; not known (U, ?, - or .) {unknown:,} of {n:,}."
+    return table[flat], names, said
 
 
 def duplicates(flat: np.ndarray, offsets: Sequence[int] | np.ndarray) -> int:

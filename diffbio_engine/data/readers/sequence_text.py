@@ -9,11 +9,13 @@ from typing import IO, Any
 from diffbio_engine.data.readers.packed_text import open_bytes
 from diffbio_engine.errors import DataError
 
-FASTA, FASTQ = "FASTA", "FASTQ"
+FASTA, FASTQ, THREE_LINES = "FASTA", "FASTQ", "3-line FASTA"
 FASTA_ENDINGS = (
     ".fasta", ".fa", ".fna", ".ffn", ".frn", ".faa", ".fas", ".fsa", ".mfa", ".afa", ".pep",
 )  # fmt: skip
 FASTQ_ENDINGS = (".fastq", ".fq")
+# A name, the letters, and as many letters that say in which state each is.
+THREE_LINE_ENDINGS = (".3line",)
 # A bacterial genome is a sequence of 5 million; a chromosome is for tools that cut windows.
 LONGEST = 10_000_000
 MOST_RECORDS = 10_000_000
@@ -25,7 +27,10 @@ _QUESTION_MARKS = bytes(range(128)) + b"?" * 128
 
 @dataclass(frozen=True)
 class Record:
-    """One sequence as it stands in a file; ``quality`` is empty in FASTA."""
+    """One sequence as it stands in a file; ``quality`` is empty in FASTA.
+
+    In FASTA of three lines it is the third: the state of each letter.
+    """
 
     header: str
     letters: str
@@ -72,14 +77,32 @@ def records_of(path: Path, form: str) -> Iterator[Record]:
     with open_bytes(path) as raw:
         text = io.BufferedReader(_Watched(raw, path, form), 1 << 17)
         try:
-            reader: Any = (readers.FastqReader if form == FASTQ else readers.FastaReader)(text)
+            reader: Any = (
+                readers.FastqReader(text)
+                if form == FASTQ
+                else readers.FastaReader(text, keep_linebreaks=form == THREE_LINES)
+            )
             for n, found in enumerate(reader, 1):
                 _check(path, n, found.name, len(found.sequence))
-                yield Record(found.name, found.sequence, found.qualities or "")
+                beside = found.qualities or ""
+                letters = found.sequence
+                if form == THREE_LINES:
+                    letters, beside = _two_lines(path, n, letters)
+                yield Record(found.name, letters, beside)
         except FileFormatError as error:
             if not str(error.message).split("final record was:")[-1].strip("' \\nr"):
                 return  # blank lines at the end
             raise _in_words(path, form, n, error) from None
+
+
+def _two_lines(path: Path, n: int, lines: str) -> tuple[str, str]:
+    letters, _, states = lines.partition("\n")
+    if len(letters) != len(states) or "\n" in states:
+        raise DataError(
+            f"Record {n:,} of {path.name} has {len(letters):,} letters and {len(states):,} states.",
+            fix="Give each record three lines: a name after '>', the letters, and as many states.",
+        )
+    return letters, states
 
 
 def _check(path: Path, n: int, header: str, length: int) -> None:
@@ -108,7 +131,7 @@ def _too_long(path: Path, where: str) -> DataError:
 def _in_words(path: Path, form: str, n: int, error: Any) -> DataError:
     line = "" if error.line is None else f" (line {error.line + 1:,})"
     said = str(error.message)
-    if form == FASTA:
+    if form != FASTQ:
         return DataError(
             f"{path.name} does not begin with a header{line}: a record of FASTA begins with '>'.",
             fix="Put a line with '>' and a name before each sequence.",
@@ -158,7 +181,7 @@ class _Watched(io.RawIOBase):
         if not piece.isascii():
             piece = piece.translate(_QUESTION_MARKS)
         self._line = self._watch(piece, b"\n", self._line, 2 * LONGEST)
-        if self._form == FASTA:
+        if self._form != FASTQ:
             self._record = self._watch(piece, b">", self._record, 4 * LONGEST)
         buffer[: len(piece)] = piece
         return len(piece)

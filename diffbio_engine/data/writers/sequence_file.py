@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.readers.sequence_text import FASTQ, Record, records_of
+from diffbio_engine.data.readers.sequence_text import FASTQ, THREE_LINES, Record, records_of
 from diffbio_engine.data.writers.h5ad import Written, whole_or_nothing
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import Place
@@ -63,6 +63,8 @@ def _text(record: Record, name: str, said: str, form: str) -> str:
     # A name that was made unique, or made up, stands for the one that was there.
     first = words[0] if words and words[0].startswith(name) else name
     header = " ".join((first.encode("ascii", "replace").decode(), *words[1:], said)).strip()
+    if form == THREE_LINES:
+        return f">{header}\n{record.letters}\n{record.quality}\n"
     if form == FASTQ:
         return f"@{header}\n{record.letters}\n+\n{record.quality}\n"
     lines = [record.letters[k : k + 80] for k in range(0, len(record.letters), 80)]

@@ -51,7 +51,7 @@ def findings_of(
         for axis, length in zip(axes, array.shape, strict=True):
             if len(names.get(axis, ())) != length:
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
-        doc = said_of(cells.record, in_words(port, array) or port.doc)
+        doc = in_words(port, array) or port.doc
         found.append(Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks))
     found += [_track(p, plan, cells, v, track_rows, names) for p, v in (tracks or {}).items()]
     if not map_ports(plan):  # what would colour a map is listed
@@ -149,7 +149,8 @@ def _groups(plan: Plan, cells: Records, rows: np.ndarray | None) -> tuple[list[s
     rows = np.arange(cells.n_cells) if rows is None else rows
     names, weights = [f"all {cells.record.name}"], [np.ones(len(rows))]
     for field in plan.needed_fields:
-        if plan.data[field].port.kind != Kind.LABELS or field not in cells.per_cell:
+        port = plan.data[field].port
+        if port.kind != Kind.LABELS or len(port.axis_names) > 1 or field not in cells.per_cell:
             continue
         codes = cells.per_cell[field][rows]
         for i, name in enumerate(cells.label_names.get(field, [])):
