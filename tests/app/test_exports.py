@@ -26,7 +26,8 @@ def test_a_bundle_on_its_way_is_never_offered_as_data_of_the_server(tmp_path):
 def test_a_run_of_samples_offers_their_table_too(tmp_path):
     (tmp_path / "result.h5ad").touch()
     session = SimpleNamespace(
-        run=SimpleNamespace(folder=lambda: tmp_path), exported_spec=SimpleNamespace(blocks=()),
+        run=SimpleNamespace(folder=lambda: tmp_path, draws_no_map=False),
+        exported_spec=SimpleNamespace(blocks=()),
         cells_shown=SimpleNamespace(rows="samples"),
     )  # fmt: skip
     assert offered(session)[0]["acts"] == [["result", "Download"]]
