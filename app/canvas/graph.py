@@ -80,6 +80,11 @@ class Drawing:
     def _missing_of(self, block: str) -> list[str]:
         return [field for field in self.missing if start_of(field).block == block]
 
+    def _lacking(self, block: str) -> list[str]:
+        """The same as a person finds it: of a second data set, what that is computed from."""
+        missing, takes = self._missing_of(block), DATA_BLOCKS[block].takes
+        return [n for n in takes if not self._place(block, n)] if missing and takes else missing
+
     def _place(self, block: str, port: str) -> str:
         card = self.session.shown_data_of(block)
         return card.fields.get(port, "") if card else ""
@@ -139,7 +144,7 @@ class Drawing:
         kind = kind_named(card.rows if card is not None else USUAL)
         notes = [
             f"This data set lacks {kind.offer(n).lacking or n}. Say under Data where it lies."
-            for n in self._missing_of(block)
+            for n in self._lacking(block)
         ]
         classes = "data only-out" if seen else "data only-out unseen"
         look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}

@@ -14,6 +14,7 @@ from app.server.validation import planned_or_not
 from app.session.autosave import TabMemory
 from app.session.datasets import open_preset
 from app.session.own_things import delete_dataset
+from app.session.return_to_run import open_its_pipeline
 from app.session.session import DatasetCard, Session
 from app.session.stale import stale_words
 from app.shell.header import Header
@@ -101,7 +102,7 @@ def test_a_pipeline_runs_once_a_reference_with_known_types_is_chosen(session):
     said = problems(session)[0]
     assert "the reference does not offer" in said and "its counts and labels lie" in said
     drawn = node(session)
-    assert "This data set lacks profiles of the types of a reference" in drawn["style"]["--note"]
+    assert "This data set lacks known cell types. Say under Data" in drawn["style"]["--note"]
     assert "broken" in Drawing(session, ()).wires()[1]["className"]
     session.use_dataset(card("atlas"), "reference")
     assert problems(session) == [] and session.hindrance == ""
@@ -150,6 +151,21 @@ def test_a_run_with_another_reference_is_said_to_be_of_that(session):
     assert "This run had the reference atlas.h5ad, not other.h5ad." in stale_words(session)
     session.run.is_looked_at = True
     assert session.shown_data_of("reference").name == "atlas.h5ad"
+
+
+def test_the_pipeline_of_a_run_comes_back_with_both_data_sets(session, monkeypatch):
+    atlas, spec = card("atlas"), session.document.spec
+    run = {"id": "r1", "document": "Then", "pipeline": replace(spec, name="Then")}
+    had = {"reference": DatasetCard.told(atlas.for_a_run)}
+    monkeypatch.setattr("app.session.datasets.card_at", lambda session, path, reading: atlas)
+    session.store = session.document.store = SimpleNamespace(
+        load_pipeline=lambda *_: run["pipeline"].to_json(), pipelines=lambda _: []
+    )
+    session.run.driver = SimpleNamespace(forget=session.run.clear, watch=lambda _: None)
+    session.run.param.update(**run, dataset=session.data.card, beside=had, is_looked_at=True)
+    assert "atlas.h5ad" in node(session)["style"]["--setting"]  # as the run had it
+    open_its_pipeline(session)
+    assert session.document.spec.name == "Then" and session.data.of("reference") == atlas
 
 
 def test_both_are_found_again_and_follow_into_another_tab(session, tmp_path):

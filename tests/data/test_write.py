@@ -177,7 +177,8 @@ def test_each_example_holds_raw_counts_at_the_places_it_says(tmp_path):
     for example in examples():
         path = example.make(tmp_path)
         preview = inspect(path)
-        assert preview.matrices[0].holds == "raw counts"
+        if "counts" in example.fields:  # those of sequences have none
+            assert preview.matrices[0].holds == "raw counts"
         suggested = dict(preview.suggested)
         # What is found without help is right where the example says the same port.
         for port in ("counts", "spatial_coords", "slice_labels", "time_points"):
