@@ -56,12 +56,18 @@ def numbered(axis: str, length: int) -> list[str]:
     return [f"{axis_of(axis).one} {i}" for i in range(length)]
 
 
+# Not in names of files, folders and places: "cells.csv", "obs/cells".
+_SEVERAL, _SEVERAL_FIRST = (
+    rf"(?<![\w./\\-]){word}(?![\w/\\-]|\.\w)" for word in ("cells", "Cells")
+)
+
+
 def said_of(axis: Axis, text: str) -> str:
     """A sentence that is written of cells, said of these records instead.
 
     A single cell only after a word that tells it from types, lines and cycles of cells, and from
-    a column that is called so: "each cell", "of a cell".
+    a column that is called so: "each cell", "of a cell". Names of files stay as they are.
     """
-    of_these = re.sub(r"\bcells\b", axis.name, re.sub(r"\bCells\b", axis.name.capitalize(), text))
+    of_these = re.sub(_SEVERAL, axis.name, re.sub(_SEVERAL_FIRST, axis.name.capitalize(), text))
     one = r"\b(a|each|every|one|no|this) cell\b(?![ -](type|line|cycle))"
     return re.sub(one, rf"\1 {axis.one}", of_these)

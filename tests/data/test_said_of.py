@@ -14,6 +14,10 @@ from diffbio_engine.axes import AXES, said_of
         ("of each cell type", "of each cell type"),
         ("its 2 columns (dex, cell) are", "its 2 columns (dex, cell) are"),
         ("the column n_cells", "the column n_cells"),
+        (
+            "of cells. cells.h5ad, my-cells.csv, obs/cells",
+            "of samples. cells.h5ad, my-cells.csv, obs/cells",
+        ),
     ],
 )
 def test_of_samples(of_cells, of_samples):

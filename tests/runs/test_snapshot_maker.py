@@ -9,6 +9,8 @@ from diffbio_engine.data import CellSource
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.plan import plan
+from diffbio_engine.runs.folder.snapshots import load_snapshot, snapshot_path, write_snapshot
+from diffbio_engine.runs.worker import snapshot_maker
 from diffbio_engine.runs.worker.shown_ports import map_ports
 from diffbio_engine.runs.worker.snapshot_maker import SnapshotMaker
 
@@ -46,3 +48,22 @@ def test_a_cell_without_counts_is_drawn_in_no_cluster():
     maker._known |= dict.fromkeys(maker.shares, np.full((5, 3), 1 / 3))
     drawn = maker._drawn()
     assert drawn.labels.tolist() == [0, 0, -1, 0, 0] and drawn.certainty[2] == 0
+
+
+def test_of_more_records_than_are_drawn_a_snapshot_need_hold_no_array(
+    three_ways, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(snapshot_maker, "_MOST_DRAWN", 3)
+    maker = SnapshotMaker(three_ways, CellSource(np.ones((5, 200), np.float32)))
+    maker.maps = maker.shares = maker.scores = maker.main = ()
+    write_snapshot(snapshot_path(tmp_path, 1), maker._drawn())
+    back = load_snapshot(tmp_path)
+    assert back.n == 0 and back.rows is None
+
+
+def test_what_is_said_along_positions_alone_is_shown(three_ways):
+    maker = SnapshotMaker(three_ways, CellSource(np.ones((5, 200), np.float32)))
+    maker.ports, maker.tracks = (), ()
+    assert not maker.drawable
+    maker.tracks = ("states.soft_path",)
+    assert maker.drawable

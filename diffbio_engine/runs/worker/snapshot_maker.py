@@ -79,7 +79,7 @@ class SnapshotMaker:
     @property
     def drawable(self) -> bool:
         """Whether the pipeline makes anything that can be seen: drawn, or listed among results."""
-        return bool(self.ports)
+        return bool(self.ports or self.tracks)
 
     def due(self) -> bool:
         """Whether it is time for the next whole snapshot."""
@@ -181,6 +181,7 @@ class SnapshotMaker:
         for port in self.scores:
             values[port] = known[port].astype(np.float32)
         kinds = {port: str(self.plan.port(port).kind) for port in values}
-        rows = None if self.rows is None else self.rows.astype(np.int32)
+        # Without an array of each record there is nothing of which it could be told whose it is.
+        rows = None if self.rows is None or not values else self.rows.astype(np.int32)
         main, classes = next(iter(self.maps), ""), next(iter(self.main), "")
         return Snapshot(0, values, kinds, main, classes, certainty, rows)
