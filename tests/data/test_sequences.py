@@ -207,6 +207,19 @@ def test_reads_go_home_as_fastq_with_what_was_found_in_their_headers(tmp_path):
     assert len(read(tmp_path / "result_sequences.fastq").obs) == 4
 
 
+def test_a_file_that_lost_records_since_it_was_read_does_not_go_home_short(tmp_path):
+    path = write(tmp_path, "x.fa", ">a\nACGT\n>b\nACGT\n>c\nACGT\n>d\nGGGG\n")
+    dataset = read(path)
+    write(tmp_path, "x.fa", ">a\nACGT\n>b\nACGT\n")
+    found = {f"obs/n_{k}": np.arange(4.0) for k in range(9)}
+    written = write_result(dataset, tmp_path / "r.h5ad", found, {})
+    assert any("x.fa was changed since it was read" in note for note in written.notes)
+    assert not (tmp_path / "r_sequences.fasta").exists()
+    path.write_text(">a\nACGT\n>b\nACGT\n>c\nACGT\n>d\nGGGG\n")
+    written = write_result(dataset, tmp_path / "r.h5ad", found, {})
+    assert any("with 8 of the 9 things that were found" in note for note in written.notes)
+
+
 def test_a_third_line_says_the_state_of_each_letter(tmp_path):
     path = write(tmp_path, "a.3line", ">a x=1\nMKVLAEF\n11HHHUU\n>b x=2\nMFLPW\n22222\n")
     preview = inspect(path)

@@ -41,16 +41,23 @@ def write_sequences(
         for place, values in arrays.items()
         if Place.parse(place).table == "obs"
     }
+    told, n_found = "what was found", len(found)
+    if n_found > _MOST_FOUND:
+        told = f"{_MOST_FOUND} of the {n_found} things that were found of each (the table has all)"
     found = dict(list(found.items())[:_MOST_FOUND])
+    n_written = 0
     try:
         with whole_or_nothing(out) as part, part.open("w", encoding="ascii", newline="\n") as file:
             records = (record for path in files for record in records_of(path, form))
             for i, record in enumerate(records):
                 said = " ".join(f"{name}={_word(values[i])}" for name, values in found.items())
                 file.write(_text(record, dataset.obs.index[i], said, form))
+                n_written += 1
+            if n_written < dataset.n_cells:
+                raise DataError(f"There are {n_written:,} records now.", fix="Run again.")
     except (DataError, FileNotFoundError, IndexError):
         return f"{out.name} was not written: {dataset.name} was changed since it was read."
-    return f"{out.name} has the sequences as they came, with what was found in their headers."
+    return f"{out.name} has the sequences as they came, with {told} in their headers."
 
 
 def _word(value: Any) -> str:
