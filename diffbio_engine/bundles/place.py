@@ -29,9 +29,10 @@ from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
+from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
-from diffbio_engine.pipelines import Pipeline, values_of_cells
+from diffbio_engine.pipelines import Pipeline, PlannedBlock, values_of_cells
 from diffbio_engine.ports import Address, Place
 
 # Dense layers above this size are left out unless they are asked for, and that is said.
@@ -120,6 +121,10 @@ def _as_kept(pipeline: Pipeline, cells: Records, name: str, value: np.ndarray) -
     port = pipeline.plan.port(name)
     if port.call:
         return value > 0.5
+    if port.kind == Kind.LABELS and len(port.axis_names) > 1:
+        block = pipeline.plan.blocks[Address.parse(name).block]
+        n = _length(block, port.classes) or int(value.max()) + 1
+        return States(value, tuple(names_along(pipeline.plan, cells, block.id, port.classes, n)))
     if not port.per_record or port.axis_names[-1] not in _TABLES:
         return value
     axis = port.axis_names[-1]
@@ -127,6 +132,18 @@ def _as_kept(pipeline: Pipeline, cells: Records, name: str, value: np.ndarray) -
     # HDF5 has no column of a name with a slash in it.
     names = [name.replace("/", "|") for name in names]
     return pd.DataFrame(value.astype(np.float32), columns=made_unique(pd.Index(names)))
+
+
+def _length(block: PlannedBlock, axis: str) -> int:
+    """How long an axis of a block is, by its outputs; 0 if none has it."""
+    return next(
+        (
+            int(block.shapes[port.name][port.axis_names.index(axis)] or 0)
+            for port in block.declared.outputs
+            if port.name in block.shapes and axis in port.axis_names
+        ),
+        0,
+    )
 
 
 def _likeliest(

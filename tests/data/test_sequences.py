@@ -18,6 +18,7 @@ from diffbio_engine.data import (
     write_result,
 )
 from diffbio_engine.data.kinds import kind_named
+from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.errors import DataError
 
 READS = "@a\nACGTN\n+\n!I5?#\n@b\nGG\n+\nII\n@c\n\n+\n\n@d\nTTT\n+\n+++\n"
@@ -240,6 +241,20 @@ def test_a_third_line_says_the_state_of_each_letter(tmp_path):
         inspect(write(tmp_path, "b.3line", ">a\nMKV\n111\n>b\nMFLPW\n2222\n"))
     with pytest.raises(DataError, match="holds no states of letters"):
         open_source(read(write(tmp_path, "c.fa", ">a\nMKVLEF\n")), preview.suggested, needed)
+
+
+def test_states_that_were_found_go_home_as_a_third_line_and_as_stretches(tmp_path):
+    path = write(tmp_path, "a.fa", ">a x=1\nMKVLAEFX\n>b\nMFLPW\n")
+    codes = np.array([[0, 0, 1, 1, 1, 0, -1], [1, 1, 1, 1, 1, -1, -1]])
+    found = {"positions/states_diffbio": States(codes, ("in", "helix"))}
+    written = write_result(path, tmp_path / "r.h5ad", found, {})
+    assert any("(0: in, 1: helix)" in note for note in written.notes)
+    lines = (tmp_path / "r_states.3line").read_text().splitlines()
+    assert lines == [">a", "MKVLAEFX", "001110??", ">b", "MFLPW", "11111"]
+    assert (tmp_path / "r_states.bed").read_text().splitlines() == [
+        "a\t0\t2\tin", "a\t2\t5\thelix", "a\t5\t6\tin", "b\t0\t5\thelix",
+    ]  # fmt: skip
+    assert read(tmp_path / "r_states.3line").states == ("0", "1")
 
 
 def test_qualities_are_guessed_by_their_range_said_and_changed(tmp_path):

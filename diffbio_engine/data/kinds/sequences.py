@@ -38,6 +38,7 @@ from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.sequence_file import write_sequences
+from diffbio_engine.data.writers.states_file import States, write_states
 from diffbio_engine.data.writers.table_beside import Beside, write_table
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
@@ -80,6 +81,8 @@ class Sequences(DataKind):
         Beside("Sequences (FASTA)", "_sequences.fasta"),
         Beside("Sequences (FASTQ)", "_sequences.fastq"),
         Beside("Sequences (3 lines)", "_sequences.3line"),
+        Beside("States (3 lines)", "_states.3line"),
+        Beside("States (BED)", "_states.bed"),
     )
     repeats = 2
 
@@ -217,15 +220,23 @@ class Sequences(DataKind):
         return f"{said} of up to {int(letters.lengths.max()):,} letters ({alphabet.name})"
 
     def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
-        """Also ``..._sequences.csv``, and the sequences with what was found in their headers."""
+        """Also ``..._sequences.csv``, the sequences with what was found in their headers, and the
+        states of letters, which have no place in an h5ad.
+        """
+        states = [values for values in arrays.values() if isinstance(values, States)]
+        arrays = {p: values for p, values in arrays.items() if not isinstance(values, States)}
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        table, fasta, fastq, three_lines = self.leaves
+        table, fasta, fastq, three_lines, of_states, bed = self.leaves
         said = [write_table(dataset, arrays, written, table.of(out), self.record.one)]
         form = dataset.kind.partition(",")[0]
         if dataset.files:
             place = {FASTQ: fastq, THREE_LINES: three_lines}.get(form, fasta).of(out)
             said.append(write_sequences(dataset, form, dataset.files, arrays, written, place))
+        if states:
+            said += write_states(dataset, states[0], of_states.of(out), bed.of(out))
+        if len(states) > 1:
+            said.append(f"States of the first of {len(states)} blocks that find some are written.")
         return replace(written, notes=(*written.notes, *said))
 
 

@@ -147,6 +147,7 @@ class DifferentiableHMM(Operator):
             Kind.LABELS,
             "State of the best path; -1 past the end.",
             classes="states",
+            result="positions/states_diffbio",
         ),
         Port(
             "state_shares",

@@ -1,0 +1,87 @@
+"""The state of each letter, as blocks found it: three lines a sequence, and stretches as BED."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.writers.h5ad import whole_or_nothing
+
+# One sign for each state: its name where that is a single letter, else these in turn.
+_SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_NOT_KNOWN = "?"
+
+
+@dataclass(frozen=True)
+class States:
+    """A class for each position of each sequence.
+
+    Attributes:
+        codes: int, (sequences, positions); -1 past the end, or where nothing is known.
+        names: Of the classes.
+    """
+
+    codes: np.ndarray
+    names: tuple[str, ...]
+
+    @property
+    def signs(self) -> str:
+        """A letter for each class."""
+        single = len(set(self.names)) == len(self.names) and all(len(n) == 1 for n in self.names)
+        return "".join(self.names) if single else _SIGNS[: len(self.names)]
+
+
+def write_states(dataset: Dataset, states: States, three_lines: Path, bed: Path) -> list[str]:
+    """Writes both files; the sentences about them.
+
+    Letters are as they were read: one that is not told is N (X in a protein). Positions that were
+    not used have no state: ``?``, and no stretch.
+    """
+    if len(states.names) > len(_SIGNS):
+        return [f"{three_lines.name} was not written: {len(states.names)} states are too many."]
+    unknown = "X" if dataset.alphabet.unit == "residue" else "N"
+    letters = np.frombuffer((dataset.alphabet.letters + unknown).encode(), np.uint8)
+    signs = np.frombuffer((states.signs + _NOT_KNOWN).encode(), np.uint8)
+    sequences, names = dataset.ragged["sequences"], [str(name) for name in dataset.obs.index]
+    with (
+        whole_or_nothing(three_lines) as part,
+        part.open("wb") as lines,
+        whole_or_nothing(bed) as other,
+        other.open("w", encoding="utf-8", newline="\n") as stretches,
+    ):
+        for i, name in enumerate(names):
+            row = sequences.row(i)
+            codes = np.full(len(row), -1)
+            known = min(len(row), states.codes.shape[1])
+            codes[:known] = states.codes[i, :known]
+            head = name.encode("ascii", "replace")
+            lines.write(b">%s\n%s\n%s\n" % (head, letters[row].tobytes(), signs[codes].tobytes()))
+            for start, stop, state in _stretches(codes):
+                said = states.names[state].replace(" ", "_")
+                stretches.write(f"{name}\t{start}\t{stop}\t{said}\n")
+    key = _key(states)
+    return [
+        f"{three_lines.name} has the state of each letter in a third line{key};"
+        f" {bed.name} has the stretches of each state (BED, counted from 0)."
+    ]
+
+
+def _key(states: States) -> str:
+    pairs: Sequence[str] = [
+        f"{sign}: {name}"
+        for sign, name in zip(states.signs, states.names, strict=True)
+        if sign != name
+    ]
+    return f" ({', '.join(pairs)})" if pairs else ""
+
+
+def _stretches(codes: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Where each run of one state begins and ends, without what has none."""
+    ends = np.flatnonzero(np.diff(codes, append=-2)) + 1
+    start = 0
+    for stop in ends.tolist():
+        if codes[start] >= 0:
+            yield start, stop, int(codes[start])
+        start = stop
