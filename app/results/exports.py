@@ -182,6 +182,8 @@ def command_line(session: Session) -> str:
     for block, told in beside.items():
         for port, place in dict(told.get("fields") or {}).items():
             words += ["--field", f"{block}.{port}={place}"]
+        for choice, value in dict(told.get("reading") or {}).items():
+            words += [f"--{block}-read", f"{choice}={value}"]
     for choice, value in dict(data.get("reading") or {}).items():
         words += [f"--{choice}", str(value)]
     if run.get("bundle"):

@@ -31,6 +31,13 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument(
             f"--{block}", type=Path, help=f"a second data set, for what is wired to '{block}'"
         )
+        run.add_argument(
+            f"--{block}-read",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="how it is read: orientation='genes in rows'",
+        )
     run.add_argument("--out", type=Path, required=True, help="folder of the run; must not exist")
     run.add_argument(
         "--field",

@@ -15,11 +15,12 @@ from typing import Any
 from tqdm import tqdm
 
 from diffbio_engine.command_line.looking import looked_at
+from diffbio_engine.command_line.second_data import check_used, told_beside, with_said
 from diffbio_engine.data import FROM_SYMBOLS, Fields, examples
 from diffbio_engine.declare import DATA_PORTS
 from diffbio_engine.errors import DataError, RunError, SettingError, did_you_mean
 from diffbio_engine.pipelines import PipelineSpec, find_preset, load_pipeline
-from diffbio_engine.ports import DATA, DATA_BLOCKS, Address, blocks_beside, offered_beside, start_of
+from diffbio_engine.ports import DATA, DATA_BLOCKS, Address, offered_beside, start_of
 from diffbio_engine.runs.device import with_kept_memory
 from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.reader import RunReader
@@ -75,20 +76,14 @@ def _say_what_is_left(folder: RunFolder) -> None:
 
 def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
     path, of_demo = (asked.data, {}) if asked.data else _demo(asked)
-    told_beside = _beside_data(asked)
     preview = looked_at(path, reading, limited=not asked.no_limits)
     for warning in preview["warnings"]:
         print(warning)
     said = _fields_said(asked.field)
-    fields = _with(dict(preview["suggested"]) | of_demo, said[DATA])
-    beside: dict[str, dict[str, Any]] = {}
-    for block, other in told_beside.items():
-        limited = not asked.no_limits
-        beside[block] = _beside(block, *other, said.pop(block), limited=limited)
-        fields |= offered_beside(block, beside[block]["fields"])
-    for block in blocks_beside():
-        if said.get(block):
-            raise DataError(f"--field names {block}.", fix=f"Add --{block} FILE.", where="--field")
+    fields = with_said(dict(preview["suggested"]) | of_demo, said[DATA])
+    beside = told_beside(asked, said)
+    for block, other in beside.items():
+        fields |= offered_beside(block, other["fields"])
     for column in preview["obs"]:
         name, biology = column["name"], column.get("biology")
         if biology and fields.get("batch_labels") == f"obs/{name}":
@@ -110,7 +105,7 @@ def _spec(asked: argparse.Namespace, reading: dict[str, str]) -> RunSpec:
             )
         document = preset.make(fields)
     document = _with_settings(document, asked.settings)
-    _check_beside(document, beside)
+    check_used(document, beside)
     fields = {name: place for name, place in fields.items() if start_of(name).block == DATA}
     print("Fields:  " + ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items())))
     print("Blocks:  " + " -> ".join(b.id for b in document.blocks))
@@ -148,51 +143,6 @@ def _fields_said(texts: list[str]) -> dict[str, dict[str, str]]:
             )
         said[block][port] = Fields.parse([text])[name.strip()] if place else ""
     return said
-
-
-def _with(fields: dict[str, str], said: Mapping[str, str]) -> dict[str, str]:
-    return {name: place for name, place in {**fields, **said}.items() if place}
-
-
-def _beside_data(asked: argparse.Namespace) -> dict[str, tuple[Path, dict[str, str]]]:
-    """By data block, the other data sets: those given, else what goes with the demo data."""
-    given = {block: getattr(asked, block) for block in blocks_beside()}
-    found = {block: (path, dict[str, str]()) for block, path in given.items() if path is not None}
-    if asked.data or asked.pipeline:
-        return found
-    wanted = find_preset(asked.preset or "single_cell").demo
-    known = {example.id: example for example in examples()}
-    for block, name in known[wanted].beside.items() if wanted in known else ():
-        other = known[name]
-        found.setdefault(block, (other.make(asked.out.parent), dict(other.fields)))
-    return found
-
-
-def _beside(
-    block: str, path: Path, of_demo: Mapping[str, str], said: Mapping[str, str], *, limited: bool
-) -> dict[str, Any]:
-    """What a run is told of a second data set."""
-    preview = looked_at(path, {}, limited=limited)
-    for warning in preview["warnings"]:
-        print(f"{path.name}: {warning}")
-    fields = _with({**preview["suggested"], **of_demo}, said)
-    takes = DATA_BLOCKS[block].takes
-    fields = {name: place for name, place in fields.items() if name in takes}
-    there = ", ".join(f"{k} <- {v}" for k, v in sorted(fields.items()))
-    print(f"{DATA_BLOCKS[block].title}: {path.name} ({there})")
-    return {"path": str(path.resolve()), "name": path.name, "fields": fields}
-
-
-def _check_beside(document: PipelineSpec, beside: Mapping[str, Any]) -> None:
-    """Refuses a second data set that nothing of the pipeline uses: it was meant for something."""
-    used = {start_of(name).block for name in document.fields}
-    for block in beside:
-        if block not in used:
-            raise RunError(
-                f"Nothing in the pipeline '{document.name}' is wired to {block}.",
-                fix=f"Leave --{block} out, or choose a pipeline that uses it.",
-                where=f"--{block}",
-            )
 
 
 def _demo(asked: argparse.Namespace) -> tuple[Path, dict[str, str]]:

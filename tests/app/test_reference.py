@@ -120,6 +120,9 @@ def test_a_run_is_told_of_both_and_reads_both(session):
     line = command_line(session)
     assert "--data cells.h5ad --reference atlas.h5ad" in line
     assert "--field reference.labels=obs/kind" in line
+    told = replace(card("atlas"), reading={"orientation": "genes in rows"})
+    session.use_dataset(told, "reference")
+    assert "--reference-read 'orientation=genes in rows'" in command_line(session)
     session.document.remove(["reference"])
     assert session.data.beside_for_a_run(session.document.spec) == {}
     assert "--reference" not in command_line(session)

@@ -53,6 +53,7 @@ def arguments(folder, out, *more):
 def test_cells_get_types_of_the_reference_and_new_ones_do_without_it(inputs, tmp_path):
     out = tmp_path / "run"
     chosen = "--reference", inputs / "atlas.h5ad", "--field", "reference.labels=obs/kind"
+    chosen += "--reference-read", "rows=cells"
     code, told, mistakes = said(*arguments(inputs, out, *chosen))
     assert code == 0, mistakes
     assert "Reference: atlas.h5ad (counts <- X, labels <- obs/kind)" in told
@@ -105,6 +106,9 @@ def test_what_is_wrong_with_a_reference_is_said_before_a_run_begins(inputs, tmp_
         ("--reference", atlas, "--field", "reference.labels="): "labels: It is not known where",
         ("--reference", atlas, "--field", "reference.labels=obs/no"): "no",
         ("--reference", atlas, "--field", "atlas.labels=obs/kind"): "there is no field",
+        ("--reference-read", "rows=cells"): "--reference-read names reference. Add --reference",
+        ("--reference", atlas, "--reference-read", "rows"): "does not say how a file is read",
+        ("--reference", atlas, "--reference-read", "rowz=cells"): "Did you mean 'rows'?",
     }
     for more, words in mistakes.items():
         code, _, wrong = said(*arguments(inputs, out, *more))
