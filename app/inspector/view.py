@@ -232,7 +232,7 @@ class Inspector(pn.viewable.Viewer):
             "title": card.name if card else "No data set yet",
             "icon": looks.icon(DATA),
             "color": "var(--db-accent)",
-            "summary": size or "Upload a file, pick one from the server or take a demo.",
+            "summary": size if card else "Upload a file, pick one from the server or take a demo.",
         }
         self._block.empty = ""
         chosen = row(VARIABLE_GENES, session.shown_spec.variable_genes)

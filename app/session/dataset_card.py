@@ -46,10 +46,11 @@ class DatasetCard:
 
     @property
     def size(self) -> str:
-        """How large it is, in the words of its kind."""
+        """How large it is, in the words of its kind; empty where its file was not looked at."""
         if self.n_genes:
             return _thin(f"{self.n_cells:,} {self.rows} × {self.n_genes:,} genes")
-        return _thin(str(self.preview.get("size") or f"{self.n_cells:,} {self.rows}"))
+        known = f"{self.n_cells:,} {self.rows}" if self.n_cells else ""
+        return _thin(str(self.preview.get("size") or known))
 
     @property
     def size_in_short(self) -> str:

@@ -153,7 +153,8 @@ def test_a_run_with_another_reference_is_said_to_be_of_that(session):
     session.use_dataset(card("other"), "reference")
     assert "This run had the reference atlas.h5ad, not other.h5ad." in stale_words(session)
     session.run.is_looked_at = True
-    assert session.shown_data_of("reference").name == "atlas.h5ad"
+    looked_at = session.shown_data_of("reference")
+    assert looked_at.name == "atlas.h5ad" and looked_at.size == ""  # its file was not looked at
 
 
 def test_the_pipeline_of_a_run_comes_back_with_both_data_sets(session, monkeypatch):
