@@ -13,6 +13,7 @@ of its ``form`` draws that. The page asks these, never an operator.
 | ``network`` | who acts on which gene: a table of edges, the strongest first |
 | ``by_gene`` | something of each gene: a table with a column for each |
 | ``states`` | shares of states along positions of some records: strips |
+| ``logo`` | something of each letter at each place of one or of several motifs: a logo |
 | ``curve`` | numbers along positions, of the data set or of some records |
 | ``matrix`` | anything between few things (plans, networks): a heat map, slice by slice |
 | ``map`` | what is drawn as a map, and what colours it (``app/map`` draws) |

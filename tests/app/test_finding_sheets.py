@@ -185,6 +185,20 @@ def test_numbers_along_positions_are_lines_and_shares_along_them_strips():
     assert rows_of(sheets[2])[4] == ["seq2", "1", "0.5", "0.5"]
 
 
+def test_letters_of_a_motif_are_as_high_as_the_bits_that_they_carry():
+    rows = [[1.0, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]]
+    names = {"m.width": ["1", "2", "3"], "m.letters": list("ACGT"), "m.motifs": ["one", "two"]}
+    motifs = found("m.motifs", "profile", ("motifs", "width", "letters"), [rows, rows])
+    (logo,) = sheets_of(Findings(1, (motifs,), names, {}))
+    heights = np.array(logo.make()[0]["heights"][0])
+    np.testing.assert_allclose(heights, [[2, 0, 0, 0], [0] * 4, [0.5, 0.5, 0, 0]])
+    assert logo.form == "logo" and logo.make()[0]["unit"] == "bits"
+    assert rows_of(logo)[4] == ["two", "1", "1", "0", "0", "0"]
+    filters = found("m.filters", "parameter", ("width", "letters"), -np.array(rows))
+    (weights,) = sheets_of(Findings(1, (filters,), names, {}))
+    assert weights.make()[0]["heights"][0][0][0] == -1 and weights.make()[0]["unit"] == ""
+
+
 def test_a_large_matrix_shows_the_largest_values_and_says_of_how_many():
     values = np.zeros((200, 150))
     values[150, 140] = values[199, 149] = 9.0
