@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -111,7 +112,11 @@ def test_packed_files_open_and_bombs_do_not(tmp_path):
         assert inspect(write(tmp_path, name, packed)).n_cells == 50
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr("inside/d.fasta", text)
-    assert inspect(tmp_path / "c.zip").size == "50 sequences, 20 bases each, DNA"
+    write(tmp_path, "d.fasta", text)
+    with tarfile.open(tmp_path / "d.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "d.fasta", "inside/d.fasta")
+    for name in ("c.zip", "d.tar.gz"):
+        assert inspect(tmp_path / name).size == "50 sequences, 20 bases each, DNA"
     with pytest.raises(DataError, match=r"cut off or is damaged"):
         inspect(write(tmp_path, "e.fa.gz", gzip.compress(text)[:-20]))
     for name, line in (("f.fa.gz", b"A" * 41_000_000), ("g.fa.gz", (b"A" * 999_999 + b"\n") * 41)):

@@ -1,7 +1,6 @@
 """Sequences of letters: DNA, RNA or protein, from FASTA and FASTQ, with what their headers say."""
 
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,11 +29,13 @@ from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.sequence_files import (
     ENDINGS,
+    holds_sequences,
     is_sequence_file,
     open_sequences,
 )
 from diffbio_engine.data.readers.sequence_text import FASTQ, THREE_LINES
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
+from diffbio_engine.data.readers.tars import is_tar, unpack_tar
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.sequence_file import write_sequences
@@ -44,7 +45,6 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
 from diffbio_engine.ports.alphabets import ALPHABETS, alphabet_of
 
-_MOST_LISTED = 2_000
 # What people call the class of a sequence besides what `labels` is called elsewhere.
 _CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
 
@@ -95,17 +95,20 @@ class Sequences(DataKind):
             )
         if not path.is_file() or not path.stat().st_size:
             return path.is_file() and bare_name(path).endswith(ENDINGS)
-        return _zip_of_sequences(path) if is_zip(path) else is_sequence_file(path)
+        if is_tar(path) or is_zip(path):
+            return holds_sequences(path)
+        return is_sequence_file(path)
 
     def open(self, path: Path, how: Opening) -> Dataset:
-        if path.is_file() and not is_zip(path):
+        packed = path.is_file() and (is_tar(path) or is_zip(path))
+        if path.is_file() and not packed:
             return open_sequences([path], path.name, path, how.reading)
         folder = path
-        if path.is_file():
+        if packed:
             made = how.unpack_to or how.stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="diffbio-")
             )
-            folder = unpack(path, Path(made))
+            folder = (unpack_tar if is_tar(path) else unpack)(path, Path(made))
         files = data_files(folder)
         mine = [f for f in files if is_sequence_file(f)]
         dataset = open_sequences(mine, path.name, mine[0] if len(mine) == 1 else path, how.reading)
@@ -262,17 +265,6 @@ def _of_alphabets(trained: str, records: Records, name: str) -> list[str]:
 
 def _are(n: int) -> str:
     return "is one" if n == 1 else f"are {n}"
-
-
-def _zip_of_sequences(path: Path) -> bool:
-    """Whether a zip holds FASTA or FASTQ and no matrix; by the names in it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [bare_name(Path(m.filename)) for m in archive.infolist()[:_MOST_LISTED]]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-    matrices = (*hdf5_endings(), ".mtx", ".mtx_rows", ".zarr")
-    return any(n.endswith(ENDINGS) for n in names) and not any(n.endswith(matrices) for n in names)
 
 
 def _told_of(dataset: Dataset, lengths: np.ndarray) -> list[str]:
