@@ -13,7 +13,7 @@ from bokeh.embed.bundle import extension_dirs
 from app.access.bounded_log import bound_the_log
 from app.access.gate import PERSON
 from app.serve import without_the_gate
-from app.server import lazy_start as starting
+from app.server import lazy_start
 
 _ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # Panel's own pages (login, errors) come before the first tab: they, too, ask nothing from outside.
@@ -30,9 +30,9 @@ def process_request(request: Any) -> dict[str, Any]:
 def on_server_loaded(server_context: Any) -> None:
     """Begins to import the page and starts the engine; the server answers meanwhile."""
     bound_the_log()
-    if not starting.is_guarded:
+    if not lazy_start.is_guarded:
         without_the_gate()
-    starting.begin()
+    lazy_start.begin()
 
 
 def on_server_unloaded(server_context: Any) -> None:

@@ -6,16 +6,16 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the page only draws; the runs c
 
 import panel as pn
 
-from app.server import lazy_start as starting
+from app.server import lazy_start
 
 pn.extension(reconnect=True)
 
-if starting.is_under_way():
-    starting.Waiting().servable(title="DiffBio Workbench")
+if lazy_start.is_under_way():
+    lazy_start.Waiting().servable(title="DiffBio Workbench")
 else:
     try:
         from app.server.open_tab import open_tab
 
         open_tab().servable()
     except Exception as error:  # an empty page would tell nobody
-        starting.could_not_open(error).servable(title="DiffBio Workbench")
+        lazy_start.could_not_open(error).servable(title="DiffBio Workbench")

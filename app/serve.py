@@ -29,7 +29,7 @@ from app.access.cookies import MARK, cookie_of
 from app.access.gate import AS_IT_IS_SERVED, DAYS, Gate
 from app.access.message_size import MOST_PART
 from app.login import People
-from app.server import lazy_start as starting
+from app.server import lazy_start
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.quantities import number_set
 
@@ -104,7 +104,7 @@ class _Serve(Serve):
             raise DataError("LOGIN and PANEL_OAUTH_PROVIDER are both set.", fix="Choose one.")
         people = People(login) if login else None
         gate = Gate(people, inner, secret, data_dir / ".signed-out.json", most_tabs())
-        gate.tabs.is_starting = starting.is_under_way
+        gate.tabs.is_starting = lazy_start.is_under_way
         kwargs |= guarding(gate, secret)
         kwargs["extra_patterns"] = [
             (route, _INSTEAD.get(handler, handler), *rest)
@@ -120,7 +120,7 @@ class _Serve(Serve):
             "body_timeout": 1800,
         }
         self.gate = gate
-        starting.is_guarded = True
+        lazy_start.is_guarded = True
         return kwargs
 
     def customize_server(self, server: Any) -> Any:

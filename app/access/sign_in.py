@@ -11,11 +11,11 @@ from tornado.escape import url_escape
 from tornado.web import RequestHandler
 
 from app.access.attempts import Attempts
-from app.style import theme as looks
+from app.style import theme
 
 _LOG = logging.getLogger("diffbio.app")
 _PAGE = jinja2.Environment(autoescape=True).from_string(
-    (looks.ASSETS / "login.html").read_text(encoding="utf-8")
+    (theme.ASSETS / "login.html").read_text(encoding="utf-8")
 )
 _WRONG = (
     "This name and password do not belong together. Check both, or ask whoever runs this server."

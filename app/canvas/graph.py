@@ -22,8 +22,7 @@ from app.session.offered_fields import data_ports, missing_fields
 from app.session.picked_cells import unchosen
 from app.session.session import Session
 from app.session.stale import changed_since
-from app.style import messages
-from app.style import theme as looks
+from app.style import messages, theme
 from app.style.titles import block_titles, is_estimated, of_rows, place_title
 from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.declare import Port, find_operator
@@ -147,7 +146,7 @@ class Drawing:
             for n in self._lacking(block)
         ]
         classes = "data only-out" if seen else "data only-out unseen"
-        look = {"--kind": "var(--db-accent)", "--icon": looks.icon_url(DATA)}
+        look = {"--kind": "var(--db-accent)", "--icon": theme.icon_url(DATA)}
         place, ports = self.spec.layout.get(block, (0, 0)), self._ports[block]
         title = DATA_BLOCKS[block].title
         node = block_node(
@@ -179,7 +178,7 @@ class Drawing:
             state = "wrong"
         if errors:
             state, notes = "failed", errors
-        look = {"--kind": looks.color_of(declared), "--icon": looks.icon_url(declared.domain)}
+        look = {"--kind": theme.color_of(declared), "--icon": theme.icon_url(declared.domain)}
         inputs = [p for p in declared.inputs if not p.drawn]
         place, ports = self.spec.layout.get(block.id, (0.0, 0.0)), self._ports[block.id]
         node = block_node(
@@ -216,7 +215,7 @@ class Drawing:
             "targetHandle": into,
             "selected": False,
             "className": " ".join(classes),
-            "style": {"stroke": looks.kind_variable(port.kind) if port else "var(--db-bad)"},
+            "style": {"stroke": theme.kind_variable(port.kind) if port else "var(--db-bad)"},
             "data": {},
         }
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.style import theme as looks
+from app.style import theme
 from diffbio_engine.declare import Declaration, Port
 from diffbio_engine.pipelines.spec import Block
 
@@ -44,7 +44,7 @@ def block_type(
 
     def handle(port: Port) -> dict[str, Any]:
         asks = f"{port.doc} {port.axes and '(' + port.axes.replace(' ', ' × ') + ')'}"
-        return {"id": port.name, "label": asks, "type": looks.KIND_WORDS[port.kind]}
+        return {"id": port.name, "label": asks, "type": theme.KIND_WORDS[port.kind]}
 
     return {
         "type": name,
@@ -69,9 +69,9 @@ def block_node(
     """A block on the canvas; where it ``folds``, a row after the outputs has no kind."""
     n_in, n_out = len(inputs), len(outputs) + folds
     rows = max(n_in, n_out)
-    colours = {f"--in-{i}": looks.kind_variable(p.kind) for i, p in enumerate(inputs)}
+    colours = {f"--in-{i}": theme.kind_variable(p.kind) for i, p in enumerate(inputs)}
     from_last = enumerate(reversed(outputs), start=int(folds))
-    colours |= {f"--out-{i}": looks.kind_variable(p.kind) for i, p in from_last}
+    colours |= {f"--out-{i}": theme.kind_variable(p.kind) for i, p in from_last}
     return {
         "id": block,
         "type": kind,

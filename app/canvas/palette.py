@@ -8,7 +8,7 @@ from panel.custom import JSComponent
 
 from app.canvas.nodes import BLOCK_MIME
 from app.session.session import Session
-from app.style import theme as looks
+from app.style import theme
 from diffbio_engine.declare import domains, operators
 from diffbio_engine.ports import DATA, DATA_BLOCKS, DataBlock, blocks_beside
 
@@ -36,9 +36,9 @@ class Palette(pn.viewable.Viewer):
                     "id": d.id,
                     "title": d.title,
                     "summary": d.summary,
-                    "heading": looks.heading(d.domain, headings[d.domain]),
-                    "icon": looks.icon(d.domain),
-                    "color": looks.color_of(d),
+                    "heading": theme.heading(d.domain, headings[d.domain]),
+                    "icon": theme.icon(d.domain),
+                    "color": theme.color_of(d),
                     "words": f"{d.id} {d.title} {d.summary} {' '.join(p.name for p in d.outputs)}",
                 }
                 for d in sorted(operators().values(), key=lambda d: d.domain == "losses")
@@ -63,7 +63,7 @@ def _data_block(block: DataBlock) -> dict[str, str]:
         "title": block.title,
         "summary": block.help,
         "heading": "Data",
-        "icon": looks.icon(DATA),
+        "icon": theme.icon(DATA),
         "color": "var(--db-accent)",
         "words": f"{block.id} {block.title} {block.help} data set {' '.join(block.ports)}",
     }

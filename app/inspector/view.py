@@ -11,8 +11,7 @@ from app.inspector.form import Form, row, rows
 from app.session.data_in_use import CARDS
 from app.session.offered_fields import data_ports
 from app.session.session import Session
-from app.style import messages
-from app.style import theme as looks
+from app.style import messages, theme
 from app.style.titles import label, of_rows, place_title, term_label
 from diffbio_engine.declare import Port, Setting, find_operator
 from diffbio_engine.pipelines.spec import DATA
@@ -197,8 +196,8 @@ class Inspector(pn.viewable.Viewer):
             "kind": "block",
             "title": declared.title,
             "id": block_id,
-            "icon": looks.icon(declared.domain),
-            "color": looks.color_of(declared),
+            "icon": theme.icon(declared.domain),
+            "color": theme.color_of(declared),
             "summary": declared.summary,
             "learns": block.learns,
             "errors": [messages.sentence(e) for e in errors],
@@ -230,7 +229,7 @@ class Inspector(pn.viewable.Viewer):
             "id": "" if block == DATA else DATA_BLOCKS[block].title,
             "removable": block != DATA,
             "title": card.name if card else "No data set yet",
-            "icon": looks.icon(DATA),
+            "icon": theme.icon(DATA),
             "color": "var(--db-accent)",
             "summary": size if card else "Upload a file, pick one from the server or take a demo.",
         }
@@ -287,8 +286,8 @@ def _title(title: str, block_id: str, operator: str) -> str:
 def _port(port: Port, wired: str = "") -> dict[str, str]:
     return {
         "name": port.name,
-        "kind": looks.KIND_WORDS[port.kind],
-        "color": looks.kind_variable(port.kind),
+        "kind": theme.KIND_WORDS[port.kind],
+        "color": theme.kind_variable(port.kind),
         "axes": port.axes.replace(" ", " × ") or "one number",
         "doc": port.doc + (" Optional." if port.optional else ""),
         "wired": wired,

@@ -12,7 +12,7 @@ from panel.custom import JSComponent
 from app.losses.history import LossHistory
 from app.losses.plot import SCALES, LossPlot
 from app.session.session import Session
-from app.style import theme as looks
+from app.style import theme
 from app.style.palettes import category_colors, for_theme
 from diffbio_engine.ports import Address, DialName
 
@@ -52,7 +52,7 @@ class Losses(pn.viewable.Viewer):
         # A fixed height: a plot that was laid out before it is filled keeps its first size.
         self._bar = LossBar(sizing_mode="stretch_width", height=_height(1), margin=0)
         self._bar.on_msg(lambda event: self._asked(event.data))
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0, styles=looks.FILLS)
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0, styles=theme.FILLS)
         self._words = pn.pane.HTML(
             _NOTHING,
             stylesheets=[_CSS],
@@ -164,7 +164,7 @@ class Losses(pn.viewable.Viewer):
         return pn.Column(
             self._bar,
             pn.Column(
-                self._pane, self._words, sizing_mode="stretch_both", margin=0, styles=looks.REST
+                self._pane, self._words, sizing_mode="stretch_both", margin=0, styles=theme.REST
             ),
             sizing_mode="stretch_both", margin=0, css_classes=["losses-beside"],
             styles={"background": "var(--db-surface)", "border-left": "1px solid var(--db-line)"},

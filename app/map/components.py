@@ -14,7 +14,7 @@ from app.map.frames import MapFrame
 from app.plots.map import PLACES, title_of
 from app.session.session import DatasetCard, Session
 from app.session.stale import preview_words, stale_words
-from app.style import theme as looks
+from app.style import theme
 from app.style.colour_key import CLUSTER, ColourKey
 from app.style.scripts import script
 from app.style.titles import disambiguate, port_title
@@ -273,11 +273,11 @@ def map_page(
     bar: MapBar, figure: Any, stage: MapStage, legend: MapKey, timeline: MapTimeline, *rest: Any
 ) -> pn.Column:
     """The map with what surrounds it; as ``fills-the-window`` it lies over the whole page."""
-    plot = pn.pane.Bokeh(figure, sizing_mode="stretch_both", margin=0, styles=looks.FILLS)
+    plot = pn.pane.Bokeh(figure, sizing_mode="stretch_both", margin=0, styles=theme.FILLS)
     hidden = {"position": "relative", "overflow": "hidden"}
     middle = pn.Row(
         pn.Column(plot, stage, sizing_mode="stretch_both", margin=0, styles=hidden), legend,
-        sizing_mode="stretch_both", margin=0, styles=looks.REST,
+        sizing_mode="stretch_both", margin=0, styles=theme.REST,
     )  # fmt: skip
     return pn.Column(
         bar, middle, timeline, *rest, sizing_mode="stretch_both", margin=0,

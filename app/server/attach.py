@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from app.server.run_driver import RunDriver, Server
-from app.session.autosave import TabMemory
+from app.session.autosave import Autosave
 from app.session.data_in_use import CARDS
 from app.session.previewing import Previewing
 from app.session.session import Session
@@ -17,8 +17,8 @@ def attach(session: Session, server: Server) -> None:
     session.engine, session.store, session.room = server.engine, server.store, server.room
     session.data_dir = server.data_dir
     document, data, run = session.document, session.data, session.run
-    memory = TabMemory(session, server.store, server.data_dir)
-    driver = RunDriver(session, server, memory)
+    autosave = Autosave(session, server.store, server.data_dir)
+    driver = RunDriver(session, server, autosave)
     run.driver = driver
     driver.previewing = Previewing(session, server.engine)
     session.work = _worker(session, server, session.owner)
@@ -29,17 +29,17 @@ def attach(session: Session, server: Server) -> None:
     for thing, what in ((document, ["spec"]), (data, CARDS), (run, ["state"])):
         thing.param.watch(lambda *_: driver.check_soon(), what)
     for thing, what in ((document, ["spec"]), (data, CARDS), (run, ["id"])):
-        thing.param.watch(lambda *_: memory.save_soon(), what)
+        thing.param.watch(lambda *_: autosave.save_soon(), what)
     data.param.watch(lambda *_: server.editing.settle(session), CARDS)
     session.on_close(lambda: server.drivers.discard(driver))
     session.on_close(driver.previewing.close)
-    session.on_close(memory.save_now)
+    session.on_close(autosave.save_now)
     session.on_close(lambda: server.editing.closed(session))
-    last_run = memory.bring_back()
+    last_run = autosave.bring_back()
     driver.check_soon()
     if last_run:
         driver.watch(last_run)
-        if memory.looked_at_run or session.is_of_another_document:
+        if autosave.looked_at_run or session.is_of_another_document:
             session.look_at_run()
 
 

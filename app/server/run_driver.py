@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.access.reach import whole_within_reach, within_reach
-from app.files import readers as reading
-from app.server import disk_cleanup as tidying
+from app.files import readers
+from app.server import disk_cleanup
 from app.server.editing import Editing
 from app.server.fair_pool import FairPool
 from app.server.paces import Paces
@@ -18,7 +18,7 @@ from app.server.run_poll import look_on
 from app.server.run_updates import News, gathered, shown_of, values_by_block
 from app.server.snapshot_cache import SnapshotsSeen
 from app.server.validation import planned_or_not
-from app.session.autosave import TabMemory
+from app.session.autosave import Autosave
 from app.session.datasets import show_cells_of
 from app.session.looked_at import pipeline_of
 from app.session.previewing import Previewing
@@ -39,17 +39,18 @@ class Server:
 
     def __init__(self, data_dir: str | Path, **engine_options: Any):
         self.data_dir = Path(data_dir).resolve()
-        room = tidying.room_settings()  # before there is an engine that would have to be closed
+        # Before there is an engine that would have to be closed.
+        room = disk_cleanup.room_settings()
         self.engine = Engine(self.data_dir, **engine_options)
         self.store = Store(self.data_dir)
         self.pool, self.paces = FairPool(), Paces(self.engine)
-        self.room = tidying.room_of(self.engine, room)
-        reading.begin(self.data_dir, self.room)
+        self.room = disk_cleanup.room_of(self.engine, room)
+        readers.begin(self.data_dir, self.room)
         self.drivers: weakref.WeakSet[RunDriver] = weakref.WeakSet()
         self.editing = Editing()
         self.snapshot = SnapshotsSeen().get
         self._end = threading.Event()
-        tidying.begin(self.room, self._end)
+        disk_cleanup.begin(self.room, self._end)
         told = (weakref.ref(self), self._end)
         self._thread = threading.Thread(target=look_on, args=told, daemon=True)
         self._thread.start()
@@ -67,7 +68,7 @@ class RunDriver:
 
     session: Session
     server: Server
-    memory: TabMemory
+    autosave: Autosave
     previewing: Previewing | None = None
     _reader: RunReader | None = None
     _next_look: float = 0.0
@@ -232,7 +233,7 @@ class RunDriver:
             self._check_due = None
             self._checking += 1
             self.server.pool.submit(self.session.owner, self._check, self._checking)
-        self.memory.look(now)
+        self.autosave.look(now)
         if self.previewing is not None:
             self.previewing.look(now)
         reader = self._reader

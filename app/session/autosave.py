@@ -25,7 +25,7 @@ _HAND_RESTS_SECONDS = 0.3
 _LIVE = ("queued", "starting", "running", "paused", "stopping")
 
 
-class TabMemory:
+class Autosave:
     """Saves a session on the server, shortly after each change, and brings it back."""
 
     def __init__(self, session: Session, store: Store, data_dir: Path):

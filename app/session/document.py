@@ -8,7 +8,7 @@ from typing import Any
 import param
 
 from app.geometry.layout import tidied
-from app.session import edits as gestures
+from app.session import edits
 from app.session.data_in_use import DataInUse
 from app.session.protocols import Tells
 from diffbio_engine.declare import find_operator
@@ -127,7 +127,7 @@ class Document(param.Parameterized):
             spec = tidied(spec)
         for block in spec.data_blocks:
             if block not in spec.layout:
-                spec = gestures.with_data_block(spec, block)
+                spec = edits.with_data_block(spec, block)
         self.param.update(selected_block="", selected_wire="")
         self.edit(what or f"Open {spec.name}", spec)
 
@@ -164,7 +164,7 @@ class Document(param.Parameterized):
         """
         if operator in blocks_beside():
             return self._add_data_block(operator, place)
-        spec, block = gestures.with_block(self.spec, operator, place, self.data_ports)
+        spec, block = edits.with_block(self.spec, operator, place, self.data_ports)
         self.edit(f"Add {_title(spec, block)}", spec)
         if any(b.id == block for b in self.spec.blocks):  # it may be read-only
             self.selected_block = block
@@ -172,7 +172,7 @@ class Document(param.Parameterized):
 
     def _add_data_block(self, block: str, place: tuple[float, float] | None) -> str:
         if block not in self.spec.layout:
-            spec = gestures.with_data_block(self.spec, block, place, self.data_ports)
+            spec = edits.with_data_block(self.spec, block, place, self.data_ports)
             self.edit(f"Add {DATA_BLOCKS[block].title}", spec)
         if block in self.spec.data_blocks:
             self.selected_block = block
@@ -188,11 +188,11 @@ class Document(param.Parameterized):
         blocks = [b for b in blocks if b != DATA]  # without data there is nothing
         what = f"Delete {_title(self.spec, blocks[0])}" if len(blocks) == 1 else "Delete"
         what = what if blocks else "Delete a wire"
-        self.edit(what, gestures.without(self.spec, blocks, wires), gesture)
+        self.edit(what, edits.without(self.spec, blocks, wires), gesture)
 
     def wire_problem(self, source: str, target: str) -> UserError | None:
         """Why this wire cannot be drawn; None if it can."""
-        return gestures.wire_problem(self.spec, self.data_ports, source, target)
+        return edits.wire_problem(self.spec, self.data_ports, source, target)
 
     def add_wire(self, source: str, target: str) -> None:
         """Draws a wire, or says why it cannot be."""
@@ -200,12 +200,12 @@ class Document(param.Parameterized):
         if problem:
             self.refuse(problem)
             return
-        self.edit("Draw a wire", gestures.with_wire(self.spec, source, target))
+        self.edit("Draw a wire", edits.with_wire(self.spec, source, target))
 
     def stop_gradient(self, source: str, target: str, stop: bool) -> None:
         """Cuts the learning through a wire, or lets it through again."""
         what = "Stop the gradient" if stop else "Let the gradient through"
-        self.edit(what, gestures.with_gradient(self.spec, source, target, stop))
+        self.edit(what, edits.with_gradient(self.spec, source, target, stop))
 
     def move(self, places: dict[str, tuple[float, float]]) -> None:
         """Moves blocks on the canvas."""
@@ -219,7 +219,7 @@ class Document(param.Parameterized):
         """Copies blocks with the wires among them, in one step."""
         blocks = [b for b in blocks if b not in DATA_BLOCKS]
         if blocks:
-            spec, new = gestures.with_copies(self.spec, blocks)
+            spec, new = edits.with_copies(self.spec, blocks)
             self.edit(f"Duplicate {len(new)} blocks" if len(new) > 1 else "Duplicate", spec)
 
     def copy(self, blocks: Collection[str]) -> None:
@@ -227,13 +227,13 @@ class Document(param.Parameterized):
         ids = {b for b in blocks if b not in DATA_BLOCKS}
         if ids:
             others = [b.id for b in self.spec.blocks if b.id not in ids]
-            self._copied, self._pasted = gestures.without(self.spec, others), 0
+            self._copied, self._pasted = edits.without(self.spec, others), 0
 
     def paste(self) -> None:
         """Puts what was copied on the canvas, in one step."""
         if self._copied is not None:
             self._pasted += 1
-            spec, new = gestures.with_pasted(self.spec, self._copied, 48.0 * self._pasted)
+            spec, new = edits.with_pasted(self.spec, self._copied, 48.0 * self._pasted)
             self.edit(f"Paste {len(new)} blocks" if len(new) > 1 else "Paste", spec)
 
     def set_setting(self, block: str, name: str, value: Any) -> None:

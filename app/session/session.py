@@ -255,10 +255,12 @@ class Session(param.Parameterized):
             return
         if self.document.is_refused():
             return
-        if run.is_running and run.driver is not None:
-            run.turn(dial, value)
-        # A block of the run may have been taken off the canvas since.
+        # A block may have been taken off the canvas since the run began, or put on it.
         block, name = named.address.parts
+        trained = run.spec if run.pipeline is not None else self.document.spec
+        of_the_run = not name or any(b.id == block for b in trained.blocks)
+        if run.is_running and run.driver is not None and of_the_run:
+            run.turn(dial, value)
         if not name:
             self.document.set_training(dial, value)
         elif all(b.id != block for b in self.document.spec.blocks):

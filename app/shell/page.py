@@ -27,7 +27,7 @@ from app.shell.header import Header
 from app.shell.map_place import MapPlace
 from app.shell.saved_pipelines import SavedPipelines
 from app.shell.welcome import Welcome
-from app.style import theme as looks
+from app.style import theme
 
 names_no_files()
 # The header in the colour of the paper, so that what is on it can be read in both themes.
@@ -109,9 +109,9 @@ class Workbench(pn.viewable.Viewer):
         self._below = below
         self.page = Page(
             title="DiffBio Workbench",
-            logo={"light": looks.ASSETS / "logo.svg", "dark": looks.ASSETS / "logo-dark.svg"},
-            favicon=looks.ASSETS / "favicon.svg",
-            theme_config=looks.THEME_CONFIG,
+            logo={"light": theme.ASSETS / "logo.svg", "dark": theme.ASSETS / "logo-dark.svg"},
+            favicon=theme.ASSETS / "favicon.svg",
+            theme_config=theme.THEME_CONFIG,
             theme_toggle=False,
             busy_indicator=None,
             header=[Header(session)],
@@ -142,8 +142,8 @@ class Workbench(pn.viewable.Viewer):
             dark_theme=session.theme == "dark",
             sx=_BAR,
         )
-        self.page.config.css_files = [looks.FONTS_CSS]
-        self.page.config.raw_css = [looks.PAGE_CSS]
+        self.page.config.css_files = [theme.FONTS_CSS]
+        self.page.config.raw_css = [theme.PAGE_CSS]
         # It follows the busy state of the whole server, which holds what follows it: every page
         # that was ever opened. Here it follows the tab's own.
         with edit_readonly(self.page):

@@ -14,7 +14,7 @@ from app.access.attempts import Attempts
 from app.login import People, hash_of, main, read_people
 from app.serve import kept_secret, prepared
 from app.serve import main as serve
-from app.server import lazy_start as starting
+from app.server import lazy_start
 from app.server.lazy_start import could_not_open
 from app.server.open_tab import _owner
 from diffbio_engine.errors import DataError, UserError
@@ -166,11 +166,11 @@ def test_plain_panel_serve_is_warned_of_and_closes_the_data_folder(tmp_path, mon
     monkeypatch.setattr("os.umask", masks.append)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "data").mkdir(mode=0o755)
-    monkeypatch.setattr(starting, "begin", lambda: None)
+    monkeypatch.setattr(lazy_start, "begin", lambda: None)
     app_hooks.on_server_loaded(None)
     assert "Start it by `python -m app.serve app`" in capsys.readouterr().err
     assert masks == [0o077] and stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
-    monkeypatch.setattr(starting, "is_guarded", True)
+    monkeypatch.setattr(lazy_start, "is_guarded", True)
     app_hooks.on_server_loaded(None)
     assert not capsys.readouterr().err
 

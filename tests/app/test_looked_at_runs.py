@@ -242,6 +242,8 @@ def test_what_is_shown_of_a_run_does_not_follow_the_canvas(session, monkeypatch,
         session.document.add_block(KMEANS)
     assert session.is_of_this_document and seen() == before
     session.turn("groups.temperature", 0.5)  # of a block that the canvas has no more
+    session.turn("soft_kmeans.temperature", 0.7)  # of a block that the run has not
     assert session.run.driver.asked == [("groups.temperature", 0.5)]
+    assert session.document.spec.block("soft_kmeans").config["temperature"] == 0.7
     session.run.state = "failed"
     assert bar._bar.problem.startswith("Soft k-means became infinite.")

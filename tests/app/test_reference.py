@@ -11,7 +11,7 @@ from app.data.view import DataPanel
 from app.results.exports import command_line
 from app.server.run_driver import RunDriver
 from app.server.validation import planned_or_not
-from app.session.autosave import TabMemory
+from app.session.autosave import Autosave
 from app.session.datasets import open_preset
 from app.session.own_things import delete_dataset
 from app.session.return_to_run import open_its_pipeline
@@ -182,13 +182,13 @@ def test_both_are_found_again_and_follow_into_another_tab(session, tmp_path):
         known = store.register("local", files[name])
         session.use_dataset(replace(card(name), id=known.id, path=str(files[name])), block)
     session.store = session.document.store = store
-    memory = TabMemory(session, store, tmp_path)
-    memory.save_soon()
-    memory.save_now()
+    autosave = Autosave(session, store, tmp_path)
+    autosave.save_soon()
+    autosave.save_now()
     assert session.document.saved == "saved"
     again = Session()
     again.data_dir, again.engine, again.store = tmp_path, session.engine, store
-    TabMemory(again, store, tmp_path).bring_back()
+    Autosave(again, store, tmp_path).bring_back()
     assert again.data.card == session.data.card and again.data.beside == session.data.beside
     assert again.document.spec.layout["reference"] == session.document.spec.layout["reference"]
     other = Session()

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 from app.geometry.layout import height
 from app.geometry.ports import WIDTH, port_height
-from app.server import run_poll as looking
+from app.server import run_poll
 from app.server.validation import planned_or_not
-from app.session.autosave import TabMemory, without_odd_settings
+from app.session.autosave import Autosave, without_odd_settings
 from app.session.datasets import left_out
 from app.session.session import DatasetCard, Session
 from app.session.shared_document import SharedDocument
@@ -122,23 +122,23 @@ def test_settings_that_cannot_be_are_saved_as_they_were_and_the_rest_is_kept(tmp
     assert kept.block("k").config["n_clusters"] == 7
     assert kept.block("v").config["latent_dim"] == 12
     session = Session(spec=bad)
-    memory = TabMemory(session, Store(tmp_path), tmp_path)
-    memory.save_soon()
-    memory.save_now()
-    assert session.document.saved.startswith("Saved without one setting") and memory.file.exists()
+    autosave = Autosave(session, Store(tmp_path), tmp_path)
+    autosave.save_soon()
+    autosave.save_now()
+    assert session.document.saved.startswith("Saved without one setting") and autosave.file.exists()
 
 
 def test_a_data_set_that_was_chosen_before_any_block_is_found_again(tmp_path):
     file = tmp_path / "cells.h5ad"
     file.touch()
     session = Session()
-    memory = TabMemory(session, Store(tmp_path), tmp_path)
+    autosave = Autosave(session, Store(tmp_path), tmp_path)
     session.use_dataset(DatasetCard("cells", "cells.h5ad", str(file), 3, 2, {"counts": "X"}, {}))
-    memory.save_soon()
-    memory.save_now()
+    autosave.save_soon()
+    autosave.save_now()
     again = Session()
     again.engine, again.data_dir = SimpleNamespace(runs=lambda owner: []), tmp_path
-    assert TabMemory(again, Store(tmp_path), tmp_path).bring_back() == ""
+    assert Autosave(again, Store(tmp_path), tmp_path).bring_back() == ""
     assert again.data.card == session.data.card and not again.document.spec.blocks
     assert not Store(tmp_path).pipelines("local")  # an empty canvas is no pipeline
 
@@ -193,5 +193,5 @@ def test_a_tab_that_opens_while_runs_are_looked_at_does_not_end_the_looking():
 
     seen = []
     driver = SimpleNamespace(look=lambda: seen.append(1))
-    looking._look_once(SimpleNamespace(drivers=Changing()), Said())
+    run_poll._look_once(SimpleNamespace(drivers=Changing()), Said())
     assert seen == [1]

@@ -7,7 +7,7 @@ import pytest
 
 from app.server.editing import LOST_SECONDS, Editing
 from app.server.open_tab import _connected
-from app.session.autosave import TabMemory
+from app.session.autosave import Autosave
 from app.session.session import DatasetCard, Session
 from diffbio_engine.workspace import Store
 
@@ -27,13 +27,13 @@ def open_tab(tmp_path):
         session.document.rights = editing.of(session)
         session.online = connected
         session.is_connected = lambda: session.online
-        session.memory = TabMemory(session, store, tmp_path)
-        session.document.param.watch(lambda *_: session.memory.save_soon(), ["spec"])
-        session.data.param.watch(lambda *_: session.memory.save_soon(), ["card"])
+        session.autosave = Autosave(session, store, tmp_path)
+        session.document.param.watch(lambda *_: session.autosave.save_soon(), ["spec"])
+        session.data.param.watch(lambda *_: session.autosave.save_soon(), ["card"])
         session.data.param.watch(lambda *_: editing.settle(session), ["card"])
-        session.on_close(session.memory.save_now)
+        session.on_close(session.autosave.save_now)
         session.on_close(lambda: editing.closed(session))
-        session.memory.bring_back()
+        session.autosave.bring_back()
         return session
 
     return tab
@@ -44,7 +44,7 @@ def two(open_tab):
     """A tab with a pipeline, and a second one that was opened after it."""
     first = open_tab()
     first.document.add_block(VAE)
-    first.memory.save_now()
+    first.autosave.save_now()
     return first, open_tab()
 
 
@@ -65,8 +65,8 @@ def test_the_second_tab_looks_on_and_cannot_write(two, tmp_path):
     second.use_dataset(CARD)
     assert "another tab" in second.notice["text"]
     assert names(second) == names(first) == ["vae_normalizer"] and second.data.card is None
-    second.memory._due = time.monotonic()
-    second.memory.save_now()
+    second.autosave._due = time.monotonic()
+    second.autosave.save_now()
     assert len(first.store.pipeline_versions("ada", first.document.spec.name)) == 1
 
 
@@ -131,7 +131,7 @@ def test_a_tab_that_crashed_gives_way_after_a_while_and_looks_on_when_it_is_back
 def test_a_reload_edits_at_once_with_its_undo_and_what_was_not_saved_yet(open_tab):
     first = open_tab()
     first.document.add_block(VAE)
-    first.memory.save_now()
+    first.autosave.save_now()
     first.document.add_block(KMEANS)
     first.online = False  # its socket is closed, its session lives on for a while
     again = open_tab()
@@ -163,7 +163,7 @@ def test_two_empty_tabs_do_not_begin_a_pipeline_of_the_same_name(open_tab):
     assert not first.document.read_only and not second.document.read_only
     assert first.document.spec.name != second.document.spec.name
     for tab in (first, second):
-        tab.memory.save_now()
+        tab.autosave.save_now()
     assert {p.name for p in first.store.pipelines("ada")} == {
         first.document.spec.name,
         second.document.spec.name,
@@ -199,10 +199,10 @@ def test_a_name_of_another_pipeline_is_refused_and_an_old_one_of_its_own_is_free
     old = first.document.spec.name
     first.document.rename("Atlas")
     second.document.open_pipeline(first.document.spec)
-    second.memory.save_now()
+    second.autosave.save_now()
     second.document.rename("Atlas")
     assert "already" in second.notice["text"] and second.document.spec.name == "Atlas 2"
-    first.memory.save_now()
+    first.autosave.save_now()
     first.document.rename(old)
     assert first.document.spec.name == old
     assert len(first.store.pipeline_versions("ada", old)) == 2

@@ -92,11 +92,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     os.environ.setdefault("SPARE_WORKER", "0")
     from app.access.gate import Gate
     from app.serve import guarding
-    from app.server import open_tab as opening
+    from app.server import open_tab
     from app.transfer import ROUTES
 
     pn.state.cache.pop("diffbio-server", None)
-    shared = opening.server()
+    shared = open_tab.server()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

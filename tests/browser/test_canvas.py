@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from diffbio_engine.declare import DATA_PORTS, Kind, find_operator
 from diffbio_engine.pipelines import presets
-from tests.browser.hands import still
+from tests.browser.user_actions import still
 
 KMEANS = "singlecell.soft_kmeans"
 VAE = "normalization.vae_normalizer"

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.hands import (
+from tests.browser.downloaded_files import (
+    apply_to_new_cells,
+    look_at_files,
+    same_as_the_command_line,
+    take_home,
+)
+from tests.browser.user_actions import (
     differing,
     events,
     lasso,
@@ -20,12 +26,6 @@ from tests.browser.hands import (
     status,
     still,
     upload,
-)
-from tests.browser.taken_home import (
-    apply_to_new_cells,
-    look_at_files,
-    same_as_the_command_line,
-    take_home,
 )
 
 DATA = Path(__file__).parents[2] / "../shared/data/pbmc3k_hvg2000_counts.h5ad"

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
-from tests.browser.hands import port, pull_wire
 from tests.browser.test_canvas import KMEANS, VAE, block, drop
+from tests.browser.user_actions import port, pull_wire
 from tests.runs.drawn import drawn
 
 
