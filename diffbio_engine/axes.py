@@ -15,6 +15,7 @@ class Axis:
             some of them, and what a block says of each is kept for all. A data set has one kind.
         feature: Columns with names, by which new data are matched to a trained pipeline. Arrays
             over them are wide: computed again rather than kept.
+        ragged: Records differ in how many they have, so each chunk is padded to a width of its own.
         general: An input over these takes records of any kind: to normalise, to cluster or to draw
             asks nothing of a cell that a sample or a sequence has not.
     """
@@ -24,6 +25,7 @@ class Axis:
     record: bool = False
     feature: bool = False
     general: bool = False
+    ragged: bool = False
 
 
 # Any other axis (clusters, fates, latent features) is the block's own, and has no entry.
@@ -40,7 +42,7 @@ AXES: dict[str, Axis] = {
         Axis("genes", "gene", feature=True),
         # A letter of a sequence has a place and is one of its alphabet; both are short, so neither
         # makes an array wide.
-        Axis("positions", "position"),
+        Axis("positions", "position", ragged=True),
         Axis("letters", "letter"),
     )
 }

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from diffbio_engine.axes import axis_of
 from diffbio_engine.declare import Axis, Kind, Port
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.wiring import DataPort
@@ -189,7 +190,7 @@ def prepare(
         values = {**{p: given[p] for p in ports if p in given}, **found}
         arrays = {name: values[wire.source] for name, wire in block.sources.items()}
         if rows is None:
-            known.update({p: v for p, v in found.items() if _is_kept(plan.port(p))})
+            known.update({p: v for p, v in found.items() if is_kept(plan.port(p))})
         key = preparing_key(seed, block.id)
         if rows is not None:
             pipeline.blocks[block.id].share_seen = len(rows) / cells.n
@@ -203,9 +204,14 @@ def preparing_key(seed: int, block: str) -> jax.Array:
     return _fold(jax.random.key(seed), f"prepare {block}")
 
 
-def _is_kept(port: Port) -> bool:
-    """Arrays over genes, or with a table for each record, are computed again rather than kept."""
-    return port.per_record and not port.wide and len(port.axis_names) <= 2
+def is_kept(port: Port) -> bool:
+    """Whether the values of all records are kept for blocks behind it, or computed again.
+
+    Arrays over genes, or with a table for each record, would be large; those along positions are as
+    wide as the longest of all records, which the other arrays of a chunk need not be.
+    """
+    ragged = any(axis_of(axis).ragged for axis in port.axis_names)
+    return port.per_record and not port.wide and not ragged and len(port.axis_names) <= 2
 
 
 def _comes_after(plan: Any, port: str, block_id: str) -> bool:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from diffbio_engine.data import CellSource
-from diffbio_engine.declare import DATA_PORTS
+from diffbio_engine.declare import DATA_PORTS, find_operator
 from diffbio_engine.pipelines import DataPort, presets
 from diffbio_engine.pipelines.plan import plan
+from diffbio_engine.pipelines.population import is_kept
 from diffbio_engine.runs.folder.snapshots import load_snapshot, snapshot_path, write_snapshot
 from diffbio_engine.runs.worker import snapshot_maker
 from diffbio_engine.runs.worker.shown_ports import map_ports
@@ -67,3 +68,11 @@ def test_what_is_said_along_positions_alone_is_shown(three_ways):
     assert not maker.drawable
     maker.tracks = ("states.soft_path",)
     assert maker.drawable
+
+
+def test_values_along_positions_are_never_given_to_a_chunk_that_is_less_wide():
+    """Two hidden Markov models in a row could not be prepared of sequences of other lengths."""
+    hmm = find_operator("statistical.hmm")
+    along = {p.name: is_kept(p) for p in hmm.outputs if p.per_record}
+    assert along["log_likelihood"] and not along["viterbi_path"]
+    assert not is_kept(DATA_PORTS["sequences"]) and is_kept(DATA_PORTS["embeddings"])

@@ -8,7 +8,7 @@ import numpy as np
 from diffbio_engine.bundles import result_places
 from diffbio_engine.data import Records, sample_cells
 from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
-from diffbio_engine.pipelines.population import preparing_key
+from diffbio_engine.pipelines.population import is_kept, preparing_key
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import Findings
 from diffbio_engine.runs.folder.snapshots import Snapshot
@@ -62,9 +62,7 @@ class SnapshotMaker:
                 for b in plan.blocks.values()
                 for w in b.sources.values()
                 if not w.from_data
-                and plan.port(w.source).per_record
-                and not plan.port(w.source).wide
-                and len(plan.port(w.source).axis_names) <= 2
+                and is_kept(plan.port(w.source))
                 and w.source not in (*self.ports, *self.tracks)
             )
         )
