@@ -53,7 +53,7 @@ const preview = (model, pane) => {
         make(
           "p",
           "matrix",
-          `Samples: ${p.samples.map((s) => `${s.name} (${number(s.n_cells)} ${p.rows})`).join(", ")}`,
+          `${p.parts}: ${p.samples.map((s) => `${s.name} (${number(s.n_cells)} ${p.rows})`).join(", ")}`,
         ),
       )
     for (const m of p.matrices) pane.append(make("p", "matrix", m))

@@ -258,6 +258,7 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "columns": columns,
         "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
         "samples": list(p.get("samples", ())),
+        "parts": p.get("parts") or "Samples",
         "fields": [
             found
             for port in DATA_PORTS.values()

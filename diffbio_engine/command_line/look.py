@@ -25,7 +25,7 @@ def in_words(found: dict[str, Any]) -> list[str]:
     if len(found["samples"]) > 1:
         rows = found["rows"]
         parts = ", ".join(f"{s['name']} ({s['n_cells']:,} {rows})" for s in found["samples"])
-        said.append(f"Samples: {parts}")
+        said.append(f"{found['parts']}: {parts}")
     said += [*found["told"], *(m["sentence"] for m in found["matrices"])]
     said += [f"Note: {warning}" for warning in found["warnings"]]
     for choice in found["choices"]:

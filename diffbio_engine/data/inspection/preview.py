@@ -67,6 +67,7 @@ class Preview:
         facts: The first things to know, as value and what it is of: ``("200", "letters each")``.
         told: What is in it where there is no matrix, in full sentences.
         lengths: Of axes that are no genes and no rows: ``{"positions": 200}``.
+        parts: What ``samples`` are called.
     """
 
     path: str
@@ -93,6 +94,7 @@ class Preview:
     facts: tuple[tuple[str, str], ...] = ()
     told: tuple[str, ...] = ()
     lengths: dict[str, int] = field(default_factory=dict)
+    parts: str = "Samples"
 
     @property
     def sentence(self) -> str:

@@ -159,6 +159,7 @@ class Sequences(DataKind):
                 (dataset.alphabet.name, "letters"),
             ),
             told=tuple(_told_of(dataset, lengths)),
+            parts="Files",
             lengths={"positions": sequences.widths[-1], "letters": len(dataset.alphabet)},
         )
 
