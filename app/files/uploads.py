@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from app.files.downloads import safe_name
 from diffbio_engine.errors import DataError, UnknownNameError
 from diffbio_engine.runs.folder.durable_files import explain_os_error
-from diffbio_engine.workspace import Dataset, Room
+from diffbio_engine.workspace import DatasetEntry, Room
 
 _MOST_TABS = 10_000
 _MOST_PARTS = 2_000
@@ -36,13 +36,13 @@ class Shelf(Protocol):
 
     data_dir: Path
 
-    def unfinished(self, owner: str) -> list[Dataset]:
+    def unfinished(self, owner: str) -> list[DatasetEntry]:
         """What did not arrive whole."""
 
-    def new_upload(self, owner: str, filename: str) -> Dataset:
+    def new_upload(self, owner: str, filename: str) -> DatasetEntry:
         """A data set that begins to arrive."""
 
-    def finish_upload(self, owner: str, dataset_id: str) -> Dataset:
+    def finish_upload(self, owner: str, dataset_id: str) -> DatasetEntry:
         """The same, once it is whole."""
 
     def delete_dataset(self, owner: str, dataset_id: str) -> None:

@@ -19,11 +19,11 @@ from diffbio_engine.pipelines.few_records import for_few_records
 from diffbio_engine.pipelines.spec import DATA
 from diffbio_engine.ports import offer_of, offered_beside, start_of
 from diffbio_engine.runs.folder.durable_files import explain_os_error
-from diffbio_engine.workspace import Dataset
+from diffbio_engine.workspace import DatasetEntry
 
 
 def card_of(
-    dataset: Dataset,
+    dataset: DatasetEntry,
     reading: Mapping[str, Any] | None = None,
     *,
     person: str = "",
@@ -101,7 +101,7 @@ def cards_beside(session: Session, told: Mapping[str, Mapping[str, Any]]) -> dic
     return found
 
 
-def _known(session: Session, dataset_id: str) -> Dataset:
+def _known(session: Session, dataset_id: str) -> DatasetEntry:
     """A data set of this person that lies where they may read."""
     dataset = session.store.dataset(session.owner, dataset_id)
     whole_within_reach(session, dataset.path)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from app.session.dataset_card import DatasetCard
 from diffbio_engine.runs import RunFolder
 from diffbio_engine.runs.folder.run_line import RunSummary
-from diffbio_engine.workspace import Dataset
+from diffbio_engine.workspace import DatasetEntry
 from diffbio_engine.workspace.room import Used
 from diffbio_engine.workspace.store import PipelineEntry, PipelineVersion
 
@@ -133,19 +133,19 @@ class PipelineStore(Protocol):
 class DatasetStore(Protocol):
     """The data sets of people: ``diffbio_engine.workspace.Store``."""
 
-    def datasets(self, owner: str) -> list[Dataset]:
+    def datasets(self, owner: str) -> list[DatasetEntry]:
         """Those of this owner, newest first."""
 
-    def dataset(self, owner: str, dataset_id: str) -> Dataset:
+    def dataset(self, owner: str, dataset_id: str) -> DatasetEntry:
         """One of them."""
 
-    def register(self, owner: str, path: str | PathLike, name: str | None = None) -> Dataset:
+    def register(self, owner: str, path: str | PathLike, name: str | None = None) -> DatasetEntry:
         """Takes a file of the server into the list."""
 
-    def new_upload(self, owner: str, filename: str) -> Dataset:
+    def new_upload(self, owner: str, filename: str) -> DatasetEntry:
         """A data set that begins to arrive."""
 
-    def finish_upload(self, owner: str, dataset_id: str) -> Dataset:
+    def finish_upload(self, owner: str, dataset_id: str) -> DatasetEntry:
         """The same, once it is whole."""
 
     def reading(self, owner: str, dataset_id: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class DatasetStore(Protocol):
     def delete_dataset(self, owner: str, dataset_id: str) -> None:
         """Takes it off the list; what was uploaded is deleted."""
 
-    def unfinished(self, owner: str) -> list[Dataset]:
+    def unfinished(self, owner: str) -> list[DatasetEntry]:
         """What did not arrive whole."""
 
     def damaged_datasets(self, owner: str) -> list[str]:

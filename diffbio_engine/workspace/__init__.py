@@ -2,6 +2,6 @@
 
 from diffbio_engine.workspace.pipeline_versions import PipelineEntry, PipelineVersion
 from diffbio_engine.workspace.room import Room, Used
-from diffbio_engine.workspace.store import Dataset, Store
+from diffbio_engine.workspace.store import DatasetEntry, Store
 
-__all__ = ["Dataset", "PipelineEntry", "PipelineVersion", "Room", "Store", "Used"]
+__all__ = ["DatasetEntry", "PipelineEntry", "PipelineVersion", "Room", "Store", "Used"]

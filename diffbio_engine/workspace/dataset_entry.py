@@ -15,7 +15,7 @@ FILE = "dataset.json"
 
 
 @dataclass(frozen=True)
-class Dataset:
+class DatasetEntry:
     """A file of data that its owner may use.
 
     Args:
@@ -43,7 +43,7 @@ class Dataset:
         return self.path.with_name(self.path.name + ".partial")
 
 
-def entry_in(folder: Path) -> Dataset | None:
+def entry_in(folder: Path) -> DatasetEntry | None:
     """The data set of a folder; None if what is written there makes no sense, which is logged once.
 
     Keys that are not known here were written by a newer version, and are left aside.
@@ -59,12 +59,12 @@ def entry_in(folder: Path) -> Dataset | None:
         return None
     place = Path(path)
     name = text(said.get("name")) or place.name
-    return Dataset(
+    return DatasetEntry(
         folder.name, name, place, number(said.get("added")), said.get("uploaded") is True
     )
 
 
-def write_entry(folder: Path, dataset: Dataset) -> None:
+def write_entry(folder: Path, dataset: DatasetEntry) -> None:
     """Writes a data set; what else a newer version wrote beside it is kept."""
     known: dict[str, Any] = read_json(folder / FILE)
     write_json(folder / FILE, {**known, **vars(dataset), "path": str(dataset.path)})

@@ -19,7 +19,7 @@ from diffbio_engine.runs.folder.durable_files import (
     read_json,
     write_json,
 )
-from diffbio_engine.workspace.dataset_entry import FILE, Dataset, entry_in, write_entry
+from diffbio_engine.workspace.dataset_entry import FILE, DatasetEntry, entry_in, write_entry
 from diffbio_engine.workspace.pipeline_versions import (
     PipelineEntry,
     PipelineVersion,
@@ -112,16 +112,16 @@ class Store:
 
     # Data sets ----------------------------------------------------------------------------
 
-    def new_upload(self, owner: str, filename: str) -> Dataset:
+    def new_upload(self, owner: str, filename: str) -> DatasetEntry:
         """A place for an upload; stream it to ``partial_path``."""
         name = Path(filename.replace("\\", "/")).name[:200]
         safe = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII).lstrip(".")[-100:] or "data"
         dataset_id = secrets.token_hex(12)
-        return self._write(owner, Dataset(
+        return self._write(owner, DatasetEntry(
             dataset_id, name or safe, self._dataset(owner, dataset_id) / safe, time.time(), True
         ))  # fmt: skip
 
-    def finish_upload(self, owner: str, dataset_id: str) -> Dataset:
+    def finish_upload(self, owner: str, dataset_id: str) -> DatasetEntry:
         """Makes an upload that has arrived whole a data set."""
         dataset = self.dataset(owner, dataset_id)
         if not dataset.partial_path.exists():
@@ -130,7 +130,9 @@ class Store:
             os.replace(dataset.partial_path, dataset.path)
         return dataset
 
-    def register(self, owner: str, path: str | os.PathLike, name: str | None = None) -> Dataset:
+    def register(
+        self, owner: str, path: str | os.PathLike, name: str | None = None
+    ) -> DatasetEntry:
         """A file or folder that stays where it is; the same path again is the same data set."""
         where = Path(path).resolve()
         if not where.exists():
@@ -138,16 +140,16 @@ class Store:
         for known in self.datasets(owner):
             if known.path == where:
                 return known
-        dataset = Dataset(secrets.token_hex(12), name or where.name, where, time.time(), False)
+        dataset = DatasetEntry(secrets.token_hex(12), name or where.name, where, time.time(), False)
         return self._write(owner, dataset)
 
-    def datasets(self, owner: str) -> list[Dataset]:
+    def datasets(self, owner: str) -> list[DatasetEntry]:
         """Data sets that are there, newest first."""
         found = [entry_in(folder) for folder in (self._owner(owner) / "datasets").glob("*")]
         there = [dataset for dataset in found if dataset and _exists(dataset.path)]
         return sorted(there, key=lambda dataset: dataset.added, reverse=True)
 
-    def dataset(self, owner: str, dataset_id: str) -> Dataset:
+    def dataset(self, owner: str, dataset_id: str) -> DatasetEntry:
         """A data set of this owner."""
         dataset = entry_in(self._dataset(owner, dataset_id))
         if dataset is None:
@@ -197,7 +199,7 @@ class Store:
         with explain_os_error(folder):
             shutil.rmtree(folder)
 
-    def unfinished(self, owner: str) -> list[Dataset]:
+    def unfinished(self, owner: str) -> list[DatasetEntry]:
         """Uploads of which something is there, but not all; newest first."""
         found = [entry_in(folder) for folder in (self._owner(owner) / "datasets").glob("*")]
         begun = [d for d in found if d and d.uploaded and not _exists(d.path)]
@@ -227,7 +229,7 @@ class Store:
 
     # Places -------------------------------------------------------------------------------
 
-    def _write(self, owner: str, dataset: Dataset) -> Dataset:
+    def _write(self, owner: str, dataset: DatasetEntry) -> DatasetEntry:
         folder = self._dataset(owner, dataset.id)
         _check_number(folder, _MOST_DATASETS, "data sets")
         make_inside(self.data_dir, folder)
