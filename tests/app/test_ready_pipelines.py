@@ -28,6 +28,7 @@ RESULTS = {
     "spatial": [("domains", "bars")],
     "simulation": [("agree", "numbers"), ("agree", "heat")],
     "learn_from_sequences": [("embed", "bars"), ("cluster", "bars")],
+    "hidden_states": [("states", "strips")],
 }
 STEPS = 2
 CELLS = 240
@@ -45,9 +46,9 @@ def demo(tmp_path_factory):
     def made(name):
         example = next(e for e in examples() if e.id == name)
         path = folder / f"few_{example.id}{example.ending}"
-        if example.ending == ".fasta":
+        if n_lines := {".fasta": 2, ".3line": 3}.get(example.ending):
             lines = example.make(folder).read_text().splitlines(keepends=True)
-            path.write_text("".join(lines[: 2 * CELLS]))
+            path.write_text("".join(lines[: n_lines * CELLS]))
         elif not path.exists():
             data = anndata.read_h5ad(example.make(folder))
             order = np.random.default_rng(0).permutation(data.n_obs)[:CELLS]

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.demos.simulated_cells import simulated_cells
+from diffbio_engine.data.demos.simulated_membrane_proteins import simulate_membrane_proteins
 from diffbio_engine.data.demos.simulated_sequences import simulate_sequences
 from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
@@ -154,6 +155,15 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             build=simulate_sequences,
             fields={"labels": "obs/label"},
             ending=".fasta",
+        ),
+        Example(
+            id="membrane_proteins",
+            title="Simulated membrane proteins",
+            sentence="120 simulated proteins that cross the membrane 1 to 7 times; for three in five "
+            "the state of each residue is told: inside, helix or outside.",
+            build=simulate_membrane_proteins,
+            fields={},
+            ending=".3line",
         ),
     ]
 

@@ -10,6 +10,7 @@ from flax import nnx
 
 from diffbio_engine.declare import (
     BACKGROUND,
+    KNOWN_STATES,
     SEQUENCES,
     Config,
     Kind,
@@ -41,7 +42,13 @@ _OTHER_STATE = 20.0
 class HMMConfig(Config):
     """Settings of the hidden Markov model."""
 
-    num_states: int = setting(3, low=1, high=32, doc="Number of hidden states.")
+    num_states: int = setting(
+        3,
+        low=1,
+        high=32,
+        doc="Number of hidden states; where states are known, there are as many as these.",
+    )
+    n_known_states: int = size("states", default=0, doc="How many states are known; 0: none.")
     num_emissions: int = size("letters", default=4, doc="How many letters the alphabet has.")
     temperature: float = dial(
         1.0,
@@ -72,12 +79,17 @@ class HMMConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.min_lengths and len(self.min_lengths) != self.num_states:
+        if self.min_lengths and len(self.min_lengths) != self.states:
             raise SettingError(
-                f"names {len(self.min_lengths)} lengths for {self.num_states} states.",
+                f"names {len(self.min_lengths)} lengths for {self.states} states.",
                 fix="Give one number for each state, or none.",
                 where="min_lengths",
             )
+
+    @property
+    def states(self) -> int:
+        """How many states there are: those that are known, else as many as were asked for."""
+        return self.n_known_states or self.num_states
 
 
 @operator(
@@ -119,14 +131,7 @@ class DifferentiableHMM(Operator):
     inputs = (
         replace(SEQUENCES, also=("observations",)),
         replace(BACKGROUND, optional=True),
-        Port(
-            "known_states",
-            "sequences positions",
-            Kind.LABELS,
-            "State of each position, counted from 0; -1 where it is not known.",
-            classes="states",
-            optional=True,
-        ),
+        replace(KNOWN_STATES, optional=True),
     )
     outputs = (
         Port(
@@ -191,13 +196,13 @@ class DifferentiableHMM(Operator):
         self.log_initial_params = nnx.Param(jnp.zeros(n))
         noise = 0.1 * jax.random.normal(rngs.params(), (n, n))
         self.log_transition_params = nnx.Param(noise + 2.0 * jnp.eye(n))
-        shape = (config.num_states, config.num_emissions)
+        shape = (config.states, config.num_emissions)
         self.log_emission_params = nnx.Param(0.5 * jax.random.normal(rngs.params(), shape))
 
     @property
     def chains(self) -> StateChains:
         """The steps of each state."""
-        return StateChains(self.config.min_lengths or (1,) * self.config.num_states)
+        return StateChains(self.config.min_lengths or (1,) * self.config.states)
 
     def prepare(
         self, sequences: np.ndarray, known_states: np.ndarray | None = None, *, seed: int
@@ -205,7 +210,7 @@ class DifferentiableHMM(Operator):
         config = self.config
         states = known_states
         if states is None or not (np.asarray(states) >= 0).any():
-            states = guessed_states(sequences, config.num_states, config.num_emissions, seed)
+            states = guessed_states(sequences, config.states, config.num_emissions, seed)
         found = counted(sequences, states, self.chains, config.num_emissions)
         for parameter, values in (
             (self.log_initial_params, found.initial),
@@ -280,7 +285,7 @@ class DifferentiableHMM(Operator):
         return found["log_likelihood"], found["state_posteriors"]
 
     def _by_state(self, steps: jax.Array) -> jax.Array:
-        belongs = self.chains.state_of_step[:, None] == np.arange(self.config.num_states)
+        belongs = self.chains.state_of_step[:, None] == np.arange(self.config.states)
         return steps @ jnp.asarray(belongs, steps.dtype)
 
     def _loss(
