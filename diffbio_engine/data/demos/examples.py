@@ -159,8 +159,8 @@ def _simulated(common: dict[str, str]) -> list[Example]:
         Example(
             id="membrane_proteins",
             title="Simulated membrane proteins",
-            sentence="120 simulated proteins that cross the membrane 1 to 7 times; for three in five "
-            "the state of each residue is told: inside, helix or outside.",
+            sentence="120 simulated proteins that cross the membrane 1 to 7 times; for 3 in 5 the "
+            "state of each residue is told: inside, helix or outside.",
             build=simulate_membrane_proteins,
             fields={},
             ending=".3line",

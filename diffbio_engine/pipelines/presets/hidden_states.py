@@ -24,6 +24,7 @@ def hidden_states_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
         fields,
         outputs={
             "state_posteriors": "states.state_posteriors",
+            "likeliest_states": "states.likeliest_states",
             "viterbi_path": "states.viterbi_path",
             "log_likelihood": "states.log_likelihood",
         },

@@ -87,7 +87,7 @@ def test_a_state_that_lasts_is_a_chain_of_steps_with_the_same_emissions():
     run = np.flatnonzero(path == 1)
     assert not len(run) or len(run) >= 3 or run[-1] == 5 or run[0] == 0
     with pytest.raises(SettingError, match="3 lengths for 2 states"):
-        HMMConfig(num_states=2, min_lengths=(1, 2, 3))
+        DifferentiableHMM(HMMConfig(num_states=2, min_lengths=(1, 2, 3)))
 
 
 def test_held_to_known_states_the_loss_is_that_of_their_path(golden):

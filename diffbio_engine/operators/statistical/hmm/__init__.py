@@ -79,6 +79,11 @@ class HMMConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.n_known_states:  # until the data are wired, nobody knows how many there are
+            self.check_lengths()
+
+    def check_lengths(self) -> None:
+        """Refuses ``min_lengths`` that are not of as many states as there are."""
         if self.min_lengths and len(self.min_lengths) != self.states:
             raise SettingError(
                 f"names {len(self.min_lengths)} lengths for {self.states} states.",
@@ -141,6 +146,14 @@ class DifferentiableHMM(Operator):
             "Probability of each state at each position.",
         ),
         Port(
+            "likeliest_states",
+            "sequences positions",
+            Kind.LABELS,
+            "The likeliest state of each position by itself; -1 past the end.",
+            classes="states",
+            result="positions/states_diffbio",
+        ),
+        Port(
             "soft_path",
             "sequences positions states",
             Kind.SHARES,
@@ -152,7 +165,6 @@ class DifferentiableHMM(Operator):
             Kind.LABELS,
             "State of the best path; -1 past the end.",
             classes="states",
-            result="positions/states_diffbio",
         ),
         Port(
             "state_shares",
@@ -192,6 +204,7 @@ class DifferentiableHMM(Operator):
     prepare_cells = 2000
 
     def setup(self, rngs: nnx.Rngs) -> None:
+        self.config.check_lengths()
         n, config = self.chains.n_steps, self.config
         self.log_initial_params = nnx.Param(jnp.zeros(n))
         noise = 0.1 * jax.random.normal(rngs.params(), (n, n))
@@ -235,6 +248,9 @@ class DifferentiableHMM(Operator):
         n_letters = jnp.maximum(jnp.sum(scores.mask, axis=1), 1)
         return {
             "state_posteriors": posteriors,
+            "likeliest_states": jnp.where(scores.mask, jnp.argmax(posteriors, axis=-1), -1).astype(
+                jnp.int32
+            ),
             "soft_path": self._by_state(state_marginals(softened)),
             "viterbi_path": jnp.where(steps >= 0, state_of_step[steps], -1).astype(jnp.int32),
             "state_shares": jnp.sum(posteriors, axis=1) / n_letters[:, None],
