@@ -86,9 +86,11 @@ def test_of_variable_genes_it_is_said_how_many_a_reference_has(inputs):
     opened = open_run(spec)
     profiles = opened.cells.per_dataset["reference.profiles"]
     n = int((profiles > 0).any(axis=0).sum())
-    assert profiles.shape == (3, 12) and 8 < n <= 12
+    n_genes = profiles.shape[1]  # three more at most tell the types apart
+    assert 12 <= n_genes <= 15 and 8 < n <= n_genes
     assert (
-        opened.cells.notes[-1] == f"{n} of the 12 genes that are trained on are in the reference."
+        opened.cells.notes[-1]
+        == f"{n} of the {n_genes} genes that are trained on are in the reference."
     )
     gone = {**atlas, "path": str(inputs / "gone.h5ad")}
     with pytest.raises(DataError, match=r"reference: There is no file .*gone"):

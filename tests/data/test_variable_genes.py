@@ -17,6 +17,7 @@ from diffbio_engine.data import (
 )
 from diffbio_engine.data.matrix.matrices import InMemory
 from diffbio_engine.data.sampling.local_regression import local_quadratic
+from diffbio_engine.data.sampling.variable_genes import telling_types
 from diffbio_engine.runs.worker.open_run import with_variable_genes
 
 GOLDEN = Path(__file__).parents[1] / "references/data/seurat_v3.npz"
@@ -110,6 +111,15 @@ def test_genes_that_a_field_names_are_kept_and_mean_the_same():
     assert seen.per_dataset["ambient_profile"].sum() == pytest.approx(1)
     assert seen.of_all_genes is cells and seen.subset([0, 1]).of_all_genes.n_genes == 60
     assert "of them because a block needs them" in seen.chosen.sentence
+
+
+def test_the_genes_that_tell_the_types_of_a_reference_apart_are_kept():
+    profiles = np.full((3, 40), 5.0)
+    for kind, gene in enumerate((6, 2, 31)):
+        profiles[kind, gene] = 60.0  # as many counts in each type
+    assert list(telling_types(profiles, most=9)) == [2, 6, 31]
+    assert list(asked_for({"reference.profiles": profiles}, n_genes=8)) == [2, 6]
+    assert not len(telling_types(np.ones((2, 8)), most=9))
 
 
 def test_a_small_panel_is_left_as_it_is():

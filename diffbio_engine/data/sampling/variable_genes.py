@@ -10,6 +10,7 @@ from diffbio_engine.data.genes.prior_knowledge import FROM_SYMBOLS
 from diffbio_engine.data.inspection.raw_counts import blocks_of
 from diffbio_engine.data.matrix.matrices import Matrix
 from diffbio_engine.data.sampling.local_regression import local_quadratic
+from diffbio_engine.ports import DATA, start_of
 
 # A spread needs some cells: smaller batches have no say, unless all are small.
 _FEWEST_CELLS = 20
@@ -150,14 +151,34 @@ def _usual_variance(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return usual
 
 
-def asked_for(per_dataset: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Positions of the genes that fields name: regulators, ligands and receptors, markers."""
+def telling_types(profiles: np.ndarray, most: int) -> np.ndarray:
+    """Positions of the genes whose level differs most among the types of a reference.
+
+    By the variance among types of ``log(1 + counts per 10,000)``; genes that differ in none are
+    left out.
+
+    Args:
+        profiles: Mean counts, (types, genes).
+    """
+    total = np.maximum(profiles.sum(axis=1, keepdims=True), 1e-12)
+    spread = np.var(np.log1p(1e4 * profiles / total), axis=0)
+    best = np.argsort(-spread, kind="stable")[:most]
+    return best[spread[best] > 0]
+
+
+def asked_for(per_dataset: Mapping[str, np.ndarray], n_genes: int = 2000) -> np.ndarray:
+    """Positions of the genes that fields name: regulators, ligands and receptors, markers.
+
+    Of a reference, those that most tell its types apart, a quarter of ``n_genes`` at most.
+    """
     found = [np.zeros(0, np.int64)]
     for name, values in per_dataset.items():
         if name in FROM_SYMBOLS and values.dtype.kind == "f":  # classes by genes
             found.append(np.flatnonzero(values.any(axis=0)))
         elif name in FROM_SYMBOLS:
             found.append(values[values >= 0].ravel())
+        elif start_of(name).block != DATA and values.ndim == 2:
+            found.append(telling_types(values, n_genes // 4))
     return np.unique(np.concatenate(found)).astype(np.int64)
 
 

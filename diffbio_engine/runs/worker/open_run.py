@@ -145,7 +145,8 @@ def with_variable_genes(
     if say:
         say("data", f"Choosing {n_genes:,} variable genes of {cells.n_genes:,}")
     batches = cells.per_cell.get("batch_labels")
-    chosen = most_variable_genes(cells.counts, n_genes, batches, asked_for(cells.per_dataset))
+    named = asked_for(cells.per_dataset, n_genes)
+    chosen = most_variable_genes(cells.counts, n_genes, batches, named)
     return cells.of_genes(chosen)
 
 
