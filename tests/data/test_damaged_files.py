@@ -31,6 +31,16 @@ def an_h5ad(folder):
     return folder / "x.h5ad"
 
 
+def sequences(folder):
+    (folder / "x.fa").write_text("".join(f">s{i} label={i % 2}\nACGTNacgt\n" for i in range(9)))
+    return folder / "x.fa"
+
+
+def reads(folder):
+    (folder / "x.fq").write_text("".join(f"@r{i}\nACGTN\n+\n!I5?#\n" for i in range(9)))
+    return folder / "x.fq"
+
+
 def one_of(make, name):
     def made(folder):
         return make(folder / "run") / name
@@ -44,6 +54,8 @@ MAKERS = {
     "h5ad": an_h5ad,
     "10x h5": lambda folder: zoo.tenx_v3(folder / "x.h5"),
     "loom": lambda folder: test_other_forms.loom(folder / "x.loom"),
+    "fasta": sequences,
+    "fastq": reads,
     "mtx": one_of(layouts.tenx, "matrix.mtx"),
     "features": one_of(layouts.tenx, "features.tsv"),
     "kb": one_of(layouts.kallisto, "counts_unfiltered/cells_x_genes.genes.txt"),

@@ -60,6 +60,7 @@ CASES = {
     "alignment": ("a.fa", ">x\nA-GT\n>y\nACGT\n", ["AGT", "ACGT"], "DNA", "All 2 lines up"),
     "blanks, numbers": ("a.fa", ">x\n1 ACGT ACGTAA\n", ["?ACGTACGTAA"], "DNA", "1 of 11 letters"),
     "empty records": ("a.fa", ">x\n>y\nACGT\n>z\n", ["", "ACGT", ""], "DNA", "2 of 3 sequences"),
+    "odd signs": ("a.fa", ">x\nAC#T\n>y\nACGT\n", ["AC?T", "ACGT"], "DNA", "1 of 8 letters are"),
     "no name": ("a.fa", ">\nACGT\n> b\nGG\n", ["ACGT", "GG"], "DNA", "1 of 2 sequences have no"),
     "copies": ("a.fa", ">x\nACGT\n>y\nACGT\n", ["ACGT", "ACGT"], "DNA", "1 of 2 sequences are the"),
     "another ending": ("a.txt", ">x y z\nACGT\n", ["ACGT"], "DNA", ""),

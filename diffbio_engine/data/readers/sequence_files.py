@@ -165,7 +165,7 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
 
 
 def _form(path: Path) -> str:
-    form = form_of(path)
+    form = form_of(path, named=bare_name(path).endswith(ENDINGS))
     if form:
         three = form == FASTA and bare_name(path).endswith(THREE_LINE_ENDINGS)
         return THREE_LINES if three else form

@@ -37,8 +37,11 @@ class Record:
     quality: str = ""
 
 
-def form_of(path: Path) -> str:
+def form_of(path: Path, *, named: bool = False) -> str:
     """``"FASTA"`` or ``"FASTQ"`` by the first lines, packed or not; empty for anything else.
+
+    Args:
+        named: Whether its name says so too: then odd signs among the letters are no reason.
 
     Raises:
         DataError: A packed file that is damaged from its beginning.
@@ -54,7 +57,7 @@ def form_of(path: Path) -> str:
     if lines[0].startswith(b">"):
         # An empty record may follow at once; what follows else is of letters alone.
         body = [x for x in lines[1:] if not x.startswith(b">")][:3]
-        return FASTA if all(_is_letters(x) for x in body) else ""
+        return FASTA if named or all(_is_letters(x) for x in body) else ""
     first = head.removeprefix(b"\xef\xbb\xbf").splitlines()
     return FASTQ if len(first) < 3 or first[2].startswith(b"+") else ""
 
