@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import Watch, new_page
+
 ROOT = Path(__file__).resolve().parents[2]
 ADDED = {
     "diffbio_engine/operators/chemistry/__init__.py": '''"""Molecules and their masses."""
@@ -164,7 +166,7 @@ def address(tree, tmp_path_factory):
         "SPARE_WORKER": "0", "JAX_PLATFORMS": "cpu",
     }  # fmt: skip
     log = (tree / "server.log").open("wb")
-    command = [sys.executable, "-m", "app.serve", "app", "--port", str(port)]
+    command = [sys.executable, "-m", "app.serve", "app", "--port", str(port), "--liveness"]
     server = subprocess.Popen(command, cwd=tree, env=env, stdout=log, stderr=log)
     home = f"http://127.0.0.1:{port}"
     try:
@@ -175,6 +177,8 @@ def address(tree, tmp_path_factory):
             except OSError:
                 assert server.poll() is None, (tree / "server.log").read_text()
                 time.sleep(0.1)
+        else:
+            raise AssertionError((tree / "server.log").read_text())
         yield f"{home}/app"
     finally:
         server.terminate()
@@ -187,8 +191,8 @@ def test_it_is_uploaded_run_seen_and_taken_home_without_an_edit_elsewhere(
 ):
     file = tmp_path / "drugs.atoms"
     file.write_text("aspirin 9 4\nbenzene 6 0\nglucose 6 6\n")
-    page = browser.new_context(viewport={"width": 1600, "height": 950}).new_page()
-    page.set_default_timeout(20_000)
+    watch = Watch(address.removesuffix("/app"))
+    page = new_page(browser, watch)
     page.goto(address)
     page.wait_for_selector(".palette .item", timeout=90_000)
     expect(page.locator(".palette")).to_contain_text("Mass spectrum")
@@ -208,7 +212,6 @@ def test_it_is_uploaded_run_seen_and_taken_home_without_an_edit_elsewhere(
     expect(sticks).to_have_text(["aspirin", "benzene", "glucose"])
     peaks = sticks.evaluate_all("found => found.map((one) => Number(one.dataset.peak))")
     assert peaks == [17, 7, 17]  # of 172, 72 and 168 Da in steps of 10
-    page.screenshot(path=os.environ.get("KEEP_PICTURE", str(tmp_path / "page.png")))
     with page.expect_download() as saved:
         page.locator(".findings button.csv").click()
     assert saved.value.path().read_text().splitlines()[2].startswith("benzene,")
@@ -222,3 +225,4 @@ def test_it_is_uploaded_run_seen_and_taken_home_without_an_edit_elsewhere(
     np.testing.assert_allclose(home.obs["mass"], [172.0, 72.0, 168.0])
     assert list(home.obs_names) == ["aspirin", "benzene", "glucose"]
     page.context.close()
+    watch.judge()
