@@ -169,6 +169,8 @@ def test_labels_are_found_in_headers_tables_and_names_of_files(tmp_path):
     assert records.record.one == "sequence" and records.label_names["labels"] == ["0", "1"]
     assert records.fields["sequences"] == (4,) and list(records.names["letters"]) == list("ACGT")
     np.testing.assert_allclose(records.per_dataset["background"], 0.25)
+    measured = "".join(f">{n} label={i / 7:.3f}\nACGT\n" for i, n in enumerate(names))
+    assert "labels" not in inspect(write(tmp_path, "m.fa", measured)).suggested
     beside = tmp_path / "beside"
     beside.mkdir()
     write(beside, "x.fasta", "".join(f">{n} more\nACGT\n" for n in names))

@@ -45,6 +45,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
 from diffbio_engine.ports.alphabets import ALPHABETS, alphabet_of
 
+_MOST_CLASSES = 200
 # What people call the class of a sequence besides what `labels` is called elsewhere.
 _CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
 
@@ -90,9 +91,10 @@ class Sequences(DataKind):
         """A file, or a folder or zip, with sequences and no matrix in it."""
         if path.is_dir():
             files = data_files(path)
-            return any(map(is_sequence_file, files)) and not any(
-                is_mtx(f) or bare_name(f).endswith(hdf5_endings()) for f in files
-            )
+            # By their names alone: a folder may be a store of many thousand pieces.
+            names = [bare_name(f) for f in files]
+            matrices = any(map(is_mtx, files)) or any(n.endswith(hdf5_endings()) for n in names)
+            return not matrices and any(n.endswith(ENDINGS) for n in names)
         if not path.is_file() or not path.stat().st_size:
             return path.is_file() and bare_name(path).endswith(ENDINGS)
         if is_tar(path) or is_zip(path):
@@ -170,8 +172,12 @@ class Sequences(DataKind):
         own |= {"quality": QUALITIES} if has_quality else {}
         own |= {"known_states": STATES} if found.kind == THREE_LINES else {}
         taken = super().fields(found, places)
-        classes = {c.name: c for c in found.obs if c.n_values >= 2 and c.kind != "text"}
-        named = [n for n in classes if n.lower() in _CLASSES] or called_labels(found.obs)
+        # A number of its own for each sequence is measured, whatever its column is called.
+        most = min(_MOST_CLASSES, max(2, found.n_cells // 2))
+        classes = {c.name for c in found.obs if 2 <= c.n_values <= most and c.kind != "text"}
+        named = [c.name for c in found.obs if c.name.lower() in _CLASSES]
+        named = [n for n in (*named, *called_labels(found.obs)) if n in classes]
+        taken.pop("labels", None)
         joined = [n for n in ("file", "from_file") if n in classes and len(found.samples) > 1]
         for name in (*named, *joined)[:1]:
             taken["labels"] = f"obs/{name}"
