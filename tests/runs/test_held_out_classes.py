@@ -22,7 +22,7 @@ def test_classes_of_held_out_records_are_counted_where_they_are_known():
     )
     pipeline = build(spec, fields)
     # Each is said to be of class 1, as an untrained block does of the most frequent class.
-    bias = pipeline.blocks["embed"].classes.bias
+    bias = pipeline.blocks["embed"].classes.linear.bias
     bias[...] = np.array([0.0, 9.0, 0.0])
     labels = np.array([1, 0, 1, -1, 2, 1, 1, 0], np.int32)
     codes = np.random.default_rng(0).integers(0, 4, (8, 12)).astype(np.uint8)

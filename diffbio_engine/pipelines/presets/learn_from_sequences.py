@@ -6,8 +6,8 @@ from typing import Any
 from diffbio_engine.pipelines.presets.preset import JOINT, Preset, assembled
 from diffbio_engine.pipelines.spec import PipelineSpec
 
-# First what a sequence is, then which of them are alike: while vectors still move, centroids cannot
-# follow, and how tight clusters are says nothing of how good the vectors are.
+# First what a sequence is, then which of them are alike: map and centroids cannot follow vectors
+# that still move, and how tight clusters are says nothing of how good the vectors are.
 _TRAINING: dict[str, Any] = {
     "stages": [
         {
@@ -16,7 +16,12 @@ _TRAINING: dict[str, Any] = {
             "learns": ["embed", "umap"],
             "weights": {"cluster.clustering_loss": 0.0},
         },
-        {"name": "clusters", "epochs": 4, "learns": ["cluster"], "prepare": ["cluster"]},
+        {
+            "name": "map and clusters",
+            "epochs": 4,
+            "learns": ["umap", "cluster"],
+            "prepare": ["umap", "cluster"],
+        },
     ],
     "batch_size": 64,
     "learning_rate": JOINT["learning_rate"],

@@ -25,6 +25,7 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import DataError, SettingError
+from diffbio_engine.operators.normalization.sequence_embedding._class_head import ClassHead
 from diffbio_engine.operators.normalization.sequence_embedding._letters import (
     hidden_letters,
     letter_cross_entropy,
@@ -39,7 +40,6 @@ from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
 from diffbio_engine.parts.letters import letters_of
-from diffbio_engine.parts.transformer_layer import dropped
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
 _LETTERS_AT_ONCE = 32_768
@@ -144,7 +144,7 @@ class SequenceEmbedding(Operator):
     * embedding_dim) time and O(sequences * num_heads * length^2) memory in training: of 128
     sequences of 512 letters, four heads, 0.5 GB a layer; otherwise pieces of 32,768 letters.
     Start: random kernels (He), the mean, letters as frequent as in ``background``, classes as among
-    the known labels; ``centre`` and ``scale`` are mean and deviation of ``h`` over all positions.
+    the known labels; ``centre`` is the mean of ``h`` over all positions, ``scale`` one deviation.
 
     References:
         Alipanahi et al. (2015), Predicting the sequence specificities of DNA- and RNA-binding
@@ -214,17 +214,18 @@ class SequenceEmbedding(Operator):
         self.pooling = pooling_of(config, rngs)
         self.letters = quiet_linear(width, config.alphabet_size, rngs=rngs)
         if config.n_classes:
-            self.classes = quiet_linear(width, config.n_classes, rngs=rngs)
+            self.classes = ClassHead(width, config.n_classes, rngs=rngs)
         self.centre, self.scale = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
 
     def prepare(self, sequences: np.ndarray, labels: np.ndarray | None = None) -> None:
         # Once: the classes have learned to read the embedding as it was scaled.
-        mean, deviation = _of_positions(self, jnp.asarray(sequences))
-        put(self.centre, np.asarray(mean))
-        put(self.scale, np.where(deviation > 1e-6, deviation, 1.0))
-        if labels is not None and self.config.n_classes:
-            often = np.bincount(labels[labels >= 0], minlength=self.config.n_classes) + 1.0
-            put(self.classes.bias, np.log(often / often.sum()))
+        pooled, mean, deviation = map(np.asarray, _measured(self, jnp.asarray(sequences)))
+        put(self.centre, mean)
+        # One for all: a channel that is silent at the start would be blown up when it speaks.
+        scale = max(float(np.sqrt(np.mean(deviation**2))), 1e-3)
+        put(self.scale, np.full(len(mean), scale))
+        if self.config.n_classes:
+            self.classes.begin((pooled - mean) / scale, labels)
 
     def __call__(
         self,
@@ -250,8 +251,7 @@ class SequenceEmbedding(Operator):
         }
         if self.config.n_classes:
             rate = self.config.dropout_rate
-            seen = dropped(embeddings, rate, None if key is None else last)
-            log_shares = jax.nn.log_softmax(self.classes(seen), axis=-1)
+            log_shares = self.classes(embeddings, rate, None if key is None else last)
             found["class_probabilities"] = jnp.exp(log_shares)
             found["class_labels"] = jnp.argmax(log_shares, axis=-1).astype(jnp.int32)
             found["confidence"] = jnp.exp(jnp.max(log_shares, axis=-1))
@@ -324,9 +324,11 @@ class SequenceEmbedding(Operator):
 
 
 @nnx.jit
-def _of_positions(block: SequenceEmbedding, sequences: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and deviation over all positions of what stands there, (E,) each."""
+def _measured(block: SequenceEmbedding, sequences: jax.Array) -> tuple[jax.Array, ...]:
+    """Pooled vectors (N, E); mean and deviation over all positions of what stands there, (E,)."""
     rows, mask = letters_of(sequences, block.config.alphabet_size)
-    x, n = block._read(rows, mask, None)[1], jnp.maximum(jnp.sum(mask), 1.0)
+    pooled, x = block._read(rows, mask, None)
+    n = jnp.maximum(jnp.sum(mask), 1.0)
     mean = jnp.sum(x, axis=(0, 1)) / n
-    return mean, jnp.sqrt(jnp.sum(mask[..., None] * (x - mean) ** 2, axis=(0, 1)) / n)
+    squares = jnp.sum(mask[..., None] * (x - mean) ** 2, axis=(0, 1))
+    return pooled, mean, jnp.sqrt(squares / n)
