@@ -31,7 +31,7 @@ export function render({ model }) {
         .addEventListener("click", () => model.send_msg({ do: "ready" }))
     }
     if (model.mode === "welcome") {
-      root.innerHTML = `<h2>Train a pipeline on your cells, and watch it learn</h2>`
+      root.innerHTML = `<h2>Train a pipeline on your data, and watch it learn</h2>`
       const first = document.createElement("div")
       first.className = "cards first"
       first.append(

@@ -233,7 +233,7 @@ def test_a_third_line_says_the_state_of_each_letter(tmp_path):
     path = write(tmp_path, "a.3line", ">a x=1\nMKVLAEF\n11HHHUU\n>b x=2\nMFLPW\n22222\n")
     preview = inspect(path)
     assert preview.suggested["known_states"] == "sequences:states"
-    assert any("not known (U, ?, - or .) 2 of 12" in said for said in preview.warnings)
+    assert any("not known (U, ?, - or .) 2 of 12" in said for said in preview.told)
     needed = ["sequences", "known_states"]
     records = open_source(read(path), preview.suggested, needed)
     assert records.label_names["known_states"] == ["1", "2", "H"]

@@ -1,7 +1,7 @@
 """Sequences of letters: DNA, RNA or protein, from FASTA and FASTQ, with what their headers say."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -295,7 +295,16 @@ def _told_of(dataset: Dataset, lengths: np.ndarray) -> list[str]:
         )
     if "quality" in dataset.ragged:
         said.append(_of_quality(dataset.ragged["quality"]))
+    if "known_states" in dataset.ragged:
+        said.append(_of_states(dataset.ragged["known_states"].flat, dataset.states))
     return said
+
+
+def _of_states(codes: np.ndarray, names: Sequence[str]) -> str:
+    n = np.bincount(codes[codes >= 0], minlength=len(names))
+    shown = ", ".join(f"{name} ({k:,})" for name, k in zip(names, n, strict=True))
+    unknown = len(codes) - int(n.sum())
+    return f"States of letters: {shown}; not known (U, ?, - or .) {unknown:,} of {len(codes):,}."
 
 
 def _of_quality(quality: Ragged) -> str:

@@ -131,9 +131,8 @@ def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Readin
     warnings += what_was_read(counts, told.alphabet, gaps=gaps)
     states: tuple[str, ...] = ()
     if form == THREE_LINES:
-        beside, states, said = states_of(_flat(read.qualities))
+        beside, states = states_of(_flat(read.qualities))
         ragged["known_states"] = Ragged(beside, raw_offsets, -1, min(used, MOST_USED))
-        warnings.append(said)
     if form == FASTQ:
         quality, choice, notes = _qualities(_flat(read.qualities), reading)
         ragged["quality"] = Ragged(quality, raw_offsets, 0, min(used, MOST_USED))

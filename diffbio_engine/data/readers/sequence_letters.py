@@ -172,8 +172,8 @@ def scores(flat: np.ndarray, offset: int) -> tuple[np.ndarray, list[str]]:
     return values, [f"{n}; they count as 0."] if below else []
 
 
-def states_of(flat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """States of letters as numbers from 0 (int8), -1 where none is told; their names; a sentence.
+def states_of(flat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """States of letters as numbers from 0 (int8), -1 where none is told, and their names.
 
     ``U``, ``?``, ``-``, ``.`` and ``_`` say that a state is not known, as data banks of membrane
     proteins write it.
@@ -187,11 +187,7 @@ def states_of(flat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...], str]:
         )
     table = np.full(256, -1, np.int8)
     table[told] = np.arange(len(told))
-    names = tuple(chr(c) for c in told)
-    n, unknown = len(flat), int(len(flat) - counts[told].sum())
-    shown = ", ".join(f"{name} ({counts[ord(name)]:,})" for name in names)
-    said = f"States of letters: {shown}; not known (U, ?, - or .) {unknown:,} of {n:,}."
-    return table[flat], names, said
+    return table[flat], tuple(chr(c) for c in told)
 
 
 def duplicates(flat: np.ndarray, offsets: Sequence[int] | np.ndarray) -> int:
