@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from diffbio_engine.axes import Axis
+from diffbio_engine.axes import Axis, said_of
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.fields.places import Labels
 from diffbio_engine.data.genes.alignment import GeneAlignment
@@ -104,6 +104,19 @@ class DataKind:
 
     def adopt(self, dataset: Dataset) -> None:
         """Makes an opened data set one of this kind."""
+
+    def say_of_rows(self, dataset: Dataset) -> None:
+        """Says of its rows what readers, which write of cells, have said of an opened file."""
+        dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
+        dataset.choices = tuple(
+            replace(
+                choice,
+                title=said_of(self.record, choice.title),
+                why=said_of(self.record, choice.why),
+                possible=tuple((v, said_of(self.record, title)) for v, title in choice.possible),
+            )
+            for choice in dataset.choices
+        )
 
     def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
         """What a person should know of data of this kind before they use it.

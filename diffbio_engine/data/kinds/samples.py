@@ -57,16 +57,7 @@ class Samples(Cells):
 
     def adopt(self, dataset: Dataset) -> None:
         """In the words of samples; groups that stand in their names are no samples themselves."""
-        dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
-        dataset.choices = tuple(
-            replace(
-                choice,
-                title=said_of(self.record, choice.title),
-                why=said_of(self.record, choice.why),
-                possible=tuple((v, said_of(self.record, title)) for v, title in choice.possible),
-            )
-            for choice in dataset.choices
-        )
+        self.say_of_rows(dataset)
         if (column := dataset.column_from_names) not in dataset.obs:
             return
         free = next(n for n in ("group", "group_in_names") if n not in dataset.obs)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from diffbio_engine.axes import axis_of, said_of
+from diffbio_engine.axes import axis_of
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.fields.letters import (
     FREQUENCIES,
@@ -124,16 +124,7 @@ class Sequences(DataKind):
 
     def adopt(self, dataset: Dataset) -> None:
         """What tables beside say of cells is said of sequences."""
-        dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
-        dataset.choices = tuple(
-            replace(
-                choice,
-                title=said_of(self.record, choice.title),
-                why=said_of(self.record, choice.why),
-                possible=tuple((v, said_of(self.record, title)) for v, title in choice.possible),
-            )
-            for choice in dataset.choices
-        )
+        self.say_of_rows(dataset)
 
     def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
         n = dataset.n_cells
