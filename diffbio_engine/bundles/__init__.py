@@ -6,6 +6,7 @@ from diffbio_engine.bundles.bundle import (
     fields_of_bundle,
     genes_of_bundle,
     load_bundle,
+    per_dataset_of_bundle,
     put_weights,
     save_bundle,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "cells_for",
     "fields_of_bundle",
     "genes_of_bundle",
+    "per_dataset_of_bundle",
     "load_bundle",
     "names_along",
     "place_cells",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from flax import nnx
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from diffbio_engine.bundles.bundle_readme import texts_of_bundle
@@ -218,6 +218,13 @@ def genes_of_bundle(folder: Path) -> dict[str, list[str]]:
     with (folder / GENES).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {"names": [r["name"] for r in rows], "ids": [r["id"] for r in rows]}
+
+
+def per_dataset_of_bundle(folder: Path) -> dict[str, np.ndarray]:
+    """What it keeps of the data as a whole, by field; no weights are read."""
+    with safe_open(folder / "weights.safetensors", framework="numpy") as file:
+        names = [name for name in file.keys() if name.startswith(_FIELD)]  # noqa: SIM118
+        return {name.removeprefix(_FIELD): file.get_tensor(name) for name in names}
 
 
 def fields_of_bundle(folder: Path) -> dict[str, dict[str, Any]]:

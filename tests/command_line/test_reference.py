@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from diffbio_engine.errors import DataError, RunError
+from diffbio_engine.runs.folder.paths import RunFolder
+from diffbio_engine.runs.folder.preview_folder import PreviewFolder
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.runs.worker.open_run import open_run
+from diffbio_engine.runs.worker.preview import Previewing
 from tests.command_line.small_run import N_CELLS, N_GENES, cells, pipeline_document, said
 
 BY_REFERENCE = pipeline_document(
@@ -73,6 +76,18 @@ def test_cells_get_types_of_the_reference_and_new_ones_do_without_it(inputs, tmp
     assert code == 0, mistakes
     placed = anndata.read_h5ad(again)
     assert list(placed.obs["cell_type_diffbio"].astype(str)) == list(named)
+    (out / "preview").mkdir()
+    preview = Previewing(PreviewFolder(RunFolder(out)))
+    assert preview._trained()[0].plan.spec.name == "Small"
+    (inputs / "atlas.h5ad").rename(inputs / "away.h5ad")
+    try:
+        other = anndata.read_h5ad(inputs / "away.h5ad")
+        other.X = other.X * 2
+        other.write_h5ad(inputs / "atlas.h5ad")
+        with pytest.raises(RunError, match="the profiles of the reference are others"):
+            preview._trained()
+    finally:
+        (inputs / "away.h5ad").replace(inputs / "atlas.h5ad")
 
 
 def test_of_variable_genes_it_is_said_how_many_a_reference_has(inputs):

@@ -17,11 +17,17 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine.bundles import cells_for, genes_of_bundle, load_bundle, put_weights
+from diffbio_engine.bundles import (
+    cells_for,
+    genes_of_bundle,
+    load_bundle,
+    per_dataset_of_bundle,
+    put_weights,
+)
 from diffbio_engine.data import Records
 from diffbio_engine.errors import RunError, SettingError, UserError
 from diffbio_engine.pipelines import Pipeline
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import DATA, Address, start_of
 from diffbio_engine.runs.folder.durable_files import read_json
 from diffbio_engine.runs.folder.paths import RunFolder
 from diffbio_engine.runs.folder.plain_values import whole
@@ -127,6 +133,10 @@ class Previewing:
             names = opened.cells.var_names
             if known != ([] if names is None else list(map(str, names))):
                 raise _changed("it has other genes")
+            for field, stored in per_dataset_of_bundle(self.run.bundle).items():
+                block, port = start_of(field).parts
+                if block != DATA and not _alike(stored, opened.cells.per_dataset.get(field)):
+                    raise _changed(f"the {port} of the {block} are others")
             put_weights(self.run.bundle, opened.pipeline)
             return opened.pipeline, opened.cells, of_bundle
         if of_checkpoint is None:
@@ -192,6 +202,11 @@ def _changed(how: str) -> RunError:
         f"The file of this run is not as it was when it was trained: {how}.",
         fix="Run again to see it.",
     )
+
+
+def _alike(stored: np.ndarray, now: np.ndarray | None) -> bool:
+    """But for the last digits, which another version of a library may add up otherwise."""
+    return now is not None and now.shape == stored.shape and np.allclose(stored, now, rtol=1e-4)
 
 
 def _same(one: Snapshot, other: Snapshot) -> bool:
