@@ -148,7 +148,8 @@ def colouring_of(frame: MapFrame, state: MapViewState) -> Colouring:
         return by_cluster(frame.labels)
     for port, values in frame.scores.items():
         return by_score(port, values)
-    return Colouring("none", "Cells", np.zeros(len(frame.xy), np.int32), ("cells",), ("#1f77b4",))
+    rows, codes = f"{state.record}s", np.zeros(len(frame.xy), np.int32)
+    return Colouring("none", rows.capitalize(), codes, (rows,), ("#1f77b4",))
 
 
 def has_own_names(classes: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from app.map.render_cache import RENDERED
 from app.session.picked_cells import pickable_here, take_as, unchosen
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
-from diffbio_engine.runs import GROUPS, Finding, Findings
+from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
 from tests.runs.drawn import drawn as snapshot_of
 
 
@@ -188,3 +188,10 @@ def test_maps_of_one_kind_are_told_apart_by_what_is_particular_of_their_blocks()
     titles = disambiguate(maps, lambda port: "UMAP")
     assert list(titles.values()) == ["UMAP (harmony)", "UMAP", "UMAP (2)"]
     assert disambiguate(maps[:1], lambda port: "UMAP") == {maps[0]: "UMAP"}
+
+
+def test_a_map_that_nothing_colours_says_what_its_dots_are():
+    xy = np.eye(3, 2, dtype=np.float32)
+    plain = Snapshot(1, {"umap.embedding": xy}, {"umap.embedding": "map"}, "umap.embedding")
+    found = draw(plain, MapViewState(run="plain", record="sequence")).colouring
+    assert (found.title, found.names) == ("Sequences", ("sequences",))
