@@ -60,12 +60,15 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     page.wait_for_timeout(1500)  # a change on its way to the canvas would swallow the click
     page.locator("[data-do=run]").click()
     expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)
-    shown = re.compile(r"[\d,]+ (cells|spots|sequences) shown")
-    expect(page.locator(".timeline .cells")).to_contain_text(shown)
+    if eventually(lambda: session.run.snapshot).maps:
+        shown = re.compile(r"[\d,]+ (cells|spots|sequences) shown")
+        expect(page.locator(".timeline .cells")).to_contain_text(shown)
+    else:  # what was found stands where the map would be
+        expect(page.locator(".findings").first).to_be_visible()
     if name == "integration":
         look_at_all_maps(page, eventually)
     page.locator(".header [data-show=findings]").click()
-    desk = page.locator(".findings")
+    desk = page.locator("[role=dialog] .findings")
     expect(desk.locator("nav button.on")).to_be_visible()
     listed = {(s["block"], s["form"]) for s in _sheets(session)}
     assert set(RESULTS[name]) <= listed, listed

@@ -23,7 +23,8 @@ class Probabilities(NamedTuple):
 def guessed_states(codes: np.ndarray, n_states: int, n_letters: int, seed: int) -> np.ndarray:
     """States by composition: windows of 15 letters in as many groups as states, by k-means.
 
-    Groups are ordered by how much of the letters they hold, the commonest first. -1 past the end.
+    Groups are ordered by how much of the letters they hold, the commonest first. -1 past the end,
+    and everywhere where there are fewer different windows than states.
     """
     there = codes < n_letters
     rows = np.eye(n_letters + 1, dtype=np.float32)[np.minimum(codes, n_letters)][..., :n_letters]
@@ -37,6 +38,8 @@ def guessed_states(codes: np.ndarray, n_states: int, n_letters: int, seed: int) 
     windows = share[there]
     # Square roots: a rare letter that doubles says as much as a common one that does.
     windows = np.sqrt(windows)
+    if len(windows) == 0 or len(np.unique(windows[:_MOST_WINDOWS], axis=0)) < n_states:
+        return found  # nothing tells states apart: none is guessed
     random = np.random.default_rng(seed)
     seen = windows[random.permutation(len(windows))[:_MOST_WINDOWS]]
     groups = KMeans(n_states, n_init=4, random_state=seed).fit(seen).predict(windows)
