@@ -75,7 +75,9 @@ def test_ports_are_wired_by_mouse_and_undone_by_keys(tab, served, eventually):
     wires = [(w.source, w.target) for w in document.spec.wires]
     session.later(lambda: document.remove(wires=wires))
     eventually(lambda: not session.document.spec.wires)
+    expect(tab.locator(".react-flow__edge")).to_have_count(0)
     tab.locator("button[data-do=fit]").click()
+    tab.wait_for_timeout(600)  # the canvas glides there: a port is where it was looked for
     pull_wire(tab, port(tab, "data", "counts"), port(tab, "vae_normalizer", "counts"))
     eventually(lambda: len(session.document.spec.wires) == 1)
     assert session.document.spec.wires[0].source == "data.counts"
