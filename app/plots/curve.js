@@ -1,18 +1,7 @@
 // Numbers along positions as a line, of one of several records.
 PLOTS.curve = (c, sheet) => {
-  if (c.lines.length > 1) {
-    const pick = make("select")
-    for (const [i, name] of c.lines.entries()) pick.append(new Option(name, String(i)))
-    sheet.state.slice = Math.min(sheet.state.slice, c.lines.length - 1)
-    pick.value = sheet.state.slice
-    pick.setAttribute("aria-label", "Which one")
-    pick.onchange = () => {
-      sheet.state.slice = Number(pick.value)
-      sheet.draw()
-    }
-    sheet.main.append(pick)
-  }
-  const line = c.values[c.lines.length > 1 ? sheet.state.slice : 0]
+  const chosen = pickOne(sheet, c.lines, "Which one")
+  const line = c.values[chosen]
   const [low, high] = [Math.min(0, ...line), Math.max(1e-9, ...line)]
   const [wide, tall] = [720, 220]
   const x = (i) => (line.length > 1 ? (wide * i) / (line.length - 1) : wide / 2)

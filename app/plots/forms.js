@@ -16,6 +16,22 @@ const legend = (names, colors) => {
   return box
 }
 
+// Which of several slices is drawn; a choice where there is more than one.
+const pickOne = (sheet, names, label) => {
+  if (names.length < 2) return 0
+  const pick = make("select")
+  for (const [i, name] of names.entries()) pick.append(new Option(name, String(i)))
+  sheet.state.slice = Math.min(sheet.state.slice, names.length - 1)
+  pick.value = sheet.state.slice
+  pick.setAttribute("aria-label", label)
+  pick.onchange = () => {
+    sheet.state.slice = Number(pick.value)
+    sheet.draw()
+  }
+  sheet.main.append(pick)
+  return sheet.state.slice
+}
+
 // Cells of a table in rows and columns, which the two forms of matrices fill.
 const grid = (sheet, rows, columns, cell, kind = "") => {
   const box = make("div", `scroll grid ${kind}`)

@@ -1,18 +1,7 @@
 // A heat map, a slice of it where there are several.
 PLOTS.heat = (c, sheet) => {
-  if (c.slices.length > 1) {
-    const pick = make("select")
-    for (const [i, name] of c.slices.entries()) pick.append(new Option(name, i))
-    sheet.state.slice = Math.min(sheet.state.slice, c.slices.length - 1)
-    pick.value = sheet.state.slice
-    pick.setAttribute("aria-label", "Which part")
-    pick.onchange = () => {
-      sheet.state.slice = Number(pick.value)
-      sheet.draw()
-    }
-    sheet.main.append(pick)
-  }
-  const values = c.values[c.slices.length > 1 ? sheet.state.slice : 0]
+  const chosen = pickOne(sheet, c.slices, "Which part")
+  const values = c.values[chosen]
   const most = Math.max(1e-9, ...values.flat().map(Math.abs))
   grid(sheet, c.rows, c.columns, (i, j) => {
     const cell = make("i", "", values.length * values[0].length <= 220 ? value(values[i][j]) : "")

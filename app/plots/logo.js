@@ -14,19 +14,8 @@ const colorOf = (letter, few) =>
   "#6b7280"
 
 PLOTS.logo = (c, sheet) => {
-  if (c.slices.length > 1) {
-    const pick = make("select")
-    for (const [i, name] of c.slices.entries()) pick.append(new Option(name, String(i)))
-    sheet.state.slice = Math.min(sheet.state.slice, c.slices.length - 1)
-    pick.value = sheet.state.slice
-    pick.setAttribute("aria-label", "Which one")
-    pick.onchange = () => {
-      sheet.state.slice = Number(pick.value)
-      sheet.draw()
-    }
-    sheet.main.append(pick)
-  }
-  const heights = c.heights[c.slices.length > 1 ? sheet.state.slice : 0]
+  const chosen = pickOne(sheet, c.slices, "Which one")
+  const heights = c.heights[chosen]
   const sum = (row, sign) => row.filter((v) => v * sign > 0).reduce((a, v) => a + Math.abs(v), 0)
   const above = Math.max(1e-9, ...heights.map((row) => sum(row, 1)))
   const below = Math.max(0, ...heights.map((row) => sum(row, -1)))
