@@ -1,0 +1,76 @@
+"""What a table of counts must be, before a model of counts is fitted to it."""
+
+import numpy as np
+
+from diffbio_engine.errors import DataError
+from diffbio_engine.operators.statistical.nb_glm._design_basis import dependent_columns
+
+_ALIKE = 1e-3
+_LARGEST_LOG = 30.0
+
+
+def whole_counts(counts: np.ndarray) -> tuple[np.ndarray, str]:
+    """Counts as whole numbers (64 bits), and what is to be said of it.
+
+    Estimated counts (salmon, kallisto, RSEM) are rounded. What was divided by depth (TPM, CPM) or
+    is a logarithm is refused: how sure a count is cannot be seen from it any more.
+    """
+    counts = np.asarray(counts, float)
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise DataError(
+            "holds values that no count can be: negative, or not finite.",
+            fix="Use raw counts.",
+            where="counts",
+        )
+    rounded = np.round(counts)
+    if np.allclose(counts, rounded, rtol=0, atol=1e-3):
+        return rounded, ""
+    totals = counts.sum(axis=1)
+    if np.ptp(totals) <= _ALIKE * totals.mean():
+        raise DataError(
+            f"adds up to {totals.mean():,.0f} in each sample: normalised values, such as TPM.",
+            fix="Use the raw counts (of salmon the column NumReads, not TPM).",
+            where="counts",
+        )
+    if counts.max() < _LARGEST_LOG:
+        raise DataError(
+            f"is at most {counts.max():.1f} and not whole: logarithms, not counts.",
+            fix="Use raw counts.",
+            where="counts",
+        )
+    n = int((np.abs(counts - rounded) > 1e-3).sum())
+    return rounded, f"{n:,} of {counts.size:,} counts are not whole (estimates), and were rounded."
+
+
+def check_design(design: np.ndarray, contrast: int) -> None:
+    """Refuses a design that cannot be estimated, and says which columns say the same."""
+    n, p = design.shape
+    if not np.isfinite(design).all():
+        raise DataError(
+            "has entries that are no numbers.",
+            fix="Leave out samples of which a covariate is not known.",
+            where="design",
+        )
+    if not -p <= contrast < p:
+        raise DataError(
+            f"has {p} columns (0 to {p - 1}), and column {contrast} is to be tested.",
+            fix="Choose a column that there is; -1 is the last.",
+            where="design",
+        )
+    dependent = dependent_columns(design)
+    if dependent:
+        said = "; ".join(
+            f"column {k} is made of {', '.join(map(str, others))}" if others else f"column {k} is 0"
+            for k, others in dependent.items()
+        )
+        raise DataError(
+            f"says the same twice, so effects cannot be told apart: {said} (counted from 0).",
+            fix="Leave one of these columns out.",
+            where="design",
+        )
+    if n <= p:
+        raise DataError(
+            f"has {p} columns for {n} samples: nothing is left to see how genes vary.",
+            fix="Use fewer covariates, or more samples.",
+            where="design",
+        )
