@@ -21,26 +21,30 @@ from diffbio_engine.declare import (
 )
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.parts.count_likelihoods import (
-    negative_binomial_log_prob,
+    saddle_point_log_prob,
     zero_inflated_log_prob,
 )
 from diffbio_engine.parts.hidden_paths import Scores, log_path_sum
 from diffbio_engine.parts.letters import letters_of
 
 _LOG_THETA_LIMIT = 10.0
+_LEAST_MEAN = 1e-30
 
 
 def stable_nb_logprob(y: jax.Array, mu: jax.Array, alpha: jax.Array) -> jax.Array:
     """Negative binomial log-probability of each count ``y`` with mean ``mu``.
 
-    ``alpha`` is the dispersion, 1 / theta: the variance is ``mu + alpha mu^2``. Finite, with
-    finite gradients, for ``mu = 0`` and as ``alpha`` goes to 0 (the Poisson limit).
+    ``lgamma(y + 1/alpha) - lgamma(y + 1) - lgamma(1/alpha) - log(1 + alpha mu) / alpha +
+    y log(alpha mu / (1 + alpha mu))``, in nats, broadcast over its arguments. ``alpha`` is the
+    dispersion, 1 / theta: the variance is ``mu + alpha mu^2``. Computed by Loader's saddle point
+    rather than by this formula: exact to about 1e-6 in float32 for counts up to a million, and as
+    ``alpha`` goes to 0, where it is the Poisson log-probability (at 0 too). Gradients reach ``mu``
+    and ``alpha`` and are finite, at ``mu = 0`` as well (means below 1e-30 count as that).
     """
-    tiny = 1e-30
-    log_rate = jnp.log(jnp.maximum(mu, tiny))
-    return negative_binomial_log_prob(
-        jnp.asarray(y, log_rate.dtype), log_rate, -jnp.log(jnp.maximum(alpha, 1e-8))
-    )
+    mu = jnp.asarray(mu, float)
+    alpha = jnp.asarray(alpha, mu.dtype)
+    alpha = jnp.where(alpha < 0, 0.0, alpha)
+    return saddle_point_log_prob(jnp.asarray(y, mu.dtype), jnp.maximum(mu, _LEAST_MEAN), alpha)
 
 
 def zinb_negative_log_likelihood(
@@ -123,10 +127,9 @@ class NegativeBinomialLoss(Loss):
 
     def __call__(self, counts: jax.Array, mu: jax.Array, theta: jax.Array) -> jax.Array:
         eps = self.config.eps
-        log_rate = jnp.log(jnp.maximum(mu, eps))
-        log_theta = jnp.log(jnp.maximum(jnp.asarray(theta, log_rate.dtype), eps))
-        counts = jnp.asarray(counts, log_rate.dtype)
-        loss = -negative_binomial_log_prob(counts, log_rate, log_theta)
+        mu = jnp.maximum(jnp.asarray(mu, float), eps)
+        theta = jnp.maximum(jnp.asarray(theta, mu.dtype), eps)
+        loss = -saddle_point_log_prob(jnp.asarray(counts, mu.dtype), mu, 1.0 / theta)
         return {"mean": jnp.mean, "sum": jnp.sum, "none": lambda x: x}[self.config.reduction](loss)
 
 
@@ -162,8 +165,8 @@ class VAELoss(Loss):
 
     Softens: nothing; errors and divergence are smooth in what the networks say.
     Hard limit: ``kl_weight`` 0 is the plain autoencoder.
-    Gradients: reach every input and ``kl_weight``, which may be traced and changes nothing
-    compiled.
+    Gradients: reach every input and ``kl_weight``, a number or a traced one: a warm-up that hands
+    ``VAELoss(kl_weight=...)`` to a compiled step compiles it once.
     Cost: O(entries).
 
     References:
@@ -201,13 +204,13 @@ class VAELoss(Loss):
         name: str | None = None,
         **settings: Any,
     ) -> None:
-        # A traced weight cannot be a setting; it goes straight into the dial.
-        traced = isinstance(kl_weight, jax.Array)
-        if kl_weight is not None and not traced:
-            settings["kl_weight"] = kl_weight
+        # It goes straight into the dial: a weight that is traced cannot be a setting, and a warm-up
+        # that makes a loss of each number would compile a step for each.
+        if kl_weight is not None and not isinstance(kl_weight, jax.Array):
+            self.Config(kl_weight=float(kl_weight))  # refuses what is out of its range
         super().__init__(config, rngs=rngs, name=name, **settings)
-        if traced:
-            self.dials["kl_weight"][...] = kl_weight
+        if kl_weight is not None:
+            self.dials["kl_weight"][...] = jnp.asarray(kl_weight, float)
 
     def __call__(self, *arrays: jax.Array, **named: jax.Array) -> jax.Array:
         x, x_recon, mean, logvar, dispersion = self._sorted(arrays, named)

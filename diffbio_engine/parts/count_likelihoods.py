@@ -1,9 +1,12 @@
 """Log-likelihoods of molecule counts: Poisson, negative binomial, zero-inflated.
 
-All take the logarithm of the mean, so that no rate is ever formed that could overflow, and need no
-``lgamma``: its differences are Stirling series that share logarithms with each other.
-Counts may be fractions (decontaminated counts are); zero counts are exact.
+Those of networks take the logarithm of the mean, so that no rate is ever formed that could
+overflow, and need no ``lgamma``: its differences are Stirling series that share logarithms with
+each other. `saddle_point_log_prob` takes mean and dispersion, and keeps its digits for a million
+counts. Counts may be fractions (decontaminated counts are); zero counts are exact.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +16,10 @@ _SHIFT = 4.0  # the series is used from here on: its error is below 4e-9
 
 def _tail(x: jax.Array) -> jax.Array:
     """What Stirling's formula leaves over: 1/12x - 1/360x^3 + 1/1260x^5 - 1/1680x^7."""
-    r = 1.0 / x
+    return _tail_of_inverse(1.0 / x)
+
+
+def _tail_of_inverse(r: jax.Array) -> jax.Array:
     r2 = r * r
     return r * (1 / 12 - r2 * (1 / 360 - r2 * (1 / 1260 - r2 / 1680)))
 
@@ -83,3 +89,56 @@ def zero_inflated_log_prob(
     # log(pi + (1 - pi) e^zero) = log(1 - pi) + log(e^logit + e^zero): never below `zero`.
     either = zero + jax.nn.softplus(dropout_logits - zero)
     return kept + jnp.where(x > 0, zero + more, either)
+
+
+def saddle_point_log_prob(x: jax.Array, mean: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Negative binomial with this mean and the variance ``mean + alpha mean^2``, ``alpha >= 0``.
+
+    ``-D - 1/2 log(2 pi x (1 + alpha x)) + d(1/alpha + x) - d(1/alpha) - d(x)``, with the error
+    ``d`` of Stirling's formula and half the deviance
+    ``D = x log(x / mean) - (x + 1/alpha) log((1 + alpha x) / (1 + alpha mean))``, which is written
+    as a sum of two numbers that are never negative. So nothing large is subtracted: in float32 the
+    error is about 1e-6 of its size, and of 1, also for a million counts and as ``alpha`` goes to 0,
+    where it is the Poisson log-probability; there the lgamma formula is off by whole nats.
+    Gradients are as exact.
+
+    References:
+        Loader (2000), Fast and accurate computation of binomial probabilities (R's dbinom and
+        dnbinom).
+    """
+    some = jnp.where(x > 0, x, 1.0)
+    apart = (some - mean) / (1 + alpha * mean)
+    by_total = jnp.log1p(alpha * some) - jnp.log1p(alpha * mean)
+    by_count = jnp.log(mean) - jnp.log(some) + by_total
+    deviance = apart * (
+        _short_of_log(alpha * apart, by_total) - _short_of_log(-apart / some, by_count)
+    )
+    left = _stirling_error(alpha / (1 + alpha * some)) - _stirling_error(alpha)
+    left = left - _stirling_error(1.0 / some)
+    there = left - deviance - 0.5 * (jnp.log(2 * math.pi * some) + jnp.log1p(alpha * some))
+    odds = alpha * mean
+    log_odds = jnp.log1p(odds)
+    ratio = jnp.where(
+        odds < 0.5, 1.0 - _short_of_log(odds, log_odds), log_odds / jnp.where(odds < 0.5, 1.0, odds)
+    )
+    return jnp.where(x > 0, there, -mean * ratio)
+
+
+def _short_of_log(s: jax.Array, log: jax.Array) -> jax.Array:
+    """``1 - log(1 + s) / s`` where ``log = log(1 + s)``; near 0 by the series of its half."""
+    near = jnp.abs(s) < 0.5
+    small = jnp.where(near, s, 0.0)
+    r2 = (small / (2 + small)) ** 2
+    series = jnp.full_like(r2, 1 / 25)
+    for n in range(23, 1, -2):
+        series = 1 / n + r2 * series
+    return jnp.where(near, (small - 2 * r2 * series) / (2 + small), 1 - log / jnp.where(near, 1, s))
+
+
+def _stirling_error(inverse: jax.Array) -> jax.Array:
+    """``lgamma(n) - (n - 1/2) log n + n - 1/2 log(2 pi)`` of ``n = 1 / inverse``; 0 of infinity."""
+    large = inverse < 1 / _SHIFT
+    n = 1.0 / jnp.clip(jnp.where(large, 1.0, inverse), 1 / _SHIFT, 1e10)
+    shifted = _tail(n + _SHIFT) + (n + _SHIFT - 0.5) * jnp.log1p(_SHIFT / n) - _SHIFT
+    shifted = shifted - jnp.log((1 + 1 / n) * (1 + 2 / n) * (1 + 3 / n))
+    return jnp.where(large, _tail_of_inverse(jnp.where(large, inverse, 0.0)), shifted)

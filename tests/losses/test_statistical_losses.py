@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from scipy.special import gammaln
 
-from diffbio_engine.errors import DataError
+from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.losses.statistical_losses import (
     HMMLikelihoodLoss,
     NegativeBinomialLoss,
@@ -111,6 +112,64 @@ def test_a_traced_weight_is_used_and_compiles_once():
     losses = [loss(jnp.asarray(min(1.0, epoch / 100))) for epoch in (0, 50, 100)]
     assert len(traces) == 1
     np.testing.assert_allclose(losses[1] - losses[0], losses[2] - losses[1], rtol=1e-6)
+
+
+def test_a_warm_up_by_numbers_compiles_once_and_refuses_what_is_no_weight():
+    arrays, traces = vae_arrays(), []
+
+    @nnx.jit
+    def step(vae_loss):
+        traces.append(1)
+        return vae_loss(*arrays)
+
+    losses = [step(VAELoss(kl_weight=min(1.0, epoch / 100))) for epoch in (0, 50, 100)]
+    assert len(traces) == 1
+    np.testing.assert_allclose(losses[1] - losses[0], losses[2] - losses[1], rtol=1e-6)
+    with pytest.raises(SettingError, match="kl_weight"):
+        VAELoss(kl_weight=-1.0)
+
+
+def test_every_spelling_of_the_vae_loss_is_the_same_number():
+    x, out, mean, logvar = vae_arrays()
+    loss = VAELoss(kl_weight=0.3)
+    first = loss(reconstructed=out, target=x, mu=mean, log_var=logvar)
+    assert first == loss(x, out, mean, logvar) == loss(x, x_recon=out, mean=mean, logvar=logvar)
+    with pytest.raises(DataError, match="x"):
+        loss(x, out, mean, logvar, target=x)
+
+
+value_and_slopes = jax.jit(jax.vmap(jax.value_and_grad(stable_nb_logprob, (1, 2))))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-12, 1e-6, 0.1, 10.0, 1e4])
+def test_the_helper_is_exact_in_float32_up_to_a_million_counts(alpha):
+    """Beside sums of logarithms in 80 bits: no series and no lgamma."""
+    y, mu = (x.ravel() for x in np.meshgrid([0.0, 1, 10, 1e3, 1e6], [1e-3, 1.0, 1e3, 1e6]))
+    a = np.float32(alpha)
+    with jax.enable_x64(False):
+        args = jnp.asarray(y, jnp.float32), jnp.asarray(mu, jnp.float32), jnp.full(y.size, a)
+        ours, slopes = value_and_slopes(*args)
+    means = np.float32(mu).astype(np.longdouble)
+    sums = [by_sums(int(n), m, np.longdouble(a)) for n, m in zip(y, means, strict=True)]
+    exact, by_mu, by_alpha = np.transpose(sums)
+    for found, true in ((ours, exact), (slopes[0], by_mu), (slopes[1], by_alpha)):
+        found, true = np.asarray(found, float), true.astype(float)
+        np.testing.assert_array_less(np.abs(found - true), 2e-6 * np.maximum(1, np.abs(true)))
+
+
+def by_sums(y, mu, alpha):
+    """Log-probability and its slopes: Gamma(y + t) / Gamma(t) is a product of y factors."""
+    k = np.arange(y, dtype=np.longdouble)
+    factors = np.sum(np.log1p(alpha * k)) - np.sum(np.log(k + 1)) + y * np.log(mu)
+    by_mu = (y - mu) / (mu * (1 + alpha * mu))
+    if alpha == 0:
+        return factors - mu, by_mu, (np.sum(2 * k) + mu**2 - 2 * y * mu) / 2
+    t, grown = 1 / alpha, np.log1p(alpha * mu)
+    slope = np.sum(k / (1 + alpha * k)) + grown * t * t - (y + t) * mu / (1 + alpha * mu)
+    if alpha * mu < 1e-5:  # where these two cancel, in 80 bits too
+        series = mu**2 / 2 - y * mu + alpha * mu**2 * (y - 2 * mu / 3)
+        slope = np.sum(k / (1 + alpha * k)) + series
+    return factors - (y + t) * grown, by_mu, slope
 
 
 def test_the_hidden_markov_likelihood_is_that_of_hmmlearn(shared_data):
