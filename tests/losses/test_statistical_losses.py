@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.losses.statistical_losses import (
@@ -155,6 +155,21 @@ def test_the_helper_is_exact_in_float32_up_to_a_million_counts(alpha):
     for found, true in ((ours, exact), (slopes[0], by_mu), (slopes[1], by_alpha)):
         found, true = np.asarray(found, float), true.astype(float)
         np.testing.assert_array_less(np.abs(found - true), 2e-6 * np.maximum(1, np.abs(true)))
+
+
+def test_the_helper_is_right_for_parts_of_a_count_and_has_a_slope_by_counts():
+    x, t, m = np.array([0.0, 1e-6, 0.1, 0.5, 3.3])[:, None], np.array([1e-2, 0.3, 4.0, 1e4]), 2.5
+    exact = gammaln(x + t) - gammaln(t) - gammaln(x + 1)
+    exact += x * np.log(m / (t + m)) - t * np.log1p(m / t)
+    by_count = jax.vmap(
+        jax.vmap(jax.value_and_grad(stable_nb_logprob), (None, None, 0)), (0, None, None)
+    )
+    ours, slopes = jax.jit(by_count)(x[:, 0], m, 1 / t)
+    np.testing.assert_allclose(ours, exact, atol=1e-7)
+    expected = digamma(x + t) - digamma(x + 1) + np.log(m / (t + m))
+    np.testing.assert_allclose(
+        np.delete(slopes, 1, 0), np.delete(expected, 1, 0), rtol=1e-6, atol=1e-6
+    )
 
 
 def by_sums(y, mu, alpha):
