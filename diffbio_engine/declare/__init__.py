@@ -19,6 +19,7 @@ from diffbio_engine.declare.registry import (
     operator,
     operators,
 )
+from diffbio_engine.declare.rows_of_letters import ReadsLetters
 from diffbio_engine.declare.settings import (
     Config,
     contract,
@@ -88,6 +89,7 @@ __all__ = [
     "Loss",
     "Operator",
     "Port",
+    "ReadsLetters",
     "Role",
     "Setting",
     "TrainingBuffer",

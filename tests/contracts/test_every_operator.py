@@ -144,7 +144,8 @@ def test_gradients_agree_with_finite_differences(declared):
         # Where letters are all that is read, its weights alone are varied.
         graph, weights, rest = nnx.split(block, nnx.Param, ...)
         leaves, form = jax.tree.flatten(weights)
-        arrays = [varied[name] for name in names] or leaves
+        # Layers of Flax have weights of 32 bits, which such small steps would not move.
+        arrays = [varied[name] for name in names] or [jnp.asarray(x, float) for x in leaves]
 
         def value(*arrays):
             if varied:

@@ -10,14 +10,12 @@ from flax import nnx
 
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.normalization import SequenceEmbedding, SequenceEmbeddingConfig
-from diffbio_engine.operators.normalization.sequence_embedding._letters import (
-    hidden_letters,
-    reverse_complement,
-)
+from diffbio_engine.operators.normalization.sequence_embedding._letters import reverse_complement
 from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoders import (
     Transformer,
 )
 from diffbio_engine.parts.letters import one_hot_letters
+from diffbio_engine.parts.masked_letters import hidden_letters
 
 REFERENCE = Path(__file__).parents[2] / "references/normalization/sequence_embedding.npz"
 LETTERS = "ACGTN"

@@ -1,8 +1,7 @@
 """Sequences of letters as vectors: learned from masked letters, and from labels where known."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +15,16 @@ from diffbio_engine.declare import (
     Buffer,
     Config,
     Kind,
-    Operator,
     Port,
+    ReadsLetters,
     Role,
     contract,
     operator,
     setting,
     size,
 )
-from diffbio_engine.errors import DataError, SettingError
-from diffbio_engine.operators.normalization.sequence_embedding._class_head import ClassHead
+from diffbio_engine.errors import SettingError
 from diffbio_engine.operators.normalization.sequence_embedding._letters import (
-    hidden_letters,
     letter_cross_entropy,
     reverse_complement,
     turned_round,
@@ -36,10 +33,12 @@ from diffbio_engine.operators.normalization.sequence_embedding._pooling import p
 from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoders import (
     encoder_of,
 )
+from diffbio_engine.parts.class_head import ClassHead
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
 from diffbio_engine.parts.letters import letters_of
+from diffbio_engine.parts.masked_letters import hidden_letters
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
 _LETTERS_AT_ONCE = 32_768
@@ -120,7 +119,7 @@ class SequenceEmbeddingConfig(Config):
 
 
 @operator(title="Sequence embedding")
-class SequenceEmbedding(Operator):
+class SequenceEmbedding(ReadsLetters):
     """Learns a vector for each sequence: from its own letters, and from labels where known.
 
     Letters are rows of an alphabet: one-hot, or uniform where a letter is not told (N, X).
@@ -214,7 +213,7 @@ class SequenceEmbedding(Operator):
         self.pooling = pooling_of(config, rngs)
         self.letters = quiet_linear(width, config.alphabet_size, rngs=rngs)
         if config.n_classes:
-            self.classes = ClassHead(width, config.n_classes, rngs=rngs)
+            self.classes = ClassHead(width, config.n_classes, buffer=Buffer, rngs=rngs)
         self.centre, self.scale = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
 
     def prepare(self, sequences: np.ndarray, labels: np.ndarray | None = None) -> None:
@@ -301,26 +300,6 @@ class SequenceEmbedding(Operator):
         if background is not None:
             logits = logits + jnp.log(jnp.maximum(background, 1e-6))
         return letter_cross_entropy(logits, rows, chosen)
-
-    def _take(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-        """Sequences also as rows of letters, (N, L, A) or (L, A), which are no whole numbers."""
-        name = next((n for n in ("sequences", "sequence") if data.get(n) is not None), "")
-        if not name:
-            return super()._take(data)
-        value = jnp.asarray(data[name])
-        if jnp.issubdtype(value.dtype, jnp.integer) and value.ndim < 3:
-            return super()._take(data)
-        letters = self.config.alphabet_size
-        if value.ndim not in (2, 3) or value.shape[-1] != letters:
-            raise DataError(
-                f"has the shape {value.shape}; (sequences, positions, {letters}) was expected.",
-                fix="Give one-hot rows of letters, or codes of letters as whole numbers.",
-                where=name,
-            )
-        codes = jnp.zeros(value.shape[:-1], jnp.uint8)  # stands in while axes are compared
-        arrays, single = super()._take({**data, "sequences": codes})
-        arrays["sequences"] = value[None] if single else value
-        return arrays, single
 
 
 @nnx.jit

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoders import sinusoids
 from diffbio_engine.parts.transformer_layer import split_heads
+from diffbio_engine.parts.transformer_stack import sinusoids
 
 _PLACE = 32  # numbers that tell attention a position, counted from the start and from the end
 _STEP = 8  # batches are padded to multiples of this many positions

@@ -6,15 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.parts.transformer_layer import TransformerLayer, dropped
-
-
-def sinusoids(positions: jax.Array, width: int) -> jax.Array:
-    """``sin`` and ``cos`` of positions at wavelengths from 2 pi to 20,000 pi, (..., width)."""
-    rates = 10_000.0 ** (-2.0 * jnp.arange((width + 1) // 2) / width)
-    angles = positions[..., None] * rates
-    both = jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)
-    return both.reshape(*positions.shape, -1)[..., :width]
+from diffbio_engine.parts.transformer_layer import dropped
+from diffbio_engine.parts.transformer_stack import TransformerStack, sinusoids
 
 
 class Convolutions(nnx.Module):
@@ -46,7 +39,7 @@ class Convolutions(nnx.Module):
         return x
 
 
-class Transformer(nnx.Module):
+class Transformer(TransformerStack):
     """``W letter + sinusoids(position)``, then pre-norm layers of masked self-attention.
 
     Cost: see ``TransformerLayer``; memory grows with the square of the length.
@@ -56,10 +49,7 @@ class Transformer(nnx.Module):
         self, n_letters: int, width: int, heads: int, n_layers: int, *, rngs: nnx.Rngs
     ) -> None:
         self.project = nnx.Linear(n_letters, width, rngs=rngs)
-        self.layers = nnx.List(
-            [TransformerLayer(width, heads, 4 * width, rngs=rngs) for _ in range(n_layers)]
-        )
-        self.norm = nnx.LayerNorm(width, epsilon=1e-5, rngs=rngs)
+        super().__init__(width, heads, 4 * width, n_layers, rngs=rngs)
 
     def __call__(
         self, rows: jax.Array, mask: jax.Array, rate: float, key: jax.Array | None
@@ -67,12 +57,6 @@ class Transformer(nnx.Module):
         x = self.project(rows)
         x = x + sinusoids(jnp.arange(rows.shape[1], dtype=rows.dtype), x.shape[-1])
         return self.heard(x, mask, rate, key)
-
-    def heard(self, x: jax.Array, mask: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-        """The layers of self-attention alone, on tokens (N, L, width)."""
-        for i, layer in enumerate(self.layers):
-            x = layer(x, rate, None if key is None else jax.random.fold_in(key, i), mask)
-        return self.norm(x) * mask[..., None]
 
 
 def encoder_of(config: Any, rngs: nnx.Rngs) -> Any:

@@ -1,11 +1,13 @@
 """From the vector of a sequence to the probabilities of its classes."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from diffbio_engine.declare import Buffer
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.transformer_layer import dropped
@@ -16,11 +18,16 @@ class ClassHead(nnx.Module):
 
     A mean over many letters hardly varies from sequence to sequence, however much letters do: in
     its own deviations it is learned from at once.
+
+    Args:
+        buffer: The kind of variable that holds what was found in the data.
     """
 
-    def __init__(self, width: int, n_classes: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, width: int, n_classes: int, *, buffer: Callable[[jax.Array], Any], rngs: nnx.Rngs
+    ) -> None:
         self.linear = quiet_linear(width, n_classes, rngs=rngs)
-        self.usual, self.varies = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
+        self.usual, self.varies = buffer(jnp.zeros(width)), buffer(jnp.ones(width))
 
     def begin(self, x: np.ndarray, labels: np.ndarray | None) -> None:
         """Looks at vectors of the data: classes begin as frequent as among the known labels."""

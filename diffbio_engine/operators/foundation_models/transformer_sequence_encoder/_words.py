@@ -1,0 +1,104 @@
+"""What a transformer reads of a sequence: letters, overlapping words of letters, or given ids."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from diffbio_engine.parts.letters import letters_of
+from diffbio_engine.parts.masked_letters import draw_masks, mean_over
+from diffbio_engine.ports.alphabets import PAST_THE_END
+
+
+class Words(NamedTuple):
+    """Words of a batch.
+
+    Attributes:
+        values: Ids (N, L), the number of words where one is not told; or rows of letters (N, L, A).
+        ids: The same as ids, to be predicted.
+        mask: 1.0 where there is a word, (N, L).
+        told: Where it is known and is no mark; only these are hidden and predicted.
+    """
+
+    values: jax.Array
+    ids: jax.Array
+    mask: jax.Array
+    told: jax.Array
+
+    def hidden(
+        self, ratio: float, span: int, first: int, n_words: int, key: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Values to be read with some hidden, and which these are (N, L), as ``draw_masks`` says.
+
+        Args:
+            first: The least id that is no mark: of these and those above it others are drawn.
+        """
+        choose, draw = (None, None) if key is None else jax.random.split(key)
+        masks = draw_masks(self.told, ratio, choose, span)
+        other = self.ids
+        if draw is not None:
+            other = jax.random.randint(draw, self.ids.shape, first, n_words)
+        chosen = masks.chosen.astype(self.mask.dtype)
+        if self.values.ndim == 2:
+            shown = jnp.where(masks.hidden, n_words, jnp.where(masks.other, other, self.ids))
+            return shown, chosen
+        rows = jax.nn.one_hot(other, n_words, dtype=self.values.dtype)
+        shown = jnp.where(masks.other[..., None], rows, self.values)
+        return jnp.where(masks.hidden[..., None], 1.0 / n_words, shown), chosen
+
+    def cross_entropy(self, logits: jax.Array, chosen: jax.Array) -> jax.Array:
+        """``-log p`` of the chosen words, nats a word."""
+        truth = jnp.where(self.told, self.ids, 0)
+        fit = jnp.take_along_axis(jax.nn.log_softmax(logits, axis=-1), truth[..., None], axis=-1)
+        return mean_over(-fit[..., 0], chosen)
+
+
+def words_of(sequences: jax.Array, attention_mask: jax.Array | None, config: Any) -> Words:
+    """As the settings say; a position whose ``attention_mask`` is 0 is past the end."""
+    if config.vocab_size is not None:
+        return _given(sequences, attention_mask, config)
+    n_letters = config.alphabet_size
+    rows, mask = letters_of(sequences, n_letters)
+    if attention_mask is not None:
+        mask = mask * (attention_mask > 0)
+        rows = rows * mask[..., None]
+    told = (mask > 0) & (jnp.max(rows, axis=-1) > 0.5)
+    codes = jnp.where(told, jnp.argmax(rows, axis=-1), n_letters)
+    if config.input_embedding_type == "linear":
+        return Words(rows, codes, mask, told)
+    return _overlapping(codes, mask, told, n_letters, config.kmer_size)
+
+
+def _overlapping(
+    codes: jax.Array, mask: jax.Array, told: jax.Array, n_letters: int, k: int
+) -> Words:
+    """Words of k letters, one beginning at each position; none at the last k - 1 of a sequence."""
+    length = codes.shape[1]
+
+    def letters(x: jax.Array) -> list[jax.Array]:
+        """What is said of the first, the second, ... letter of each word."""
+        wide = jnp.pad(x, ((0, 0), (0, k - 1)))
+        return [wide[:, i : i + length] for i in range(k)]
+
+    told = functools.reduce(jnp.logical_and, letters(told))
+    mask = functools.reduce(jnp.multiply, letters(mask))
+    number = functools.reduce(lambda word, letter: word * n_letters + letter, letters(codes))
+    ids = jnp.where(told, number, n_letters**k)
+    return Words(ids, ids, mask, told)
+
+
+def _given(sequences: jax.Array, attention_mask: jax.Array | None, config: Any) -> Words:
+    """Ids of a vocabulary from elsewhere: its first are marks, and of these the first is no word.
+
+    Below 0 there is nothing, nor at 255 where that cannot be an id.
+    """
+    ids = sequences.astype(jnp.int32)
+    there = ids > 0 if config.special_tokens else ids >= 0
+    if config.vocab_size <= PAST_THE_END:
+        there = there & (ids != PAST_THE_END)
+    if attention_mask is not None:
+        there = there & (attention_mask > 0)
+    known = there & (ids < config.vocab_size)
+    ids = jnp.where(known, ids, config.vocab_size)
+    return Words(ids, ids, there.astype(float), known & (ids >= config.special_tokens))
