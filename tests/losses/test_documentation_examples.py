@@ -7,9 +7,10 @@
 | VAELoss, Usage | `test_usage_of_the_vae_loss` |
 | VAELoss, Training Example | `test_training_example_of_the_vae_loss` |
 | Beta-VAE Scheduling | `test_scheduling_of_the_weight` |
-| HMMLikelihoodLoss, HMM with Emission Learning | no operator of sequences yet |
+| HMMLikelihoodLoss, Usage | `test_usage_of_the_hidden_markov_loss` |
+| HMMLikelihoodLoss, Training Example, HMM with Emission Learning | the same |
 | VAE with NB Reconstruction | `test_the_vae_with_a_negative_binomial_reconstruction` |
-| Numerical Stability | `test_statistical_losses.py`: `stable_nb_logprob` is SciPy's |
+| Numerical Stability | `test_the_helper_is_its_formula`, `test_statistical_losses.py` |
 """
 
 import jax
@@ -18,7 +19,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from diffbio_engine.losses.statistical_losses import NegativeBinomialLoss, VAELoss
+from diffbio_engine.losses.statistical_losses import (
+    HMMLikelihoodLoss,
+    NegativeBinomialLoss,
+    VAELoss,
+    stable_nb_logprob,
+)
 from diffbio_engine.operators.normalization import VAENormalizer, VAENormalizerConfig
 
 
@@ -141,3 +147,36 @@ def test_the_vae_with_a_negative_binomial_reconstruction(vae, counts):
         return recon_loss + kl_loss
 
     assert has_slopes(scvi_loss, vae, counts)
+
+
+def test_usage_of_the_hidden_markov_loss():
+    hmm_loss = HMMLikelihoodLoss(n_states=3, n_emissions=4, rngs=nnx.Rngs(42))
+    observations = jax.random.randint(jax.random.key(0), (5, 30), 0, 4)
+    loss = hmm_loss(observations)
+    assert loss.shape == () and 0 < loss < 30 * np.log(4) * 1.5
+
+    def hmm_training_loss(hmm_loss_fn, observations):
+        return hmm_loss_fn(observations)
+
+    train_sequences = observations
+    grads = nnx.jit(nnx.grad(hmm_training_loss))(hmm_loss, train_sequences)
+    for name in ("log_initial", "log_transitions", "log_emissions"):
+        slope = np.asarray(getattr(grads, name)[...])
+        assert np.isfinite(slope).all() and np.abs(slope).max() > 0
+
+
+def test_the_helper_is_its_formula():
+    def documented(y, mu, alpha):
+        log_prob = (
+            jax.scipy.special.gammaln(y + 1 / alpha)
+            - jax.scipy.special.gammaln(y + 1)
+            - jax.scipy.special.gammaln(1 / alpha)
+            + (1 / alpha) * jnp.log(1 / (1 + alpha * mu))
+            + y * jnp.log(alpha * mu / (1 + alpha * mu) + 1e-10)
+        )
+        return log_prob
+
+    y, mu = jnp.arange(12.0)[:, None], jnp.array([0.3, 2.0, 30.0])
+    alpha = jnp.array([0.2, 1.0, 3.0])[:, None, None]
+    ours, theirs = jax.jit(lambda *a: (stable_nb_logprob(*a), documented(*a)))(y, mu, alpha)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -7,7 +7,9 @@
 | Gradient Flow Through Pipelines | `test_a_gradient_reaches_the_counts_through_both_operators` |
 | Temperature Scheduling | `tests/training/test_schedules.py` |
 | The Ecosystem | `test_the_latent_can_be_handed_to_other_libraries` |
-| Data Representations: one-hot sequences | no operator of sequences yet |
+| Smooth Approximations, table | `test_each_row_of_the_table_of_approximations_is_a_call` |
+| Data Representations: one-hot sequences | `test_letters_as_rows_let_a_gradient_through` |
+| Representation Learning: its ten operators | `test_operators_of_representation_learning_...` |
 
 Its pages of operators are in `tests/operators/normalization`, of losses in `tests/losses`, of the
 pipeline in `test_single_cell.py`.
@@ -22,7 +24,14 @@ import pytest
 from flax import nnx
 from sklearn.metrics import silhouette_score
 
-from diffbio_engine.operators.normalization import VAENormalizer, VAENormalizerConfig
+from diffbio_engine import soft_ops
+from diffbio_engine.operators import normalization, statistical
+from diffbio_engine.operators.normalization import (
+    SequenceEmbedding,
+    SequenceEmbeddingConfig,
+    VAENormalizer,
+    VAENormalizerConfig,
+)
 from diffbio_engine.operators.singlecell import (
     DifferentiableDiffusionImputer,
     DifferentiablePseudotime,
@@ -105,3 +114,45 @@ def test_the_latent_can_be_handed_to_other_libraries(normalizer, counts):
     mean, logvar = result["latent_mean"], result["latent_logvar"]
     kl = 0.5 * jnp.mean(jnp.exp(logvar) + mean**2 - 1 - logvar)  # gaussian_kl_divergence
     assert np.isfinite(kl) and kl >= 0
+
+
+def test_each_row_of_the_table_of_approximations_is_a_call():
+    x, t, tau = jnp.array([0.3, 2.0, -1.0]), 0.5, 0.1
+    assert abs(soft_ops.max(x, softness=tau) - 2.0) < 0.2
+    assert soft_ops.argmax(x, softness=tau).argmax() == 1
+    np.testing.assert_array_equal(soft_ops.greater(x, t, softness=tau) > 0.5, x > t)
+    np.testing.assert_allclose(soft_ops.sort(x, softness=tau), jnp.sort(x), atol=0.3)
+    values = soft_ops.top_k(x, 2, softness=tau)[0]
+    np.testing.assert_allclose(values, [2.0, 0.3], atol=0.3)
+
+
+def test_letters_as_rows_let_a_gradient_through():
+    seq_indices = jnp.array([0, 1, 2, 3])
+    seq_onehot = jnp.eye(4)[seq_indices]
+    assert seq_onehot.shape == (4, 4)
+    config = SequenceEmbeddingConfig(alphabet_size=4, max_length=4, embedding_dim=8, n_layers=1)
+    embed = SequenceEmbedding(config, rngs=nnx.Rngs(42))
+
+    def squared(sequence):
+        result, _, _ = embed.apply({"sequence": sequence}, {}, None)
+        return jnp.sum(result["embedding"] ** 2)
+
+    slope = jax.jit(jax.grad(squared))(seq_onehot)
+    assert slope.shape == (4, 4) and np.isfinite(slope).all() and np.abs(slope).max() > 0
+
+
+# TransformerSequenceEncoder, GeneTokenizer, DifferentiableFoundationModel and
+# DifferentiableEMQuantifier are said there too, and are not built yet.
+@pytest.mark.parametrize(
+    "domain, name",
+    [
+        (normalization, "VAENormalizer"),
+        (normalization, "DifferentiableUMAP"),
+        (normalization, "DifferentiablePHATE"),
+        (normalization, "SequenceEmbedding"),
+        (statistical, "DifferentiableHMM"),
+        (statistical, "DifferentiableNBGLM"),
+    ],
+)
+def test_operators_of_representation_learning_are_found_by_their_names(domain, name):
+    assert name in dir(domain)

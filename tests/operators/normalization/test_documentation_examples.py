@@ -6,7 +6,7 @@
 | DifferentiableUMAP, Quick Start | `test_umap_quick_start` |
 | DifferentiableUMAP, Learnable Parameters | `test_umap_quick_start` |
 | DifferentiablePHATE, Quick Start | `test_phate_quick_start` |
-| SequenceEmbedding | no operator of sequences yet |
+| SequenceEmbedding, Quick Start and table | `test_sequence_quick_start`, `test_settings_have_...` |
 | VAE Training | `test_vae_training` |
 | UMAP Training | `test_umap_training` |
 """
@@ -23,6 +23,8 @@ from diffbio_engine.operators.normalization import (
     DifferentiablePHATE,
     DifferentiableUMAP,
     PHATEConfig,
+    SequenceEmbedding,
+    SequenceEmbeddingConfig,
     UMAPConfig,
     VAENormalizer,
     VAENormalizerConfig,
@@ -81,6 +83,12 @@ def test_settings_have_the_defaults_of_the_documentation():
             "gamma": 1.0,
             "input_features": 64,
             "hidden_dim": 32,
+        },
+        SequenceEmbeddingConfig: {
+            "alphabet_size": 4,
+            "max_length": 100,
+            "embedding_dim": 64,
+            "n_layers": 2,
         },
     }
     for config, defaults in told.items():
@@ -144,6 +152,22 @@ def test_phate_quick_start(high_dim_data):
     assert embedding.shape == (100, 2)
     assert potential_distances.shape == diffusion_op.shape == (100, 100)
     np.testing.assert_allclose(diffusion_op.sum(axis=1), 1.0, rtol=1e-4)
+
+
+def test_sequence_quick_start():
+    config = SequenceEmbeddingConfig(
+        alphabet_size=4,
+        max_length=100,
+        embedding_dim=64,
+        n_layers=2,
+    )
+    rngs = nnx.Rngs(42)
+    seq_embed = SequenceEmbedding(config, rngs=rngs)
+    sequences = jnp.eye(4)[jax.random.randint(jax.random.key(0), (6, 100), 0, 4)]
+    data = {"sequences": sequences}
+    result, _state, _metadata = jax.jit(lambda data: seq_embed.apply(data, {}, None))(data)
+    embeddings = result["embeddings"]
+    assert embeddings.shape == (6, 64) and np.isfinite(embeddings).all()
 
 
 def test_vae_training(vae_normalizer, raw_counts):
