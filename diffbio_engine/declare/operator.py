@@ -46,6 +46,8 @@ class Operator(nnx.Module):
         compares_cells: Its losses compare the cells of a batch with each other (distances between
             distributions, critics), so that a few held-out cells do not tell which weights are
             better. So do those of a block whose ``reach`` is the population.
+        needs_all_records: What it says holds of all records together (a regression), so training
+            batches and chunks are all of them, and none is held out.
         learns_classes: Labels that it is given are learned in steps of training alone, so that
             held-out records judge the labels that it says.
         needs_training: Its output means little before its weights were trained or prepared.
@@ -62,6 +64,7 @@ class Operator(nnx.Module):
     prepare_once: ClassVar[bool] = False
     learns_from_neighbours: ClassVar[bool] = False
     compares_cells: ClassVar[bool] = False
+    needs_all_records: ClassVar[bool] = False
     learns_classes: ClassVar[bool] = False
     needs_training: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Any]] = {}

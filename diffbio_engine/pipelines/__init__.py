@@ -5,6 +5,10 @@ from diffbio_engine.pipelines.pipeline import Pipeline, build
 from diffbio_engine.pipelines.plan import Plan, PlannedBlock, plan
 from diffbio_engine.pipelines.population import ports_of, prepare, values_of_cells
 from diffbio_engine.pipelines.presets import Preset, find_preset, presets
+from diffbio_engine.pipelines.presets.de_pipeline import (
+    DEPipelineConfig,
+    DifferentialExpressionPipeline,
+)
 from diffbio_engine.pipelines.presets.single_cell import (
     SingleCellPipeline,
     SingleCellPipelineConfig,
@@ -22,7 +26,9 @@ from diffbio_engine.pipelines.wiring import DataPort, check_wire
 
 __all__ = [
     "Block",
+    "DEPipelineConfig",
     "DataPort",
+    "DifferentialExpressionPipeline",
     "Pipeline",
     "PipelineSpec",
     "Plan",

@@ -74,6 +74,11 @@ class Plan:
         }
 
     @property
+    def needs_all_records(self) -> bool:
+        """Whether a block says nothing of some of the records: batches and chunks are all."""
+        return any(b.declared.make.needs_all_records for b in self.blocks.values())
+
+    @property
     def needed_fields(self) -> tuple[str, ...]:
         """The fields of data sets that a wire starts from; of another than the data by address."""
         used = {w.field for b in self.blocks.values() for w in b.sources.values() if w.from_data}

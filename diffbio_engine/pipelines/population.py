@@ -134,7 +134,7 @@ def _chunks(
     per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_record))
     fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_record}
     of_records = {port for port in ports if plan.port(port).per_record}
-    length = min(CHUNK, len(rows))
+    length = len(rows) if plan.needs_all_records else min(CHUNK, len(rows))
     for start in range(0, len(rows), length):
         # The last chunk is filled up with cells of its own, so that one shape is compiled.
         here = np.arange(start, start + length)

@@ -21,6 +21,15 @@ def steps_of_an_epoch(plan: Plan, n_cells: int, batch_size: int) -> int:
     return max(1, n_cells // (batch_size // 2 if neighbours else batch_size))
 
 
+def batch_and_held_out(
+    plan: Plan, n_records: int, batch_size: int, share: float
+) -> tuple[int, float]:
+    """How many records a step sees, and which share none sees, where a block may need all."""
+    if plan.needs_all_records:
+        return n_records, 0.0
+    return min(batch_size, max(2, n_records)), share
+
+
 class DrawnBatches:
     """Draws batches; where a block learns from neighbours, from its graph.
 

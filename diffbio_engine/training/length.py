@@ -1,7 +1,7 @@
 """How many steps a training will take, before anything is read or built."""
 
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.training.drawn_batches import steps_of_an_epoch
+from diffbio_engine.training.drawn_batches import batch_and_held_out, steps_of_an_epoch
 from diffbio_engine.training.held_out import n_held_out
 from diffbio_engine.training.stages import Stage
 
@@ -17,8 +17,9 @@ def planned_steps(
         stages: As of ``Training``.
         batch_size: As of ``Training``.
     """
-    n_held = n_held_out(n_cells, max((stage.held_out for stage in stages), default=0.0))
-    batch_size = min(batch_size, max(2, n_cells))
+    share = max((stage.held_out for stage in stages), default=0.0)
+    batch_size, share = batch_and_held_out(plan, n_cells, batch_size, share)
+    n_held = n_held_out(n_cells, share)
     per_epoch = steps_of_an_epoch(plan, n_cells - n_held, batch_size)
     least = sum(stage.n_steps(per_epoch) for stage in stages)
     most = sum(

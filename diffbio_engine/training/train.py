@@ -13,7 +13,7 @@ from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines import Pipeline, prepare
 from diffbio_engine.ports import Address
 from diffbio_engine.training.dials import Dials
-from diffbio_engine.training.drawn_batches import DrawnBatches
+from diffbio_engine.training.drawn_batches import DrawnBatches, batch_and_held_out
 from diffbio_engine.training.held_out import Plateau, held_out_cells, steps_between_looks
 from diffbio_engine.training.kept_weights import KeptWeights
 from diffbio_engine.training.looks import Looks
@@ -54,7 +54,6 @@ class Training:
         say: Callable[[str, str], None] | None = None,
     ) -> None:
         self.pipeline, self.cells, self.stages = pipeline, cells, stages
-        self.batch_size = min(batch_size, max(2, cells.n_cells))
         self.seed, self.say = seed, say
         if not pipeline.plan.losses:
             raise TrainingError(
@@ -65,6 +64,7 @@ class Training:
         self.step = 0
         self.prepared = False
         share = max((stage.held_out for stage in stages), default=0.0)
+        self.batch_size, share = batch_and_held_out(pipeline.plan, cells.n_cells, batch_size, share)
         self.held_out = held_out_cells(cells.n_cells, share, seed)
         self._drawn = DrawnBatches(pipeline.plan, cells, self.batch_size, seed, self.held_out)
         self.steps_per_epoch = self._drawn.steps_per_epoch

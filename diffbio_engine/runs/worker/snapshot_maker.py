@@ -41,7 +41,7 @@ class SnapshotMaker:
     def __init__(self, plan: Plan, cells: Records, seed: int = 0, *, settles: bool = False) -> None:
         """``settles``: whether the training ends with looking at all cells once more."""
         self.plan, self.cells, self.seed, self._settles = plan, cells, seed, settles
-        sampled = cells.n_cells > _MOST_DRAWN
+        sampled = cells.n_cells > _MOST_DRAWN and not plan.needs_all_records
         self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
         self.maps = map_ports(plan)
         self.shares = shares_ports(plan)

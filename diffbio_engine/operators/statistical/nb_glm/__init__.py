@@ -131,6 +131,7 @@ class DifferentiableNBGLM(Operator):
     inputs = INPUTS
     outputs = OUTPUTS
     reach = "population"
+    needs_all_records = True
     notes: tuple[str, ...] = ()
 
     def setup(self, rngs: nnx.Rngs) -> None:

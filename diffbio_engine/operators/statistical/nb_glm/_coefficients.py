@@ -4,7 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine.operators.statistical.nb_glm._design_basis import Basis, information, inverse
+from diffbio_engine.operators.statistical.nb_glm._design_basis import (
+    RIDGE,
+    Basis,
+    information,
+    inverse,
+)
 from diffbio_engine.operators.statistical.nb_glm._gene_blocks import ROUND, in_blocks, until_done
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 
@@ -12,6 +17,7 @@ from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 # to rest, far out, in place of going to minus infinity.
 LEAST_MEAN = 0.5
 _LARGEST = 30.0
+_HELD = 1e8  # precision of a coefficient that is held at its bound
 _TOLERANCE, _MOST_STEPS = 1e-8, 100
 
 
@@ -45,23 +51,28 @@ def _round(state: dict, y, alpha, r_inverse, weights, q, ridge, log_size) -> dic
 
 
 @jax.jit
-def _newton(c, y, alpha, weights, q, ridge, log_size) -> dict:  # type: ignore[no-untyped-def]
-    """For genes whose least squares did not converge: damped Newton steps, means unbounded."""
+def _newton(c, y, alpha, weights, precision, centre, q, r_inverse, log_size) -> dict:  # type: ignore[no-untyped-def]
+    """For genes whose least squares did not converge: damped Newton steps, means unbounded.
+
+    ``precision`` and ``centre`` are of the normal prior of each coefficient, (P, genes).
+    """
+
+    def off(c: jax.Array) -> jax.Array:
+        return r_inverse @ c - centre
 
     def loss(c: jax.Array) -> jax.Array:
         rate = log_size[:, None] + q @ c
         each = negative_binomial_log_prob(y, rate, -jnp.log(alpha))
-        prior = 0.5 * jnp.einsum("pg,pq,qg->g", c, ridge, c)
-        return prior - jnp.sum(weights * each, axis=0)
+        return 0.5 * jnp.sum(precision * off(c) ** 2, axis=0) - jnp.sum(weights * each, axis=0)
+
+    prior = jnp.einsum("kp,kg,kq->pqg", r_inverse, precision, r_inverse)
 
     def step(_: int, carry: tuple) -> tuple:
         c, value, damping = carry
         mu = jnp.exp(log_size[:, None] + q @ c)
-        slope = q.T @ (weights * (y - mu) / (1.0 + alpha * mu)) - ridge @ c
-        a = information(q, weights * mu * (1.0 + alpha * y) / (1.0 + alpha * mu) ** 2)
-        a = a + ridge[:, :, None]
-        trace = jnp.trace(a)
-        a = a + (damping * trace / len(a)) * jnp.eye(len(a))[:, :, None]
+        slope = q.T @ (weights * (y - mu) / (1.0 + alpha * mu)) - r_inverse.T @ (precision * off(c))
+        a = information(q, weights * mu * (1.0 + alpha * y) / (1.0 + alpha * mu) ** 2) + prior
+        a = a + (damping * jnp.trace(a) / len(a)) * jnp.eye(len(a))[:, :, None]
         new = c + jnp.einsum("pqg,qg->pg", inverse(a), slope)
         new_value = loss(new)
         better = new_value <= value
@@ -132,10 +143,30 @@ def fitted(
         beta = np.abs(basis.coefficients(c[:, lost]))
         near = np.isfinite(beta).all(axis=0) & (beta < _LARGEST).all(axis=0)
         some = {k: v[..., lost] for k, v in along.items()}
-        some["c"] = np.where(near, c[:, lost], start[:, lost])
-        c[:, lost] = in_blocks(_newton, some, **fixed)["c"]
-        bound = _LARGEST * np.log(2)
-        held = np.clip(basis.coefficients(c[:, lost]), -bound, bound)
-        c[:, lost] = basis.from_coefficients(held)
+        first = np.where(near, c[:, lost], start[:, lost])
+        c[:, lost] = _within_bounds(first, some, basis, log_size)
     told = in_blocks(_spread, along | {"c": c}, r_inverse=r_inverse, **fixed)
     return told | {"beta": basis.coefficients(c), "converged": ~lost}
+
+
+def _within_bounds(
+    c: np.ndarray, along: dict[str, np.ndarray], basis: Basis, log_size: np.ndarray
+) -> np.ndarray:
+    """The optimum with no coefficient beyond 30 (log2) either way."""
+    bound = _LARGEST * np.log(2)
+    fixed = {"q": basis.q, "r_inverse": np.linalg.inv(basis.r), "log_size": log_size}
+    prior = {"precision": np.full(c.shape, RIDGE), "centre": np.zeros(c.shape)}
+    c = in_blocks(_newton, along | prior | {"c": c}, **fixed)["c"]
+    for _ in range(len(c)):
+        beta = basis.coefficients(c)
+        out = np.abs(beta) > bound * (1 + 1e-9)
+        if not out.any():
+            break
+        # What left is held at the bound, and the others follow.
+        prior["precision"] = np.where(out, _HELD, prior["precision"])
+        prior["centre"] = np.where(out, np.sign(beta) * bound, prior["centre"])
+        genes = out.any(axis=0)
+        some = {k: v[..., genes] for k, v in (along | prior | {"c": c}).items()}
+        some["c"] = basis.from_coefficients(np.clip(beta[:, genes], -bound, bound))
+        c[:, genes] = in_blocks(_newton, some, **fixed)["c"]
+    return c

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import polygamma
 
 from diffbio_engine.operators.statistical.nb_glm._dispersions import LEAST
+from diffbio_engine.operators.statistical.nb_glm._few_degrees import variance_by_histogram
 
 _LEAST_VARIANCE = 0.25
 
@@ -107,55 +108,6 @@ def prior_variance(alpha: np.ndarray, trend: np.ndarray, n_samples: int, n_colum
         return _LEAST_VARIANCE
     if free <= 3:
         residuals = np.log(alpha[used]) - np.log(trend[used])
-        return max(_by_histogram(residuals, free), _LEAST_VARIANCE)
+        return max(variance_by_histogram(residuals, free), _LEAST_VARIANCE)
     expected = float(polygamma(1, free / 2))
     return max(spread_around(alpha, trend) - expected, _LEAST_VARIANCE)
-
-
-def _by_histogram(residuals: np.ndarray, free: int) -> float:
-    """With one to three degrees of freedom log dispersions are skewed, and their MAD says little.
-
-    The variance with which ``log(chi^2 / free) + N(0, variance)`` looks most like what is seen, by
-    the divergence of histograms, smoothed over a grid. DESeq2 draws 10 000 numbers for each; here
-    the histogram is the expected one.
-    """
-    edges = np.arange(-20, 21) / 2.0
-    residuals = residuals[(residuals > edges[0]) & (residuals < edges[-1])]
-    seen = np.histogram(residuals, edges, density=True)[0]
-    grid = np.linspace(0.0, 8.0, 200)
-    divergence = np.array([_divergence(seen, _expected(edges, free, v)) for v in grid])
-    fine = np.linspace(0.0, 8.0, 1000)
-    return float(fine[np.argmin(_local_quadratic(grid, divergence, fine, 0.2))])
-
-
-def _divergence(seen: np.ndarray, drawn: np.ndarray) -> float:
-    both = np.concatenate([seen, drawn])
-    small = both[both > 0].min()
-    return float(np.sum(seen * (np.log(seen + small) - np.log(drawn + small))))
-
-
-def _expected(edges: np.ndarray, free: int, variance: float) -> np.ndarray:
-    """Density in each bin of ``log(chi^2_free / free) + N(0, variance)``."""
-    from scipy.stats import chi2, norm
-
-    points = (np.arange(4000) + 0.5) / 4000
-    logs = np.log(chi2.ppf(points, free) / free)
-    if variance == 0:
-        mass = np.histogram(logs, edges)[0] / len(logs)
-    else:
-        below = norm.cdf((edges[:, None] - logs[None, :]) / np.sqrt(variance)).mean(axis=1)
-        mass = np.diff(below)
-    return mass / mass.sum() / np.diff(edges)
-
-
-def _local_quadratic(x: np.ndarray, y: np.ndarray, at: np.ndarray, span: float) -> np.ndarray:
-    """Local regression of degree 2 with tricube weights over a share of the points (loess)."""
-    k = int(np.floor(len(x) * span + 1e-5))
-    found = np.empty(len(at))
-    for i, point in enumerate(at):
-        distance = np.abs(x - point)
-        width = np.partition(distance, k - 1)[k - 1]
-        w = np.sqrt(np.clip(1 - (distance / width) ** 3, 0, None) ** 3)
-        design = np.stack([np.ones_like(x), x - point, (x - point) ** 2], axis=1)
-        found[i] = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)[0][0]
-    return found
