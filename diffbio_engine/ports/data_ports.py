@@ -1,5 +1,12 @@
 """What a data set can offer. To add a field is to add one port here: all else follows from it."""
 
+from diffbio_engine.ports.class_ports import (
+    CLASS_COUNTS,
+    CLASS_STARTS,
+    CLASS_TRANSCRIPTS,
+    CLASS_WEIGHTS,
+    EFFECTIVE_LENGTHS,
+)
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
 from diffbio_engine.ports.sequence_ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES
@@ -247,6 +254,11 @@ DATA_PORTS: dict[str, Port] = {
         BACKGROUND,
         QUALITY,
         KNOWN_STATES,
+        CLASS_STARTS,
+        CLASS_TRANSCRIPTS,
+        CLASS_WEIGHTS,
+        CLASS_COUNTS,
+        EFFECTIVE_LENGTHS,
     )
 }
 

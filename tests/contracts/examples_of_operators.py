@@ -22,6 +22,7 @@ SIZES = {
     "sequences": 8,
     "positions": 12,
     "letters": 4,
+    "memberships": 8,
 }
 
 

@@ -15,7 +15,7 @@ from diffbio_engine.ports import all_fields, offered_beside, port_of_field
 each_preset = pytest.mark.parametrize("preset", presets().values(), ids=presets())
 LENGTHS = {
     "genes": 40, "features": 8, "pairs": 6, "members": 2, "regulators": 5, "classes": 3,
-    "positions": 30, "letters": 4,
+    "positions": 30, "letters": 4, "fragment_classes": 9, "memberships": 20, "transcripts": 6,
 }  # fmt: skip
 
 
