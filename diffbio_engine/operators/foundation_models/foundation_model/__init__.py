@@ -1,0 +1,298 @@
+"""An expression foundation model: learns what cells are from genes that are hidden from it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from diffbio_engine.declare import (
+    COUNTS,
+    TOTAL_COUNTS,
+    Buffer,
+    Config,
+    Kind,
+    Operator,
+    Port,
+    Role,
+    contract,
+    dial,
+    operator,
+    setting,
+    size,
+)
+from diffbio_engine.errors import SettingError
+from diffbio_engine.operators.foundation_models.foundation_model._expected_logarithm import (
+    expected_log_normalized,
+)
+from diffbio_engine.operators.foundation_models.foundation_model._expression_network import (
+    ExpressionNetwork,
+)
+from diffbio_engine.operators.foundation_models.foundation_model._linear_floors import (
+    LinearFloors,
+    mean_over,
+)
+from diffbio_engine.operators.foundation_models.foundation_model._masking import thinned
+from diffbio_engine.operators.foundation_models.gene_tokenizer import MOST_TOKENS
+from diffbio_engine.parts.count_autoencoder import put
+from diffbio_engine.parts.count_starts import start_of_counts
+
+_AT_ONCE = 128  # cells whose attention is held at a time where nothing is learned
+
+
+class FoundationModelConfig(Config):
+    """Settings of the expression foundation model."""
+
+    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
+    hidden_dim: int = setting(
+        128, low=4, high=1024, log=True, doc="Width of a token; a multiple of num_heads."
+    )
+    num_layers: int = setting(2, low=1, high=12, doc="Transformer layers.")
+    num_heads: int = setting(4, low=1, high=16, doc="Heads of each attention.", advanced=True)
+    max_tokens: int = setting(
+        128,
+        low=1,
+        high=MOST_TOKENS,
+        doc="Maximum of tokens a cell: its genes of the highest rank values. Time and memory grow"
+        " with the square.",
+    )
+    mask_ratio: float = setting(
+        0.15,
+        low=0.01,
+        high=0.9,
+        doc="Mask ratio: share of the genes masked in each cell in training, detected or not.",
+    )
+    thinning: float = setting(
+        0.5,
+        low=0.05,
+        high=1.0,
+        doc="Of the genes that are not masked, at least this share of the molecules is left in"
+        " training, another in each cell. 1: all. Keeps few cells from being learned by heart.",
+        advanced=True,
+    )
+    dropout_rate: float = setting(
+        0.1, low=0.0, high=0.9, doc="Dropout rate of the layers in training.", advanced=True
+    )
+    n_components: int = setting(
+        10, low=1, high=100, doc="Factors of the start, to which the transformer adds."
+    )
+    temperature: float = dial(
+        0.1,
+        low=0.001,
+        high=10.0,
+        log=True,
+        learnable=True,
+        doc="Softness of the ranks of the tokens: low for whole numbers.",
+    )
+    adapter_mode: str = contract("native_trainable", doc="Weights are trained here.")
+    artifact_id: str = contract("diffbio.differentiable_foundation_model", doc="Name of the model.")
+    preprocessing_version: str = contract("counts_gene_ids_v1", doc="What the inputs are.")
+    stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden_dim % self.num_heads:
+            raise SettingError(
+                f"{self.hidden_dim} cannot be shared among {self.num_heads} heads.",
+                fix="Choose a multiple of num_heads.",
+                where="hidden_dim",
+            )
+        if self.n_components >= self.hidden_dim:
+            raise SettingError(
+                f"{self.n_components} factors leave no room in {self.hidden_dim} dimensions.",
+                fix="Choose fewer than hidden_dim.",
+                where="n_components",
+            )
+
+
+@operator(title="Expression foundation model")
+class DifferentiableFoundationModel(Operator):
+    """Learns what a cell is by predicting the expression of genes that are hidden from it.
+
+    The genes of a cell become tokens: the ``max_tokens`` with the highest rank values (expression
+    over the gene's median), each the sum of an embedding of its identity and one of its value and
+    its soft rank. ``num_layers`` of self-attention let them, and a token of the whole cell, hear
+    each other. ``embeddings`` are ``n_components`` factors of all visible genes, moved by what the
+    cell's token says, and ``hidden_dim - n_components`` features of that token.
+
+    Any gene, token or not, is asked of the embedding by a vector of its own: ``rate = library *
+    softmax(profile + factors @ slopes + f(embedding) @ query)``, O(genes * hidden_dim).
+    ``predicted_expression = E log(1 + S c / T)`` for ``c ~ Poisson(rate)``, in the unit of
+    log-normalised values; ``T`` the total of the cell, ``S`` the typical one. The library is what
+    the visible genes say it is.
+
+    Training (with a key) hides ``mask_ratio`` of the genes, others in each cell and step, detected
+    ones and zeros alike, and of the others some molecules (``thinning``). ``masked_loss`` is the
+    mean squared error of the hidden values; ``mean_error`` and ``components_error`` are those of
+    the gene's mean and of 30 principal components, filled in again and again, for the same values:
+    lines to stay below, which nothing is learned from. Without a key nothing is hidden.
+
+    Softens: sorting (the ranks of tokens); which genes are tokens is decided.
+    Hard limit: as ``temperature`` goes to 0, ranks are whole numbers. Before training: the
+    log-linear Poisson factor model of the visible genes.
+    Gradients: reach the visible counts and all weights.
+    Cost: O(cells * num_layers * max_tokens * (max_tokens + hidden_dim) * hidden_dim) time;
+    O(128 * num_heads * max_tokens^2) memory: with 512 tokens and four heads 0.5 GB, for one layer
+    at a time, as attention is computed again on the way back. O(cells * genes) besides.
+    Start: principal components in, the Poisson factor model out; the transformer adds 0.
+
+    References:
+        Theodoris et al. (2023), Transfer learning enables predictions in network biology, Nature
+        618 (Geneformer: rank values).
+        Cui et al. (2024), scGPT, Nature Methods 21 (masked expression).
+        Batson, Royer (2019), Noise2Self; Neufeld et al. (2023), Data thinning.
+    """
+
+    Config = FoundationModelConfig
+    inputs = (
+        COUNTS,
+        Port(
+            "gene_ids",
+            "genes",
+            Kind.INDEX,
+            "Which gene each column is; without it, in the order of preparing.",
+            optional=True,
+        ),
+        TOTAL_COUNTS,
+    )
+    outputs = (
+        Port(
+            "embeddings",
+            "cells features",
+            Kind.FEATURES,
+            "A vector for each cell.",
+            result="obsm/X_foundation",
+            role=Role.LATENT,
+        ),
+        Port(
+            "token_embeddings",
+            "cells tokens channels",
+            Kind.PARAMETER,
+            "A vector for each token, 0 for none; too large to be kept.",
+        ),
+        Port("tokens", "cells tokens", Kind.INDEX, "Which genes are tokens; -1 for none."),
+        Port(
+            "predicted_expression",
+            "cells genes",
+            Kind.EXPRESSION,
+            "Expected log-normalised expression, every gene.",
+            role=Role.PREDICTED,
+        ),
+        Port("mask", "cells genes", Kind.PARAMETER, "1 where a gene was hidden.", role=Role.HIDDEN),
+        Port("masked_loss", "", Kind.LOSS, "Squared error of hidden log-normalised values."),
+        Port("mean_error", "", Kind.LOSS, "The same by the mean of each gene.", weight=0.0),
+        Port("components_error", "", Kind.LOSS, "The same by 30 principal components.", weight=0.0),
+    )
+    needs_training = True
+    prepare_once = True
+    prepare_cells = 8192
+    example = {
+        "hidden_dim": 8,
+        "num_heads": 2,
+        "num_layers": 1,
+        "n_components": 2,
+        "max_tokens": 4,
+    }
+
+    def setup(self, rngs: nnx.Rngs) -> None:
+        config = self.config
+        self.network = ExpressionNetwork(
+            config.n_genes,
+            config.hidden_dim,
+            config.n_components,
+            config.num_layers,
+            config.num_heads,
+            config.max_tokens,
+            rngs=rngs,
+        )
+        self.floors = LinearFloors(config.n_genes)
+        self.typical_total = Buffer(jnp.asarray(1000.0))  # of all genes, where these are told
+
+    @classmethod
+    def takes_totals(cls, config: Any) -> bool:
+        return True
+
+    def prepare(
+        self,
+        counts: np.ndarray,
+        gene_ids: np.ndarray | None = None,
+        total_counts: np.ndarray | None = None,
+        *,
+        seed: int,
+    ) -> None:
+        counts = np.asarray(counts, np.float32)
+        if gene_ids is not None:
+            given, counts = counts, np.zeros((len(counts), self.config.n_genes), np.float32)
+            counts[:, gene_ids] = given
+        start = start_of_counts(counts, self.config.n_components, seed=seed)
+        self.network.begin(counts, start)
+        library = np.maximum(counts.sum(axis=1), 1.0)
+        total = library if total_counts is None else np.maximum(total_counts, library)
+        put(self.typical_total, np.median(total))
+        self.floors.fit(np.log1p(counts * (np.median(total) / total)[:, None]), seed)
+
+    def __call__(
+        self,
+        counts: jax.Array,
+        gene_ids: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
+        key: jax.Array | None = None,
+    ) -> dict[str, jax.Array]:
+        counts = jnp.asarray(counts, float)
+        mask, share, drop, input_counts = jnp.zeros_like(counts), None, None, counts
+        if key is not None:
+            hide, how_many, which, drop = jax.random.split(key, 4)
+            mask = jax.random.bernoulli(hide, self.config.mask_ratio, counts.shape)
+            mask = mask.astype(counts.dtype)
+            share = jax.random.uniform(
+                how_many, (len(counts), 1), counts.dtype, self.config.thinning, 1.0
+            )
+            input_counts = thinned(counts, share, which)
+        seen = self.network(
+            input_counts,
+            1.0 - mask,
+            gene_ids,
+            self.dial("temperature"),
+            self.config.dropout_rate,
+            drop,
+        )
+        log_rate = seen.log_rate if share is None else seen.log_rate - jnp.log(share)
+        unit = self._per_molecule(counts, total_counts)
+        values = jnp.log1p(counts * unit)
+        predicted = expected_log_normalized(log_rate, unit)
+        asked = mask if key is not None else jnp.ones_like(counts)
+        by_means, by_components = self.floors(values, asked, gene_ids)
+        return {
+            "embeddings": seen.embeddings,
+            "token_embeddings": seen.token_embeddings,
+            "tokens": seen.tokens,
+            "predicted_expression": predicted,
+            "mask": mask,
+            "masked_loss": mean_over((predicted - values) ** 2, asked),
+            "mean_error": by_means,
+            "components_error": by_components,
+        }
+
+    def predict_hidden(
+        self,
+        counts: jax.Array,
+        hidden: jax.Array,
+        gene_ids: jax.Array | None = None,
+        total_counts: jax.Array | None = None,
+    ) -> jax.Array:
+        """Expected log-normalised values, (cells, genes), from what is not hidden.
+
+        Args:
+            hidden: 1 where a value is not to be looked at, (cells, genes).
+        """
+        counts = jnp.asarray(counts, float)
+        seen = self.network(counts, 1.0 - hidden, gene_ids, self.dial("temperature"))
+        return expected_log_normalized(seen.log_rate, self._per_molecule(counts, total_counts))
+
+    def _per_molecule(self, counts: jax.Array, total_counts: jax.Array | None) -> jax.Array:
+        """What one molecule adds to a normalised count of its cell, (cells, 1): the unit."""
+        total = jnp.sum(counts, axis=1)
+        if total_counts is not None:
+            total = jnp.maximum(total_counts, total)
+        return self.typical_total[...] / jnp.maximum(total, 1.0)[:, None]
