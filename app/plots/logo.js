@@ -26,6 +26,8 @@ PLOTS.logo = (c, sheet) => {
   svg.setAttribute("viewBox", `0 0 ${wide * c.places.length} 226`)
   svg.setAttribute("class", "logo")
   svg.style.maxWidth = `${wide * c.places.length}px`
+  // Letters of a long sequence stay as wide as can be read; one moves along.
+  svg.style.minWidth = `${Math.min(wide, 11) * c.places.length}px`
   const add = (name, facts, text = "") => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", name)
     for (const [key, fact] of Object.entries(facts)) node.setAttribute(key, String(fact))
@@ -55,11 +57,13 @@ PLOTS.logo = (c, sheet) => {
         at += sign > 0 ? -high : high
       }
     }
-    if (c.places.length <= 40)
+    if (c.places.length <= 40 || (i + 1) % 10 === 0)
       add("text", { x: wide * (i + 0.5), y: 220, class: "place" }, c.places[i])
   }
   add("line", { x1: 0, x2: wide * c.places.length, y1: line, y2: line })
-  sheet.main.append(svg)
+  const box = make("div", "along")
+  box.append(svg)
+  sheet.main.append(box)
   sheet.note(
     c.unit
       ? "A letter is as high as the information that it carries there, in bits."

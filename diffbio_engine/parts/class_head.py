@@ -10,6 +10,7 @@ from flax import nnx
 
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
+from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
 from diffbio_engine.parts.transformer_layer import dropped
 
 
@@ -42,3 +43,13 @@ class ClassHead(nnx.Module):
         """Logarithms of the probabilities, (N, classes); dropout with a key."""
         seen = dropped((x - self.usual[...]) / self.varies[...], rate, key)
         return jax.nn.log_softmax(self.linear(seen), axis=-1)
+
+
+def told_classes(log_shares: jax.Array, labels: jax.Array | None) -> dict[str, jax.Array]:
+    """What an operator says of classes, by the names of its ports, and the loss of its labels."""
+    return {
+        "class_probabilities": jnp.exp(log_shares),
+        "class_labels": jnp.argmax(log_shares, axis=-1).astype(jnp.int32),
+        "confidence": jnp.exp(jnp.max(log_shares, axis=-1)),
+        "label_loss": known_cross_entropy(log_shares, labels),
+    }

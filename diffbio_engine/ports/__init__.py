@@ -43,6 +43,7 @@ from diffbio_engine.ports.data_ports import (
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
 from diffbio_engine.ports.reference_ports import REFERENCE_PROFILES
+from diffbio_engine.ports.sequence_ports import CLASSES_OF_SEQUENCES, SALIENCY
 
 __all__ = [
     "BACKGROUND",
@@ -55,6 +56,7 @@ __all__ = [
     "port_of_field",
     "start_of",
     "BATCH_LABELS",
+    "CLASSES_OF_SEQUENCES",
     "CLASS_COUNTS",
     "CLASS_STARTS",
     "CLASS_TRANSCRIPTS",
@@ -72,6 +74,7 @@ __all__ = [
     "MARKER_MATRIX",
     "NEIGHBOUR",
     "QUALITY",
+    "SALIENCY",
     "SEQUENCES",
     "SLICE_LABELS",
     "SPATIAL_COORDS",

@@ -1,7 +1,7 @@
 """What a data set of sequences offers: letters, and what stands beside each of them."""
 
 from diffbio_engine.ports.offer import Offer
-from diffbio_engine.ports.port import Kind, Port
+from diffbio_engine.ports.port import Kind, Port, Role
 
 # One array carries letters and mask: `alphabets.py` has the codes.
 SEQUENCES = Port(
@@ -50,4 +50,40 @@ KNOWN_STATES = Port(
         computed="sequences:states",
         computed_as="states beside the letters",
     ),
+)
+# What blocks that read letters say of them; no data set has it.
+CLASSES_OF_SEQUENCES = (
+    Port(
+        "class_probabilities",
+        "sequences classes",
+        Kind.SHARES,
+        "Probability of each class.",
+        optional=True,
+        result="obsm/class_diffbio_prob",
+        role=Role.TYPES,
+    ),
+    Port(
+        "class_labels",
+        "sequences",
+        Kind.LABELS,
+        "The likeliest class.",
+        optional=True,
+        classes="classes",
+    ),
+    Port(
+        "confidence",
+        "sequences",
+        Kind.SCORE,
+        "Probability of the likeliest class.",
+        optional=True,
+        result="obs/class_confidence_diffbio",
+    ),
+)
+SALIENCY = Port(
+    "letter_saliency",
+    "sequences positions letters",
+    Kind.SCORE,
+    "How much each letter speaks for the likeliest class of its sequence, against any other letter"
+    " there; without classes, for the letters that are masked. Gradient times input.",
+    optional=True,
 )

@@ -197,6 +197,10 @@ def test_letters_of_a_motif_are_as_high_as_the_bits_that_they_carry():
     filters = found("m.filters", "parameter", ("width", "letters"), -np.array(rows))
     (weights,) = sheets_of(Findings(1, (filters,), names, {}))
     assert weights.make()[0]["heights"][0][0][0] == -1 and weights.make()[0]["unit"] == ""
+    salient = found("m.saliency", "score", ("sequences", "positions", "letters"), [rows, rows])
+    names = {"sequences": ["a", "b"], "positions": [f"position {i}" for i in range(3)]}
+    (letters,) = sheets_of(Findings(1, (salient,), names | {"letters": list("ACGT")}, {}))
+    assert letters.form == "logo" and rows_of(letters)[4][:2] == ["b", "1"]
 
 
 def test_a_large_matrix_shows_the_largest_values_and_says_of_how_many():

@@ -27,8 +27,9 @@ RESULTS = {
     "regulatory_network": [("network", "table")],
     "spatial": [("domains", "bars")],
     "simulation": [("agree", "numbers"), ("agree", "heat")],
-    "learn_from_sequences": [("embed", "bars"), ("cluster", "bars")],
+    "learn_from_sequences": [("embed", "bars"), ("embed", "logo"), ("cluster", "bars")],
     "hidden_states": [("states", "strips")],
+    "pretrain_sequences": [("encode", "bars"), ("encode", "logo")],
 }
 STEPS = 2
 CELLS = 240

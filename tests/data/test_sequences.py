@@ -145,6 +145,20 @@ HEADERS = {
         {"gene": ["thr L", "x"], "locus": ["b1", "b2"]},
     ),
     "classes": (["a|1|training", "b|0|testing"], {"label": [1, 0], "set": ["training", "testing"]}),
+    "said": (
+        ["a class:EI x", "b Class: IE, y"],
+        {"class": ["EI", "IE"], "description": ["x", "y"]},
+    ),
+    "classes alone": (["a|1", "b|0", "c|1", "d|0"], {"label": [1, 0, 1, 0]}),
+    "no classes": (["a|g1", "b|g2", "c|g3", "d|g4"], {}),
+    "class words": (
+        [f"s{i} {w}" for i, w in enumerate(["EI", "IE", "EI", "N", "N", "IE"])],
+        {"label": ["EI", "IE", "EI", "N", "N", "IE"]},
+    ),
+    "ensembl": (
+        ["T1 cds chromosome:GRCh38:1:5:9", "T2 cds chromosome:GRCh38:2:5:9"],
+        {"description": [f"cds chromosome:GRCh38:{i}:5:9" for i in (1, 2)]},
+    ),
     "words": (["a some words", "b other"], {"description": ["some words", "other"]}),
     "names alone": (["a", "b"], {}),
 }
@@ -155,6 +169,14 @@ def test_what_headers_say_becomes_columns(tmp_path, headers, columns):
     path = write(tmp_path, "a.fa", "".join(f">{h}\nACGTACGTAC\n" for h in headers))
     obs = read(path).obs.drop(columns=["length", "gc_content"])
     assert obs.to_dict("list") == columns
+
+
+def test_classes_that_no_key_names_are_found_and_that_is_said(tmp_path):
+    text = "".join(f">s{i} {'donor' if i % 2 else 'acceptor'}\nACGT\n" for i in range(8))
+    preview = inspect(write(tmp_path, "a.fa", text))
+    assert preview.suggested["labels"] == "obs/label"
+    said = "'label' was found in each header, as the word behind the name: acceptor, donor."
+    assert said in preview.warnings
 
 
 def test_labels_are_found_in_headers_tables_and_names_of_files(tmp_path):

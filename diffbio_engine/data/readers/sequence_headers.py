@@ -15,8 +15,13 @@ _NCBI = re.compile(r"\[([A-Za-z_][\w.-]*)=([^\]]*)\]")
 _PLAIN = re.compile(r"(?:^|(?<=[\s|;,]))([A-Za-z_][\w.-]*)=(\"[^\"]*\"|[^\s|;,]+)")
 # As bedtools getfasta names windows; UCSC has blanks and "range=".
 _WINDOW = re.compile(r"^(?:.*::)?([\w.]+):(\d+)-(\d+)(?:\(([+-])\))?$")
-# iLearn and its kin: >name|1|training
-_WITH_CLASS = re.compile(r"^[^|]+\|([^|]+)\|(training|testing|train|test)$", re.IGNORECASE)
+# "class:EI", "label: 1"; other words before a colon (Ensembl's "chromosome:GRCh38:1:...") are told
+# as they stand.
+_SAID = re.compile(r"(?:^|(?<=[\s|;,]))(class|label|target|category|family):\s*([^\s|;,]+)", re.I)
+# iLearn and its kin: >name|1|training, or >name|1
+_WITH_CLASS = re.compile(r"^[^|]+\|([^|]+)(?:\|(training|testing|train|test))?$", re.IGNORECASE)
+# More different words than these are no classes, if nothing says that they are.
+_MOST_CLASSES = 20
 
 
 def names_and_columns(headers: Sequence[str]) -> tuple[list[str], pd.DataFrame, list[str]]:
@@ -43,18 +48,29 @@ def names_and_columns(headers: Sequence[str]) -> tuple[list[str], pd.DataFrame, 
     notes = [] if len(seen) <= _MOST_KEYS else [
         f"The headers have {len(seen):,} keys; columns were made of the {_MOST_KEYS} most frequent."
     ]  # fmt: skip
-    for key, values in (_windows(names) or _classes(names)).items():
+    of_names = _windows(names) or _classes(names)
+    taken_from = "at the end" if "label" in of_names and "label" not in columns else ""
+    for key, values in of_names.items():
         columns.setdefault(key, values)
-    if any(rest):
+    if not {"label", "class"} & set(columns) and _are_classes(rest):
+        columns["label"], taken_from = _column(rest), "as the word behind the name"
+    elif any(rest):
         columns["description"] = pd.Series(rest, dtype=object)
+    if taken_from:
+        some = list(dict.fromkeys(map(str, columns["label"])))
+        more = ", ..." if len(some) > 5 else ""
+        notes.append(
+            f"'label' was found in each header, {taken_from}: {', '.join(some[:5])}{more}."
+        )
     return names, pd.DataFrame(columns), notes
 
 
 def _pairs(words: str) -> tuple[dict[str, str], str]:
     """Keys and their values, and what else stands there."""
-    found: dict[str, str] = {}
+    found = {key.lower(): value for key, value in _SAID.findall(words)}
+    words = _SAID.sub("", words)
     if "=" not in words:
-        return found, words.strip()
+        return found, words.strip(" |;,") if found else words.strip()
     patterns = (_NCBI, _UNIPROT if " OS=" in f" {words}" else _PLAIN)
     for pattern in patterns:
         for match in pattern.finditer(words):
@@ -89,11 +105,20 @@ def _windows(names: Sequence[str]) -> dict[str, pd.Series]:
 
 
 def _classes(names: Sequence[str]) -> dict[str, pd.Series]:
+    """The class, and training or testing, where every name ends with them."""
     found = [_WITH_CLASS.match(name) for name in names]
     if not found or not all(found):
         return {}
     parts = [match.groups() for match in found if match]
-    return {
-        "label": _column([p[0] for p in parts]),
-        "set": pd.Series([p[1].lower() for p in parts], dtype=object),
-    }
+    sets = [(part[1] or "").lower() for part in parts]
+    words = [part[0] for part in parts]
+    if not all(sets) and not _are_classes(words):
+        return {}  # >accession|gene
+    return {"label": _column(words)} | ({"set": _column(sets)} if any(sets) else {})
+
+
+def _are_classes(words: Sequence[str]) -> bool:
+    """Whether each record has one short word, and many have the same: ``>seq17 promoter``."""
+    found = set(words)
+    most = min(_MOST_CLASSES, len(words) // 2)
+    return 2 <= len(found) <= most and all(0 < len(w) <= 40 and " " not in w for w in found)

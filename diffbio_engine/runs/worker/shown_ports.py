@@ -5,7 +5,7 @@
 | MAP, COORDINATES of each record | the places, in every snapshot |
 | SHARES of each record | the likeliest class, in every snapshot; means by group, in the findings |
 | SCORE, TIME of each record | the numbers, in every snapshot; without a map also a list of them |
-| numbers along another axis of each record (a track) | of some records, in the findings |
+| numbers along another axis of each record (tracks, letters) | of some records, in the findings |
 | PROFILE, NETWORK, PLAN, PARAMETER, EXPRESSION of the data set | all of it, in the findings |
 
 Which form each takes on the page, ``app/plots`` says.
@@ -54,9 +54,12 @@ def score_ports(plan: Plan) -> tuple[Address, ...]:
 def track_ports(plan: Plan) -> tuple[Address, ...]:
     """Ports that say of each record a number for each of what lies along another axis."""
     found = (p for p in plan.ports(*_ALONG_AN_AXIS) if not plan.port(p).wide)
-    return tuple(
-        p for p in found if _n_more(plan.port(p)) == 1 + (plan.port(p).kind == Kind.SHARES)
-    )
+    return tuple(p for p in found if _n_more(plan.port(p)) == 1 + _at_each(plan.port(p)))
+
+
+def _at_each(port: Port) -> bool:
+    """Whether there is more than one number at each place: shares, or something of each letter."""
+    return port.kind == Kind.SHARES or port.axis_names[-1] == "letters"
 
 
 def finding_ports(plan: Plan) -> tuple[Address, ...]:

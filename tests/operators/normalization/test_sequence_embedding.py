@@ -64,11 +64,13 @@ def test_to_how_many_positions_a_batch_is_padded_changes_nothing(settings):
     with jax.enable_x64(True):  # so that it is no question of rounding
         a, b = block(short, labels=labels), block(long, labels=labels)
     assert np.ptp(a["embeddings"], axis=0).min() > 1e-3  # it does tell them apart
-    for name in set(a) - {"position_embeddings"}:
+    along = {"position_embeddings", "letter_saliency"}
+    for name in set(a) - along:
         np.testing.assert_allclose(a[name], b[name], atol=1e-9, err_msg=name)
-    positions = np.asarray(b["position_embeddings"])
-    np.testing.assert_allclose(a["position_embeddings"], positions[:, :64], atol=1e-9)
-    assert not positions[:, 64:].any() and not positions[4, 52:].any()
+    for name in along:
+        positions = np.asarray(b[name])
+        np.testing.assert_allclose(a[name], positions[:, :64], atol=1e-9)
+        assert not positions[:, 64:].any() and not positions[4, 52:].any()
 
 
 def test_the_documented_example_runs_on_one_hot_letters():
@@ -178,6 +180,30 @@ def test_before_training_letters_are_as_frequent_as_in_the_background(key):
     found = block_of()(codes, background=background, key=key)
     entropy = -np.sum(background * np.log(background))
     assert float(found["masked_letter_loss"]) == pytest.approx(entropy, abs=0.06)
+
+
+def test_letters_are_salient_where_they_move_the_class_and_nowhere_past_the_end():
+    block, codes = (
+        moved(block_of(n_classes=2, n_layers=1, kernel_size=3)),
+        codes_of("ACGTNA", width=8),
+    )
+    block.classes.linear.kernel[...] = jax.random.normal(jax.random.key(1), (8, 2))
+    found = np.asarray(block(codes)["letter_saliency"])[0]
+    rows, _ = one_hot_letters(jnp.asarray(codes), 4)
+    there = np.asarray(rows[0]) == 1
+    assert found[there].all() and not found[~there].any()
+
+    # Against every letter at its chance, to first order: small steps towards it move the margin.
+    def margin(rows):
+        shares = np.asarray(block(rows)["class_probabilities"])[0]
+        return abs(np.log(shares[0] / shares[1]))
+
+    step = 1e-2
+    for at in (0, 3):
+        letter = jnp.full(4, 0.25) - rows[0, at]
+        moved_rows = [rows.at[0, at].add(sign * step * letter) for sign in (1, -1)]
+        slope = (margin(moved_rows[0]) - margin(moved_rows[1])) / (2 * step)
+        assert -slope == pytest.approx(found[at].sum(), rel=0.05, abs=1e-3)
 
 
 def test_only_known_labels_are_learned_from_and_classes_begin_as_frequent_as_they_are(key):

@@ -9,7 +9,9 @@ import numpy as np
 from flax import nnx
 
 from diffbio_engine.declare import (
+    CLASSES_OF_SEQUENCES,
     LABELS,
+    SALIENCY,
     SEQUENCES,
     Buffer,
     Kind,
@@ -23,12 +25,13 @@ from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._se
     EncoderSettings,
 )
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._words import (
+    Words,
     words_of,
 )
-from diffbio_engine.parts.class_head import ClassHead
+from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
-from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
+from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.transformer_stack import TransformerStack, sinusoids
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
@@ -105,31 +108,7 @@ class TransformerSequenceEncoder(ReadsLetters):
             Kind.PARAMETER,
             "A vector for each position, 0 past the end; too large to be kept.",
         ),
-        Port(
-            "class_probabilities",
-            "sequences classes",
-            Kind.SHARES,
-            "Probability of each class.",
-            optional=True,
-            result="obsm/class_diffbio_prob",
-            role=Role.TYPES,
-        ),
-        Port(
-            "class_labels",
-            "sequences",
-            Kind.LABELS,
-            "The likeliest class.",
-            optional=True,
-            classes="classes",
-        ),
-        Port(
-            "confidence",
-            "sequences",
-            Kind.SCORE,
-            "Probability of the likeliest class.",
-            optional=True,
-            result="obs/class_confidence_diffbio",
-        ),
+        *CLASSES_OF_SEQUENCES,
         Port(
             "mlm_logits",
             "sequences positions words",
@@ -144,6 +123,7 @@ class TransformerSequenceEncoder(ReadsLetters):
             "1 where a word was to be predicted.",
             role=Role.HIDDEN,
         ),
+        SALIENCY,
         Port("mlm_loss", "", Kind.LOSS, "-log p of masked words, nats a word."),
         Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
     )
@@ -211,10 +191,7 @@ class TransformerSequenceEncoder(ReadsLetters):
         embeddings = (pooled - self.centre[...]) / self.scale[...]
         heard, chosen = positions, jnp.zeros_like(words.mask)
         if config.mask_ratio:
-            visible, chosen = words.hidden(
-                config.mask_ratio, config.kmer_size, config.special_tokens, config.n_words, hide
-            )
-            _, heard = self._read(visible, words.mask, again)
+            heard, chosen = self._hidden(words, hide, again)
         logits = self.mlm_head(heard) + self.log_frequency[...]
         found = {
             "embeddings": embeddings,
@@ -226,10 +203,12 @@ class TransformerSequenceEncoder(ReadsLetters):
         }
         if config.n_classes:
             log_shares = self.classes(embeddings, rate, last)
-            found["class_probabilities"] = jnp.exp(log_shares)
-            found["class_labels"] = jnp.argmax(log_shares, axis=-1).astype(jnp.int32)
-            found["confidence"] = jnp.exp(jnp.max(log_shares, axis=-1))
-            found["label_loss"] = known_cross_entropy(log_shares, labels)
+            found |= told_classes(log_shares, labels)
+        if config.input_embedding_type == "linear":
+            at_once = _LETTERS_AT_ONCE // words.mask.shape[1]
+            found["letter_saliency"] = letter_saliency(
+                self._telling, words.values, words.mask, at_once
+            )
         return found
 
     def get_positional_encoding(self, seq_len: int) -> jax.Array:
@@ -247,6 +226,25 @@ class TransformerSequenceEncoder(ReadsLetters):
             "adapter_mode": config.adapter_mode,
             "pooling_strategy": config.pooling,
         }
+
+    def _hidden(
+        self, words: Words, hide: jax.Array | None, drop: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Positions that have heard of the words that are not hidden, and which these are."""
+        config = self.config
+        visible, chosen = words.hidden(
+            config.mask_ratio, config.kmer_size, config.special_tokens, config.n_words, hide
+        )
+        return self._read(visible, words.mask, drop)[1], chosen
+
+    def _telling(self, rows: jax.Array, mask: jax.Array) -> jax.Array:
+        """What letters speak for: the class of a sequence, else its letters that are masked."""
+        if self.config.n_classes:
+            pooled, _ = self._read(rows, mask, None)
+            return class_margin(self.classes((pooled - self.centre[...]) / self.scale[...]))
+        words = words_of(rows, mask, self.config)
+        heard, chosen = self._hidden(words, None, None)
+        return -words.cross_entropy(self.mlm_head(heard) + self.log_frequency[...], chosen)
 
     def _encode(
         self, values: jax.Array, mask: jax.Array, drop: jax.Array | None

@@ -10,7 +10,9 @@ from flax import nnx
 
 from diffbio_engine.declare import (
     BACKGROUND,
+    CLASSES_OF_SEQUENCES,
     LABELS,
+    SALIENCY,
     SEQUENCES,
     Buffer,
     Config,
@@ -33,10 +35,10 @@ from diffbio_engine.operators.normalization.sequence_embedding._pooling import p
 from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoders import (
     encoder_of,
 )
-from diffbio_engine.parts.class_head import ClassHead
+from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
-from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
+from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import hidden_letters
 
@@ -131,7 +133,8 @@ class SequenceEmbedding(ReadsLetters):
 
     Losses: with a key, ``mask_ratio`` of the told letters are chosen, 8 in 10 of these made
     untold, 1 another letter, 1 left; ``masked_letter_loss = -log p(letter)``, nats a letter, with
-    ``p = softmax(log background + W h)``. Without a key nothing is masked and all letters count.
+    ``p = softmax(log background + W h)``. Without a key the same positions of each sequence are
+    masked, so that held-out sequences judge by letters that cannot be seen.
     ``label_loss`` is the cross-entropy, nats, of ``softmax(W embedding + b)`` over sequences whose
     label is not -1; without wired labels there are no classes and it is 0.
 
@@ -174,31 +177,8 @@ class SequenceEmbedding(ReadsLetters):
             Kind.PARAMETER,
             "A vector for each position, 0 past the end; too large to be kept.",
         ),
-        Port(
-            "class_probabilities",
-            "sequences classes",
-            Kind.SHARES,
-            "Probability of each class.",
-            optional=True,
-            result="obsm/class_diffbio_prob",
-            role=Role.TYPES,
-        ),
-        Port(
-            "class_labels",
-            "sequences",
-            Kind.LABELS,
-            "The likeliest class.",
-            optional=True,
-            classes="classes",
-        ),
-        Port(
-            "confidence",
-            "sequences",
-            Kind.SCORE,
-            "Probability of the likeliest class.",
-            optional=True,
-            result="obs/class_confidence_diffbio",
-        ),
+        *CLASSES_OF_SEQUENCES,
+        SALIENCY,
         Port("masked_letter_loss", "", Kind.LOSS, "-log p of masked letters, nats a letter."),
         Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
     )
@@ -245,16 +225,19 @@ class SequenceEmbedding(ReadsLetters):
         found = {
             "embeddings": embeddings,
             "position_embeddings": positions,
-            "masked_letter_loss": self._letter_loss(rows, mask, positions, background, hide),
+            "masked_letter_loss": self._letter_loss(rows, mask, background, hide),
             "label_loss": jnp.zeros((), rows.dtype),
+            "letter_saliency": letter_saliency(
+                lambda rows, mask: self._telling(rows, mask, background),
+                rows,
+                mask,
+                _LETTERS_AT_ONCE // rows.shape[1],
+            ),
         }
         if self.config.n_classes:
             rate = self.config.dropout_rate
             log_shares = self.classes(embeddings, rate, None if key is None else last)
-            found["class_probabilities"] = jnp.exp(log_shares)
-            found["class_labels"] = jnp.argmax(log_shares, axis=-1).astype(jnp.int32)
-            found["confidence"] = jnp.exp(jnp.max(log_shares, axis=-1))
-            found["label_loss"] = known_cross_entropy(log_shares, labels)
+            found |= told_classes(log_shares, labels)
         return found
 
     def _read(
@@ -282,24 +265,33 @@ class SequenceEmbedding(ReadsLetters):
         )
         return found
 
+    def _telling(self, rows: jax.Array, mask: jax.Array, background: jax.Array | None) -> jax.Array:
+        """What letters speak for: the class of a sequence, else its letters that are masked."""
+        if not self.config.n_classes:
+            truth = jax.lax.stop_gradient(rows)
+            return -self._letter_loss(rows, mask, background, None, truth)
+        pooled, _ = self._read(rows, mask, None)
+        return class_margin(self.classes((pooled - self.centre[...]) / self.scale[...]))
+
     def _letter_loss(
         self,
         rows: jax.Array,
         mask: jax.Array,
-        positions: jax.Array,
         background: jax.Array | None,
         key: jax.Array | None,
+        truth: jax.Array | None = None,
     ) -> jax.Array:
         if not self.config.mask_ratio:
             return jnp.zeros((), rows.dtype)
-        chosen = mask * (jnp.max(rows, axis=-1) > 0.5)
-        if key is not None:
-            visible, chosen = hidden_letters(rows, mask, self.config.mask_ratio, key)
+        visible, chosen = hidden_letters(rows, mask, self.config.mask_ratio, key)
+        if key is None:
+            _, positions = self._read(visible, mask, None)
+        else:
             positions = self.encoder(visible, mask, self.config.dropout_rate, key)
         logits = self.letters(positions)
         if background is not None:
             logits = logits + jnp.log(jnp.maximum(background, 1e-6))
-        return letter_cross_entropy(logits, rows, chosen)
+        return letter_cross_entropy(logits, rows if truth is None else truth, chosen)
 
 
 @nnx.jit
