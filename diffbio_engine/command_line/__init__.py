@@ -24,7 +24,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--data",
         type=Path,
-        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx, FASTA, FASTQ; "
+        help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx, FASTA, FASTQ, "
+        "bedGraph; "
         "without it a demo",
     )
     for block in blocks_beside():
@@ -121,9 +122,11 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("letters", "what the letters of sequences are: DNA, RNA or protein"),
         ("quality", "from which sign qualities of FASTQ are counted: 33 or 64"),
         ("longest", "how many first positions of each sequence are used (1,024)"),
+        ("bin_size", "over how many bases the signal of a track is averaged (200)"),
         ("m", 'what "3m" stands for among times: minutes or months'),
     ):
-        how.add_argument(f"--{name}", default="", metavar=name.upper(), help=what)
+        flag = f"--{name.replace('_', '-')}"
+        how.add_argument(flag, default="", metavar=name.upper(), help=what)
     how.add_argument(
         "--no-limits",
         action="store_true",

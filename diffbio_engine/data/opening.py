@@ -31,6 +31,7 @@ def inspect(
     letters: str | None = None,
     quality: str | None = None,
     longest: str | None = None,
+    bin_size: str | None = None,
 ) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
@@ -40,7 +41,7 @@ def inspect(
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
-        letters=letters, quality=quality, longest=longest,
+        letters=letters, quality=quality, longest=longest, bin_size=bin_size,
     )  # fmt: skip
     with ExitStack() as stack:
         dataset, kind = _opened(Path(path), reading, stack, with_uns=False)
@@ -71,6 +72,7 @@ def read(
     letters: str | None = None,
     quality: str | None = None,
     longest: str | None = None,
+    bin_size: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -97,12 +99,13 @@ def read(
         quality: From which sign qualities of FASTQ are counted: ``"33"`` or ``"64"``; None: by
             their range.
         longest: How many first positions of each sequence are used; None: 1,024.
+        bin_size: Over how many bases the signal of a track is averaged; None: 200.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
-        letters=letters, quality=quality, longest=longest,
+        letters=letters, quality=quality, longest=longest, bin_size=bin_size,
     )  # fmt: skip
     stack = ExitStack()
     try:

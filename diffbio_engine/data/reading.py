@@ -16,6 +16,7 @@ OFFSETS = ("33", "64")
 # More positions of a sequence are never drawn: a batch of 128 takes 8 MB as bytes, and a hundred
 # times as much in the first layer of a network.
 MOST_USED = 65_536
+MOST_BASES = 1_000_000  # of a bin
 ALL_TABLES, NO_TABLES = "all", "none"
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "space": " ", "bar": "|"}
 # What people also write.
@@ -58,6 +59,7 @@ class Reading:
         letters: What the letters of sequences are: the name of an alphabet, ``"DNA"``.
         quality: From which sign qualities of FASTQ are counted: ``"33"`` or ``"64"``.
         longest: How many first positions of each sequence are used: ``"1024"``.
+        bin_size: Over how many bases the signal of a track is averaged: ``"200"``.
     """
 
     orientation: str = ""
@@ -73,6 +75,7 @@ class Reading:
     letters: str = ""
     quality: str = ""
     longest: str = ""
+    bin_size: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():
@@ -97,6 +100,12 @@ class Reading:
                 f"'{self.longest}' is no number of positions.",
                 fix=f"Say how many first positions of each sequence are used: 1 to {MOST_USED:,}.",
                 where="longest",
+            )
+        if self.bin_size and not (self.bin_size.isdigit() and 0 < int(self.bin_size) <= MOST_BASES):
+            raise DataError(
+                f"'{self.bin_size}' is no size of bins.",
+                fix=f"Say over how many bases the signal is averaged: 1 to {MOST_BASES:,}.",
+                where="bin_size",
             )
 
     @classmethod

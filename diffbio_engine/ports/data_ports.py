@@ -10,6 +10,7 @@ from diffbio_engine.ports.class_ports import (
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
 from diffbio_engine.ports.sequence_ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES
+from diffbio_engine.ports.track_ports import SIGNAL
 
 COUNTS = Port(
     "counts",
@@ -259,6 +260,7 @@ DATA_PORTS: dict[str, Port] = {
         CLASS_WEIGHTS,
         CLASS_COUNTS,
         EFFECTIVE_LENGTHS,
+        SIGNAL,
     )
 }
 

@@ -30,6 +30,7 @@ RESULTS = {
     "learn_from_sequences": [("embed", "bars"), ("embed", "logo"), ("cluster", "bars")],
     "hidden_states": [("states", "strips")],
     "pretrain_sequences": [("encode", "bars"), ("encode", "logo")],
+    "track_states": [("states", "strips")],
 }
 STEPS = 2
 CELLS = 240
@@ -47,7 +48,9 @@ def demo(tmp_path_factory):
     def made(name):
         example = next(e for e in examples() if e.id == name)
         path = folder / f"few_{example.id}{example.ending}"
-        if n_lines := {".fasta": 2, ".3line": 3}.get(example.ending):
+        if example.ending == ".bedGraph":
+            path = example.make(folder)
+        elif n_lines := {".fasta": 2, ".3line": 3}.get(example.ending):
             lines = example.make(folder).read_text().splitlines(keepends=True)
             path.write_text("".join(lines[: n_lines * CELLS]))
         elif not path.exists():

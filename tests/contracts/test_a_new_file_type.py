@@ -70,7 +70,7 @@ def test_it_can_be_chosen_and_is_said_to_open(toy):
 def test_the_page_says_what_can_be_brought_as_it_always_did():
     assert all_in_words() == (
         "h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr, FASTA,"
-        " FASTQ"
+        " FASTQ, bedGraph"
     )
     assert {".h5ad", ".h5", ".mtx", ".csv", ".xlsx", ".zip", ".tgz", ".gz"} <= set(all_endings())
 

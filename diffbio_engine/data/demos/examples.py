@@ -18,6 +18,7 @@ from diffbio_engine.data.demos.simulated_membrane_proteins import simulate_membr
 from diffbio_engine.data.demos.simulated_sequences import simulate_sequences
 from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
+from diffbio_engine.data.demos.simulated_track import simulate_track
 from diffbio_engine.data.opening import read
 from diffbio_engine.errors import DataError
 
@@ -164,6 +165,15 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             build=simulate_membrane_proteins,
             fields={},
             ending=".3line",
+        ),
+        Example(
+            id="simulated_track",
+            title="Simulated track with peaks",
+            sentence="1.2 million bases of a simulated chromosome in bins of 200: 60 narrow peaks"
+            " and 20 broad domains over a low background.",
+            build=simulate_track,
+            fields={},
+            ending=".bedGraph",
         ),
     ]
 

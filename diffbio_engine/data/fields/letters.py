@@ -1,24 +1,26 @@
-"""Where ports find what sequences have: letters, their frequencies, their qualities."""
+"""Where ports find what lies along positions: letters, their qualities, a signal."""
 
 import numpy as np
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES, offer_of
+from diffbio_engine.ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES, SIGNAL, offer_of
 
-LETTERS, FREQUENCIES, QUALITIES, STATES = (
-    offer_of(port.name).computed for port in (SEQUENCES, BACKGROUND, QUALITY, KNOWN_STATES)
+LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS = (
+    offer_of(port.name).computed for port in (SEQUENCES, BACKGROUND, QUALITY, KNOWN_STATES, SIGNAL)
 )
-OF_SEQUENCES = (LETTERS, FREQUENCIES, QUALITIES, STATES)
+OF_SEQUENCES = (LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS)
 # What a data set has not got, and which files have it.
 _LACKING = {
+    SIGNAL.name: ("no signal along the genome", "Choose a bedGraph file."),
     QUALITY.name: ("no qualities of letters", "Choose a FASTQ file."),
     KNOWN_STATES.name: (
         "no states of letters",
         "Choose a FASTA file with a third line in each record (.3line).",
     ),
 }
+_FIELD_AT = {QUALITIES: QUALITY.name, STATES: KNOWN_STATES.name, SIGNALS: SIGNAL.name}
 _BLOCK = 1 << 24
 
 
@@ -26,12 +28,12 @@ def of_sequences(dataset: Dataset, place: str) -> Ragged | np.ndarray:
     """The array at one of these places.
 
     Raises:
-        DataError: The data set has no letters, or no qualities.
+        DataError: The data set has no letters, no qualities, or no signal.
     """
-    wanted = {QUALITIES: QUALITY.name, STATES: KNOWN_STATES.name}.get(place, SEQUENCES.name)
+    wanted = _FIELD_AT.get(place, SEQUENCES.name)
     if wanted not in dataset.ragged:
         no_sequences = ("no sequences of letters", "Choose a FASTA or FASTQ file.")
-        has, fix = _LACKING[wanted] if dataset.ragged else no_sequences
+        has, fix = _LACKING.get(wanted, no_sequences) if dataset.ragged else no_sequences
         raise DataError(f"{dataset.name} holds {has}.", fix=fix)
     found = dataset.ragged[wanted]
     return frequencies(found, len(dataset.alphabet)) if place == FREQUENCIES else found

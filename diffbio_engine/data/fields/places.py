@@ -299,7 +299,9 @@ def open_source(
         var_ids=var_ids,
         gene_keys=genes.index.to_numpy(dtype=object),
         notes=notes,
-        along={"letters": list(dataset.alphabet.letters)} if dataset.ragged else None,
+        along={"letters": list(dataset.alphabet.letters)}
+        if "sequences" in dataset.ragged
+        else None,
     )
 
 

@@ -13,14 +13,14 @@ _STEP = 8
 
 
 class Ragged:
-    """Rows of bytes, or of small whole numbers: a flat array and where each row begins.
+    """Rows of bytes, small whole numbers or real ones: a flat array and where each row begins.
 
     A batch is padded to the least of at most four widths (the longest row, a half, a quarter and
     an eighth of it) that holds all its rows; so a run compiles at most four shapes. Memory: one
-    byte a position.
+    byte a position, four of a real number.
 
     Args:
-        flat: All rows, uint8; or int8, of which batches are int32.
+        flat: All rows, uint8; int8, of which batches are int32; or float32.
         offsets: Where each begins, and where the last ends: int64, (n + 1,).
         fill: What stands past the end of a row.
         longest: Of a longer row only so many first positions are given; 0: all of it.
@@ -31,12 +31,13 @@ class Ragged:
         self,
         flat: np.ndarray,
         offsets: np.ndarray,
-        fill: int = 0,
+        fill: float = 0,
         longest: int = 0,
         widths: tuple[int, ...] = (),
     ):
         flat = np.ascontiguousarray(flat)
-        self.flat = flat if flat.dtype == np.int8 else flat.astype(np.uint8, copy=False)
+        kept = flat.dtype in (np.int8, np.float32)
+        self.flat = flat if kept else flat.astype(np.uint8, copy=False)
         self.offsets, self.fill, self.longest = np.asarray(offsets, np.int64), fill, longest
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.flat):
             raise DataError("The rows do not fill their array.", fix="Give it offsets of its own.")
@@ -76,13 +77,14 @@ class Ragged:
         return len(self), self.widths[-1]
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
-        """These rows, in this order, padded to one of the widths: uint8 or int32, (len, width)."""
+        """These rows, in this order, padded to one of the widths: (len, width)."""
         indices = np.asarray(indices)
         lengths = self.lengths[indices]
         longest = int(lengths.max(initial=0))
         width = next((w for w in self.widths if w >= longest), longest)
         there = np.arange(width) < lengths[:, None]
-        out = np.full(there.shape, self.fill, np.int32 if self.flat.dtype == np.int8 else np.uint8)
+        dtype = np.int32 if self.flat.dtype == np.int8 else self.flat.dtype
+        out = np.full(there.shape, self.fill, dtype)
         out[there] = self.flat[(self.offsets[:-1][indices, None] + np.arange(width))[there]]
         return out
 
@@ -92,9 +94,10 @@ class Ragged:
 
     def subset(self, indices: np.ndarray) -> "Ragged":
         """Some of the rows; batches of them are as wide as before."""
-        signed = self.flat.dtype == np.int8
-        taken = Ragged.of([self.row(i) for i in indices], self.fill, signed=signed)
-        return Ragged(taken.flat, taken.offsets, self.fill, self.longest, self.widths)
+        rows = [self.row(i) for i in indices]
+        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+        flat = np.concatenate(rows) if rows else self.flat[:0]
+        return Ragged(flat, offsets, self.fill, self.longest, self.widths)
 
     def up_to(self, longest: int) -> "Ragged":
         """The same rows, of each only so many first positions; nothing is copied."""

@@ -1,0 +1,90 @@
+"""BedGraph as people have it: bins, windows, what is said, what is refused, what goes home."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from diffbio_engine.data import inspect, open_source, read, write_result
+from diffbio_engine.data.writers.states_file import States
+from diffbio_engine.errors import DataError
+
+TRACK = (
+    "track type=bedGraph\n# a comment\nchr2\t100\t300\t2\nchr2\t300\t350\t8\n"
+    "chr2\t500000\t500100\t1.5\nchrX\t0\t50\t4\n"
+)
+
+
+def write(folder, text, name="a.bedGraph"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_bins_are_means_over_their_bases_and_windows_without_signal_are_left_out(tmp_path):
+    packed = write(tmp_path, gzip.compress(TRACK.encode()), "a.bedgraph.gz")
+    data = read(packed, bin_size="100")
+    assert data.rows == "windows" and data.n_cells == 3
+    assert data.obs.index.tolist() == ["chr2:100-51300", "chr2:460900-500100", "chrX:0-100"]
+    signal = data.ragged["signal"]
+    np.testing.assert_allclose(signal.row(0)[:4], [2, 2, 4, 0])
+    assert signal.row(0).sum() == 8 and signal.row(1)[-1] == 1.5
+    np.testing.assert_allclose(signal.row(2), [2])
+    assert any("8 of 11 windows have no signal" in said for said in data.warnings)
+    preview = inspect(packed)
+    assert [c.taken for c in preview.choices if c.name == "bin_size"] == ["200"]
+    assert "bins of 200 bases" in preview.size and preview.suggested == {"signal": "tracks:signal"}
+
+
+def test_a_batch_is_filled_up_with_nan_and_lines_that_overlap_are_added_and_said(tmp_path):
+    data = read(write(tmp_path, TRACK + "chrX\t0\t25\t4\n"), bin_size="50")
+    assert any("1 of 5 lines overlap" in said for said in data.warnings)
+    np.testing.assert_allclose(data.ragged["signal"].row(data.n_cells - 1), [6])
+    records = open_source(data, {"signal": "tracks:signal"}, ["signal"])
+    batch = records.rows("signal", np.array([data.n_cells - 1, 0]))
+    assert (
+        batch.dtype == np.float32 and np.isnan(batch[0, 1:]).all() and np.isfinite(batch[1]).all()
+    )
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "no intervals"),
+        ("chr1\t0\t10\n", "Line 1 .* has 3 columns"),
+        ("chr1\t0\t10\t1\nchr1\tx\t20\t1\n", "Line 2 .* no numbers"),
+        ("chr1\t10\t10\t1\n", "goes from 10 to 10"),
+        ("chr1\t-5\t10\t1\n", "goes from -5"),
+        ("chr1\t0\t99999999999999\t1\n", "goes from 0"),
+        ("chr1\t0\t10\tnan\n", "not finite"),
+        ("chr1\t0\t10\t0\n", "no signal"),
+        ("chr1\t0\t9999999999\t1\n", "more than 20,000,000 bins"),
+        ("x" * 20_000, "no line of text"),
+        (b"chr1\t0\t10\t1\x00\n", "no line of text"),
+        ("chr1\t" + "9" * 5000 + "\t10\t1\n", "no numbers"),
+    ],
+)
+def test_what_is_no_track_is_refused_with_its_line(tmp_path, text, said):
+    with pytest.raises(DataError, match=said):
+        read(write(tmp_path, text))
+
+
+def test_stretches_and_posteriors_go_home_in_places_of_the_genome(tmp_path):
+    data = read(write(tmp_path, TRACK), bin_size="100")
+    codes = np.full((3, 512), -1)
+    for i, n in enumerate(data.ragged["signal"].lengths):
+        codes[i, :n] = 0
+    codes[0, :3] = 1
+    posteriors = np.stack([codes == 0, codes == 1], axis=-1).astype(float)
+    arrays = {
+        "positions/states_diffbio": States(codes, ("state 0", "state 1")),
+        "positions/posteriors_diffbio": posteriors,
+    }
+    written = write_result(data, tmp_path / "r.h5ad", arrays, {})
+    bed = (tmp_path / "r_segments.bed").read_text().splitlines()
+    assert bed[0] == "chr2\t100\t400\tstate_1" and bed[1] == "chr2\t400\t51300\tstate_0"
+    graph = (tmp_path / "r_posteriors.bedGraph").read_text().splitlines()
+    assert sum(line.startswith("track") for line in graph) == 2
+    assert 'name="state 1"' in "".join(graph) and "chr2\t100\t400\t1" in graph
+    assert "start" in (tmp_path / "r_windows.csv").read_text().splitlines()[0]
+    assert any("3 stretches" in n or "stretches of the states" in n for n in written.notes)
