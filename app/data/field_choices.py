@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.data.design_choice import design_choices
 from app.session.dataset_card import DatasetCard
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.inspection.times import times_in_order
@@ -10,6 +11,14 @@ from diffbio_engine.ports import Kind, Offer, Place, Port
 
 # More groups than this are no classes that a person chooses.
 _MOST_GROUPS = 200
+
+
+def choices_of(card: DatasetCard, port: Port, said: Offer) -> list[dict[str, Any]]:
+    """The rows of the panel that are of one port."""
+    if port.kind == Kind.DESIGN:
+        return design_choices(card, port, said)
+    found = choice_of(card, port, said)
+    return [found] if found else []
 
 
 def choice_of(card: DatasetCard, port: Port, said: Offer) -> dict[str, Any] | None:

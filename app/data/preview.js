@@ -2,7 +2,41 @@
 
 /** @param {any} model @param {HTMLElement} pane Where it is shown. */
 const preview = (model, pane) => {
+  // A field that is written, with what is proposed beneath it.
+  const written = (field) => {
+    const line = make("div", "field written")
+    line.append(make("b", "", field.title), make("span", field.wrong ? "wrong" : "", field.wrong || field.help))
+    const input = make("input")
+    input.value = field.text
+    input.spellcheck = false
+    input.placeholder = "~ batch + condition"
+    input.setAttribute("aria-label", field.title)
+    input.setAttribute("aria-invalid", String(!!field.wrong))
+    const say = (text) => put(text.trim() ? `formula:${text.trim()}` : "")
+    const put = (place) => {
+      if (place !== field.place) model.send_msg({ do: "field", port: field.port, place })
+    }
+    input.onchange = () => say(input.value)
+    input.onkeydown = (event) => {
+      event.stopPropagation()
+      if (event.key === "Enter") say(input.value)
+    }
+    const others = make("div", "proposed")
+    for (const o of field.options.slice(0, 4)) {
+      if (o.place === field.place) continue
+      const button = make("button", "", o.title)
+      button.title = "Use this design"
+      button.onclick = (event) => {
+        event.preventDefault()
+        put(o.place)
+      }
+      others.append(button)
+    }
+    line.append(input, others)
+    return line
+  }
   const chooser = (field, message) => {
+    if (field.text !== undefined) return written(field)
     const line = make("label", "field")
     line.append(make("b", "", field.title), make("span", "", field.help))
     const select = make("select")

@@ -13,7 +13,7 @@ from app.access.cookies import MARK, cookie_of
 from app.access.reach import in_server_folder
 from app.data.apply import offer, trained_pipeline
 from app.data.beside import offer_beside, places_beside
-from app.data.field_choices import choice_of
+from app.data.field_choices import choices_of
 from app.data.server_files import can_be_chosen, server_files
 from app.files.uploads import DESKS
 from app.session.datasets import card_read_as, card_with, open_demo
@@ -155,7 +155,7 @@ class DataPanel(pn.viewable.Viewer):
             open_demo(session, str(message["id"]))
             session.showing = ""
         elif do == "field" and self.card is not None:
-            port, place = str(message["port"]), str(message["place"])
+            port, place = str(message["port"]), str(message["place"])[:2000]
             fields = {k: v for k, v in {**self.card.fields, port: place}.items() if v}
             self.card = replace(self.card, fields=fields)
             self._show()
@@ -262,7 +262,8 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "fields": [
             found
             for port in DATA_PORTS.values()
-            if (said := kind.offer(port.name)).title and (found := choice_of(card, port, said))
+            if (said := kind.offer(port.name)).title
+            for found in choices_of(card, port, said)
         ],
     }
 

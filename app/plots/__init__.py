@@ -5,6 +5,7 @@ of its ``form`` draws that. The page asks these, never an operator.
 
 | file | what it draws |
 |---|---|
+| ``comparison`` | a comparison gene by gene: volcano, MA and dispersions with one table |
 | ``lists`` | numbers of genes, of pairs: one table of a block for what lies along one axis |
 | ``numbers`` | single numbers of a block |
 | ``ordered`` | several things of groups and genes: the best genes of each group |
@@ -34,7 +35,7 @@ import pandas as pd
 
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.writers import spreadsheet
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Role
 from diffbio_engine.runs import Finding, Findings
 
 Content = tuple[dict[str, Any], pd.DataFrame]
@@ -48,12 +49,14 @@ class Sheet:
     """One thing to look at.
 
     Attributes:
-        form: The script that draws it: "table", "bars", "heat", "dots", "numbers", "curve".
+        form: The script that draws it: "table", "bars", "heat", "dots", "numbers", "curve",
+            "comparison".
         block: Id of the block that found it.
         make: The content as plain data, and as a table for a file; costs nothing before it is
             called.
         of_the_model: It tells of the model (dispersions), not of the records.
         usual: Every run has it: what else it found is seen first.
+        asked: It is the answer that the block is there for: it is seen before all others.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Sheet:
     make: Callable[[], Content]
     of_the_model: bool = False
     usual: bool = False
+    asked: bool = False
 
 
 def alone(found: list[Finding]) -> list[list[Finding]]:
@@ -137,7 +141,8 @@ def sheets_of(findings: Findings) -> list[Sheet]:
 
 
 def _of_block(findings: Findings, block: str, found: list[Finding]) -> list[Sheet]:
-    left = [f for f in found if f.values.size]
+    # Which covariate is tested stands in the title of what was found of it.
+    left = [f for f in found if f.values.size and f.role != Role.TESTED]
     order = {f.port: i for i, f in enumerate(found)}
     sheets: list[tuple[tuple[bool, int, int], Sheet]] = []
     for plot in plots():
@@ -152,7 +157,8 @@ def _of_block(findings: Findings, block: str, found: list[Finding]) -> list[Shee
 
 def first_to_see(sheets: dict[str, Sheet]) -> str:
     """What blocks found last, but for what every run has: markers, compositions, parameters."""
-    telling = [s.id for s in sheets.values() if not s.usual and not s.of_the_model]
+    asked = [s.id for s in sheets.values() if s.asked]
+    telling = asked or [s.id for s in sheets.values() if not s.usual and not s.of_the_model]
     usual = [s for s in sheets.values() if s.usual]
     lists = [s.id for s in usual if s.form != "bars"]
     shares = [s.id for s in usual if s.form == "bars"]

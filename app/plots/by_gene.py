@@ -4,6 +4,7 @@ import pandas as pd
 
 from app.plots import Content, Plot, Sheet
 from app.plots._tables import table_of
+from diffbio_engine.declare import Kind
 from diffbio_engine.runs import Finding, Findings
 
 _MOST_COLUMNS = 60
@@ -24,7 +25,8 @@ def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
             content["note"] = f"The first {_MOST_COLUMNS} of {len(names):,} {other} are shown."
         return content, table
 
-    return Sheet(finding.port, finding.title, block, "table", finding.doc, make)
+    of_the_model = finding.kind == Kind.PARAMETER
+    return Sheet(finding.port, finding.title, block, "table", finding.doc, make, of_the_model)
 
 
 PLOT = Plot(axes=("* genes", "genes *"), sheet=_sheet, place=70)

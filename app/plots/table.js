@@ -46,6 +46,10 @@ PLOTS.table = (c, sheet) => {
       for (const i of then) sign ||= before(a, b, i, falls(i))
       return sign
     })
+    // What is chosen elsewhere (a point of a plot) is seen, however far down it stands.
+    const chosen = found.findIndex((r) => sheet.state.chosen && r[0] === sheet.state.chosen)
+    sheet.first = () => found[0]?.[0]
+    if (chosen >= MOST_ROWS) found.unshift(...found.splice(chosen, 1))
     count.textContent =
       found.length > MOST_ROWS
         ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
@@ -70,12 +74,12 @@ PLOTS.table = (c, sheet) => {
     thead.append(heads)
     body.replaceChildren(
       ...found.slice(0, MOST_ROWS).map((row) => {
-        const tr = make("tr")
+        const tr = make("tr", sheet.state.chosen && row[0] === sheet.state.chosen ? "chosen" : "")
         row.forEach((v, i) => {
           const td = make("td", c.columns[i].number ? "number" : "")
           if (c.columns[i].title === "gene") {
             const gene = make("button", "gene", v)
-            gene.title = `Colour the map by ${v}`
+            gene.title = sheet.geneTitle?.(v) ?? `Colour the map by ${v}`
             gene.onclick = () => sheet.gene(v)
             td.append(gene)
           } else td.textContent = shown(v, i)
@@ -88,9 +92,11 @@ PLOTS.table = (c, sheet) => {
   search.oninput = () => {
     sheet.state.text = search.value
     lines()
+    sheet.searched?.()
   }
   search.onkeydown = (event) => event.stopPropagation()
   lines()
+  sheet.lines = lines
   sheet.note(c.note)
   if (c.doc?.includes("\n")) {
     const details = make("details")

@@ -42,10 +42,21 @@ export function render({ model }) {
     draw,
     dark: model.theme === "dark",
     colors: model.content.colors,
+    counts: (name) => model.send_msg({ do: "counts", id: model.content.id, name }),
+    onGene: (draws) => {
+      heard = draws
+    },
+    get geneCounts() {
+      return model.gene
+    },
     gene: (name) => model.send_msg({ do: "gene", id: model.content.id, name }),
   })
 
+  // Who draws the gene that is looked at, where a form does.
+  let heard = null
+  model.on("gene", () => heard?.())
   const draw = () => {
+    heard = null
     const [kept, searching] = [
       main.querySelector(".scroll")?.scrollTop ?? 0,
       main.querySelector("input:focus") !== null,

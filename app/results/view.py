@@ -10,6 +10,7 @@ from panel.custom import JSComponent
 
 from app.files.downloads import OFFERS, Fetch, safe_name
 from app.plots import Sheet, as_csv, first_to_see, scripts, sheets_of, styles
+from app.results.gene_counts import counts_of_gene
 from app.session.session import Session
 from app.style.colour_key import ColourKey
 from app.style.palettes import category_colors, for_theme
@@ -31,6 +32,7 @@ class FindingsDesk(JSComponent):
     content = param.Dict(
         {"id": ""}, doc="The chosen sheet, whole: what is sent apart is seen apart."
     )
+    gene = param.Dict({}, doc="One gene that is looked at beside the sheet, by record.")
     words = param.String()
     theme = param.String("default")
 
@@ -138,9 +140,22 @@ class FindingsView(pn.viewable.Viewer):
             self._draw()
         elif do == "csv":
             self._save(self._sheets[name])
+        elif do == "counts":
+            self._count(str(message["name"]))
         elif do == "gene":
             self.session.showing = ""
             self.session.colour_by(ColourKey("gene", str(message["name"])))
+
+    def _count(self, gene: str) -> None:
+        """Reads one gene from the data of the run, beside the event loop."""
+        card, folder = self.session.cells_shown, self.session.run.folder()
+        if card is None or folder is None:
+            return
+
+        def show(found: dict[str, Any]) -> None:
+            self._desk.gene = found
+
+        self.session.read(lambda: counts_of_gene(card, gene, RunReader(folder).findings()), show)
 
     def _save(self, sheet: Sheet) -> None:
         session = self.session

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.session.dataset_card import DatasetCard
-from diffbio_engine.declare import DATA_PORTS, Port
+from diffbio_engine.data.design import design_of, formula_at
+from diffbio_engine.declare import DATA_PORTS, Kind, Port
+from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines import DataPort
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 from diffbio_engine.ports import DATA_BLOCKS, Address, Place, offered_beside, port_of_field
@@ -70,7 +72,7 @@ def missing_fields(
 def _supposed(name: str) -> DataPort:
     """A field before there is data: lengths that let the shapes be checked all the same."""
     port = DATA_PORTS[name]
-    lengths = {"genes": 2000, "features": 50, "positions": 200, "letters": 4}
+    lengths = {"genes": 2000, "features": 50, "positions": 200, "letters": 4, "covariates": 2}
     return DataPort(port, _lengths(port, lengths), _classes_of(port, 2))
 
 
@@ -78,6 +80,8 @@ def _measured(name: str, dataset: DatasetCard) -> DataPort:
     port, (kind, key) = DATA_PORTS[name], Place.parse(dataset.fields[name]).parts
     lengths = {"genes": dataset.n_genes or 2000, "features": 50}
     lengths |= dataset.preview.get("lengths") or {}
+    if port.kind == Kind.DESIGN:
+        lengths["covariates"] = _n_covariates(dataset, dataset.fields[name])
     if kind == "obsm":
         shape = (dataset.preview.get("obsm") or {}).get(key)
         lengths["features"] = int(shape[-1]) if shape else 50
@@ -85,6 +89,18 @@ def _measured(name: str, dataset: DatasetCard) -> DataPort:
         lengths[port.axis_names[0]] = int(known[name])
     columns = {str(c.get("name")): c.get("n_values", 0) for c in _columns(dataset)}
     return DataPort(port, _lengths(port, lengths), _classes_of(port, int(columns.get(key) or 2)))
+
+
+def _n_covariates(dataset: DatasetCard, place: str) -> int:
+    """How many columns a design has; of one that cannot be made, as many as it has terms."""
+    try:
+        formula = formula_at(place)
+        if formula is None:
+            shape = (dataset.preview.get("obsm") or {}).get(Place.parse(place).name)
+            return int(shape[-1]) if shape else 2
+        return design_of(dataset.preview.get("table") or {}, formula).matrix.shape[1]
+    except UserError:
+        return 1 + place.count("+")
 
 
 def _lengths(port: Port, lengths: dict[str, int]) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ _KINDS: dict[Kind, tuple[str, str, str]] = {
     Kind.PLAN: ("#a16207", "#facc15", "transport plan"),
     Kind.SIMILARITY: ("#be123c", "#fb7185", "similarity"),
     Kind.COORDINATES: ("#059669", "#34d399", "coordinates"),
+    Kind.DESIGN: ("#c2410c", "#fb923c", "design"),
     Kind.INDEX: ("#78716c", "#a8a29e", "positions"),
     Kind.SEQUENCE: ("#047857", "#6ee7b7", "sequences"),
     Kind.QUALITY: ("#9333ea", "#c084fc", "qualities of letters"),

@@ -164,22 +164,19 @@ class Reader:
         Cost: one look at the stored values of the matrix, O(values), without a copy.
         """
         dataset = self._opened
-        names = dataset.genes(place).index
-        if gene not in names:
-            same = {_short(n).lower(): n for n in names}
-            if gene.lower() not in same:
-                raise DataError(
-                    f"There is no gene '{gene}' in {dataset.name}.",
-                    fix=did_you_mean(gene, map(str, names)) or "Look at how its genes are named.",
-                )
-            gene = same[gene.lower()]
+        gene, column = self._found(gene, place)
         if place not in self._raw:
             self._raw[place] = look(place, dataset.stored(place)).holds == RAW
-        values = self._column_of(place, int(names.get_loc(gene)))
+        values = self._column_of(place, column)
         if self._raw[place]:
             totals = np.maximum(self._totals[place], 1)
             values = np.log1p(values / totals * 1e4).astype(np.float32)
         return {"gene": _short(gene), "raw": self._raw[place]}, {"values": values}
+
+    def ask_counts_of(self, gene: str, place: str) -> Answer:
+        """Values of a gene by record, as they are in the file."""
+        gene, column = self._found(gene, place)
+        return {"gene": _short(gene)}, {"values": self._column_of(place, column)}
 
     def ask_genes_like(self, text: str, place: str, most: int) -> Answer:
         """Genes whose name begins with or holds a text, the shortest first."""
@@ -218,6 +215,21 @@ class Reader:
         data = Records(genes, var_names=names, var_ids=ids or None)
         found = kind_named(dataset.rows).beside(port, dataset, fields, data, measure=False)
         return {"notes": list(found.notes), "names": [_short(n) for n in found.names]}, {}
+
+    def _found(self, gene: str, place: str) -> tuple[str, int]:
+        """A gene as the file writes it, by its key, its name or these in other letters."""
+        table = self._opened.genes(place)
+        keys = [str(n) for n in table.index]
+        for names in (keys, [str(n) for n in names_and_ids(table)[0]]):
+            if gene in names:
+                return gene, names.index(gene)
+            same = {_short(n).lower(): i for i, n in enumerate(names)}
+            if (at := same.get(gene.lower())) is not None:
+                return names[at], at
+        raise DataError(
+            f"There is no gene '{gene}' in {self._opened.name}.",
+            fix=did_you_mean(gene, keys) or "Look at how its genes are named.",
+        )
 
     @property
     def _opened(self) -> Dataset:

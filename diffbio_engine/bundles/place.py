@@ -214,6 +214,9 @@ def cells_for(
     Raises:
         DataError: With fewer genes than that, in words that name another species or spelling.
     """
+    if "design" in bundle.fields:
+        why = kind_named(dataset.rows).unlike({"design": {}}, {})
+        raise DataError(why, fix="Run the same pipeline on these: choose them, and press Run.")
     chosen = {n: facts["place"] for n, facts in bundle.fields.items() if facts["place"]}
     chosen |= dict(fields or {})
     notes = _of_other_rows(bundle, dataset)

@@ -201,6 +201,14 @@ CONDITION_LABELS = Port(
         values=(2, 2),
     ),
 )  # fmt: skip
+DESIGN = Port(
+    "design",
+    "cells covariates",
+    Kind.DESIGN,
+    "Covariates of each sample as numbers: the intercept, what is accounted for, and last what is"
+    " compared.",
+    offer=Offer(lacking="a design: groups of samples that are to be compared"),
+)
 # Prior knowledge, found by the names of the genes; the same for all cells.
 LR_PAIRS = Port(
     "lr_pairs",
@@ -235,6 +243,7 @@ DATA_PORTS: dict[str, Port] = {
     port.name: port
     for port in (
         COUNTS,
+        DESIGN,
         AMBIENT_PROFILE,
         TOTAL_COUNTS,
         BATCH_LABELS,

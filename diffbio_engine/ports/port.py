@@ -22,6 +22,7 @@ class Kind(StrEnum):
     PARAMETER = "parameter"  # numbers of the model, such as dispersions
     SIMILARITY = "similarity"  # cells by cells
     COORDINATES = "coordinates"  # places in the tissue
+    DESIGN = "design"  # covariates of a regression, the intercept first
     INDEX = "index"  # positions in the batch
     SEQUENCE = "sequence"  # codes of letters along positions
     QUALITY = "quality"  # Phred scores along positions
@@ -51,6 +52,18 @@ class Role(StrEnum):
     VELOCITY = "velocity"  # change of expression
     PREDICTED = "predicted"  # values that were hidden from a model, as it says them
     HIDDEN = "hidden"  # which these were
+    # Of a comparison, gene by gene:
+    MEAN = "mean"  # how much there is of it
+    CHANGE = "change"  # log2 of how many times more
+    UNSURE = "unsure"  # the standard error of that
+    STATISTIC = "statistic"  # the change in standard errors
+    CHANCE = "chance"  # the p-value of that
+    DISCOVERY = "discovery"  # the same, adjusted for how many were compared
+    OWN_SPREAD = "own spread"  # the dispersion that a gene says by itself
+    USUAL_SPREAD = "usual spread"  # that of genes with such a mean
+    SPREAD = "spread"  # the dispersion that is used
+    TESTED = "tested"  # which column of the design it is about
+    DEPTH = "depth"  # how deeply each record was sequenced
 
 
 # Which kinds an input accepts besides its own.
@@ -61,6 +74,7 @@ _ACCEPTS: dict[Kind, frozenset[Kind]] = {
     Kind.TIME: frozenset({Kind.SCORE}),
     Kind.COUNTS: frozenset(),
     Kind.COORDINATES: frozenset({Kind.MAP}),
+    Kind.DESIGN: frozenset({Kind.FEATURES}),
     Kind.MAP: frozenset(),
 }
 

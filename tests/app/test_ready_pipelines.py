@@ -28,6 +28,7 @@ RESULTS = {
     "spatial": [("domains", "bars")],
     "simulation": [("agree", "numbers"), ("agree", "heat")],
     "learn_from_sequences": [("embed", "bars"), ("embed", "logo"), ("cluster", "bars")],
+    "differential_expression": [("compare", "comparison")],
     "hidden_states": [("states", "strips")],
     "pretrain_sequences": [("encode", "bars"), ("encode", "logo")],
     "track_states": [("states", "strips")],

@@ -16,6 +16,7 @@ each_preset = pytest.mark.parametrize("preset", presets().values(), ids=presets(
 LENGTHS = {
     "genes": 40, "features": 8, "pairs": 6, "members": 2, "regulators": 5, "classes": 3,
     "positions": 30, "letters": 4, "fragment_classes": 9, "memberships": 20, "transcripts": 6,
+    "covariates": 3,
 }  # fmt: skip
 
 

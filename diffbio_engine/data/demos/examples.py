@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.demos.simulated_cells import simulated_cells
 from diffbio_engine.data.demos.simulated_membrane_proteins import simulate_membrane_proteins
+from diffbio_engine.data.demos.simulated_samples import simulate_samples
 from diffbio_engine.data.demos.simulated_sequences import simulate_sequences
 from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
@@ -156,6 +157,14 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             build=simulate_sequences,
             fields={"labels": "obs/label"},
             ending=".fasta",
+        ),
+        Example(
+            id="treated_samples",
+            title="Simulated samples of four donors",
+            sentence="8 simulated bulk samples x 5 000 genes: cells of four donors, with a drug and"
+            " without. One gene in ten differs; 'true_log2_fold_change' has the truth.",
+            build=simulate_samples,
+            fields={},
         ),
         Example(
             id="membrane_proteins",

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.ambient_profiles import profile_at
 from diffbio_engine.data.dataset.gene_names import names_and_ids
+from diffbio_engine.data.design import FORMULA, Design, design_of, formula_at
 from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, STATES, of_sequences
 from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
@@ -29,7 +30,7 @@ from diffbio_engine.ports import DATA_PORTS, Kind, Place, offer_of
 
 UNASSIGNED = "unassigned"
 OF_ALL = ("var", FREQUENCIES)  # tables of what belongs to no record
-COUNTS, BATCH_LABELS, LABELS = "counts", "batch_labels", "labels"
+COUNTS, BATCH_LABELS, LABELS, DESIGN = "counts", "batch_labels", "labels", "design"
 AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
 # Words by which people mark cells whose type they do not know.
 _UNKNOWN = {UNASSIGNED, "unknown", "unlabeled", "unlabelled", "nan", "na", "none", ""}
@@ -97,13 +98,15 @@ class Labels:
 
 def _check_place(place: str, port: str) -> None:
     head, rest = Place.parse(place).parts
+    if place.startswith(FORMULA) and formula_at(place):
+        return
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
     known = known or place in OF_SEQUENCES
     if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
         raise DataError(
             f"'{place}' is no place in a data set.",
             fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, uns/NAME, "
-            f"ambient:mean, {OVER_ALL_GENES} or {', '.join(KNOWN_GENES)}.",
+            f"ambient:mean, {OVER_ALL_GENES}, {', '.join(KNOWN_GENES)} or formula:~ COLUMN.",
             where=port,
         )
 
@@ -140,6 +143,8 @@ def _names_classes(port: str) -> bool:
 def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -> Any:
     _check_place(place, port)
     table, name = Place.parse(place).parts
+    if port == DESIGN and (formula := formula_at(place)):
+        return design_of(dataset.obs, formula)
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
     if place in OF_SEQUENCES:
@@ -277,8 +282,13 @@ def open_source(
     per_dataset: dict[str, Any] = {}
     names: dict[str, list[str]] = {}
     notes: list[str] = []
+    along = {"letters": list(dataset.alphabet.letters)} if "sequences" in dataset.ragged else {}
     for port, value in found.items():
-        if isinstance(value, Labels):
+        if isinstance(value, Design):
+            per_cell[port] = value.matrix.astype(np.float32)
+            along["covariates"] = list(value.names)
+            notes += value.notes
+        elif isinstance(value, Labels):
             names[port] = value.names
             notes += value.notes
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
@@ -299,9 +309,7 @@ def open_source(
         var_ids=var_ids,
         gene_keys=genes.index.to_numpy(dtype=object),
         notes=notes,
-        along={"letters": list(dataset.alphabet.letters)}
-        if "sequences" in dataset.ragged
-        else None,
+        along=along,
     )
 
 

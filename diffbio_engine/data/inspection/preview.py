@@ -68,6 +68,7 @@ class Preview:
         told: What is in it where there is no matrix, in full sentences.
         lengths: Of axes that are no genes and no rows: ``{"positions": 200}``.
         parts: What ``samples`` are called.
+        table: Of few rows, columns by name as they are, for a design; else empty.
     """
 
     path: str
@@ -95,6 +96,7 @@ class Preview:
     told: tuple[str, ...] = ()
     lengths: dict[str, int] = field(default_factory=dict)
     parts: str = "Samples"
+    table: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:

@@ -24,6 +24,9 @@ from diffbio_engine.errors import DataError, did_you_mean
 from diffbio_engine.ports import Offer, offer_of
 
 USUAL = "cells"
+_OF_THESE = (
+    "It compares the {rows} that it was fitted to: what it found of them says nothing of others."
+)
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ class DataKind:
             fields: What the bundle says of each field that it needs.
             found: The preview as plain data.
         """
+        if "design" in fields:
+            return _OF_THESE.format(rows=self.name)
         if any("letters" in facts for facts in fields.values()):
             return f"It reads sequences of letters, and the rows of this file are {self.name}."
         return ""

@@ -4,16 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.design import proposed
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds.cells import Cells, first_look
 from diffbio_engine.data.matrix.matrix_preview import RAW
+from diffbio_engine.data.writers.gene_table import write_gene_table
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.table_beside import Beside, write_table
+from diffbio_engine.ports import Offer, Place
 
 # A bulk sample holds the molecules of thousands of cells: most genes are seen, most of them often.
 # Of plates of single cells, the nearest to it, more than half of the values are zeros.
@@ -24,6 +27,8 @@ _NAMES_OF_CELLS = re.compile(
     re.IGNORECASE,
 )
 _FEW = 30
+# A design is made of few columns; those of a table with hundreds are measurements.
+_MOST_COLUMNS = 40
 
 
 class Samples(Cells):
@@ -36,7 +41,14 @@ class Samples(Cells):
     # Three points lie in a plane whatever they are: their map and their groups say nothing.
     fewest = 4
     repeats = 2
-    leaves = (Beside("Table (CSV)", "_samples.csv"),)
+    leaves = (Beside("Table (CSV)", "_samples.csv"), Beside("Genes (CSV)", "_genes.csv"))
+    offers: ClassVar[Mapping[str, Offer]] = {
+        "design": Offer(
+            title="Design",
+            help="Columns of the samples: what is accounted for first, what is compared last.",
+            lacking="groups of samples that are to be compared",
+        )
+    }
 
     def why(self, dataset: Dataset) -> str:
         if dataset.n_cells > _MOST_SAMPLES or dataset.n_genes < _FEWEST_GENES:
@@ -91,7 +103,7 @@ class Samples(Cells):
         found = super().preview(dataset)
         # What is said of the file already is in the words of samples, and may speak of cells.
         warnings = (w if w in dataset.warnings else said_of(self.record, w) for w in found.warnings)
-        return replace(found, warnings=tuple(warnings))
+        return replace(found, warnings=tuple(warnings), table=_plain_table(dataset))
 
     def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
         """A design names its comparison by its values (treated, control) more than by its title."""
@@ -99,15 +111,37 @@ class Samples(Cells):
         sides = [c.name for c in found.obs if c.kind == "categorical" and _is_comparison(c.values)]
         if "condition_labels" not in taken and sides:
             taken["condition_labels"] = f"obs/{sides[0]}"
+        condition, batch = (
+            Place.parse(taken.get(f, "")).name for f in ("condition_labels", "batch_labels")
+        )
+        if designs := proposed(found.table, condition, batch):
+            taken["design"] = designs[0].place
         return taken
 
     def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
         """Also ``..._samples.csv``: the table of samples, with what was found of each beside it."""
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        said = write_table(dataset, arrays, written, self.leaves[0].of(out), self.record.one)
-        return replace(written, notes=(*written.notes, said))
+        table, genes = (beside.of(out) for beside in self.leaves)
+        said = [write_table(dataset, arrays, written, table, self.record.one)]
+        said += write_gene_table(dataset, arrays, genes)
+        return replace(written, notes=(*written.notes, *said))
 
 
 def _is_comparison(values: Sequence[str]) -> bool:
     return len(values) == 2 and sides_of_a_comparison(values)
+
+
+def _plain_table(dataset: Dataset) -> dict[str, list[Any]]:
+    """The columns of few samples as they are: a design can then be made without the file."""
+    table = dataset.obs
+    if len(table) > _MOST_SAMPLES:
+        return {}
+    columns = list(dict.fromkeys(str(c) for c in table.columns))[:_MOST_COLUMNS]
+    return {name: [_plain(v) for v in dataset.column(name)] for name in columns}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value != value:
+        return None
+    return value.item() if hasattr(value, "item") else str(value)

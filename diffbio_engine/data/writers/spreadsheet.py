@@ -9,7 +9,7 @@ import pandas as pd
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def as_csv(table: pd.DataFrame) -> bytes:
+def as_csv(table: pd.DataFrame, missing: str = "") -> bytes:
     """A table as CSV. Text that a spreadsheet would take for a formula gets an apostrophe first.
 
     Numbers stay as they are, also negative ones. White space and other signs that a spreadsheet
@@ -20,7 +20,7 @@ def as_csv(table: pd.DataFrame) -> bytes:
         if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
             guarded.isetitem(i, guarded.iloc[:, i].astype(object).map(_guarded))
     out = io.StringIO()
-    guarded.to_csv(out, index=False, float_format="%.6g")
+    guarded.to_csv(out, index=False, float_format="%.6g", na_rep=missing)
     return out.getvalue().encode("utf-8", "replace")
 
 

@@ -38,6 +38,7 @@ class Finding:
         axes: Names of its axes; what lies along each is in ``Findings.names``.
         values: The array; for shares the mean share by group of cells.
         ranks: As ``Port.ranks``.
+        role: As ``Port.role``; empty for none.
     """
 
     port: str
@@ -47,6 +48,7 @@ class Finding:
     axes: tuple[str, ...]
     values: np.ndarray
     ranks: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,10 @@ def findings_of(
             if len(names.get(axis, ())) != length:
                 names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
         doc = in_words(port, array) or port.doc
-        found.append(Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks))
+        role = port.role or ""
+        found.append(
+            Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks, role)
+        )
     found += [_track(p, plan, cells, v, track_rows, names) for p, v in (tracks or {}).items()]
     if not map_ports(plan):  # what would colour a map is listed
         found += _listed(plan, cells, values, rows, names)
@@ -83,6 +86,7 @@ def _listed(
         Finding(
             p, title_of_port(plan.port(p)), plan.port(p).doc + told * (len(some) < cells.n),
             plan.port(p).kind, (record,), np.asarray(values[p])[some], plan.port(p).ranks,
+            plan.port(p).role or "",
         )
         for p in ports
     ]  # fmt: skip

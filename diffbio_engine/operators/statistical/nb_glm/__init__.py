@@ -262,6 +262,8 @@ class DifferentiableNBGLM(Operator):
             "max_cooks": found["max_cooks"],
             "inverse_dispersion": jnp.exp(log_theta),
             "coefficients": self.beta[...],
+            "tested": jnp.zeros(design.shape[1]).at[self.config.contrast].set(1.0),
+            "normalized_counts": counts / sizes[:, None],
             "predicted_mean": jnp.where(seen, mu, 0.0),
             "cooks": jnp.where(seen, cooks, 0.0),
             "log_likelihood": jnp.sum(jnp.where(seen, each, 0.0), axis=1),

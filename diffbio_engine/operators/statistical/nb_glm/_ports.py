@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from diffbio_engine.declare import COUNTS, Kind, Port
+from diffbio_engine.declare import COUNTS, Kind, Port, Role
 
 DESIGN = Port(
     "design",
     "cells covariates",
-    Kind.FEATURES,
+    Kind.DESIGN,
     "Covariates of each sample; column 0 is the intercept (1 everywhere).",
 )
 INPUTS = (
@@ -39,6 +39,7 @@ OUTPUTS = (
         also=("log2FoldChange", "log_fold_change"),
         result="var/log2FoldChange_diffbio",
         ranks="far",
+        role=Role.CHANGE,
     ),
     Port(
         "lfc_se",
@@ -47,6 +48,7 @@ OUTPUTS = (
         "Its standard error.",
         also=("lfcSE", "standard_error"),
         result="var/lfcSE_diffbio",
+        role=Role.UNSURE,
     ),
     Port(
         "stat",
@@ -55,6 +57,7 @@ OUTPUTS = (
         "Change in standard errors (Wald statistic).",
         also=("wald_statistic",),
         result="var/stat_diffbio",
+        role=Role.STATISTIC,
     ),
     Port(
         "pvalue",
@@ -63,6 +66,7 @@ OUTPUTS = (
         "How likely so large a change is by chance; NaN for an outlier.",
         also=("p_values",),
         result="var/pvalue_diffbio",
+        role=Role.CHANCE,
     ),
     Port(
         "padj",
@@ -71,6 +75,7 @@ OUTPUTS = (
         "Rate of false discoveries at which the gene is one; NaN where it was filtered.",
         result="var/padj_diffbio",
         ranks="small",
+        role=Role.DISCOVERY,
     ),
     Port(
         "base_mean",
@@ -79,6 +84,7 @@ OUTPUTS = (
         "Mean of the normalised counts.",
         also=("baseMean",),
         result="var/baseMean_diffbio",
+        role=Role.MEAN,
     ),
     Port(
         "dispersion",
@@ -86,6 +92,7 @@ OUTPUTS = (
         Kind.PROFILE,
         "alpha: the variance is mu + alpha mu^2.",
         result="var/dispersion_diffbio",
+        role=Role.SPREAD,
     ),
     Port(
         "gene_wise_dispersion",
@@ -94,6 +101,7 @@ OUTPUTS = (
         "alpha of each gene by itself, before shrinkage.",
         also=("dispGeneEst",),
         result="var/dispGeneEst_diffbio",
+        role=Role.OWN_SPREAD,
     ),
     Port(
         "trend_dispersion",
@@ -102,6 +110,7 @@ OUTPUTS = (
         "alpha that the trend says for the gene's mean.",
         also=("dispFit",),
         result="var/dispFit_diffbio",
+        role=Role.USUAL_SPREAD,
     ),
     Port(
         "max_cooks",
@@ -113,6 +122,20 @@ OUTPUTS = (
     ),
     Port("inverse_dispersion", "genes", Kind.PARAMETER, "theta = 1 / alpha.", also=("theta",)),
     Port("coefficients", "covariates genes", Kind.PARAMETER, "beta, natural logarithms."),
+    Port(
+        "tested",
+        "covariates",
+        Kind.PARAMETER,
+        "1 for the covariate that results are of, else 0.",
+        role=Role.TESTED,
+    ),
+    Port(
+        "normalized_counts",
+        "cells genes",
+        Kind.EXPRESSION,
+        "Counts divided by size factors.",
+        result="layers/normalized_counts_diffbio",
+    ),
     Port("predicted_mean", "cells genes", Kind.EXPRESSION, "Expected counts."),
     Port("cooks", "cells genes", Kind.EXPRESSION, "Cook's distance of each count."),
     Port(
@@ -127,6 +150,7 @@ OUTPUTS = (
         Kind.SCORE,
         "How deeply each sample was sequenced.",
         result="obs/size_factor_diffbio",
+        role=Role.DEPTH,
     ),
     Port("nb_loss", "", Kind.LOSS, "-log p with the priors, nats a count."),
 )

@@ -1,0 +1,91 @@
+"""What a comparison found of each gene: volcano, MA plot and dispersions, linked with one table."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app.plots import Content, Plot, Sheet
+from app.plots._tables import table_of
+from diffbio_engine.data.writers.small_p_values import with_small_p_values
+from diffbio_engine.ports import Kind, Role
+from diffbio_engine.runs import Finding, Findings
+
+# In the order and with the names of DESeq2's table.
+_TITLES = {
+    Role.MEAN: "baseMean",
+    Role.CHANGE: "log2FoldChange",
+    Role.UNSURE: "lfcSE",
+    Role.STATISTIC: "stat",
+    Role.CHANCE: "pvalue",
+    Role.DISCOVERY: "padj",
+    Role.OWN_SPREAD: "dispGeneEst",
+    Role.USUAL_SPREAD: "dispFit",
+    Role.SPREAD: "dispersion",
+}
+_NEEDED = frozenset({Role.MEAN, Role.CHANGE, Role.DISCOVERY})
+_ABOUT = "Each point is a gene: click it to find it in the other plots and in the table."
+_MEANS = (
+    "baseMean: mean of the normalised counts.\n"
+    "log2FoldChange: how much more there is, as a power of two; lfcSE its standard error.\n"
+    "stat, pvalue: the change in standard errors, and how likely so large a one is by chance.\n"
+    "padj: the share of false ones among genes called at this value. None where a gene has no"
+    " counts, an outlier rules it (pvalue), or its counts are too low to tell (padj).\n"
+    "dispGeneEst, dispFit, dispersion: the dispersion that the gene says by itself, that of genes"
+    " with its mean, and the one that is used."
+)
+
+
+def _together(found: list[Finding]) -> list[list[Finding]]:
+    """All that a comparison says of genes on one sheet; without what the plots show, none."""
+    return [found] if {f.role for f in found} >= _NEEDED else []
+
+
+def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+    change = next(f for f in found if f.role == Role.CHANGE)
+    tested = _tested(findings, block)
+    title = tested or "Comparison"
+
+    def make() -> Content:
+        return _content(findings, found)
+
+    return Sheet(change.port, title, block, "comparison", _ABOUT, make, asked=True)
+
+
+def _tested(findings: Findings, block: str) -> str:
+    """What is compared with what, where the block says so."""
+    for f in findings.found:
+        if f.role == Role.TESTED and f.port.startswith(f"{block}.") and f.values.any():
+            return findings.along(f, f.axes[0])[int(np.argmax(f.values))].replace("_", " ")
+    return ""
+
+
+def _content(findings: Findings, found: list[Finding]) -> Content:
+    by_role = {f.role: f for f in found}
+    table = pd.DataFrame({"gene": findings.along(found[0], "genes")})
+    for role, title in _TITLES.items():
+        if role in by_role:
+            table[title] = np.asarray(by_role[role].values, float)
+    if {"stat", "pvalue"} <= set(table):
+        small = with_small_p_values(*(table[c].to_numpy() for c in ("stat", "pvalue", "padj")))
+        table["pvalue"], table["padj"] = small
+    for beside in found:
+        if beside.role not in _TITLES:
+            table[beside.title] = np.asarray(beside.values, float)
+    ranks = {"padj": "small", "pvalue": "small", "log2FoldChange": "far"}
+    content: dict[str, Any] = table_of(table, _MEANS, ranks)
+    # The surest first, then the largest change; p-values beside them order nothing more.
+    columns = list(table.columns)
+    content["order"] = [columns.index("padj"), columns.index("log2FoldChange")]
+    content["roles"] = {title: columns.index(title) for title in columns}
+    return content, table
+
+
+PLOT = Plot(
+    axes=("genes",),
+    kinds=frozenset({Kind.PROFILE}),
+    sheet=_sheet,
+    place=2,
+    leads=True,
+    together=_together,
+)

@@ -1,0 +1,7 @@
+"""Designs: which covariates a comparison of samples takes into account, and as which numbers."""
+
+from diffbio_engine.data.design.formula import FORMULA, Formula, formula_at
+from diffbio_engine.data.design.matrix import Design, design_of, levels_of
+from diffbio_engine.data.design.proposal import proposed
+
+__all__ = ["FORMULA", "Design", "Formula", "design_of", "formula_at", "levels_of", "proposed"]

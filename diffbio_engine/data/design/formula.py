@@ -1,0 +1,203 @@
+"""Formulas of designs as R writes them: ``~ batch + relevel(condition, ref="control")``.
+
+They are read here, word by word: a library that evaluates formulas runs whatever a person writes.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from diffbio_engine.errors import DataError
+
+# What a place begins with that is a formula over the columns of ``obs``.
+FORMULA = "formula:"
+_PLAIN = re.compile(r"[^\W\d][\w.]*")
+_WORDS = re.compile(
+    r"\s*(?:(?P<quoted>`[^`]*`)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<name>[^\W\d][\w.]*)|"
+    r"(?P<number>\d+(?:\.\d+)?)|(?P<sign>[-+*:~(),=^/|%]))"
+)
+_WRITTEN = "Write it like ~ batch + condition: columns of the samples, what is compared last."
+# A column is named once in each; more would be a mistake or an attack.
+_MOST_TERMS, _LONGEST = 24, 2_000
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Which columns a design takes into account.
+
+    Attributes:
+        terms: Columns, or several whose effects depend on each other, in the order written.
+        references: By column, the level that the others are compared with.
+        classes: Columns of numbers that name classes (``factor(batch)``).
+    """
+
+    terms: tuple[tuple[str, ...], ...]
+    references: Mapping[str, str] = field(default_factory=dict)
+    classes: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column once, in the order written."""
+        return tuple(dict.fromkeys(name for term in self.terms for name in term))
+
+    @property
+    def text(self) -> str:
+        """As R reads it."""
+        return "~ " + " + ".join(":".join(map(self._written, term)) for term in self.terms)
+
+    @property
+    def place(self) -> str:
+        """As a field of the data names it."""
+        return FORMULA + self.text
+
+    def with_reference(self, column: str, level: str) -> "Formula":
+        """The same, compared with another level of a column."""
+        return replace(self, references={**self.references, column: level})
+
+    def _written(self, column: str) -> str:
+        name = column if _PLAIN.fullmatch(column) else f"`{column}`"
+        name = f"factor({name})" if column in self.classes else name
+        level = self.references.get(column)
+        if level is None:
+            return name
+        quote = "'" if '"' in level else '"'
+        return f"relevel({name}, ref={quote}{level}{quote})"
+
+    @classmethod
+    def parse(cls, text: str) -> "Formula":
+        """From its text.
+
+        Raises:
+            DataError: It is none, or says something that no design here can be.
+        """
+        return _Reader(text).formula()
+
+
+def formula_at(place: str) -> Formula | None:
+    """The formula that a place is, or that one column alone is; None for another place."""
+    if place.startswith(FORMULA):
+        return Formula.parse(place.removeprefix(FORMULA))
+    table, _, name = place.partition("/")
+    return Formula(((name,),)) if table == "obs" and name else None
+
+
+class _Reader:
+    """One formula, taken apart from left to right."""
+
+    def __init__(self, text: str):
+        if len(text) > _LONGEST:
+            raise DataError("is too long for a formula.", fix=_WRITTEN, where="design")
+        self._text, self._words = text.strip(), _words_of(text)
+        self._references: dict[str, str] = {}
+        self._classes: set[str] = set()
+
+    def formula(self) -> Formula:
+        self._take("~")
+        terms: list[tuple[str, ...]] = []
+        while True:
+            terms += self._crossed()
+            if not self._words:
+                break
+            self._take("+")
+        terms = [t for t in dict.fromkeys(terms) if t]
+        if not terms:
+            raise self._wrong("names no column")
+        if len(terms) > _MOST_TERMS:
+            raise self._wrong(f"has more than {_MOST_TERMS} terms")
+        whole = {frozenset(t) for t in terms}
+        for term in terms:
+            for part in combinations(term, len(term) - 1):
+                if part and frozenset(part) not in whole:
+                    raise DataError(
+                        f"The formula '{self._text}' has {':'.join(term)} without"
+                        f" {':'.join(part)}.",
+                        fix=f"Write {' * '.join(term)}: what each does, and what they do together.",
+                        where="design",
+                    )
+        # What columns do together comes after what each does, as R orders it.
+        ordered = sorted(terms, key=len)
+        return Formula(tuple(ordered), self._references, frozenset(self._classes))
+
+    def _crossed(self) -> list[tuple[str, ...]]:
+        """``a * b`` is a, b, and both together."""
+        factors = [self._together()]
+        while self._next("*"):
+            factors.append(self._together())
+        some = (c for n in range(1, len(factors) + 1) for c in combinations(factors, n))
+        return [tuple(dict.fromkeys(name for term in c for name in term)) for c in some]
+
+    def _together(self) -> tuple[str, ...]:
+        """``a:b``; an empty term is the intercept, which is always there."""
+        term = [self._variable()]
+        while self._next(":"):
+            term.append(self._variable())
+        return tuple(dict.fromkeys(name for name in term if name))
+
+    def _variable(self) -> str:
+        kind, word = self._words.pop(0) if self._words else ("", "")
+        if kind == "number" and word == "1":
+            return ""
+        if word in ("0", "-"):
+            raise DataError(
+                f"The formula '{self._text}' leaves the intercept out.",
+                fix="Write it with the intercept, which is the reference level: ~ condition.",
+                where="design",
+            )
+        if kind == "quoted":
+            return word[1:-1]
+        if kind != "name":
+            raise self._wrong(f"cannot be understood at '{word}'" if word else "ends too early")
+        if not self._next("("):
+            return word
+        if word == "factor":
+            name = self._variable()
+            self._classes.add(name)
+            self._take(")")
+            return name
+        if word == "relevel":
+            name = self._variable()
+            self._take(",")
+            if self._words[:1] == [("name", "ref")]:
+                self._words.pop(0)
+                self._take("=")
+            kind, level = self._words.pop(0) if self._words else ("", "")
+            if kind != "text":
+                raise self._wrong('wants the level in quotes: relevel(condition, ref="control")')
+            self._references[name] = level[1:-1]
+            self._take(")")
+            return name
+        raise self._wrong(f"asks for {word}(), and only relevel() and factor() are known")
+
+    def _next(self, sign: str) -> bool:
+        there = bool(self._words) and self._words[0] == ("sign", sign)
+        if there:
+            self._words.pop(0)
+        return there
+
+    def _take(self, sign: str) -> None:
+        if not self._next(sign):
+            word = self._words[0][1] if self._words else ""
+            if word == "-":
+                self._variable()
+            why = f"has '{word}' where '{sign}' is expected"
+            raise self._wrong(why if word else "ends too early")
+
+    def _wrong(self, why: str) -> DataError:
+        return DataError(f"The formula '{self._text}' {why}.", fix=_WRITTEN, where="design")
+
+
+def _words_of(text: str) -> list[tuple[str, str]]:
+    found, at = [], 0
+    text = text.strip()
+    while at < len(text):
+        match = _WORDS.match(text, at)
+        if match is None:
+            raise DataError(
+                f"The formula '{text}' cannot be understood at '{text[at:][:20].strip()}'.",
+                fix=_WRITTEN + " Put a name with blanks or signs into `backquotes`.",
+                where="design",
+            )
+        found.append((match.lastgroup or "", match.group(match.lastgroup or 0)))
+        at = match.end()
+    return found

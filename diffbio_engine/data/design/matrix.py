@@ -1,0 +1,215 @@
+"""From a formula and a table of samples to the columns of numbers that a regression takes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.data.design.formula import Formula
+from diffbio_engine.errors import DataError, did_you_mean
+
+_CONTROLS = re.compile(
+    r"(control|controls|ctrl|ctl|untreated|untrt|vehicle|mock|dmso|placebo|sham|baseline|"
+    r"wt|wild.?type|normal|healthy|none|non.?treated|unstim(ulated)?|before|pre|day.?0|t?0h?)",
+    re.IGNORECASE,
+)
+_MOST_LEVELS = 100
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design, ready for a regression.
+
+    Attributes:
+        matrix: Samples by columns; the first is 1 everywhere.
+        names: Of the columns, as DESeq2 has them: ``dex_treated_vs_control``.
+        compared: What the last column tells, in words.
+        notes: How it was read, in full sentences.
+    """
+
+    matrix: np.ndarray
+    names: tuple[str, ...]
+    compared: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    told: str
+    values: np.ndarray
+
+
+def design_of(table: pd.DataFrame | Mapping[str, Any], formula: Formula) -> Design:
+    """The columns of a design: 1, and of each term its numbers (a class as 0 and 1 a level).
+
+    Args:
+        table: Of the samples; the index has their names.
+
+    Raises:
+        DataError: A column is not there, has one value or lacks one, or two say the same.
+    """
+    table = pd.DataFrame(table)
+    coded = {name: _coded(table, name, formula) for name in formula.columns}
+    columns = [_Column("Intercept", "", np.ones(len(table)))]
+    of_term: list[tuple[str, ...]] = [()]
+    for term in formula.terms:
+        made = [_Column("", "", np.ones(len(table)))]
+        for name in term:
+            made = [_product(a, b) for a in made for b in coded[name]]
+        columns += made
+        of_term += [term] * len(made)
+    matrix = np.column_stack([c.values for c in columns])
+    _require_rank(matrix, columns, of_term, len(table))
+    notes = [
+        f"{formula.text}: {columns[-1].told} is compared"
+        + (f"; {_listed(others)} is accounted for." if (others := formula.columns[:-1]) else ".")
+    ]
+    return Design(matrix, tuple(c.name for c in columns), columns[-1].told, tuple(notes))
+
+
+def levels_of(table: pd.DataFrame | Mapping[str, Any], formula: Formula, column: str) -> list[str]:
+    """The levels of a column of classes, its reference first; none for a column of numbers."""
+    table = pd.DataFrame(table)
+    if column not in table or not _is_class(table[column], column in formula.classes):
+        return []
+    levels = _levels(table[column])
+    reference = formula.references.get(column) or _usual_reference(levels)
+    if reference not in levels:
+        raise DataError(
+            f"'{reference}' is no value of '{column}'; there are {_listed(levels[:8])}.",
+            fix=did_you_mean(reference, levels) or "Choose one of these as the reference level.",
+            where="design",
+        )
+    return [reference, *(level for level in levels if level != reference)]
+
+
+def _coded(table: pd.DataFrame, name: str, formula: Formula) -> list[_Column]:
+    if name not in table:
+        there = [str(c) for c in table.columns]
+        raise DataError(
+            f"The design asks for '{name}', and the samples have no such column"
+            f" ({_listed(there[:8]) or 'there is none'}).",
+            fix=did_you_mean(name, there) or "Bring a table that describes the samples beside it.",
+            where="design",
+        )
+    series = table[name]
+    if (missing := series.isna()).any():
+        first, n = str(table.index[int(np.argmax(missing))]), int(missing.sum())
+        more = f" (and {n - 1:,} others)" if n > 1 else ""
+        raise DataError(
+            f"Sample {first}{more} has no value in '{name}'.",
+            fix=f"Fill it in, leave the sample out, or leave '{name}' out of the design.",
+            where="design",
+        )
+    if not _is_class(series, name in formula.classes):
+        values = series.to_numpy(float)
+        if np.ptp(values) == 0:
+            raise _of_one_value(name, f"{values[0]:g}")
+        return [_Column(name, f"{name}, for each 1 more", values)]
+    first, *others = levels = levels_of(table, formula, name)
+    if not others:
+        raise _of_one_value(name, first)
+    if len(levels) > _MOST_LEVELS:
+        raise DataError(
+            f"'{name}' has {len(levels):,} values, which are no groups.",
+            fix="Leave it out of the design.",
+            where="design",
+        )
+    values = _texts(series)
+    return [
+        _Column(f"{name}_{level}_vs_{first}", f"{name} {level} against {first}", values == level)
+        for level in others
+    ]
+
+
+def _of_one_value(name: str, value: str) -> DataError:
+    return DataError(
+        f"'{name}' is '{value}' for all samples, so nothing differs with it.",
+        fix="Leave it out of the design.",
+        where="design",
+    )
+
+
+def _product(a: _Column, b: _Column) -> _Column:
+    if not a.name:
+        return b
+    return _Column(f"{a.name}:{b.name}", f"{a.told} together with {b.told}", a.values * b.values)
+
+
+def _require_rank(
+    matrix: np.ndarray, columns: list[_Column], of_term: list[tuple[str, ...]], n: int
+) -> None:
+    """Refuses what cannot be told apart, by the names of the columns of the table."""
+    scaled = matrix / np.linalg.norm(matrix, axis=0)
+    for k in range(1, scaled.shape[1]):
+        before, column = scaled[:, :k], scaled[:, k]
+        said, *_ = np.linalg.lstsq(before, column, rcond=None)
+        if np.abs(before @ said - column).max() > 1e-8:
+            continue
+        mine = ":".join(of_term[k])
+        same = [":".join(of_term[i]) for i in range(1, k) if abs(said[i]) > 1e-8]
+        others = [t for t in dict.fromkeys(same) if t != mine]
+        which = _listed([f"'{t}'" for t in others]) or "the intercept"
+        raise DataError(
+            f"'{mine}' and {which} say the same of these samples ({columns[k].name} follows from"
+            f" {'them' if len(others) > 1 else 'it'}), so their effects cannot be told apart.",
+            fix=f"Leave one out of the design: {_or(mine, others)}.",
+            where="design",
+        )
+    if n <= scaled.shape[1]:
+        raise DataError(
+            f"The design has {scaled.shape[1]} columns for {n} samples: nothing is left to see by"
+            " how much samples alike differ.",
+            fix="Take fewer columns into account, or bring more samples.",
+            where="design",
+        )
+
+
+def _or(mine: str, others: list[str]) -> str:
+    return " or ".join([*others, mine])
+
+
+def _is_class(series: pd.Series, said: bool) -> bool:
+    return said or series.dtype.kind not in "fiu" or isinstance(series.dtype, pd.CategoricalDtype)
+
+
+def _texts(series: pd.Series) -> np.ndarray:
+    return np.array([_text(v) for v in series], dtype=object)
+
+
+def _text(value: Any) -> str:
+    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if is_whole else str(value)
+
+
+def _levels(series: pd.Series) -> list[str]:
+    """In the order that the file says, or by name with numbers by their size."""
+    present = set(_texts(series.dropna()))
+    if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
+        return [_text(c) for c in series.cat.categories if _text(c) in present]
+
+    def key(level: str) -> list[tuple[int, int, str]]:
+        parts = re.split(r"(\d+)", level)
+        return [(0, int(p), "") if p.isdigit() else (1, 0, p.lower()) for p in parts if p]
+
+    return sorted(present, key=key)
+
+
+def _usual_reference(levels: list[str]) -> str:
+    """What is called like a control; else the first, as R takes it."""
+    called = (level for level in levels if _CONTROLS.fullmatch(level.strip()))
+    inside = (
+        level
+        for level in levels
+        if any(_CONTROLS.fullmatch(word) for word in re.split(r"[^A-Za-z0-9]+", level) if word)
+    )
+    return next(called, None) or next(inside, None) or (levels[0] if levels else "")
+
+
+def _listed(words: Any) -> str:
+    *first, last = words or [""]
+    return f"{', '.join(first)} and {last}" if first else str(last)

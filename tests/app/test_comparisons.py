@@ -1,0 +1,79 @@
+"""A comparison gene by gene: what is drawn together, and how small p-values are told."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control, norm
+
+from app.plots import as_csv, first_to_see, sheets_of
+from app.results.gene_counts import counts_of_gene
+from app.session.session import DatasetCard
+from diffbio_engine.data.writers.small_p_values import with_small_p_values
+from diffbio_engine.runs import Finding, Findings
+
+NAMES = {"genes": ["ACTB", "FKBP5", "XIST"], "de.covariates": ["Intercept", "dex_drug_vs_control"]}
+ROLES = {"log2_fold_change": "change", "base_mean": "mean", "padj": "discovery"}
+
+
+def found(name, values, role="", axes=("genes",), kind="profile"):
+    return Finding(f"de.{name}", name, "What it is.", kind, axes, np.array(values), role=role)
+
+
+def sheets(*roles):
+    values = {"padj": [0.9, 1e-9, np.nan], "log2_fold_change": [0.1, 4.0, -1.0]}
+    of_genes = [found(n, values.get(n, [100.0, 50.0, 0.0]), ROLES[n]) for n in roles]
+    tested = found("tested", [0.0, 1.0], "tested", ("covariates",), "parameter")
+    beside = found("max_cooks", [0.1, 0.2, 0.3])
+    return sheets_of(Findings(1, (*of_genes, beside, tested), NAMES, {}))
+
+
+def test_a_comparison_is_one_sheet_that_is_seen_first_and_says_what_is_compared():
+    (sheet,) = sheets(*ROLES)
+    assert (sheet.form, sheet.title) == ("comparison", "dex drug vs control")
+    assert first_to_see({sheet.id: sheet}) == sheet.id
+    content = sheet.make()[0]
+    titles = [c["title"] for c in content["columns"]]
+    assert titles == ["gene", "baseMean", "log2FoldChange", "padj", "max_cooks"]
+    assert content["rows"][1][:4] == ["FKBP5", 50.0, 4.0, 1e-9]
+    assert titles[content["order"][0]] == "padj" and content["rows"][2][3] is None
+    assert as_csv(sheet).decode().splitlines()[0] == ",".join(titles)
+
+
+def test_without_an_adjusted_p_value_there_is_a_table_and_no_volcano():
+    assert [s.form for s in sheets("log2_fold_change", "base_mean")] == ["table"]
+
+
+def test_p_values_that_32_bits_lose_are_told_again_from_the_statistic():
+    stat = np.array([30.0, -25.0, 14.0, 2.0, 0.1, np.nan])
+    p = 2 * norm.sf(np.abs(stat[:5]))
+    padj = np.append(false_discovery_control(p), np.nan)
+    p = np.append(p, np.nan)
+    assert (p.astype(np.float32)[:3] < 1e-38).all()
+    small, adjusted = with_small_p_values(stat, p.astype(np.float32), padj.astype(np.float32))
+    np.testing.assert_allclose(small, p, rtol=1e-6)
+    np.testing.assert_allclose(adjusted, padj, rtol=1e-6)
+
+
+def test_p_values_of_another_test_stay_as_they_are():
+    p = np.array([0.0, 0.3], np.float32)
+    small, _ = with_small_p_values(np.array([40.0, 2.0]), p, p)
+    np.testing.assert_array_equal(small, p)
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    class Told:
+        def ask(self, question, **_):
+            values = {"values": np.array([10.0, 40.0, 12.0, 44.0])}
+            return ({"names": list("abcd")}, {}) if question == "cells" else ({}, values)
+
+    monkeypatch.setattr("app.results.gene_counts.opened", lambda source: Told())
+
+
+def test_counts_of_a_gene_are_divided_by_depth_and_stand_in_the_groups_compared(answers):
+    table = {"dex": ["drug", "control", "drug", "control"]}
+    card = DatasetCard("1", "a.csv", "/a.csv", 4, 3, {"design": "formula:~ dex"}, {"table": table})
+    depth = found("sizes", [1.0, 2.0, 1.0, 2.0], "depth", ("samples",), "score")
+    told = counts_of_gene(card, "FKBP5", Findings(1, (depth,), NAMES, {}))
+    assert told["values"] == [10.0, 20.0, 12.0, 22.0]
+    assert told["groups"] == ["control", "drug"] and told["group"] == [1, 0, 1, 0]
+    assert told["unit"] == "Counts divided by size factors, by dex."

@@ -1,0 +1,90 @@
+"""Bulk differential expression: counts and design dropped together, to the table that goes home."""
+
+import numpy as np
+import pandas as pd
+from playwright.sync_api import expect
+
+from tests.browser.test_drops import Hand
+from tests.browser.test_sequences_dropped import look_closely
+
+# As few genes as are still taken for bulk samples by themselves.
+N_GENES = 5_000
+
+
+def two_files(shared_data, folder):
+    """Every sixth gene of airway, and the design with its samples in another order."""
+    bulk = shared_data / "omics" / "bulk"
+    counts = pd.read_csv(bulk / "airway_counts.csv.gz", index_col=0)
+    rows = np.linspace(0, len(counts) - 1, N_GENES).astype(int)
+    counts.iloc[rows].to_csv(folder / "airway_counts.csv.gz")
+    design = pd.read_csv(bulk / "airway_design.csv")
+    design.iloc[::-1].to_csv(folder / "airway_design.csv", index=False)
+    golden = pd.read_csv(bulk.parent / "golden" / "airway_deseq2.csv.gz", index_col=0)
+    return [folder / "airway_counts.csv.gz", folder / "airway_design.csv"], golden
+
+
+def test_counts_and_a_design_become_a_table_of_genes(
+    tab, shared_data, tmp_path, eventually, served
+):
+    tab.set_viewport_size({"width": 1366, "height": 768})
+    files, golden = two_files(shared_data, tmp_path)
+    Hand(tab).drop(".header .name", files)
+    look = tab.locator(".look")
+    expect(look).to_contain_text("8 of 8 samples found in airway_design.csv")
+    written = look.locator("input[aria-label='Design']")
+    expect(written).to_have_value('~ cell + relevel(dex, ref="control")')
+    expect(look).to_contain_text("Compares dex treated against control. Accounted for: cell.")
+    written.scroll_into_view_if_needed()
+    look_closely(tab, "de-design")
+    reference = look.locator("select[aria-label='Reference level of dex']")
+    reference.select_option(label="treated")
+    expect(look).to_contain_text("Compares dex control against treated")
+    written.fill("~ cells + dex")
+    written.press("Enter")
+    expect(look.locator(".wrong")).to_contain_text("Did you mean")
+    look_closely(tab, "de-wrong")
+    look.locator(".proposed button").first.click()
+    expect(written).to_have_value('~ cell + relevel(dex, ref="control")')
+    look.locator("button.use").click()
+    expect(look).to_be_hidden()
+    tab.get_by_role("button", name="ready pipeline", exact=True).click()
+    tab.locator(".pipelines .start", has_text="Differential expression (bulk)").click()
+    expect(tab.locator(".react-flow__node")).to_have_count(2)
+    look_closely(tab, "de-canvas")
+    tab.locator("[data-do=run]").click()
+    expect(tab.locator("[data-state=done]")).to_be_visible(timeout=180_000)
+    tab.locator(".header [data-show=findings]").click()
+    desk = tab.locator("[role=dialog] .findings")
+    expect(desk.locator("h3")).to_contain_text("dex treated vs control")
+    expect(desk.locator("canvas")).to_have_count(3)
+    expect(desk.locator(".one-gene circle")).to_have_count(8)
+    look_closely(tab, "de-results")
+    search = desk.get_by_label("Search the table")
+    sure = golden.reindex(pd.read_csv(files[0], index_col=0).index).padj.idxmin()
+    search.fill(sure[-6:])
+    desk.locator("tbody .gene", has_text=sure).click()
+    expect(desk.locator("tr.chosen")).to_contain_text(sure)
+    expect(desk.locator(".one-gene h4")).to_have_text(sure)
+    expect(desk.locator(".one-gene circle")).to_have_count(8)
+    expect(desk.locator(".one-gene")).to_contain_text("divided by size factors, by dex")
+    search.fill("")
+    points = desk.locator("canvas[aria-label^=MA]")
+    box = points.bounding_box()
+    before = desk.locator(".one-gene h4").inner_text()
+    points.click(position={"x": box["width"] / 2, "y": box["height"] / 2 - 16})
+    expect(desk.locator(".one-gene h4")).not_to_have_text(before)
+    expect(desk.locator("tr.chosen")).to_be_visible()
+    look_closely(tab, "de-chosen")
+    if served.session.theme == "default":
+        served.session.later(lambda: served.session.param.update(theme="dark"))
+        look_closely(tab, "de-dark")
+    tab.keyboard.press("Escape")
+    tab.locator("button[data-show=exports]").click()
+    row = tab.locator(".exports .row").filter(has_text="Result")
+    with tab.expect_download() as caught:
+        row.get_by_role("button", name="Genes (CSV)", exact=True).click()
+    caught.value.save_as(tmp_path / "home.csv")
+    home = pd.read_csv(tmp_path / "home.csv", index_col="gene")
+    assert list(home)[:6] == ["baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj"]
+    both = home.join(golden, rsuffix="_deseq2", how="inner").query("baseMean > 10")
+    assert len(both) > 1_000 and both[["stat", "stat_deseq2"]].corr().iloc[0, 1] > 0.99

@@ -1,0 +1,110 @@
+"""Formulas of designs: what they say, which columns they make, and what is refused in words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diffbio_engine.data import Dataset, open_source
+from diffbio_engine.data.design import Formula, design_of, levels_of, proposed
+from diffbio_engine.errors import DataError
+
+NAMES = [f"s{i}" for i in range(8)]
+TABLE = pd.DataFrame(
+    {
+        "treatment": ["control", "drug"] * 4,
+        "donor": list("aabbccdd"),
+        "lane": [1, 1, 1, 1, 2, 2, 2, 2],
+        "age": [31.0, 31.0, 45.5, 45.5, 52.0, 52.0, 28.0, 28.0],
+        "same": ["x"] * 8,
+        "site of body": ["arm", "leg", "leg", "arm"] * 2,
+    },
+    index=NAMES,
+)
+
+
+def made(text, table=TABLE):
+    return design_of(table, Formula.parse(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["treatment", "donor + treatment", "lane + age + treatment", "treatment * `site of body`"],
+)
+def test_columns_are_those_of_formulaic(text):
+    formulaic = pytest.importorskip("formulaic", reason="formulaic is not installed")
+    theirs = formulaic.model_matrix(text, TABLE)
+    np.testing.assert_array_equal(made(f"~ {text}").matrix, np.asarray(theirs, float))
+
+
+def test_columns_are_named_and_told_by_level_and_reference():
+    found = made('~ factor(lane) + relevel(treatment, ref="drug")')
+    assert found.names == ("Intercept", "lane_2_vs_1", "treatment_control_vs_drug")
+    assert found.compared == "treatment control against drug"
+    assert found.notes[0].endswith("lane is accounted for.")
+
+
+def test_a_formula_is_its_text_again():
+    for text in ("~ a + b", '~ factor(a) + `b c` + relevel(b, ref="x y")', "~ a + b + a:b"):
+        assert Formula.parse(text).text == text
+        assert Formula.parse(Formula.parse(text).text) == Formula.parse(text)
+    assert Formula.parse("~ a * b").terms == (("a",), ("b",), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("treatment", "where '~' is expected"),
+        ("~", "ends too early"),
+        ("~ 0 + treatment", "leaves the intercept out"),
+        ("~ donor:treatment", "has donor:treatment without donor"),
+        ("~ open('secret')", "only relevel() and factor() are known"),
+        ("~ {1}", "cannot be understood"),
+        ("~ treatmant", "no such column"),
+        ("~ same", "'same' is 'x' for all samples"),
+        ("~ lane + donor + treatment", "'donor' and 'lane' say the same"),
+        ('~ relevel(treatment, ref="placebo")', "'placebo' is no value of 'treatment'"),
+        ("~ donor * treatment", "nothing is left"),
+        ("~ " + "treatment + " * 300 + "donor", "too long"),
+    ],
+)
+def test_what_no_design_can_be_is_refused_in_words(text, said):
+    with pytest.raises(DataError) as caught:
+        made(text)
+    assert said in caught.value.what and caught.value.fix
+
+
+def test_a_missing_value_names_its_sample():
+    table = TABLE.assign(treatment=["control", None, *TABLE["treatment"][2:]])
+    with pytest.raises(DataError, match="Sample s1 has no value in 'treatment'"):
+        made("~ treatment", table)
+
+
+def test_what_is_called_a_control_is_the_reference_and_levels_stand_by_their_numbers():
+    values = (["treated", "untreated"], ["day 10", "day 9"], ["wt", "ko"])
+    table = pd.DataFrame(dict(zip("abc", values, strict=True)))
+    found = {c: levels_of(table, Formula(((c,),)), c)[0] for c in table}
+    assert found == {"a": "untreated", "b": "day 9", "c": "wt"}
+
+
+def test_a_proposal_accounts_for_donors_and_compares_the_treatment():
+    first, *others = proposed(TABLE[["donor", "treatment"]], "treatment")
+    assert first.text == '~ donor + relevel(treatment, ref="control")'
+    assert '~ relevel(treatment, ref="control")' in [f.text for f in others]
+    confounded = pd.DataFrame({"batch": list("xxxyyy"), "arm": list("aaabbb")})
+    assert proposed(confounded)[0].columns == ("arm",)
+    assert proposed(pd.DataFrame({"name": NAMES})) == []
+
+
+def test_names_of_columns_travel_with_the_samples():
+    import anndata
+
+    counts = np.random.default_rng(0).poisson(5.0, (8, 4)).astype(np.float32)
+    data = Dataset.from_anndata(anndata.AnnData(counts, obs=TABLE))
+    data.rows = "samples"
+    fields = {"counts": "X", "design": "formula:~ donor + treatment"}
+    records = open_source(data, fields, ["counts", "design"])
+    assert list(records.names["covariates"])[-1] == "treatment_drug_vs_control"
+    assert records.rows("design", np.array([1])).tolist() == [[1, 0, 0, 0, 1]]
+    assert "treatment drug against control is compared" in records.notes[0]
+    alone = open_source(data, {"design": "obs/treatment"}, ["design"])
+    assert alone.fields["design"] == (2,)
