@@ -126,6 +126,10 @@ def _chunks(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     plan = pipeline.plan
     graph, state = nnx.split(pipeline)
+    # Of weights that a training step left on their device, and of others, JAX would compile the
+    # same program twice.
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    state = jax.tree.map(lambda x: jax.device_put(x, device), state)
     run = _compiled(graph, ports)
     blocks = plan.ancestors(ports, frozenset(given))
     wanted = {w.field for b in blocks for w in plan.blocks[b].sources.values() if w.from_data} | {
