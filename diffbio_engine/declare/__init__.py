@@ -3,11 +3,11 @@
 from diffbio_engine.axes import AXES, Axis, axis_of, numbered
 from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.exports import exported
+from diffbio_engine.declare.loss import Loss
 from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.declare.operator import (
     Buffer,
     Dial,
-    Loss,
     Operator,
     TrainingBuffer,
     warn_untrained,

@@ -16,7 +16,7 @@ from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.held_range import held_within
 from diffbio_engine.declare.settings import Config
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports import Kind, Port
+from diffbio_engine.ports import Port
 
 
 class Dial(nnx.Variable):
@@ -221,6 +221,28 @@ class Operator(nnx.Module):
         keys = None if key is None else jax.random.split(key, n_records)
         return jax.vmap(lambda d, k: self.apply(d, {}, None, k)[0])(dict(data), keys)
 
+    def _apply_on_raw(
+        self,
+        data: Mapping[str, Any],
+        states: Any = None,
+        stats: Any = None,
+        record_indices: jax.Array | None = None,
+        epoch: jax.Array | int | None = None,
+    ) -> tuple[dict[str, Any], Any]:
+        """One batch as a stage of a pipeline of datarax, which calls stages by this name.
+
+        ``data`` are arrays with a row for each record, and so is what comes back: all of it plus
+        the outputs. In train mode a stochastic operator draws from its own stream, the same for
+        the same records of the same epoch; in eval mode it draws nothing.
+        """
+        key = None
+        if self.config.stochastic and not self.deterministic and record_indices is not None:
+            key = getattr(self.draws, self.config.stream_name).key[...]
+            for number in (0 if epoch is None else epoch, jnp.asarray(record_indices)[0]):
+                key = jax.random.fold_in(key, number)
+        result, states, _ = self.apply(data, states, None, key, stats)
+        return result, states
+
     def generate_random_params(self, rng: jax.Array, data_shapes: Any = None) -> jax.Array:
         """The key itself: the older callers ask for it before ``apply``."""
         return rng
@@ -265,29 +287,6 @@ def _missing(port: Port, data: Mapping[str, Any]) -> DataError:
         fix=f"Add it: {port.doc}",
         where=port.name,
     )
-
-
-class Loss(Operator):
-    """An operator that returns one number to be made small.
-
-    It can be made from keywords (``VAELoss(kl_weight=0.1)``) and called with positional arrays in
-    the order of its ports, and returns the number itself.
-    """
-
-    outputs: ClassVar[tuple[Port, ...]] = (Port("loss", "", Kind.LOSS, "To be made small."),)
-
-    def __init__(
-        self,
-        config: Config | None = None,
-        *,
-        rngs: nnx.Rngs | None = None,
-        name: str | None = None,
-        **settings: Any,
-    ) -> None:
-        super().__init__(config or self.Config(**settings), rngs=rngs, name=name)
-
-    def run(self, arrays: Mapping[str, Any], key: jax.Array | None = None) -> dict[str, Any]:
-        return {"loss": self(**arrays)}
 
 
 def warn_untrained(name: str) -> None:

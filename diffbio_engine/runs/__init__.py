@@ -1,5 +1,6 @@
 """Runs: one folder and one process each; the folder is the truth."""
 
+from diffbio_engine.runs.folder.benchmark import benchmark_of
 from diffbio_engine.runs.folder.findings import GROUPS, Finding, Findings
 from diffbio_engine.runs.folder.metrics import MetricsBatch
 from diffbio_engine.runs.folder.paths import Control, RunFolder
@@ -39,5 +40,6 @@ __all__ = [
     "RunWriter",
     "Snapshot",
     "TakenError",
+    "benchmark_of",
     "wait_for_run",
 ]
