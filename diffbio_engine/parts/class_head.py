@@ -1,4 +1,4 @@
-"""From the vector of a sequence to the probabilities of its classes."""
+"""From the vector of a record to the probabilities of its classes."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,6 +1,7 @@
 """An expression foundation model: learns what cells are from genes that are hidden from it."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from flax import nnx
 
 from diffbio_engine.declare import (
     COUNTS,
+    LABELS,
     TOTAL_COUNTS,
     Buffer,
     Config,
@@ -34,17 +36,21 @@ from diffbio_engine.operators.foundation_models.foundation_model._linear_floors 
     mean_over,
 )
 from diffbio_engine.operators.foundation_models.foundation_model._masking import thinned
+from diffbio_engine.operators.foundation_models.foundation_model._what_it_says import OUTPUTS
 from diffbio_engine.operators.foundation_models.gene_tokenizer import MOST_TOKENS
+from diffbio_engine.parts.class_head import ClassHead
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_starts import start_of_counts
+from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
 
-_AT_ONCE = 128  # cells whose attention is held at a time where nothing is learned
+_TO_SCALE = 256  # cells in whose deviations the classes read the embedding
 
 
 class FoundationModelConfig(Config):
     """Settings of the expression foundation model."""
 
     n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
+    n_classes: int = size("classes", default=0, doc="How many types the labels have; 0: none.")
     hidden_dim: int = setting(
         128, low=4, high=1024, log=True, doc="Width of a token; a multiple of num_heads."
     )
@@ -76,6 +82,12 @@ class FoundationModelConfig(Config):
     )
     n_components: int = setting(
         10, low=1, high=100, doc="Factors of the start, to which the transformer adds."
+    )
+    fine_tune: Literal["end_to_end", "frozen"] = setting(
+        "end_to_end",
+        choices=("end_to_end", "frozen"),
+        doc="What learns from labels. end_to_end: the whole model. frozen: only the classes, from"
+        " embeddings as they are.",
     )
     temperature: float = dial(
         0.1,
@@ -127,6 +139,8 @@ class DifferentiableFoundationModel(Operator):
     mean squared error of the hidden values; ``mean_error`` and ``components_error`` are those of
     the gene's mean and of 30 principal components, filled in again and again, for the same values:
     lines to stay below, which nothing is learned from. Without a key nothing is hidden.
+    ``label_loss`` is the cross-entropy of ``softmax(W embedding + b)`` over cells whose label is
+    not -1; without wired labels there are no types and it is 0.
 
     Softens: sorting (the ranks of tokens); which genes are tokens is decided.
     Hard limit: as ``temperature`` goes to 0, ranks are whole numbers. Before training: the
@@ -135,7 +149,8 @@ class DifferentiableFoundationModel(Operator):
     Cost: O(cells * num_layers * max_tokens * (max_tokens + hidden_dim) * hidden_dim) time;
     O(128 * num_heads * max_tokens^2) memory: with 512 tokens and four heads 0.5 GB, for one layer
     at a time, as attention is computed again on the way back. O(cells * genes) besides.
-    Start: principal components in, the Poisson factor model out; the transformer adds 0.
+    Start: principal components in, the Poisson factor model out; the transformer adds 0. Types
+    are as frequent as among the known labels.
 
     References:
         Theodoris et al. (2023), Transfer learning enables predictions in network biology, Nature
@@ -155,36 +170,10 @@ class DifferentiableFoundationModel(Operator):
             optional=True,
         ),
         TOTAL_COUNTS,
+        replace(LABELS, optional=True),
     )
-    outputs = (
-        Port(
-            "embeddings",
-            "cells features",
-            Kind.FEATURES,
-            "A vector for each cell.",
-            result="obsm/X_foundation",
-            role=Role.LATENT,
-        ),
-        Port(
-            "token_embeddings",
-            "cells tokens channels",
-            Kind.PARAMETER,
-            "A vector for each token, 0 for none; too large to be kept.",
-        ),
-        Port("tokens", "cells tokens", Kind.INDEX, "Which genes are tokens; -1 for none."),
-        Port(
-            "predicted_expression",
-            "cells genes",
-            Kind.EXPRESSION,
-            "Expected log-normalised expression, every gene.",
-            role=Role.PREDICTED,
-        ),
-        Port("mask", "cells genes", Kind.PARAMETER, "1 where a gene was hidden.", role=Role.HIDDEN),
-        Port("masked_loss", "", Kind.LOSS, "Squared error of hidden log-normalised values."),
-        Port("mean_error", "", Kind.LOSS, "The same by the mean of each gene.", weight=0.0),
-        Port("components_error", "", Kind.LOSS, "The same by 30 principal components.", weight=0.0),
-    )
-    needs_training = True
+    outputs = OUTPUTS
+    needs_training = learns_classes = True
     prepare_once = True
     prepare_cells = 8192
     example = {
@@ -193,6 +182,7 @@ class DifferentiableFoundationModel(Operator):
         "num_layers": 1,
         "n_components": 2,
         "max_tokens": 4,
+        "n_classes": 1,
     }
 
     def setup(self, rngs: nnx.Rngs) -> None:
@@ -206,6 +196,8 @@ class DifferentiableFoundationModel(Operator):
             config.max_tokens,
             rngs=rngs,
         )
+        if config.n_classes:
+            self.classes = ClassHead(config.hidden_dim, config.n_classes, buffer=Buffer, rngs=rngs)
         self.floors = LinearFloors(config.n_genes)
         self.typical_total = Buffer(jnp.asarray(1000.0))  # of all genes, where these are told
 
@@ -218,6 +210,7 @@ class DifferentiableFoundationModel(Operator):
         counts: np.ndarray,
         gene_ids: np.ndarray | None = None,
         total_counts: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
         *,
         seed: int,
     ) -> None:
@@ -230,6 +223,10 @@ class DifferentiableFoundationModel(Operator):
         library = np.maximum(counts.sum(axis=1), 1.0)
         total = library if total_counts is None else np.maximum(total_counts, library)
         put(self.typical_total, np.median(total))
+        if self.config.n_classes:
+            self.classes.begin(
+                np.asarray(_embedded(self.network, jnp.asarray(counts[:_TO_SCALE]))), labels
+            )
         self.floors.fit(np.log1p(counts * (np.median(total) / total)[:, None]), seed)
 
     def __call__(
@@ -237,6 +234,7 @@ class DifferentiableFoundationModel(Operator):
         counts: jax.Array,
         gene_ids: jax.Array | None = None,
         total_counts: jax.Array | None = None,
+        labels: jax.Array | None = None,
         key: jax.Array | None = None,
     ) -> dict[str, jax.Array]:
         counts = jnp.asarray(counts, float)
@@ -263,7 +261,7 @@ class DifferentiableFoundationModel(Operator):
         predicted = expected_log_normalized(log_rate, unit)
         asked = mask if key is not None else jnp.ones_like(counts)
         by_means, by_components = self.floors(values, asked, gene_ids)
-        return {
+        found = {
             "embeddings": seen.embeddings,
             "token_embeddings": seen.token_embeddings,
             "tokens": seen.tokens,
@@ -272,7 +270,17 @@ class DifferentiableFoundationModel(Operator):
             "masked_loss": mean_over((predicted - values) ** 2, asked),
             "mean_error": by_means,
             "components_error": by_components,
+            "label_loss": jnp.zeros((), counts.dtype),
         }
+        if self.config.n_classes:
+            frozen = self.config.fine_tune == "frozen"
+            x = jax.lax.stop_gradient(seen.embeddings) if frozen else seen.embeddings
+            log_shares = self.classes(x, self.config.dropout_rate, drop)
+            found["class_probabilities"] = jnp.exp(log_shares)
+            found["class_labels"] = jnp.argmax(log_shares, axis=1).astype(jnp.int32)
+            found["confidence"] = jnp.exp(jnp.max(log_shares, axis=1))
+            found["label_loss"] = known_cross_entropy(log_shares, labels)
+        return found
 
     def predict_hidden(
         self,
@@ -296,3 +304,8 @@ class DifferentiableFoundationModel(Operator):
         if total_counts is not None:
             total = jnp.maximum(total_counts, total)
         return self.typical_total[...] / jnp.maximum(total, 1.0)[:, None]
+
+
+@nnx.jit
+def _embedded(network: ExpressionNetwork, counts: jax.Array) -> jax.Array:
+    return network(counts, jnp.ones_like(counts), None, jnp.asarray(0.1)).embeddings
