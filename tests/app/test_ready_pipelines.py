@@ -32,6 +32,7 @@ RESULTS = {
     "hidden_states": [("states", "strips")],
     "pretrain_sequences": [("encode", "bars"), ("encode", "logo")],
     "track_states": [("states", "strips")],
+    "pretrain_expression": [("model", "bars")],
 }
 STEPS = 2
 CELLS = 240

@@ -159,6 +159,26 @@ def test_after_training_hidden_genes_of_new_cells_are_better_than_both_lines_and
     assert trained < start and trained < components < means
 
 
+def test_frozen_classes_teach_the_embedding_nothing_and_end_to_end_they_do(counts):
+    def moved(how):
+        config = FoundationModelConfig(n_genes=150, n_classes=2, fine_tune=how, **SMALL)
+        block = DifferentiableFoundationModel(config, rngs=nnx.Rngs(0))
+        block.classes.linear.kernel[...] = jnp.ones((16, 2)) * jnp.array([1.0, -1.0])
+        graph, weights, rest = nnx.split(block, nnx.Param, ...)
+        labels = jnp.array([0, 1, -1, 0])
+
+        def loss(weights):
+            return nnx.merge(graph, weights, rest)(counts[:4], labels=labels)["label_loss"]
+
+        slopes = jax.jit(jax.grad(loss))(weights)
+        of_both = slopes["network"]["project"], slopes["classes"]["linear"]["kernel"]
+        return [float(jnp.abs(slope[...]).max()) for slope in of_both]
+
+    for how in ("frozen", "end_to_end"):
+        embedding, classes = moved(how)
+        assert classes > 0 and (embedding > 0) == (how == "end_to_end")
+
+
 def test_a_width_that_heads_cannot_share_is_refused():
     with pytest.raises(SettingError, match="num_heads"):
         FoundationModelConfig(hidden_dim=30, num_heads=4)

@@ -17,7 +17,6 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
-    Role,
     contract,
     dial,
     operator,
