@@ -26,6 +26,7 @@ from diffbio_engine.losses.statistical_losses import (
     stable_nb_logprob,
 )
 from diffbio_engine.operators.normalization import VAENormalizer, VAENormalizerConfig
+from diffbio_engine.pipelines import DEPipelineConfig, DifferentialExpressionPipeline
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +58,10 @@ def test_usage_of_the_negative_binomial_loss(counts):
 
 
 def test_training_example_of_the_negative_binomial_loss(counts):
-    class Glm(nnx.Module):
-        def __init__(self):
-            self.log_dispersion = nnx.Param(jnp.zeros(20))
-            self.slopes = nnx.Param(jnp.zeros((2, 20)))
-
-    class Model(nnx.Module):
-        def __init__(self):
-            self.nb_glm = Glm()
-
-        def apply(self, data, state, metadata):
-            mean = jnp.exp(data["design"] @ self.nb_glm.slopes[...])
-            return data | {"predicted_mean": mean}, state, metadata
-
-    nb_loss, design = NegativeBinomialLoss(), jnp.ones((8, 2))
+    config = DEPipelineConfig(n_genes=20, n_conditions=2)
+    model = DifferentialExpressionPipeline(config, rngs=nnx.Rngs(42))
+    nb_loss = NegativeBinomialLoss()
+    design = jnp.stack([jnp.ones(8), jnp.arange(8.0) % 2], axis=1)
 
     def de_model_loss(model, counts, design):
         data = {"counts": counts, "design": design}
@@ -82,7 +73,7 @@ def test_training_example_of_the_negative_binomial_loss(counts):
             dispersion,
         )
 
-    assert has_slopes(de_model_loss, Model(), counts, design)
+    assert has_slopes(de_model_loss, model, counts, design)
 
 
 @pytest.mark.parametrize("kind", ["mse", "bce"])

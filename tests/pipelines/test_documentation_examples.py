@@ -25,7 +25,7 @@ from flax import nnx
 from sklearn.metrics import silhouette_score
 
 from diffbio_engine import soft_ops
-from diffbio_engine.operators import normalization, statistical
+from diffbio_engine.operators import foundation_models, normalization, statistical
 from diffbio_engine.operators.normalization import (
     SequenceEmbedding,
     SequenceEmbeddingConfig,
@@ -141,8 +141,6 @@ def test_letters_as_rows_let_a_gradient_through():
     assert slope.shape == (4, 4) and np.isfinite(slope).all() and np.abs(slope).max() > 0
 
 
-# TransformerSequenceEncoder, GeneTokenizer, DifferentiableFoundationModel and
-# DifferentiableEMQuantifier are said there too, and are not built yet.
 @pytest.mark.parametrize(
     "domain, name",
     [
@@ -152,6 +150,10 @@ def test_letters_as_rows_let_a_gradient_through():
         (normalization, "SequenceEmbedding"),
         (statistical, "DifferentiableHMM"),
         (statistical, "DifferentiableNBGLM"),
+        (statistical, "DifferentiableEMQuantifier"),
+        (foundation_models, "TransformerSequenceEncoder"),
+        (foundation_models, "GeneTokenizer"),
+        (foundation_models, "DifferentiableFoundationModel"),
     ],
 )
 def test_operators_of_representation_learning_are_found_by_their_names(domain, name):
