@@ -30,7 +30,7 @@ RESULTS = {
     "learn_from_sequences": [("embed", "bars"), ("embed", "logo"), ("cluster", "bars")],
     "differential_expression": [("compare", "comparison")],
     "hidden_states": [("states", "strips")],
-    "pretrain_sequences": [("encode", "bars"), ("encode", "logo")],
+    "pretrain_sequences": [("encode", "bars"), ("encode", "logo"), ("encode", "numbers")],
     "track_states": [("states", "strips")],
     "pretrain_expression": [("model", "bars")],
 }

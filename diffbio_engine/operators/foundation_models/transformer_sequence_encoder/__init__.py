@@ -21,6 +21,10 @@ from diffbio_engine.declare import (
     operator,
 )
 from diffbio_engine.errors import DataError
+from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._floors import (
+    FLOORS,
+    letter_floors,
+)
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._settings import (
     EncoderSettings,
 )
@@ -124,6 +128,7 @@ class TransformerSequenceEncoder(ReadsLetters):
             role=Role.HIDDEN,
         ),
         SALIENCY,
+        *FLOORS,
         Port("mlm_loss", "", Kind.LOSS, "-log p of masked words, nats a word."),
         Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
     )
@@ -154,6 +159,7 @@ class TransformerSequenceEncoder(ReadsLetters):
         self.log_frequency = Buffer(jnp.full(config.n_words, -np.log(config.n_words)))
         if config.n_classes:
             self.classes = ClassHead(width, config.n_classes, buffer=Buffer, rngs=rngs)
+        self.floors = Buffer(jnp.full(2, np.log(config.n_words)))
         self.centre, self.scale = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
 
     def prepare(
@@ -168,6 +174,8 @@ class TransformerSequenceEncoder(ReadsLetters):
         pooled, mean, deviation, counts = map(np.asarray, found)
         put(self.log_frequency, np.log((counts + 1.0) / (counts + 1.0).sum()))
         put(self.centre, mean)
+        if self._reads_letters:
+            put(self.floors, np.array(letter_floors(sequences, self.config.alphabet_size)))
         # One for all: a channel that is silent at the start would be blown up when it speaks.
         scale = max(float(np.sqrt(np.mean(deviation**2))), 1e-3)
         put(self.scale, np.full(len(mean), scale))
@@ -204,7 +212,8 @@ class TransformerSequenceEncoder(ReadsLetters):
         if config.n_classes:
             log_shares = self.classes(embeddings, rate, last)
             found |= told_classes(log_shares, labels)
-        if config.input_embedding_type == "linear":
+        if self._reads_letters:
+            found["entropy_alone"], found["entropy_beside"] = self.floors[...]
             at_once = _LETTERS_AT_ONCE // words.mask.shape[1]
             found["letter_saliency"] = letter_saliency(
                 self._telling, words.values, words.mask, at_once
@@ -214,6 +223,10 @@ class TransformerSequenceEncoder(ReadsLetters):
     def get_positional_encoding(self, seq_len: int) -> jax.Array:
         """Sinusoids of the first positions, (seq_len, hidden_dim)."""
         return sinusoids(jnp.arange(seq_len, dtype=float), self.config.hidden_dim)
+
+    @property
+    def _reads_letters(self) -> bool:
+        return self.config.input_embedding_type == "linear"
 
     @property
     def foundation_model(self) -> dict[str, str]:
