@@ -65,7 +65,6 @@ PLOTS.comparison = (c, sheet) => {
       }),
     )
   }
-  three.style.gridTemplateColumns = `repeat(${plots.length}, minmax(0, 1fr))`
   three.append(...plots.map((p) => p.box))
 
   const below = make("div", "comparison-below")

@@ -60,6 +60,7 @@ const scatter = (of) => {
       return [new Float32Array(places), l.palette[k]]
     })
   const line = of.line ? trendLine(of.line) : []
+  let groups = null // of the points as they are called now
 
   const paint = () => {
     const [w, h] = [canvas.clientWidth, canvas.clientHeight]
@@ -136,25 +137,15 @@ const scatter = (of) => {
     ink.restore()
   }
   const points = (ink, dpr, wide, tall) => {
-    const groups = of.layers.flatMap(groupsOf)
+    groups ??= of.layers.flatMap(groupsOf)
     const surface = document.createElement("canvas")
     surface.width = Math.max(1, Math.round(wide * dpr))
     surface.height = Math.max(1, Math.round(tall * dpr))
     const context = surface.getContext("2d")
     const [size, opacity] = [(groups.reduce((k, g) => k + g[0].length / 2, 0) > 3000 ? 3.6 : 5) * dpr, 0.75]
-    if (!cardPoints(context, surface.width, surface.height, view, groups, size, opacity)) {
-      context.globalAlpha = opacity
-      for (const [places, colour] of groups) {
-        context.fillStyle = colour
-        for (let i = 0; i < places.length; i += 2) {
-          const [x, y] = [(px(places[i]) - LEFT) * dpr, (py(places[i + 1]) - TOP) * dpr]
-          if (x < -size || y < -size || x > surface.width + size || y > surface.height + size) continue
-          context.beginPath()
-          context.arc(x, y, size / 2, 0, 2 * Math.PI)
-          context.fill()
-        }
-      }
-    }
+    const [w, h] = [surface.width, surface.height]
+    if (!cardPoints(context, w, h, view, groups, size, opacity))
+      drawnPoints(context, w, h, view, groups, size, opacity)
     ink.drawImage(surface, LEFT, TOP, wide, tall)
   }
   const rings = (ink, colour) => {
@@ -175,7 +166,7 @@ const scatter = (of) => {
     if (!(x >= LEFT && y >= TOP)) return
     ink.font = `600 ${ink.font}`
     const wide = ink.measureText(chosenName).width
-    const right = x + 10 + wide < canvas.clientWidth - RIGHT
+    const right = x + 10 + wide < canvas.clientWidth - RIGHT || x - 10 - wide < LEFT
     ink.textAlign = right ? "left" : "right"
     ink.lineWidth = 3
     ink.strokeStyle = colour("--db-raised")
@@ -255,7 +246,10 @@ const scatter = (of) => {
   )
   canvas.title = "Scroll to zoom, drag to move, double-click for all; click a point to choose its gene"
   new ResizeObserver(paint).observe(canvas)
-  me.draw = paint
+  me.draw = () => {
+    groups = null
+    paint()
+  }
   me.mark = (found, one, name) => {
     ;[some, chosen, chosenName] = [found, one, name]
     paint()

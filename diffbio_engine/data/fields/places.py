@@ -14,6 +14,7 @@ from diffbio_engine.data.dataset.gene_names import names_and_ids
 from diffbio_engine.data.design import FORMULA, Design, design_of, formula_at
 from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, STATES, of_sequences
 from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
+from diffbio_engine.data.inspection.estimated_counts import rounded_estimates
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.inspection.times import time_codes
 from diffbio_engine.data.matrix.matrices import OnDisk
@@ -102,7 +103,7 @@ def _check_place(place: str, port: str) -> None:
         return
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
     known = known or place in OF_SEQUENCES
-    if not known and not (head in ("layers", "obs", "obsm", "var", "uns") and rest):
+    if not (known or (head in ("layers", "obs", "obsm", "var", "uns") and rest)):
         raise DataError(
             f"'{place}' is no place in a data set.",
             fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, uns/NAME, "
@@ -227,13 +228,11 @@ def labels_of(column: pd.Series) -> Labels:
 
 def _with_missing_said(labels: Labels, column: pd.Series, place: str) -> Labels:
     n = int(column.isna().sum())
-    if not n:
-        return labels
     said = (
         f"{n:,} of {len(column):,} cells have no value in {place}: they count as a group of their"
         f" own, '{UNASSIGNED}'."
     )
-    return Labels(labels.codes, labels.names, (said,))
+    return Labels(labels.codes, labels.names, (said,)) if n else labels
 
 
 def without_unknown(labels: Labels) -> Labels:
@@ -267,7 +266,10 @@ def open_source(
     found = resolve(dataset, fields, (n for n in needed if n != TOTAL_COUNTS or not summed))
     counts = found.pop(COUNTS, None)
     place = fields.get(COUNTS, "X")
+    notes: list[str] = []
     if counts is not None and counts_must_be_raw:
+        if dataset.rows == "samples":
+            counts, notes = rounded_estimates(counts, place)
         others = [p for p in dataset.places if p != place]
         counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
     if summed:
@@ -278,19 +280,17 @@ def open_source(
     if TOTAL_COUNTS in found and totals_from != OVER_ALL_GENES:
         matrix = None if counts is None else as_matrix(counts)
         require_totals(found[TOTAL_COUNTS], matrix, totals_from)
+    names: dict[str, list[str]] = {}
     per_cell: dict[str, Any] = {}
     per_dataset: dict[str, Any] = {}
-    names: dict[str, list[str]] = {}
-    notes: list[str] = []
     along = {"letters": list(dataset.alphabet.letters)} if "sequences" in dataset.ragged else {}
     for port, value in found.items():
+        notes += getattr(value, "notes", ())
         if isinstance(value, Design):
             per_cell[port] = value.matrix.astype(np.float32)
             along["covariates"] = list(value.names)
-            notes += value.notes
         elif isinstance(value, Labels):
             names[port] = value.names
-            notes += value.notes
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes
         elif port == "ambient_profile" or Place.parse(fields.get(port, "")).table in OF_ALL:
             per_dataset[port] = value

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.name_words import words_of
-from diffbio_engine.data.matrix.matrix_preview import BINARY, RAW, MatrixPreview, look
+from diffbio_engine.data.matrix.matrix_preview import BINARY, ESTIMATED, RAW, MatrixPreview, look
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import Place
 
@@ -59,6 +59,8 @@ def counts_place(looks: Iterable[MatrixPreview]) -> tuple[str, str]:
     if sound:
         best = min(sound, key=lambda m: (_tier(m.place), -m.per_cell))
         return best.place, _said(best, looks)
+    if shared_out := [m for m in looks if m.holds == ESTIMATED]:
+        return shared_out[0].place, ""
     doubtful = [m for m in looks if m.holds in (RAW, BINARY)]
     if not doubtful:
         return "", ""

@@ -10,9 +10,10 @@ from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.design import proposed
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
+from diffbio_engine.data.inspection.estimated_counts import said_of_estimates
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds.cells import Cells, first_look
-from diffbio_engine.data.matrix.matrix_preview import RAW
+from diffbio_engine.data.matrix.matrix_preview import ESTIMATED, RAW
 from diffbio_engine.data.writers.gene_table import write_gene_table
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.table_beside import Beside, write_table
@@ -102,6 +103,7 @@ class Samples(Cells):
     def preview(self, dataset: Dataset) -> Preview:
         found = super().preview(dataset)
         # What is said of the file already is in the words of samples, and may speak of cells.
+        found = _with_estimates(found, dataset)
         warnings = (w if w in dataset.warnings else said_of(self.record, w) for w in found.warnings)
         return replace(found, warnings=tuple(warnings), table=_plain_table(dataset))
 
@@ -130,6 +132,19 @@ class Samples(Cells):
 
 def _is_comparison(values: Sequence[str]) -> bool:
     return len(values) == 2 and sides_of_a_comparison(values)
+
+
+def _with_estimates(found: Preview, dataset: Dataset) -> Preview:
+    """Counts that were shared out among genes are counts, once they are rounded."""
+    if any(m.holds == RAW for m in found.matrices) or dataset.n_cells > _MOST_SAMPLES:
+        return found
+    said = {m.place: said_of_estimates(dataset.matrix(m.place)) for m in found.matrices}
+    if not any(said.values()):
+        return found
+    matrices = tuple(replace(m, holds=ESTIMATED) if said[m.place] else m for m in found.matrices)
+    warnings = [w for w in found.warnings if not w.startswith("No raw counts")]
+    more = [f"{place}: {told}" for place, told in said.items() if told]
+    return replace(found, matrices=matrices, warnings=(*warnings, *more))
 
 
 def _plain_table(dataset: Dataset) -> dict[str, list[Any]]:

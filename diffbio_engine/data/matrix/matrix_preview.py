@@ -19,6 +19,8 @@ RAW, BINARY, NORMALISED, LOGGED, SCALED, UNKNOWN = (
     "scaled",
     "unknown",
 )
+# Counts shared out among genes, of which not all are whole: of samples alone, where many were seen.
+ESTIMATED = "estimated counts"
 # exp(30) is beyond any count, so larger values were not put through a logarithm.
 _LARGEST_LOGARITHM = 30.0
 _BLOCKS = 32
@@ -60,7 +62,7 @@ class MatrixPreview:
         elif self.holds == UNKNOWN:
             what = "values that fit neither counts nor a usual normalisation"
         else:
-            what = self.holds if self.holds in (RAW, BINARY) else f"{self.holds} values"
+            what = self.holds if self.holds in (RAW, BINARY, ESTIMATED) else f"{self.holds} values"
         kind = "whole numbers" if self.whole_numbers else "fractions"
         if self.rounding:
             kind += f" but for rounding, by {self.rounding:.1g} at most"

@@ -1,0 +1,43 @@
+"""Counts that a program has shared out among genes (salmon, kallisto, RSEM): whole once rounded."""
+
+from typing import Any
+
+import numpy as np
+
+from diffbio_engine.data.inspection.raw_counts import as_matrix
+from diffbio_engine.data.matrix.in_memory import InMemory
+from diffbio_engine.data.matrix.matrices import Matrix
+from diffbio_engine.data.matrix.whole_numbers import LEAST
+
+# Genes that share no read with others have whole estimates; of values that were divided by length
+# or depth next to none are whole. Totals of estimates are those of the library, and differ.
+_SOME_WHOLE, _A_LIBRARY, _ALIKE, _LARGEST_LOGARITHM = 0.05, 1.5e6, 2e-3, 30.0
+
+
+def said_of_estimates(matrix: Any) -> str:
+    """How many values are no whole numbers, where these are estimated counts; else empty.
+
+    Empty for counts, logarithms, negative or missing values, and for what was divided by depth
+    or length (TPM, CPM: all samples add up to the same; FPKM: hardly a value is whole).
+    """
+    rows = as_matrix(matrix).load()
+    values = np.asarray(rows.data, np.float64)
+    if not values.size or not np.isfinite(values).all() or values.min() < 0:
+        return ""
+    broken = np.abs(values - np.round(values)) > LEAST
+    totals = np.asarray(rows.sum(axis=1), np.float64).ravel()
+    alike = np.ptp(totals) <= _ALIKE * totals.mean()
+    if not broken.any() or alike or values.max() <= _LARGEST_LOGARITHM:
+        return ""
+    if 1 - broken.mean() < _SOME_WHOLE and np.median(totals) < _A_LIBRARY:
+        return ""
+    n, of = int(broken.sum()), int(np.prod(rows.shape))
+    return f"{n:,} of {of:,} counts are estimates that are not whole; a run rounds them."
+
+
+def rounded_estimates(matrix: Any, place: str) -> tuple[Matrix, list[str]]:
+    """Estimated counts as whole numbers, and what is to be said; anything else as it is."""
+    said = said_of_estimates(matrix)
+    if not said:
+        return as_matrix(matrix), []
+    return InMemory(as_matrix(matrix).load()).of_whole_numbers(), [f"{place}: {said}"]
