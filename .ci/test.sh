@@ -23,11 +23,27 @@ check() {
 # of what failed.
 in_a_browser() { "$bin/python" -m pytest -o cache_dir=.cache/pytest-browser "$@"; }
 
+# To install a Chromium is mostly waiting too.
+with_a_chromium() {
+  CHROMIUM=$(bash .ci/chromium.sh)
+  export CHROMIUM
+  printf '%s\n' "$CHROMIUM" >.cache/chromium
+  in_a_browser tests/browser
+}
+
 # Exit code 5 is "found no test": true of a folder that holds none yet, wrong of all the others.
 browser_tests() {
   wait "$browser"
   local ended=$?
   cat .cache/browser-tests.log
+  CHROMIUM=$(cat .cache/chromium)
+  export CHROMIUM
+  if [ -z "$CHROMIUM" ]; then
+    printf '\n%s\n%s\n%s\n' \
+      '!! NO CHROMIUM could be found or installed: THE BROWSER TESTS WERE SKIPPED.' \
+      '!! Install Chromium (Debian: apt-get install chromium) or name one: CHROMIUM=/path make test' \
+      '!! Until then nothing here says that the page works.'
+  fi
   [ "$ended" = 0 ] && return 0
   # A mouse on a busy machine may miss once. What fails twice in a row has failed; what failed
   # once stays to be read above.
@@ -39,17 +55,8 @@ browser_tests() {
   [ ${#again[@]} -gt 0 ] && in_a_browser "${again[@]}"
 }
 
-CHROMIUM=$(bash .ci/chromium.sh)
-export CHROMIUM
-if [ -z "$CHROMIUM" ]; then
-  printf '\n%s\n%s\n%s\n' \
-    '!! NO CHROMIUM could be found or installed: THE BROWSER TESTS WILL BE SKIPPED.' \
-    '!! Install Chromium (Debian: apt-get install chromium) or name one: CHROMIUM=/path make test' \
-    '!! Until then nothing here says that the page works.'
-fi
-
 mkdir -p .cache
-in_a_browser tests/browser >.cache/browser-tests.log 2>&1 &
+with_a_chromium >.cache/browser-tests.log 2>&1 &
 browser=$!
 trap 'kill "$browser" 2>/dev/null' EXIT
 
