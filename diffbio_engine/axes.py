@@ -39,7 +39,10 @@ AXES: dict[str, Axis] = {
         Axis("reads", "read", record=True),
         Axis("windows", "window", record=True),
         Axis("molecules", "molecule", record=True),
+        Axis("equivalence classes", "equivalence class", record=True),
         Axis("genes", "gene", feature=True),
+        Axis("transcripts", "transcript"),
+        Axis("iterations", "iteration"),
         # A letter of a sequence has a place and is one of its alphabet; both are short, so neither
         # makes an array wide.
         Axis("positions", "position", ragged=True),

@@ -1,9 +1,10 @@
-"""Numbers along positions: of the data set, or of each of some records (a track)."""
+"""Numbers along positions or iterations: of the data set, or of each of some records (a track)."""
 
 import pandas as pd
 
 from app.plots import Content, Plot, Sheet, one
 from app.plots._tables import lists
+from diffbio_engine.declare import Kind
 from diffbio_engine.runs import Finding, Findings
 
 _MOST_POINTS = 4000
@@ -12,7 +13,13 @@ _MOST_POINTS = 4000
 def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
     (finding,) = found
     return Sheet(
-        finding.port, finding.title, block, "curve", finding.doc, lambda: _lines(findings, finding)
+        finding.port,
+        finding.title,
+        block,
+        "curve",
+        finding.doc,
+        lambda: _lines(findings, finding),
+        of_the_model=finding.kind == Kind.PARAMETER,
     )
 
 
@@ -32,4 +39,4 @@ def _lines(findings: Findings, finding: Finding) -> Content:
     return content, table
 
 
-PLOT = Plot(axes=("positions", "* positions"), sheet=_sheet, place=5)
+PLOT = Plot(axes=("positions", "* positions", "iterations"), sheet=_sheet, place=5)

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from diffbio_engine.bundles.bundle_readme import texts_of_bundle
 from diffbio_engine.data import Ragged, Records
+from diffbio_engine.data.fields.classes import OF_CLASSES
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.declare import Buffer, Dial
 from diffbio_engine.errors import DataError, RunError
@@ -102,7 +103,9 @@ def _write(
             fields[name]["of_genes"] = cells.of_all_genes.n_genes
         if isinstance(cells.per_record.get(name), Ragged):
             fields[name]["letters"] = list(cells.names.get("letters", ()))
-        if name in cells.per_dataset:
+        if places.get(name) in OF_CLASSES:  # of each sample its own
+            fields[name]["along"] = list(cells.along.get(port.port.axes, ()))
+        elif name in cells.per_dataset:
             arrays[_FIELD + name] = cells.per_dataset[name]
     # Not `ascontiguousarray`: it makes a vector of a single number.
     arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}

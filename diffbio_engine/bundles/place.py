@@ -12,6 +12,7 @@ from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
 from diffbio_engine.bundles.not_known import without_unknown
+from diffbio_engine.bundles.result_places import of_the_whole, result_places
 from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
 from diffbio_engine.bundles.sizes_of_cells import place_in_new_file, silent_pairs, told_of_sizes
 from diffbio_engine.data import (
@@ -164,23 +165,6 @@ def _likeliest(
     return found
 
 
-def result_places(pipeline: Pipeline) -> dict[str, str]:
-    """Output ports and their places in a result file.
-
-    Of several of a kind the first block's has the plain name and the others their block's with it;
-    of several maps the most final one (``Plan.results_first``).
-    """
-    plan = pipeline.plan
-    taken: dict[str, str] = {}
-    maps = plan.results_first(plan.ports(Kind.MAP))
-    for name in (*maps, *(p for p in plan.ports() if p not in maps)):
-        place = plan.port(name).result
-        if place:
-            again = f"{place}_{Address.parse(name).block}"
-            taken[name] = again if place in taken.values() else place
-    return {name: taken[name] for name in plan.ports() if name in taken}
-
-
 def place_cells(
     bundle: Bundle,
     dataset: Dataset,
@@ -274,7 +258,10 @@ def placed_by(
     """What a trained pipeline says of cells that `cells_for` opened."""
     placed = result_arrays(bundle.pipeline, cells, layers=layers, tick=tick)
     # What was found of genes belongs to the cells that it was found in.
-    placed.arrays = {k: v for k, v in placed.arrays.items() if Place.parse(k).table != "var"}
+    own = of_the_whole(bundle.pipeline)
+    placed.arrays = {
+        k: v for k, v in placed.arrays.items() if Place.parse(k).table != "var" or k in own
+    }
     placed.notes[:0] = notes
     placed.provenance |= {
         "applied_bundle": bundle.training.get("title", bundle.pipeline.plan.spec.name),

@@ -33,6 +33,7 @@ RESULTS = {
     "pretrain_sequences": [("encode", "bars"), ("encode", "logo"), ("encode", "numbers")],
     "track_states": [("states", "strips")],
     "pretrain_expression": [("model", "bars")],
+    "quantify_transcripts": [("quantify", "table"), ("quantify", "curve")],
 }
 STEPS = 2
 CELLS = 240
@@ -50,11 +51,11 @@ def demo(tmp_path_factory):
     def made(name):
         example = next(e for e in examples() if e.id == name)
         path = folder / f"few_{example.id}{example.ending}"
-        if example.ending == ".bedGraph":
-            path = example.make(folder)
-        elif n_lines := {".fasta": 2, ".3line": 3}.get(example.ending):
+        if n_lines := {".fasta": 2, ".3line": 3}.get(example.ending):
             lines = example.make(folder).read_text().splitlines(keepends=True)
             path.write_text("".join(lines[: n_lines * CELLS]))
+        elif example.ending != ".h5ad":
+            path = example.make(folder)
         elif not path.exists():
             data = anndata.read_h5ad(example.make(folder))
             order = np.random.default_rng(0).permutation(data.n_obs)[:CELLS]

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.dataset.ambient_profiles import profiles_in
 from diffbio_engine.data.dataset.gene_names import made_unique
+from diffbio_engine.data.matrix.equivalence_classes import EquivalenceClasses
 from diffbio_engine.data.matrix.matrices import InMemory, Matrix, OnDisk, taken
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.reading import Choice
@@ -93,6 +94,8 @@ class Dataset:
         self.name, self.kind, self.path = name, kind, path
         self.choices, self.samples, self.kept = choices, samples, dict(kept or {})
         self.ragged, self.alphabet, self.states = dict(ragged or {}), alphabet, states
+        # Fragments by the transcripts (``var``) that they fit.
+        self.classes: EquivalenceClasses | None = None
         # Files of sequences that were read, in the order of the rows.
         self.files: tuple[Path, ...] = ()
         # Where uns holds profiles of empty droplets, the names of all genes that they are of, and

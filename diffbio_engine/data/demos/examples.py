@@ -20,6 +20,7 @@ from diffbio_engine.data.demos.simulated_sequences import simulate_sequences
 from diffbio_engine.data.demos.simulated_time_course import simulate_time_course
 from diffbio_engine.data.demos.simulated_tissue import simulate_tissue
 from diffbio_engine.data.demos.simulated_track import simulate_track
+from diffbio_engine.data.demos.simulated_transcripts import simulate_transcript_classes
 from diffbio_engine.data.opening import read
 from diffbio_engine.errors import DataError
 
@@ -36,7 +37,7 @@ class Example:
         title: Name for people.
         sentence: What it is and where it comes from.
         fields: Where each port finds its array.
-        build: Makes the data: a table, or the text of its file.
+        build: Makes the data: a table, or the text or the bytes of its file.
         beside: Other demo data that go with it, by data block: ``{"reference": id}``.
         ending: Of its file.
     """
@@ -44,7 +45,7 @@ class Example:
     id: str
     title: str
     sentence: str
-    build: Callable[[], "anndata.AnnData | str"]
+    build: Callable[[], "anndata.AnnData | str | bytes"]
     fields: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)
     ending: str = ".h5ad"
@@ -56,7 +57,9 @@ class Example:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{path.name}.{os.getpid()}.part")
             made = self.build()
-            if isinstance(made, str):
+            if isinstance(made, bytes):
+                part.write_bytes(made)
+            elif isinstance(made, str):
                 part.write_text(made, encoding="utf-8")
             else:
                 made.write_h5ad(part, compression="gzip")
@@ -164,7 +167,6 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             sentence="8 simulated bulk samples x 5 000 genes: cells of four donors, with a drug and"
             " without. One gene in ten differs; 'true_log2_fold_change' has the truth.",
             build=simulate_samples,
-            fields={},
         ),
         Example(
             id="membrane_proteins",
@@ -172,7 +174,6 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             sentence="120 simulated proteins that cross the membrane 1 to 7 times; for 3 in 5 the "
             "state of each residue is told: inside, helix or outside.",
             build=simulate_membrane_proteins,
-            fields={},
             ending=".3line",
         ),
         Example(
@@ -181,8 +182,15 @@ def _simulated(common: dict[str, str]) -> list[Example]:
             sentence="1.2 million bases of a simulated chromosome in bins of 200: 60 narrow peaks"
             " and 20 broad domains over a low background.",
             build=simulate_track,
-            fields={},
             ending=".bedGraph",
+        ),
+        Example(
+            id="transcript_classes",
+            title="Simulated fragments of transcripts",
+            sentence="30,000 simulated fragments of 60 transcripts in 20 genes, as salmon's"
+            " equivalence classes; isoforms share exons, and one in three is not expressed.",
+            build=simulate_transcript_classes,
+            ending=".zip",
         ),
     ]
 

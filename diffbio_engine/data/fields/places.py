@@ -1,7 +1,6 @@
 """Which port of a pipeline finds its array where in a data set."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +11,8 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.ambient_profiles import profile_at
 from diffbio_engine.data.dataset.gene_names import names_and_ids
 from diffbio_engine.data.design import FORMULA, Design, design_of, formula_at
+from diffbio_engine.data.fields.classes import OF_CLASSES, of_classes
+from diffbio_engine.data.fields.labels import UNASSIGNED, Labels, labels_of, without_unknown
 from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, STATES, of_sequences
 from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.inspection.estimated_counts import rounded_estimates
@@ -29,12 +30,9 @@ from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import DATA_PORTS, Kind, Place, offer_of
 
-UNASSIGNED = "unassigned"
-OF_ALL = ("var", FREQUENCIES)  # tables of what belongs to no record
+OF_ALL = ("var", FREQUENCIES, *OF_CLASSES)  # tables of what belongs to no record
 COUNTS, BATCH_LABELS, LABELS, DESIGN = "counts", "batch_labels", "labels", "design"
 AMBIENT_ALL, AMBIENT_LOW = "ambient:mean", "ambient:mean-of-low-count-cells"
-# Words by which people mark cells whose type they do not know.
-_UNKNOWN = {UNASSIGNED, "unknown", "unlabeled", "unlabelled", "nan", "na", "none", ""}
 
 
 class Fields(Mapping):
@@ -82,27 +80,12 @@ class Fields(Mapping):
         return f"Fields({self._places})"
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Numbers and the names behind them: of each cell its class, of each known pair its genes.
-
-    ``notes`` say in full sentences how they were read.
-    """
-
-    codes: np.ndarray
-    names: list[str]
-    notes: tuple[str, ...] = ()
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self.codes if dtype is None else self.codes.astype(dtype)
-
-
 def _check_place(place: str, port: str) -> None:
     head, rest = Place.parse(place).parts
     if place.startswith(FORMULA) and formula_at(place):
         return
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
-    known = known or place in OF_SEQUENCES
+    known = known or place in OF_SEQUENCES or place in OF_CLASSES
     if not (known or (head in ("layers", "obs", "obsm", "var", "uns") and rest)):
         raise DataError(
             f"'{place}' is no place in a data set.",
@@ -148,6 +131,8 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
         return design_of(dataset.obs, formula)
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
+    if place in OF_CLASSES:
+        return of_classes(dataset, place)
     if place in OF_SEQUENCES:
         found = of_sequences(dataset, place)
         return Labels(cast(Any, found), list(dataset.states)) if place == STATES else found
@@ -209,23 +194,6 @@ def _finite(array: np.ndarray, place: str) -> np.ndarray:
     return array
 
 
-def labels_of(column: pd.Series) -> Labels:
-    """A column as codes from 0 and names; cells without a value become 'unassigned'."""
-    missing = column.isna().to_numpy()
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories().cat
-        codes, names = used.codes.to_numpy(), [str(c) for c in used.categories]
-    else:
-        codes, values = pd.factorize(column, sort=True)
-        names = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
-    codes = codes.astype(np.int32)
-    if missing.any():
-        if UNASSIGNED not in names:
-            names.append(UNASSIGNED)
-        codes[missing] = names.index(UNASSIGNED)
-    return Labels(codes, names)
-
-
 def _with_missing_said(labels: Labels, column: pd.Series, place: str) -> Labels:
     n = int(column.isna().sum())
     said = (
@@ -233,14 +201,6 @@ def _with_missing_said(labels: Labels, column: pd.Series, place: str) -> Labels:
         f" own, '{UNASSIGNED}'."
     )
     return Labels(labels.codes, labels.names, (said,)) if n else labels
-
-
-def without_unknown(labels: Labels) -> Labels:
-    """The same, where a cell of no known type is -1 and of no class."""
-    known = [i for i, name in enumerate(labels.names) if name.strip().lower() not in _UNKNOWN]
-    number = np.full(len(labels.names), -1, np.int32)
-    number[known] = np.arange(len(known))
-    return Labels(number[labels.codes], [labels.names[i] for i in known])
 
 
 def open_source(
@@ -284,6 +244,8 @@ def open_source(
     per_cell: dict[str, Any] = {}
     per_dataset: dict[str, Any] = {}
     along = {"letters": list(dataset.alphabet.letters)} if "sequences" in dataset.ragged else {}
+    if dataset.classes is not None:
+        along["transcripts"] = list(map(str, dataset.var.index))
     for port, value in found.items():
         notes += getattr(value, "notes", ())
         if isinstance(value, Design):
@@ -310,6 +272,7 @@ def open_source(
         gene_keys=genes.index.to_numpy(dtype=object),
         notes=notes,
         along=along,
+        n=dataset.n_cells,
     )
 
 

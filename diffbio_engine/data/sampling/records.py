@@ -35,6 +35,7 @@ class Records:
         gene_keys: What the table of genes in the file calls them; None: as ``var_names``.
         notes: How they were read, in full sentences.
         along: Names along other axes: ``{"letters": ["A", "C", "G", "T"]}``.
+        n: How many records there are, where only the data set as a whole is known.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Records:
         alignment: GeneAlignment | None = None,
         notes: Sequence[str] = (),
         along: Mapping[str, Sequence[str]] | None = None,
+        n: int | None = None,
     ):
         self.record = axis_of(record) if isinstance(record, str) else record
         self.counts: Matrix | None = None if counts is None else as_matrix(counts)
@@ -71,9 +73,9 @@ class Records:
         lengths = {k: len(v) for k, v in self.per_record.items()}
         if self.counts is not None:
             lengths = {COUNTS: self.counts.shape[0], **lengths}
-        if not lengths:
+        if not lengths and (n is None or not self.per_dataset):
             raise DataError("There is nothing to draw from.", fix="Wire the data to a block.")
-        self.n = next(iter(lengths.values()))
+        self.n = next(iter(lengths.values()), n or 0)
         wrong = [k for k, n in lengths.items() if n != self.n]
         if wrong:
             what = self.record.name
@@ -209,6 +211,7 @@ class Records:
             alignment=self._alignment,
             notes=self.notes,
             along=self.along,
+            n=len(indices),
         )
         some.chosen = self.chosen
         some._whole = None if self._whole is None else self._whole.subset(indices)
@@ -233,6 +236,7 @@ class Records:
             alignment=alignment,
             notes=self.notes,
             along=self.along,
+            n=self.n,
         )
         seen._whole = self
         return seen
@@ -258,6 +262,7 @@ class Records:
             var_ids=None if self.var_ids is None else np.asarray(self.var_ids)[columns],
             notes=self.notes,
             along=self.along,
+            n=self.n,
         )
         seen.chosen, seen._whole = chosen, self
         return seen

@@ -168,14 +168,15 @@ class DifferentiableEMQuantifier(Operator):
             "Log-likelihood of the fragments, nats; compares abundances for the same classes.",
         ),
         Port(
-            "likelihood_path",
+            "likelihood_gain",
             "iterations",
-            Kind.PROFILE,
-            "Log-likelihood as the steps went on, nats a fragment; of every third if accelerated.",
+            Kind.PARAMETER,
+            "How much likelier the fragments became as the steps went on, nats a fragment above the"
+            " first abundances; of every third step if accelerated.",
         ),
         Port("em_loss", "", Kind.LOSS, "-log_likelihood, nats a fragment."),
     )
-    # Two classes of two transcripts and what stands in both, in few steps.
+    needs_all_records = True
     example = {"n_transcripts": 5, "n_iterations": 600, "n_bootstraps": 3}
 
     def setup(self, rngs: nnx.Rngs) -> None:
@@ -244,7 +245,7 @@ class DifferentiableEMQuantifier(Operator):
             "expected_counts": counts,
             **self._intervals(problem, counts),
             "log_likelihood": likelihood,
-            "likelihood_path": path,
+            "likelihood_gain": path - problem.log_likelihood_each(start),
             "em_loss": -likelihood / jnp.maximum(n_fragments, 1.0),
         }
 
