@@ -123,11 +123,12 @@ def test_the_gradient_goes_through_the_solution_of_the_lasso():
         cells, regulators = small(n=60)
         block = made(cells, regulators, prepare=False, normalize=False, sparsity_lambda=0.1)
 
+        @jax.jit
         def edge(cells):
             return block(cells, jnp.asarray(regulators))["grn_matrix"][0, 3]
 
         cells = jnp.asarray(cells, float)
-        slope = jax.grad(edge)(cells)
+        slope = jax.jit(jax.grad(edge))(cells)
         for place in ((0, 0), (3, 3), (10, 1)):
             aside = jnp.zeros_like(cells).at[place].set(1e-5)
             change = (edge(cells + aside) - edge(cells - aside)) / 2e-5
