@@ -43,7 +43,9 @@ def leave_results(
         main_map=placed.main_map,
     )
     classes = right_of_held_out(pipeline, opened.cells, training.held_out)
-    found = (*training.how_it_ended(), *classes, *placed.notes)
+    blocks = (pipeline.blocks[name] for name in pipeline.plan.blocks)
+    of_blocks = [note for block in blocks for note in getattr(block, "notes", ())]
+    found = (*training.how_it_ended(), *classes, *of_blocks, *placed.notes)
     notes = [*(said_of(opened.cells.record, note) for note in found), *written.notes]
     if facts["as_of"]:
         notes.insert(0, f"Results {facts['as_of']}.")
