@@ -11,8 +11,8 @@ from flax import nnx
 from diffbio_engine.errors import DataError
 from diffbio_engine.losses.statistical_losses import NegativeBinomialLoss, stable_nb_logprob
 from diffbio_engine.operators.statistical import DifferentiableNBGLM, NBGLMConfig
-from diffbio_engine.operators.statistical.nb_glm._significance import wald
-from diffbio_engine.operators.statistical.nb_glm._size_factors import size_factors
+from diffbio_engine.operators.statistical._nb_significance import wald
+from diffbio_engine.operators.statistical._nb_size_factors import size_factors
 
 COLUMNS = ("baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj")
 

@@ -16,19 +16,27 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.declare.held_range import held_within
-from diffbio_engine.operators.statistical.nb_glm import _outliers
-from diffbio_engine.operators.statistical.nb_glm._classical import Estimate, estimated
-from diffbio_engine.operators.statistical.nb_glm._coefficients import spread
-from diffbio_engine.operators.statistical.nb_glm._design_basis import (
+from diffbio_engine.operators.statistical._nb_classical import Estimate, estimated, outliers
+from diffbio_engine.operators.statistical._nb_coefficients import spread
+from diffbio_engine.operators.statistical._nb_design_basis import (
     RIDGE,
     Basis,
 )
-from diffbio_engine.operators.statistical.nb_glm._dispersions import LEAST, most
+from diffbio_engine.operators.statistical._nb_dispersions import LEAST, most
+from diffbio_engine.operators.statistical._nb_raw_counts import (
+    check_design,
+    whole_counts,
+)
+from diffbio_engine.operators.statistical._nb_significance import (
+    adjusted,
+    filtered,
+    wald,
+)
+from diffbio_engine.operators.statistical._nb_size_factors import (
+    size_factors as found_factors,
+)
 from diffbio_engine.operators.statistical.nb_glm._joint_objective import joint_loss
 from diffbio_engine.operators.statistical.nb_glm._ports import INPUTS, OUTPUTS
-from diffbio_engine.operators.statistical.nb_glm._raw_counts import check_design, whole_counts
-from diffbio_engine.operators.statistical.nb_glm._significance import adjusted, filtered, wald
-from diffbio_engine.operators.statistical.nb_glm._size_factors import size_factors as found_factors
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 
@@ -203,7 +211,7 @@ class DifferentiableNBGLM(Operator):
         change = estimate.beta[config.contrast] * _LOG2_E
         error = np.sqrt(estimate.variance[config.contrast]) * _LOG2_E
         _, p = wald(change, error, config.lfc_threshold, config.alternative)
-        judged = ~_outliers.ruled_by_one(estimate.cooks, estimate.largest_cooks, y, design)
+        judged = ~outliers.ruled_by_one(estimate.cooks, estimate.largest_cooks, y, design)
         judged |= not config.cooks_cutoff
         p = np.where(judged, p, np.nan)
         kept = seen
@@ -253,7 +261,7 @@ class DifferentiableNBGLM(Operator):
         seen = found["seen"] > 0
         result = self._tested(told["variance"], found)
         base_mean = found["base_mean"] if self.fitted else jnp.mean(counts / sizes[:, None], axis=0)
-        cooks = _outliers.distances(counts, mu, told["leverage"], found["robust"], design.shape[1])
+        cooks = outliers.distances(counts, mu, told["leverage"], found["robust"], design.shape[1])
         return result | {
             "base_mean": base_mean,
             "dispersion": jnp.where(seen, alpha, jnp.nan),

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from diffbio_engine.operators.statistical.nb_glm._design_basis import (
+from diffbio_engine.operators.statistical._nb_design_basis import (
     RIDGE,
     information,
     log_determinant,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import polygamma
 
-from diffbio_engine.operators.statistical.nb_glm._dispersions import LEAST
-from diffbio_engine.operators.statistical.nb_glm._few_degrees import variance_by_histogram
+from diffbio_engine.operators.statistical._nb_dispersions import LEAST
+from diffbio_engine.operators.statistical._nb_few_degrees import variance_by_histogram
 
 _LEAST_VARIANCE = 0.25
 

@@ -6,9 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from diffbio_engine.operators.statistical.nb_glm import _coefficients, _dispersions, _outliers
-from diffbio_engine.operators.statistical.nb_glm._design_basis import Basis
-from diffbio_engine.operators.statistical.nb_glm._trend import (
+from diffbio_engine.operators.statistical import _nb_coefficients as coefficients
+from diffbio_engine.operators.statistical import _nb_dispersions as dispersions
+from diffbio_engine.operators.statistical import _nb_outliers as outliers
+from diffbio_engine.operators.statistical._nb_design_basis import Basis
+from diffbio_engine.operators.statistical._nb_trend import (
     Trend,
     fitted_trend,
     prior_variance,
@@ -67,8 +69,9 @@ def estimated(
         counts, design = np.asarray(counts, float), np.asarray(design, float)
         sizes = np.asarray(size_factors, float)
         w = np.ones((len(counts), 1)) if weights is None else np.asarray(weights, float)[:, None]
-        first = _once(counts, Basis.of(design), sizes, w / w.max(), trend_kind)
-        enough = _outliers.replicates(design) >= fewest_to_replace
+        w = w / w.max()
+        first = _once(counts, Basis.of(design), sizes, w, trend_kind)
+        enough = outliers.replicates(design) >= fewest_to_replace
         if not fewest_to_replace or not enough.any():
             return first
         return _without_outliers(first, counts, Basis.of(design), sizes, w, fewest_to_replace)
@@ -104,15 +107,15 @@ def _gene_wise(
     y: np.ndarray, levels: np.ndarray, basis: Basis, sizes: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each gene's own dispersion, and the means that it is measured around."""
-    start = _dispersions.rough_start(levels, basis, sizes)
+    start = dispersions.rough_start(levels, basis, sizes)
     groups = len(np.unique(basis.design, axis=0)) == basis.design.shape[1]
     if groups and np.ptp(weights) == 0:
         # A group for each coefficient: the means of the groups are the fit.
         mu = sizes[:, None] * (basis.q @ (basis.q.T @ levels))
     else:
-        mu = _coefficients.fitted(y, start, basis, sizes, weights)["mu"]
-    mu = np.maximum(mu, _coefficients.LEAST_MEAN)
-    return _dispersions.searched(start, y, mu, basis, weights)["alpha"], mu
+        mu = coefficients.fitted(y, start, basis, sizes, weights)["mu"]
+    mu = np.maximum(mu, coefficients.LEAST_MEAN)
+    return dispersions.searched(start, y, mu, basis, weights)["alpha"], mu
 
 
 def _given_trend(
@@ -128,12 +131,12 @@ def _given_trend(
 ) -> dict[str, np.ndarray]:
     """What follows once the trend is known: shrunk dispersions, coefficients, distances."""
     start = np.where(gene_wise > 0.1 * expected, gene_wise, expected)
-    found = _dispersions.searched(start, y, mu, basis, weights, np.log(expected), variance)
+    found = dispersions.searched(start, y, mu, basis, weights, np.log(expected), variance)
     own = np.log(gene_wise) > np.log(expected) + _OUTLIER * np.sqrt(scatter)
     alpha = np.where(own, gene_wise, found["alpha"])
-    fit = _coefficients.fitted(y, alpha, basis, sizes, weights)
-    robust = _outliers.robust_dispersions(y / sizes[:, None], basis.design)
-    cooks = _outliers.distances(y, fit["mu"], fit["leverage"], robust, basis.design.shape[1])
+    fit = coefficients.fitted(y, alpha, basis, sizes, weights)
+    robust = outliers.robust_dispersions(y / sizes[:, None], basis.design)
+    cooks = outliers.distances(y, fit["mu"], fit["leverage"], robust, basis.design.shape[1])
     return {
         "gene_wise": gene_wise,
         "trend": expected,
@@ -142,7 +145,7 @@ def _given_trend(
         "beta": fit["beta"],
         "variance": fit["variance"],
         "cooks": cooks,
-        "largest_cooks": _outliers.largest(cooks, basis.design),
+        "largest_cooks": outliers.largest(cooks, basis.design),
         "robust": robust,
     }
 
@@ -167,7 +170,7 @@ def _without_outliers(
 ) -> Estimate:
     """Genes with outliers, estimated anew with these replaced; the trend stays."""
     cooks = np.nan_to_num(first.cooks)
-    new, had, enough = _outliers.replaced(counts, cooks, sizes, basis.design, fewest)
+    new, had, enough = outliers.replaced(counts, cooks, sizes, basis.design, fewest)
     if not had.any():
         return first
     base_mean = (new / sizes[:, None]).mean(axis=0)
@@ -189,7 +192,7 @@ def _without_outliers(
         fields[name] = old
     # Where a sample has too few replicates to be replaced, its distance still judges the gene.
     left = np.where(enough[:, None], 0.0, first.cooks)
-    judged = _outliers.largest(left, basis.design)
+    judged = outliers.largest(left, basis.design)
     return replace(
         first,
         **fields,

@@ -4,13 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine.operators.statistical.nb_glm._design_basis import (
+from diffbio_engine.operators.statistical._nb_design_basis import (
     RIDGE,
     Basis,
     information,
     inverse,
 )
-from diffbio_engine.operators.statistical.nb_glm._gene_blocks import ROUND, in_blocks, until_done
+from diffbio_engine.operators.statistical._nb_gene_blocks import (
+    ROUND,
+    in_blocks,
+    until_done,
+)
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 
 # A mean is never taken for smaller: where a whole group has no counts its coefficient then comes

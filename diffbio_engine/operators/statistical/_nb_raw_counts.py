@@ -3,7 +3,7 @@
 import numpy as np
 
 from diffbio_engine.errors import DataError
-from diffbio_engine.operators.statistical.nb_glm._design_basis import dependent_columns
+from diffbio_engine.operators.statistical._nb_design_basis import dependent_columns
 
 _ALIKE = 1e-3
 _LARGEST_LOG = 30.0

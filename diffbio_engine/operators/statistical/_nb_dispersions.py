@@ -8,12 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from diffbio_engine.operators.statistical.nb_glm._design_basis import (
+from diffbio_engine.operators.statistical._nb_design_basis import (
     Basis,
     information,
     log_determinant,
 )
-from diffbio_engine.operators.statistical.nb_glm._gene_blocks import ROUND, in_blocks, until_done
+from diffbio_engine.operators.statistical._nb_gene_blocks import (
+    ROUND,
+    in_blocks,
+    until_done,
+)
 from diffbio_engine.parts.count_likelihoods import log_rising
 
 LEAST = 1e-8

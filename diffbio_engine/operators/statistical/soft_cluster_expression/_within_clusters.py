@@ -1,0 +1,171 @@
+"""The comparison of two conditions within each cluster: sums of shared cells, sample by sample."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffbio_engine.errors import DataError
+from diffbio_engine.operators.statistical._nb_classical import Estimate, estimated
+from diffbio_engine.operators.statistical._nb_outliers import ruled_by_one
+from diffbio_engine.operators.statistical._nb_significance import (
+    benjamini_hochberg,
+    filtered,
+    wald,
+)
+from diffbio_engine.operators.statistical._nb_size_factors import size_factors
+
+_LOG2_E = float(1 / np.log(2))
+_LEAST_SHARE = 0.01  # a cell with less of a cluster says nothing of it
+COLUMNS = ("log2_fold_change", "lfc_se", "stat", "pvalue", "padj", "base_mean", "dispersion")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Which sample each cell is from, and the design of the samples.
+
+    Attributes:
+        of_cell: (cells,), -1 for a cell of neither condition.
+        design: (samples, 2 + donors - 1 where they are paired): intercept, donors, condition.
+    """
+
+    of_cell: np.ndarray
+    design: np.ndarray
+
+    @classmethod
+    def of(cls, conditions: np.ndarray, donors: np.ndarray, paired: bool) -> "Samples":
+        """A sample is a donor under a condition."""
+        there = (conditions == 0) | (conditions == 1)
+        pairs, inverse = np.unique(
+            np.stack([donors[there], conditions[there]], axis=1), axis=0, return_inverse=True
+        )
+        of_cell = np.full(len(conditions), -1)
+        of_cell[there] = inverse.ravel()
+        columns = [np.ones(len(pairs))]
+        if paired:
+            columns += [pairs[:, 0] == donor for donor in np.unique(pairs[:, 0])[1:]]
+        return cls(of_cell, np.stack([*columns, pairs[:, 1]], axis=1).astype(float))
+
+    def sums(self, counts: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Counts of each sample (samples, genes), each cell as much as its share; and cells."""
+        belongs = self.of_cell[None, :] == np.arange(len(self.design))[:, None]
+        weights = belongs * shares[None, :]
+        return np.round(weights @ counts), weights.sum(axis=1)
+
+
+def compared(
+    counts: np.ndarray,
+    shares: np.ndarray,
+    samples: Samples | None,
+    *,
+    conditions: np.ndarray,
+    sizes: np.ndarray,
+    fewest_cells: float,
+    significance: float,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Of each cluster the table of DESeq2, (clusters, genes); NaN where it cannot be compared.
+
+    Args:
+        shares: (cells, clusters).
+        samples: None: cells are compared, each as much as its share.
+        sizes: Total counts of each cell.
+        fewest_cells: A sample with a smaller sum of shares in a cluster is left out there.
+    """
+    shape = (shares.shape[1], counts.shape[1])
+    found = {name: np.full(shape, np.nan) for name in COLUMNS}
+    notes = []
+    if samples is None:
+        notes.append("Cells are taken as independent of each other: p-values are too small.")
+    for cluster in range(len(found["stat"])):
+        if samples is None:
+            table = _table_of_cells(counts, shares[:, cluster], conditions, sizes, significance)
+            for name, values in table.items():
+                found[name][cluster] = values
+            continue
+        sums, cells = samples.sums(counts, shares[:, cluster])
+        kept = (cells >= fewest_cells) & (sums.sum(axis=1) > 0)
+        design = _estimable(samples.design[kept])
+        if design is None:
+            notes.append(
+                f"Cluster {cluster} has fewer than two samples of a condition with"
+                f" {fewest_cells:g} cells: it is not compared."
+            )
+            continue
+        if (n := int((~kept).sum())) > 0:
+            notes.append(
+                f"Cluster {cluster}: {n} of {len(kept)} samples have fewer than"
+                f" {fewest_cells:g} cells in it and are left out."
+            )
+        for name, values in _table(sums[kept], design, significance).items():
+            found[name][cluster] = values
+    return found, notes
+
+
+def _estimable(design: np.ndarray) -> np.ndarray | None:
+    """The design without donors that no sample is left of; None where nothing can be said."""
+    if min((design[:, -1] == side).sum() for side in (0, 1)) < 2:
+        return None
+    kept = [0]
+    for k in [design.shape[1] - 1, *range(1, design.shape[1] - 1)]:
+        if np.linalg.matrix_rank(design[:, [*kept, k]]) == len(kept) + 1:
+            kept.append(k)
+    kept = [*sorted(k for k in kept if k != design.shape[1] - 1), design.shape[1] - 1]
+    return design[:, kept] if len(design) > len(kept) else None
+
+
+def _table(sums: np.ndarray, design: np.ndarray, significance: float) -> dict[str, np.ndarray]:
+    factors, _, _ = size_factors(sums, "ratio")
+    estimate = estimated(sums, design, factors)
+    ruled = ruled_by_one(estimate.cooks, estimate.largest_cooks, sums, design)
+    return _tested(estimate, ruled, significance)
+
+
+def _tested(estimate: Estimate, ruled: np.ndarray, significance: float) -> dict[str, np.ndarray]:
+    change = estimate.beta[-1] * _LOG2_E
+    error = np.sqrt(estimate.variance[-1]) * _LOG2_E
+    stat, p = wald(change, error)
+    p = np.where(ruled, np.nan, p)
+    used = filtered(estimate.base_mean, p, significance)
+    return {
+        "log2_fold_change": change,
+        "lfc_se": error,
+        "stat": stat,
+        "pvalue": p,
+        "padj": benjamini_hochberg(np.where(used, p, np.nan)),
+        "base_mean": estimate.base_mean,
+        "dispersion": estimate.alpha,
+    }
+
+
+def _table_of_cells(
+    counts: np.ndarray,
+    shares: np.ndarray,
+    conditions: np.ndarray,
+    sizes: np.ndarray,
+    significance: float,
+) -> dict[str, np.ndarray]:
+    used = ((conditions == 0) | (conditions == 1)) & (shares > _LEAST_SHARE)
+    design = np.stack([np.ones(used.sum()), conditions[used] == 1], axis=1).astype(float)
+    factors = sizes[used] / np.exp(np.log(sizes[used]).mean())
+    estimate = estimated(counts[used], design, factors, weights=shares[used], fewest_to_replace=0)
+    return _tested(estimate, np.zeros(counts.shape[1], bool), significance)
+
+
+def of_samples(conditions: np.ndarray, donors: np.ndarray | None, paired: bool) -> Samples:
+    """The samples of these cells, or a message that says what is missing."""
+    if donors is None:
+        raise DataError(
+            "is not wired. Cells of one sample are no replicates: to test between conditions the"
+            " sample (donor) of each cell must be known.",
+            fix="Wire the column of samples or donors into it.",
+            where="batch_labels",
+        )
+    samples = Samples.of(np.asarray(conditions), np.asarray(donors), paired)
+    for side in (0, 1):
+        n = int((samples.design[:, -1] == side).sum())
+        if n < 2:
+            raise DataError(
+                f"has {n} samples of condition {side}; each needs two or more.",
+                fix="Choose the column of samples (donors), and a column with two conditions.",
+                where="batch_labels",
+            )
+    return samples
