@@ -1,11 +1,14 @@
 // A sequence logo: letters stacked at each place, the highest on top; what counts against under the line.
 // Bases in the colours that they have in the field; letters of proteins by what they are like.
-const LETTER_COLORS = { A: "#109648", C: "#255c99", G: "#f7b32b", T: "#d62839", U: "#d62839" }
+const GREEN = "light-dark(#109648, #35b96c)"
+const BLUE = "light-dark(#255c99, #6fa3dc)"
+const RED = "light-dark(#d62839, #f06372)"
+const LETTER_COLORS = { A: GREEN, C: BLUE, G: "#f7b32b", T: RED, U: RED }
 const OF_PROTEINS = [
-  ["AVLIMFWP", "#3d4752"],
-  ["DE", "#d62839"],
-  ["KRH", "#255c99"],
-  ["STNQ", "#109648"],
+  ["AVLIMFWP", "light-dark(#3d4752, #c3ccd6)"],
+  ["DE", RED],
+  ["KRH", BLUE],
+  ["STNQ", GREEN],
   ["GCY", "#b7791f"],
 ]
 const colorOf = (letter, few) =>
@@ -47,11 +50,8 @@ PLOTS.logo = (c, sheet) => {
         const foot = sign > 0 ? at : at + high
         // A capital is 0.72 of its size high and about 0.7 wide: drawn into the box of its height.
         const shape = `translate(${wide * (i + 0.5)} ${foot}) scale(${wide / ("MW".includes(c.letters[k]) ? 96 : 74)} ${high / 72})`
-        const letter = add(
-          "text",
-          { transform: shape, fill: colorOf(c.letters[k], few) },
-          c.letters[k],
-        )
+        const letter = add("text", { transform: shape }, c.letters[k])
+        letter.style.fill = colorOf(c.letters[k], few)
         letter.append(document.createElementNS("http://www.w3.org/2000/svg", "title"))
         letter.lastChild.textContent = `${c.places[i]}, ${c.letters[k]}: ${value(v)} ${c.unit}`
         at += sign > 0 ? -high : high
