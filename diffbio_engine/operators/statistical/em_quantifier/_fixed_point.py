@@ -37,8 +37,10 @@ def fixed_point(
     temperature: jax.Array,
     prior: float,
     n_iterations: int,
+    tolerance: float = 0.0,
 ) -> Found:
-    """Iterates until a step moves no more than is rounded, or to the last step; no gradients.
+    """Iterates until a step moves no more than this share of all fragments (0: than is rounded), or
+    to the last step; no gradients.
 
     SQUAREM (scheme S3) on the logarithms of the counts: a cycle is two steps, an extrapolation by
     ``|r| / |v|`` of them, and a step from there. A logarithm cannot become negative, and what
@@ -47,7 +49,7 @@ def fixed_point(
     problem, start, temperature = jax.lax.stop_gradient((problem, start, temperature))
     n_cycles = -(-n_iterations // _STEPS_OF_A_CYCLE)
     n_fragments = jnp.maximum(jnp.sum(start), 1.0)
-    tolerance = 2 * float(jnp.finfo(start.dtype).eps)
+    tolerance = max(tolerance, 2 * float(jnp.finfo(start.dtype).eps))
 
     def step(counts: jax.Array) -> jax.Array:
         return problem.assigned(log_levels(counts, prior), temperature)
