@@ -6,6 +6,8 @@ from typing import Any
 from diffbio_engine.pipelines.presets.preset import JOINT, Preset, assembled
 from diffbio_engine.pipelines.spec import PipelineSpec
 
+# As measured in tests/benchmarks/expression_pretraining.py.
+_MODEL = {"hidden_dim": 64, "mask_ratio": 0.3}
 _PRE_TRAINING = {
     **JOINT["stages"][0],
     "name": "pre-training",
@@ -51,7 +53,7 @@ def pretraining_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
     return assembled(
         "Pre-train on expression",
         {
-            "model": ("foundation_models.foundation_model", {"hidden_dim": 64}),
+            "model": ("foundation_models.foundation_model", _MODEL),
             "umap": ("normalization.umap", {}),
             "cluster": ("singlecell.soft_kmeans", {}),
         },

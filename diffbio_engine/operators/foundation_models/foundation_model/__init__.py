@@ -125,7 +125,7 @@ class DifferentiableFoundationModel(Operator):
     over the gene's median), each the sum of an embedding of its identity and one of its value and
     its soft rank. ``num_layers`` of self-attention let them, and a token of the whole cell, hear
     each other. ``embeddings`` are ``n_components`` factors of all visible genes, moved by what the
-    cell's token says, and ``hidden_dim - n_components`` features of that token.
+    cell's token says, and ``hidden_dim - n_components`` features of that token, a tenth as loud.
 
     Any gene, token or not, is asked of the embedding by a vector of its own: ``rate = library *
     softmax(profile + factors @ slopes + f(embedding) @ query)``, O(genes * hidden_dim).
@@ -138,7 +138,7 @@ class DifferentiableFoundationModel(Operator):
     mean squared error of the hidden values; ``mean_error`` and ``components_error`` are those of
     the gene's mean and of 30 principal components, filled in again and again, for the same values:
     lines to stay below, which nothing is learned from. Without a key nothing is hidden.
-    ``label_loss`` is the cross-entropy of ``softmax(W embedding + b)`` over cells whose label is
+    ``label_loss`` is the cross-entropy of ``softmax(W factors + b)`` over cells whose label is
     not -1; without wired labels there are no types and it is 0.
 
     Softens: sorting (the ranks of tokens); which genes are tokens is decided.
@@ -196,7 +196,9 @@ class DifferentiableFoundationModel(Operator):
             rngs=rngs,
         )
         if config.n_classes:
-            self.classes = ClassHead(config.hidden_dim, config.n_classes, buffer=Buffer, rngs=rngs)
+            self.classes = ClassHead(
+                config.n_components, config.n_classes, buffer=Buffer, rngs=rngs
+            )
         self.floors = LinearFloors(config.n_genes)
         self.typical_total = Buffer(jnp.asarray(1000.0))  # of all genes, where these are told
 
@@ -223,9 +225,8 @@ class DifferentiableFoundationModel(Operator):
         total = library if total_counts is None else np.maximum(total_counts, library)
         put(self.typical_total, np.median(total))
         if self.config.n_classes:
-            self.classes.begin(
-                np.asarray(_embedded(self.network, jnp.asarray(counts[:_TO_SCALE]))), labels
-            )
+            known = _embedded(self.network, jnp.asarray(counts[:_TO_SCALE]))
+            self.classes.begin(np.asarray(known)[:, : self.config.n_components], labels)
         self.floors.fit(np.log1p(counts * (np.median(total) / total)[:, None]), seed)
 
     def __call__(
@@ -273,7 +274,8 @@ class DifferentiableFoundationModel(Operator):
         }
         if self.config.n_classes:
             frozen = self.config.fine_tune == "frozen"
-            x = jax.lax.stop_gradient(seen.embeddings) if frozen else seen.embeddings
+            factors = seen.embeddings[:, : self.config.n_components]
+            x = jax.lax.stop_gradient(factors) if frozen else factors
             log_shares = self.classes(x, self.config.dropout_rate, drop)
             found["class_probabilities"] = jnp.exp(log_shares)
             found["class_labels"] = jnp.argmax(log_shares, axis=1).astype(jnp.int32)
