@@ -45,7 +45,6 @@ class Classes(DataKind):
 
     record = axis_of("equivalence classes")
     endings = (".zip", ".sf")
-    said = "equivalence classes of salmon (--dumpEq)"
     order = 15
     never = frozenset(DATA_PORTS) - frozenset(PLACES)
     leaves = (
