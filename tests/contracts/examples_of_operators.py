@@ -20,6 +20,7 @@ SIZES = {
     "classes": 3,
     "clusters": 3,
     "sequences": 8,
+    "windows": 8,
     "positions": 12,
     "letters": 4,
     "memberships": 8,

@@ -28,6 +28,7 @@ CONCERNED = [
     declared
     for declared in operators().values()
     if not issubclass(declared.make, Loss)
+    and not declared.make.needs_all_records  # it is never given a piece
     and any(port.per_record for port in declared.inputs)
     and _of_the_whole(declared)
 ]

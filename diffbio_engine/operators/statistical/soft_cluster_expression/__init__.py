@@ -155,7 +155,7 @@ class SoftClusterExpression(Operator):
         ),
         Port("mixture_loss", "", Kind.LOSS, "-log p of the cells' counts, nats a count."),
     )
-    example = {"n_clusters": 3}
+    example = {"n_clusters": 3, "replicates": "cells"}
     notes: tuple[str, ...] = ()
 
     def setup(self, rngs: nnx.Rngs) -> None:
