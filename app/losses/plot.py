@@ -47,14 +47,20 @@ class LossPlot:
     Args:
         columns: Points by column, ``step`` and the terms.
         titles: Terms that are shown, with what a person calls them.
+        floors: Of terms that simpler methods would have, beside which they are drawn, dashed.
         marks: Step, words and colour of each mark on the axis of steps.
     """
 
     def __init__(
         self, columns: Mapping[str, np.ndarray], titles: dict[str, str], colors: dict[str, str],
         marks: dict[str, list], *, scale: str, theme: str,
+        floors: Mapping[str, str] | None = None,
     ):  # fmt: skip
         self._titles, self._scale = titles, scale
+        self._floors = {
+            name: of for name, of in (floors or {}).items() if name in titles and of in titles
+        }
+        own = [name for name in titles if name not in self._floors]
         self._limits: dict[str, tuple[float, float]] = {}
         self._next_curve = 0.0
         self._source = ColumnDataSource(self._raw(columns))
@@ -68,7 +74,7 @@ class LossPlot:
             tools="xpan,xwheel_zoom,xbox_zoom,reset", toolbar_location="right", min_height=120,
             background_fill_alpha=0, border_fill_alpha=0, outline_line_color=None,
             x_range=Range1d(start=0, end=1), min_border_left=_NAMES if lanes else 5,
-            y_range=Range1d(start=0.1, end=max(len(titles), 1)),
+            y_range=Range1d(start=0.1, end=max(len(own), 1)),
         )  # fmt: skip
         self.figure = fig
         fig.toolbar.logo, fig.toolbar.autohide = None, True
@@ -76,19 +82,22 @@ class LossPlot:
             x="step", source=self._marks, line_color="color", line_dash="4 3", line_width=1.5
         )
         lines = {}
-        for i, name in enumerate(reversed(titles)):
+        for i, name in enumerate(reversed(own)):
             if lanes:
                 self._lay_lane(name, i, colors[name], theme)
+        for name in reversed(titles):
             look: dict[str, Any] = {"line_color": colors[name], "line_join": "round"}
-            look |= {"y_range_name": name} if lanes else {}
-            fig.line(
-                "step", _in_lane(name) if lanes else name, source=self._source, line_width=1,
-                line_alpha=_FAINT, **look,
-            )  # fmt: skip
+            look |= {"y_range_name": self._lane_of(name)} if lanes else {}
+            if name not in self._floors:
+                fig.line(
+                    "step", _in_lane(name) if lanes else name, source=self._source, line_width=1,
+                    line_alpha=_FAINT, **look,
+                )  # fmt: skip
             # Under the mouse lies what was measured; its own line is not seen.
             lines[name] = fig.line("step", name, source=self._source, line_alpha=0, **look)
-            width = 2.2 if name == "total" else 1.8
-            fig.line("step", "value", source=self._smooth[name], line_width=width, **look)
+            look |= {"line_width": 2.2 if name == "total" else 1.8}
+            look |= {"line_dash": "5 4", "line_width": 1.4} if name in self._floors else {}
+            fig.line("step", "value", source=self._smooth[name], **look)
         if lanes:
             fig.y_range.start = 0
         # What was last set of each axis; where another value stands, a person has zoomed.
@@ -124,7 +133,7 @@ class LossPlot:
         if self._scale == "each":
             for name in self._titles:
                 values = np.asarray(columns.get(name, ()), float)
-                limits = self._limits.get(name)
+                limits = self._limits.get(self._lane_of(name))
                 raw[_in_lane(name)] = values if limits is None else np.clip(values, *limits)
         return raw
 
@@ -170,8 +179,11 @@ class LossPlot:
         self._set[axis] = start, end
         axis.update(start=start, end=end, reset_start=start, reset_end=end)
 
+    def _lane_of(self, name: str) -> str:
+        return self._floors.get(name, name)
+
     def _cut(self, name: str, values: np.ndarray) -> np.ndarray:
-        limits = self._limits.get(name) if self._scale == "each" else None
+        limits = self._limits.get(self._lane_of(name)) if self._scale == "each" else None
         return values if limits is None else np.clip(values, *limits)
 
     def _fit_lanes(
@@ -185,6 +197,11 @@ class LossPlot:
                 continue
             # The first fall from an untrained start does not flatten what comes after it.
             low, high = (float(v) for v in np.percentile(curve, (0, 97)))
+            beside = {f: curves[f] for f, of in self._floors.items() if of == name and f in curves}
+            for _, floor in beside.values():
+                if len(floor):
+                    middle = float(np.median(floor))
+                    low, high = min(low, middle), max(high, middle)
             # Where nothing is learned, noise is not blown up to look like it.
             least = 0.3 * noise(columns[name])
             span = max(high - low, least, 1e-3 * max(abs(high), abs(low)), 1e-9)
@@ -196,7 +213,8 @@ class LossPlot:
                     start + whole * (i + 0.02) / n,
                     start + whole * (i + 0.98) / n,
                 )
-                self._smooth[name].data = {"step": at, "value": self._cut(name, curve)}
+                for shown, (at_its, its) in {name: (at, curve), **beside}.items():
+                    self._smooth[shown].data = {"step": at_its, "value": self._cut(shown, its)}
                 moved = True
             told = f"{curve[0]:.4g} → {curve[-1]:.4g}" if n <= _TWO_LINES else ""
             self._said[name] = "\n".join([_short(self._titles[name]), told]).strip()

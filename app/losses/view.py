@@ -14,6 +14,7 @@ from app.losses.plot import SCALES, LossPlot
 from app.session.session import Session
 from app.style import theme
 from app.style.palettes import category_colors, for_theme
+from diffbio_engine.declare import find_operator
 from diffbio_engine.ports import Address, DialName
 
 _HERE = Path(__file__).parent
@@ -130,8 +131,18 @@ class Losses(pn.viewable.Viewer):
         named = for_theme(category_colors(len(rest)), self.session.theme)
         return dict(zip(rest, named, strict=True)) | {"total": _INK[self.session.theme]}
 
+    def _floors(self) -> dict[str, str]:
+        """Of the terms that simpler methods would have, which they are lines to stay below of."""
+        declared = {
+            Address(block.id, port.name): Address(block.id, port.floor_of)
+            for block in self.session.run.spec.blocks
+            for port in find_operator(block.operator).losses
+            if port.floor_of
+        }
+        return {str(name): str(of) for name, of in declared.items()}
+
     def _tell(self) -> None:
-        colors, terms = self._colors(), self.history.terms
+        colors, terms, floors = self._colors(), self.history.terms, self._floors()
         titles = titles_of(terms)
         self._bar.terms = [
             {
@@ -140,7 +151,7 @@ class Losses(pn.viewable.Viewer):
                 "color": colors[name],
                 # In lanes of their own the values stand beside the curves.
                 "value": ""
-                if self._bar.scale == "each"
+                if self._bar.scale == "each" and name not in floors
                 else f"{self.history.last.get(name, np.nan):.4g}",
                 "on": name not in self._hidden,
             }
@@ -152,10 +163,11 @@ class Losses(pn.viewable.Viewer):
     def _build(self) -> None:
         """Makes the figure anew: for another scale, another theme or other terms."""
         titles = titles_of(self.history.terms)
-        shown = {n: titles[n] for n in self.history.terms if n not in self._hidden}
+        floors = self._floors()
+        shown = {n: titles[n] for n in titles if not self._hidden & {n, floors.get(n, n)}}
         self._plot = LossPlot(
             self.history.columns, shown, self._colors(), self._marks,
-            scale=self._bar.scale, theme=self.session.theme,
+            scale=self._bar.scale, theme=self.session.theme, floors=floors,
         )  # fmt: skip
         self._pane.object = self._plot.figure
         self._tell()

@@ -92,6 +92,8 @@ class Port:
         drawn: Filled by the batch sampler, never wired: ``"neighbour"`` is, for each cell of the
             batch, the position in the batch of a neighbour drawn from the block's graph.
         weight: For LOSS: the default weight in the objective.
+        floor_of: For LOSS: another loss of its block that a simpler method would have. It is drawn
+            beside that one as a line to stay below, and is no part of the objective.
         dense: Cells-by-cells output that exists only up to the block's ``dense_limit``.
         result: Where it goes in a result file, ``"obsm/X_latent"``; empty for nowhere.
         call: A soft yes or no of each cell: above 1/2 is yes. So it stands in a result file, and
@@ -116,6 +118,7 @@ class Port:
     classes: str = ""
     drawn: str = ""
     weight: float = 1.0
+    floor_of: str = ""
     dense: bool = False
     result: str = ""
     call: bool = False

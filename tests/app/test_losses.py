@@ -47,12 +47,13 @@ def test_a_turned_dial_is_a_mark_in_words():
     assert title_of("vae.kl_loss") == "vae kl"
 
 
-def curves(scale, **columns):
+def curves(scale, floors=None, **columns):
     columns = {name: np.asarray(values, float) for name, values in columns.items()}
     titles = {name: name for name in columns if name != "step"}
     marks = {"step": [], "words": [], "color": []}
     colors = dict.fromkeys(titles, "#000000")
-    return LossPlot(columns, titles, colors, marks, scale=scale, theme="default"), columns
+    plot = LossPlot(columns, titles, colors, marks, scale=scale, theme="default", floors=floors)
+    return plot, columns
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -121,3 +122,22 @@ def test_the_names_of_the_terms_have_as_many_lines_as_they_need_and_the_curves_t
     assert losses._bar.height == one + 3 * 28
     losses._asked({"do": "lines", "n": "2"})
     assert losses._bar.height == one + 3 * 28
+
+
+def test_what_a_simpler_method_would_have_is_a_dashed_line_in_the_lane_of_the_loss():
+    plot, _ = curves(
+        "each",
+        floors={"by means": "masked", "of no loss": "not shown"},
+        step=[1, 2, 3],
+        masked=[0.5, 0.4, 0.3],
+        **{"by means": [0.6, 0.6, 0.6], "of no loss": [1, 2, 3]},
+    )
+    lanes = plot.figure.extra_y_ranges
+    assert set(lanes) == {"masked", "of no loss"}
+    # Both the loss and the line lie within the upper half of the two lanes.
+    lane = lanes["masked"]
+    heights = [(v - lane.start) / (lane.end - lane.start) for v in (0.3, 0.6)]
+    assert 0.5 < heights[0] < heights[1] < 1
+    (drawn,) = [r for r in plot.figure.renderers if getattr(r.glyph, "line_dash", None) == [5, 4]]
+    assert drawn.y_range_name == "masked"
+    np.testing.assert_allclose(drawn.data_source.data["value"], 0.6)

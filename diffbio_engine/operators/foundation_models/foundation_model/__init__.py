@@ -136,8 +136,10 @@ class DifferentiableFoundationModel(Operator):
     Training (with a key) hides ``mask_ratio`` of the genes, others in each cell and step, detected
     ones and zeros alike, and of the others some molecules (``thinning``). ``masked_loss`` is the
     mean squared error of the hidden values; ``mean_error`` and ``components_error`` are those of
-    the gene's mean and of 30 principal components, filled in again and again, for the same values:
-    lines to stay below, which nothing is learned from. Without a key nothing is hidden.
+    the gene's mean and of 30 principal components, filled in again and again, for the same values
+    from the same visible molecules: lines to stay below, which nothing is learned from. The
+    components were fitted to the prepared cells whole, so on those the line is the harder one.
+    Without a key nothing is hidden.
     ``label_loss`` is the cross-entropy of ``softmax(W factors + b)`` over cells whose label is
     not -1; without wired labels there are no types and it is 0.
 
@@ -260,7 +262,8 @@ class DifferentiableFoundationModel(Operator):
         values = jnp.log1p(counts * unit)
         predicted = expected_log_normalized(log_rate, unit)
         asked = mask if key is not None else jnp.ones_like(counts)
-        by_means, by_components = self.floors(values, asked, gene_ids)
+        visible = values if share is None else jnp.log1p(input_counts / share * unit)
+        by_means, by_components = self.floors(values, visible, asked, gene_ids)
         found = {
             "embeddings": seen.embeddings,
             "token_embeddings": seen.token_embeddings,

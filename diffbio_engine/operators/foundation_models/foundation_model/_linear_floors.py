@@ -18,6 +18,8 @@ class LinearFloors(nnx.Module):
 
     Both of log-normalised values. A hidden value begins at its gene's mean and takes what 30
     principal components of the prepared cells say of it, until that stands (Mazumder et al. 2010).
+    What is visible of a cell is what the network sees too. The components were fitted to the
+    prepared cells whole, hidden values and all, so of these cells they say more than of new ones.
     """
 
     def __init__(self, n_genes: int) -> None:
@@ -35,16 +37,22 @@ class LinearFloors(nnx.Module):
         put(self.axes, axes)
 
     def __call__(
-        self, values: jax.Array, hidden: jax.Array, ids: jax.Array | None
+        self, values: jax.Array, visible: jax.Array, hidden: jax.Array, ids: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
-        """Mean squared errors of the hidden values: by the means, and by the components."""
+        """Mean squared errors of the hidden values: by the means, and by the components.
+
+        Args:
+            values: The truth, log-normalised, (cells, genes).
+            visible: What is seen of the values that are not hidden.
+            hidden: 1 where a value is hidden.
+        """
         centre, axes = self.centre[...], self.axes[...]
         if ids is not None:
             centre, axes = centre[ids], axes[ids]
-        away = values - centre
+        away, seen_away = values - centre, visible - centre
         filled = jnp.zeros_like(away)
         for _ in range(_ROUNDS):
-            seen = jnp.where(hidden > 0, filled, away)
+            seen = jnp.where(hidden > 0, filled, seen_away)
             filled = (seen @ axes) @ axes.T
         return mean_over(away**2, hidden), mean_over((filled - away) ** 2, hidden)
 

@@ -53,6 +53,20 @@ OUTPUTS = (
     ),
     Port("label_loss", "", Kind.LOSS, "Cross-entropy of cells whose type is known, nats."),
     Port("masked_loss", "", Kind.LOSS, "Squared error of hidden log-normalised values."),
-    Port("mean_error", "", Kind.LOSS, "The same by the mean of each gene.", weight=0.0),
-    Port("components_error", "", Kind.LOSS, "The same by 30 principal components.", weight=0.0),
+    Port(
+        "mean_error",
+        "",
+        Kind.LOSS,
+        "The same by the mean of each gene.",
+        weight=0.0,
+        floor_of="masked_loss",
+    ),
+    Port(
+        "components_error",
+        "",
+        Kind.LOSS,
+        "The same by 30 principal components.",
+        weight=0.0,
+        floor_of="masked_loss",
+    ),
 )
