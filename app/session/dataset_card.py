@@ -47,15 +47,14 @@ class DatasetCard:
     @property
     def size(self) -> str:
         """How large it is, in the words of its kind; empty where its file was not looked at."""
-        if self.n_genes:
-            return _thin(f"{self.n_cells:,} {self.rows} × {self.n_genes:,} genes")
         known = f"{self.n_cells:,} {self.rows}" if self.n_cells else ""
-        return _thin(str(self.preview.get("size") or known))
+        known += f" x {self.n_genes:,} genes" if self.n_genes else ""
+        return _thin(str(self.preview.get("size") or known).replace(" x ", " × "))
 
     @property
     def size_in_short(self) -> str:
-        """Rows and genes; of what has no genes, rows in words."""
-        if self.n_genes:
+        """Rows and genes; of what has no genes, or other columns, rows in words."""
+        if self.n_genes and self.size.endswith("genes"):
             return _thin(f"{self.n_cells:,} × {self.n_genes:,}")
         return _thin(f"{self.n_cells:,} {self.rows}")
 
