@@ -229,7 +229,7 @@ def test_it_learns_of_masked_letters_what_single_letters_and_the_letters_before_
         return block(np.concatenate([new, new], axis=1), labels=labels)["label_loss"]
 
     block.classes.linear.kernel[...] = jax.random.normal(key, (32, 2))
-    gradients = nnx.grad(fine_tuning)(block)
+    gradients = nnx.jit(nnx.grad(fine_tuning))(block)
     for path, gradient in nnx.to_flat_state(nnx.state(gradients)):
         if "mlm_head" not in path:
             assert np.abs(gradient[...]).max() > 0, path
