@@ -223,9 +223,15 @@ class Reader:
         for names in (keys, [str(n) for n in names_and_ids(table)[0]]):
             if gene in names:
                 return gene, names.index(gene)
-            same = {_short(n).lower(): i for i, n in enumerate(names)}
-            if (at := same.get(gene.lower())) is not None:
-                return names[at], at
+            same = [i for i, n in enumerate(names) if _short(n).lower() == gene.lower()]
+            if len(same) > 1:
+                raise DataError(
+                    f"'{gene}' can be {len(same)} genes of {self._opened.name}:"
+                    f" {', '.join(names[i] for i in same[:4])}.",
+                    fix="Write it as one of them is written.",
+                )
+            if same:
+                return names[same[0]], same[0]
         raise DataError(
             f"There is no gene '{gene}' in {self._opened.name}.",
             fix=did_you_mean(gene, keys) or "Look at how its genes are named.",

@@ -233,12 +233,15 @@ class Operator(nnx.Module):
 
         ``data`` are arrays with a row for each record, and so is what comes back: all of it plus
         the outputs. In train mode a stochastic operator draws from its own stream, the same for
-        the same records of the same epoch; in eval mode it draws nothing.
+        the same batch of the same epoch; in eval mode it draws nothing.
         """
         key = None
         if self.config.stochastic and not self.deterministic and record_indices is not None:
             key = getattr(self.draws, self.config.stream_name).key[...]
-            for number in (0 if epoch is None else epoch, jnp.asarray(record_indices)[0]):
+            indices = jnp.asarray(record_indices).astype(jnp.uint32)
+            # Which records, in which order: one number that another batch hardly has.
+            batch = jnp.sum(indices * (2 * jnp.arange(indices.size, dtype=jnp.uint32) + 1))
+            for number in (0 if epoch is None else epoch, batch):
                 key = jax.random.fold_in(key, number)
         result, states, _ = self.apply(data, states, None, key, stats)
         return result, states

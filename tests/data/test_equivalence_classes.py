@@ -81,6 +81,7 @@ REFUSED = {
     "more classes": (CLASSES + "1\t0\t1\t1\n", "comes after the 2 classes"),
     "same name": (CLASSES.replace("b\n", "a\n"), "names the transcript a twice"),
     "another transcript": (CLASSES.replace("1\t1\t1\t5", "1\t3\t1\t5"), "Line 7 .* no transcript"),
+    "the same twice": (CLASSES.replace("1\t1\t1\t5", "2\t1\t1\t.5\t.5\t5"), "transcript twice"),
     "below the first": (CLASSES.replace("1\t1\t1\t5", "1\t-1\t1\t5"), "no transcript of the 3"),
     "huge number": (CLASSES.replace("1\t1\t1\t5", "1\t1\t1\t" + "9" * 5000), "is no class"),
     "half a line": (CLASSES.replace("1\t1\t1\t5", "4\t1\t1\t5"), "Line 7 .* is no class"),

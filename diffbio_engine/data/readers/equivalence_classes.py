@@ -94,6 +94,8 @@ class _Growing:
         """One more class."""
         if not members or min(members) < 0 or max(members) >= self.n_transcripts:
             raise _wrong(self.path, line, f"names no transcript of the {self.n_transcripts:,}")
+        if len(set(members)) < len(members):
+            raise _wrong(self.path, line, "names a transcript twice")
         if self.weighed is not None and self.weighed != bool(weights):
             raise _wrong(self.path, line, "has weights where others have none, or none")
         if not all(math.isfinite(w) and w >= 0 for w in weights):

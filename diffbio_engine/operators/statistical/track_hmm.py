@@ -108,7 +108,8 @@ class DifferentiableTrackHMM(Operator):
             "log_likelihood",
             "windows",
             Kind.SCORE,
-            "Log-likelihood of each window, nats.",
+            "Log-likelihood of each window, nats, of the signal as it was transformed: comparable"
+            " between runs with the same transformation.",
             result="obs/log_likelihood_diffbio",
         ),
         Port("state_means", "states", Kind.PROFILE, "Mean of each state, as a signal."),
