@@ -5,7 +5,10 @@ const preview = (model, pane) => {
   // A field that is written, with what is proposed beneath it.
   const written = (field) => {
     const line = make("div", "field written")
-    line.append(make("b", "", field.title), make("span", field.wrong ? "wrong" : "", field.wrong || field.help))
+    line.append(
+      make("b", "", field.title),
+      make("span", field.wrong ? "wrong" : "", field.wrong || field.help),
+    )
     const input = make("input")
     input.value = field.text
     input.spellcheck = false

@@ -12,14 +12,30 @@ const cardPoints = (() => {
   const open = () => {
     tried = true
     const canvas = document.createElement("canvas")
-    gl = canvas.getContext("webgl", { preserveDrawingBuffer: true, premultipliedAlpha: true, antialias: false })
+    gl = canvas.getContext("webgl", {
+      preserveDrawingBuffer: true,
+      premultipliedAlpha: true,
+      antialias: false,
+    })
     if (!gl) return
     program = gl.createProgram()
-    gl.attachShader(program, shader(gl.VERTEX_SHADER, `attribute vec2 p; uniform vec4 view; uniform float size;
-      void main() { gl_Position = vec4(2.0 * (p - view.xy) / view.zw - 1.0, 0.0, 1.0); gl_PointSize = size; }`))
-    gl.attachShader(program, shader(gl.FRAGMENT_SHADER, `precision mediump float; uniform vec4 colour; uniform float wide;
+    gl.attachShader(
+      program,
+      shader(
+        gl.VERTEX_SHADER,
+        `attribute vec2 p; uniform vec4 view; uniform float size;
+      void main() { gl_Position = vec4(2.0 * (p - view.xy) / view.zw - 1.0, 0.0, 1.0); gl_PointSize = size; }`,
+      ),
+    )
+    gl.attachShader(
+      program,
+      shader(
+        gl.FRAGMENT_SHADER,
+        `precision mediump float; uniform vec4 colour; uniform float wide;
       void main() { float r = length(gl_PointCoord - 0.5) * wide; float a = colour.a * clamp(0.5 * wide - r, 0.0, 1.0);
-      gl_FragColor = vec4(colour.rgb * a, a); }`))
+      gl_FragColor = vec4(colour.rgb * a, a); }`,
+      ),
+    )
     gl.linkProgram(program)
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) gl = null
   }
@@ -40,7 +56,13 @@ const cardPoints = (() => {
     gl.enable(gl.BLEND)
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA)
     const place = gl.getAttribLocation(program, "p")
-    gl.uniform4f(gl.getUniformLocation(program, "view"), view[0], view[2], view[1] - view[0], view[3] - view[2])
+    gl.uniform4f(
+      gl.getUniformLocation(program, "view"),
+      view[0],
+      view[2],
+      view[1] - view[0],
+      view[3] - view[2],
+    )
     gl.uniform1f(gl.getUniformLocation(program, "size"), size)
     gl.uniform1f(gl.getUniformLocation(program, "wide"), size)
     const buffer = gl.createBuffer()

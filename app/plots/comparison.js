@@ -1,14 +1,29 @@
 // A comparison gene by gene: three plots of the same points, one table, and the counts of one gene.
 const comparisonColours = (dark) =>
   dark
-    ? { none: "#64748b", up: "#fb7185", down: "#60a5fa", untold: "#3f4a59", own: "#56616f", line: "#fbbf24" }
-    : { none: "#94a3b8", up: "#dc2626", down: "#2563eb", untold: "#d3dae2", own: "#c3ccd6", line: "#b45309" }
+    ? {
+        none: "#64748b",
+        up: "#fb7185",
+        down: "#60a5fa",
+        untold: "#3f4a59",
+        own: "#56616f",
+        line: "#fbbf24",
+      }
+    : {
+        none: "#94a3b8",
+        up: "#dc2626",
+        down: "#2563eb",
+        untold: "#d3dae2",
+        own: "#c3ccd6",
+        line: "#b45309",
+      }
 
 PLOTS.comparison = (c, sheet) => {
   const at = c.roles
   const colours = comparisonColours(sheet.dark)
   const n = c.rows.length
-  const column = (name) => (name in at ? Float64Array.from(c.rows, (r) => r[at[name]] ?? NaN) : null)
+  const column = (name) =>
+    name in at ? Float64Array.from(c.rows, (r) => r[at[name]] ?? NaN) : null
   const [mean, change, padj] = [column("baseMean"), column("log2FoldChange"), column("padj")]
   const names = c.rows.map((r) => r[0])
   const index = new Map(names.map((name, i) => [name, i]))
@@ -41,40 +56,73 @@ PLOTS.comparison = (c, sheet) => {
   const layer = (x, y) => ({ x, y, colour: (i) => called[i], palette: of, order: [3, 0, 2, 1] })
   const plots = [
     scatter({
-      title: "Volcano", layers: [layer(change, sure)], marked: { x: change, y: sure },
-      across: "log₂ fold change", up: "−log₁₀ adjusted p", symmetric: true, rule: () => -Math.log10(sheet.state.level),
+      title: "Volcano",
+      layers: [layer(change, sure)],
+      marked: { x: change, y: sure },
+      across: "log₂ fold change",
+      up: "−log₁₀ adjusted p",
+      symmetric: true,
+      rule: () => -Math.log10(sheet.state.level),
     }),
     scatter({
-      title: "MA", layers: [layer(log(mean), change)], marked: { x: log(mean), y: change },
-      across: "mean of normalised counts", up: "log₂ fold change", logAcross: true, rule: () => 0,
+      title: "MA",
+      layers: [layer(log(mean), change)],
+      marked: { x: log(mean), y: change },
+      across: "mean of normalised counts",
+      up: "log₂ fold change",
+      logAcross: true,
+      rule: () => 0,
     }),
   ]
   if (column("dispersion")) {
     const x = log(mean)
-    const [own, fit, used] = ["dispGeneEst", "dispFit", "dispersion"].map((k) => log(column(k) ?? new Float64Array(n).fill(NaN)))
-    const told = own.map((v, i) => (v < -7.5 ? NaN : v)) // so small means: none, and says where the axis ends
+    const [own, fit, used] = ["dispGeneEst", "dispFit", "dispersion"].map((k) =>
+      log(column(k) ?? new Float64Array(n).fill(NaN)),
+    )
+    const told = own.map((v) => (v < -7.5 ? NaN : v)) // so small means: none, and says where the axis ends
     plots.push(
       scatter({
-        title: "Dispersion", marked: { x, y: used }, across: "mean of normalised counts", up: "dispersion α",
+        title: "Dispersion",
+        marked: { x, y: used },
+        across: "mean of normalised counts",
+        up: "dispersion α",
         layers: [
           { x, y: told, colour: () => 0, palette: [colours.own], order: [0] },
-          { x, y: used, colour: () => 0, palette: [sheet.dark ? "#2dd4bf" : "#0d9488"], order: [0] },
+          {
+            x,
+            y: used,
+            colour: () => 0,
+            palette: [sheet.dark ? "#2dd4bf" : "#0d9488"],
+            order: [0],
+          },
         ],
-        line: { x, y: fit, colour: colours.line }, logAcross: true, logUp: true,
-        keys: [["by itself", colours.own], ["used", sheet.dark ? "#2dd4bf" : "#0d9488"], ["trend", colours.line]],
+        line: { x, y: fit, colour: colours.line },
+        logAcross: true,
+        logUp: true,
+        keys: [
+          ["by itself", colours.own],
+          ["used", sheet.dark ? "#2dd4bf" : "#0d9488"],
+          ["trend", colours.line],
+        ],
       }),
     )
   }
   three.append(...plots.map((p) => p.box))
 
   const below = make("div", "comparison-below")
-  const left = make("div"), right = make("aside", "one-gene")
+  const left = make("div"),
+    right = make("aside", "one-gene")
   below.append(left, right)
   sheet.main.append(below)
   const tell = () => {
     const count = (k) => called.reduce((sum, v) => sum + Number(v === k), 0).toLocaleString("en")
     said.innerHTML = ""
-    for (const [k, word] of [[1, "more"], [2, "less"], [0, "not called"], [3, "cannot be told"]]) {
+    for (const [k, word] of [
+      [1, "more"],
+      [2, "less"],
+      [0, "not called"],
+      [3, "cannot be told"],
+    ]) {
       const item = make("span", "", `${count(k)} ${word}`)
       const dot = make("i")
       dot.style.background = of[k]
@@ -82,7 +130,12 @@ PLOTS.comparison = (c, sheet) => {
       said.append(item)
     }
   }
-  const inner = { main: left, state: sheet.state, note: () => {}, geneTitle: (g) => `Show the counts of ${g}` }
+  const inner = {
+    main: left,
+    state: sheet.state,
+    note: () => {},
+    geneTitle: (g) => `Show the counts of ${g}`,
+  }
   const choose = (gene) => {
     sheet.state.chosen = gene
     inner.lines?.()
@@ -95,7 +148,8 @@ PLOTS.comparison = (c, sheet) => {
     const text = sheet.state.text.trim().toLowerCase()
     if (!text) return []
     const some = []
-    for (let i = 0; i < n && some.length < 400; i++) if (names[i].toLowerCase().includes(text)) some.push(i)
+    for (let i = 0; i < n && some.length < 400; i++)
+      if (names[i].toLowerCase().includes(text)) some.push(i)
     return some
   }
   const mark = () => {
@@ -117,7 +171,7 @@ PLOTS.comparison = (c, sheet) => {
   }
   tell()
   mark()
-  const one = () => oneGene(right, sheet.geneCounts, sheet.state.chosen, colours, sheet.dark)
+  const one = () => oneGene(right, sheet.geneCounts, sheet.state.chosen, colours)
   sheet.onGene(one)
   // Something is shown before anybody has chosen: the surest gene.
   const first = sheet.state.chosen || inner.first?.()
@@ -129,11 +183,13 @@ PLOTS.comparison = (c, sheet) => {
 }
 
 // The counts of one gene, a dot for each sample, in the groups that are compared.
-const oneGene = (box, told, wanted, colours, dark) => {
+const oneGene = (box, told, wanted, colours) => {
   box.replaceChildren()
   box.append(make("h4", "", wanted || "Counts by sample"))
   if (!told?.name || told.name !== wanted) {
-    box.append(make("p", "note", wanted ? "Reading its counts…" : "Choose a gene in the table or a plot."))
+    box.append(
+      make("p", "note", wanted ? "Reading its counts…" : "Choose a gene in the table or a plot."),
+    )
     return
   }
   if (told.words) {

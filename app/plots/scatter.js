@@ -9,9 +9,26 @@ const niceTicks = (low, high, about = 5) => {
   return ticks
 }
 const shortNumber = (v) =>
-  Math.abs(v) >= 1e6 ? `${Number((v / 1e6).toPrecision(3))}M` : Math.abs(v) >= 1e4 ? `${Number((v / 1e3).toPrecision(3))}k` : String(Number(v.toPrecision(4)))
-const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" }
-const powerOfTen = (k) => (k === 0 ? "1" : k === 1 ? "10" : `10${[...String(k)].map((d) => RAISED[d]).join("")}`)
+  Math.abs(v) >= 1e6
+    ? `${Number((v / 1e6).toPrecision(3))}M`
+    : Math.abs(v) >= 1e4
+      ? `${Number((v / 1e3).toPrecision(3))}k`
+      : String(Number(v.toPrecision(4)))
+const RAISED = {
+  "-": "⁻",
+  0: "⁰",
+  1: "¹",
+  2: "²",
+  3: "³",
+  4: "⁴",
+  5: "⁵",
+  6: "⁶",
+  7: "⁷",
+  8: "⁸",
+  9: "⁹",
+}
+const powerOfTen = (k) =>
+  k === 0 ? "1" : k === 1 ? "10" : `10${[...String(k)].map((d) => RAISED[d]).join("")}`
 
 /** @param {any} of What is drawn: layers, titles, scales. */
 const scatter = (of) => {
@@ -34,11 +51,13 @@ const scatter = (of) => {
   const [LEFT, RIGHT, TOP, FOOT] = [46, 8, 6, 38]
   const ends = (layers, axis, symmetric) => {
     let [low, high] = [Infinity, -Infinity]
-    for (const l of layers) for (const v of l[axis]) if (v < low || v > high) {
-      if (Number.isNaN(v)) continue
-      low = Math.min(low, v)
-      high = Math.max(high, v)
-    }
+    for (const l of layers)
+      for (const v of l[axis])
+        if (v < low || v > high) {
+          if (Number.isNaN(v)) continue
+          low = Math.min(low, v)
+          high = Math.max(high, v)
+        }
     if (!(high >= low)) [low, high] = [0, 1]
     if (symmetric) [low, high] = [-Math.max(-low, high), Math.max(-low, high)]
     const room = (high - low || 1) * 0.04
@@ -46,7 +65,14 @@ const scatter = (of) => {
   }
   const drawn = of.line ? [...of.layers, of.line] : of.layers
   const whole = [...ends(of.layers, "x", of.symmetric), ...ends(drawn, "y", false)]
-  const me = { box, onChoose: (i) => {}, nameOf: (i) => "", dark: false, draw: () => {}, mark: (a, b, c) => {} }
+  const me = {
+    box,
+    onChoose: (_i) => {},
+    nameOf: (_i) => "",
+    dark: false,
+    draw: () => {},
+    mark: (_i, _name, _over) => {},
+  }
   let view = [...whole]
   let [some, chosen, chosenName, over] = [[], -1, "", -1]
   const inside = () => [canvas.clientWidth - LEFT - RIGHT, canvas.clientHeight - TOP - FOOT]
@@ -56,7 +82,8 @@ const scatter = (of) => {
     l.order.map((k) => {
       const places = []
       for (let i = 0; i < l.x.length; i++)
-        if (l.colour(i) === k && l.x[i] === l.x[i] && l.y[i] === l.y[i]) places.push(l.x[i], l.y[i])
+        if (l.colour(i) === k && !Number.isNaN(l.x[i]) && !Number.isNaN(l.y[i]))
+          places.push(l.x[i], l.y[i])
       return [new Float32Array(places), l.palette[k]]
     })
   const line = of.line ? trendLine(of.line) : []
@@ -87,7 +114,12 @@ const scatter = (of) => {
       for (let t = Math.ceil(low); t <= high; t++) if (t % step === 0) ticks.push(t)
       return ticks
     }
-    const said = (t, isLog) => (!isLog ? shortNumber(t).replace("-", "−") : Number.isInteger(t) ? powerOfTen(t) : shortNumber(10 ** t))
+    const said = (t, isLog) =>
+      !isLog
+        ? shortNumber(t).replace("-", "−")
+        : Number.isInteger(t)
+          ? powerOfTen(t)
+          : shortNumber(10 ** t)
     ink.textAlign = "center"
     for (const t of marks(view[0], view[1], of.logAcross, Math.max(3, wide / 52))) {
       ink.beginPath()
@@ -142,7 +174,10 @@ const scatter = (of) => {
     surface.width = Math.max(1, Math.round(wide * dpr))
     surface.height = Math.max(1, Math.round(tall * dpr))
     const context = surface.getContext("2d")
-    const [size, opacity] = [(groups.reduce((k, g) => k + g[0].length / 2, 0) > 3000 ? 3.6 : 5) * dpr, 0.75]
+    const [size, opacity] = [
+      (groups.reduce((k, g) => k + g[0].length / 2, 0) > 3000 ? 3.6 : 5) * dpr,
+      0.75,
+    ]
     const [w, h] = [surface.width, surface.height]
     if (!cardPoints(context, w, h, view, groups, size, opacity))
       drawnPoints(context, w, h, view, groups, size, opacity)
@@ -208,7 +243,10 @@ const scatter = (of) => {
     if (!held.moved) return
     tip.hidden = true
     const [wide, tall] = inside()
-    const [sx, sy] = [((held.view[1] - held.view[0]) * dx) / wide, ((held.view[3] - held.view[2]) * dy) / tall]
+    const [sx, sy] = [
+      ((held.view[1] - held.view[0]) * dx) / wide,
+      ((held.view[3] - held.view[2]) * dy) / tall,
+    ]
     view = [held.view[0] - sx, held.view[1] - sx, held.view[2] + sy, held.view[3] + sy]
     paint()
   }
@@ -244,7 +282,8 @@ const scatter = (of) => {
     },
     { passive: false },
   )
-  canvas.title = "Scroll to zoom, drag to move, double-click for all; click a point to choose its gene"
+  canvas.title =
+    "Scroll to zoom, drag to move, double-click for all; click a point to choose its gene"
   new ResizeObserver(paint).observe(canvas)
   me.draw = () => {
     groups = null
@@ -260,8 +299,11 @@ const scatter = (of) => {
 // A line through what is the same for all points of one place: in order, thinned out.
 const trendLine = (line) => {
   const order = []
-  for (let i = 0; i < line.x.length; i++) if (line.x[i] === line.x[i] && line.y[i] === line.y[i]) order.push(i)
+  for (let i = 0; i < line.x.length; i++)
+    if (!Number.isNaN(line.x[i]) && !Number.isNaN(line.y[i])) order.push(i)
   order.sort((a, b) => line.x[a] - line.x[b])
   const step = Math.max(1, Math.floor(order.length / 300))
-  return order.filter((_, k) => k % step === 0 || k === order.length - 1).map((i) => [line.x[i], line.y[i]])
+  return order
+    .filter((_, k) => k % step === 0 || k === order.length - 1)
+    .map((i) => [line.x[i], line.y[i]])
 }

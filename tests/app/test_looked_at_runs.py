@@ -173,7 +173,7 @@ def test_a_map_is_called_after_the_block_of_its_run(session):
 def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_path):
     sheet = SimpleNamespace(
         id="s", title="Genes", block="groups", form="table", doc="", of_the_model=False,
-        usual=False,
+        usual=False, asked=False,
         make=lambda: ({"rows": [1], "groups": ["all cells", "slice 1"]}, None),
     )  # fmt: skip
     found = SimpleNamespace(step=3)
@@ -211,7 +211,7 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
 def test_what_is_shown_of_a_run_does_not_follow_the_canvas(session, monkeypatch, tmp_path):
     shares = SimpleNamespace(
         id="s", title="Genes", block="groups", form="table", doc="", of_the_model=False,
-        usual=False,
+        usual=False, asked=False,
         make=lambda: ({"rows": [1]}, None),
     )  # fmt: skip
     found = SimpleNamespace(step=3)

@@ -158,18 +158,24 @@ each_learned = pytest.mark.parametrize("declared", LEARNED, ids=lambda d: d.id)
 def sharing(declared):
     """How shared out the cells are, and its slope, by the stored logarithm; in float64.
 
-    Of an operator that gives no shares: a sum that feels every output.
+    Of an operator that gives no shares, or all to one class: a sum that feels every output.
     """
     shared = [p.name for p in declared.outputs if p.kind == Kind.SHARES]
     with jax.enable_x64(True):
         block = example_operator(declared, learnable_temperature=True)
         inputs = example_inputs(declared)
+        # Behind weights that begin at 0 nothing is felt of a temperature.
+        weights, random = nnx.state(block, nnx.Param), np.random.default_rng(0)
+        for _, weight in nnx.to_flat_state(weights):
+            if not np.asarray(weight[...]).any():
+                weight[...] = jnp.asarray(random.normal(0, 0.3, weight.shape))
+        nnx.update(block, weights)
 
     @nnx.jit
     def entropy_and_slope(block):
         def entropy(block):
             outputs = block.run(inputs)
-            if not shared:
+            if not shared or outputs[shared[0]].shape[-1] == 1:
                 return total(outputs)
             shares = outputs[shared[0]]
             return -jnp.sum(shares * jnp.log(shares + 1e-6))
