@@ -197,7 +197,7 @@ def test_the_theme_switches_and_is_kept(tab, served, eventually):
     tab.locator("button.theme").click()
     eventually(lambda: served.session.theme == "dark")
     expect(tab.locator(".react-flow.dark")).to_be_visible()
-    assert tab.evaluate(ground) != light
+    eventually(lambda: tab.evaluate(ground) != light)  # the page turns a little after its canvas
     dark = tab.evaluate(ground)
     tab.reload()
     expect(tab.locator(".react-flow.dark")).to_be_visible()
