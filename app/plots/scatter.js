@@ -14,21 +14,10 @@ const shortNumber = (v) =>
     : Math.abs(v) >= 1e4
       ? `${Number((v / 1e3).toPrecision(3))}k`
       : String(Number(v.toPrecision(4)))
-const RAISED = {
-  "-": "⁻",
-  0: "⁰",
-  1: "¹",
-  2: "²",
-  3: "³",
-  4: "⁴",
-  5: "⁵",
-  6: "⁶",
-  7: "⁷",
-  8: "⁸",
-  9: "⁹",
+const powerOfTen = (k) => {
+  const raised = [...String(k)].map((d) => (d === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]))
+  return k === 0 ? "1" : k === 1 ? "10" : `10${raised.join("")}`
 }
-const powerOfTen = (k) =>
-  k === 0 ? "1" : k === 1 ? "10" : `10${[...String(k)].map((d) => RAISED[d]).join("")}`
 
 /** @param {any} of What is drawn: layers, titles, scales. */
 const scatter = (of) => {
