@@ -211,6 +211,24 @@ def test_what_looks_at_the_data_names_its_inputs_as_the_mathematics_does(declare
         assert (wanted[name].default is None) == ports[name].optional, name
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [d for d in operators().values() if d.make.prepares()],
+    ids=lambda declared: declared.id,
+)
+def test_a_refresh_leaves_what_was_learned_alone(declared):
+    # Which needs types that are known, or as many slices as its size says.
+    inputs = example_inputs(declared, optional=declared.id == "singlecell.cell_annotator")
+    if "slice_labels" in inputs:
+        inputs["slice_labels"] = jnp.arange(8) % declared.make.example.get("n_slices", 3)
+    block = example_operator(declared)
+    block.prepare_from(inputs, jax.random.key(3))
+    learned = jax.tree.map(lambda x: x + 0.25, nnx.state(block, nnx.Param))
+    nnx.update(block, learned)
+    block.prepare_from(inputs, jax.random.key(3), first=False)
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(block, nnx.Param), learned)
+
+
 @each_operator
 def test_help_says_formula_source_and_cost(declared):
     assert declared.summary.endswith("."), "the first line is a sentence"

@@ -202,6 +202,7 @@ class DifferentiableHMM(Operator):
     )
     needs_training = True
     prepare_cells = 2000
+    prepare_once = True
 
     def setup(self, rngs: nnx.Rngs) -> None:
         self.config.check_lengths()
