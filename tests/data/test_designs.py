@@ -108,3 +108,12 @@ def test_names_of_columns_travel_with_the_samples():
     assert "treatment drug against control is compared" in records.notes[0]
     alone = open_source(data, {"design": "obs/treatment"}, ["design"])
     assert alone.fields["design"] == (2,)
+
+
+def test_what_would_be_millions_of_columns_is_refused_before_they_are_made():
+    names = " * ".join(f"c{i}" for i in range(200))
+    with pytest.raises(DataError, match="more than 24 terms"):
+        Formula.parse(f"~ {names}")
+    many = pd.DataFrame({c: [f"{c}{i % 97}" for i in range(200)] for c in "abcd"})
+    with pytest.raises(DataError, match="88,529,281 columns for 200 samples"):
+        made("~ a * b * c * d", many)

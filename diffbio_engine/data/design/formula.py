@@ -104,7 +104,7 @@ class _Reader:
         if not terms:
             raise self._wrong("names no column")
         if len(terms) > _MOST_TERMS:
-            raise self._wrong(f"has more than {_MOST_TERMS} terms")
+            raise self._too_many()
         whole = {frozenset(t) for t in terms}
         for term in terms:
             for part in combinations(term, len(term) - 1):
@@ -124,6 +124,8 @@ class _Reader:
         factors = [self._together()]
         while self._next("*"):
             factors.append(self._together())
+        if 2 ** len(factors) > _MOST_TERMS + 1:  # before they are made: they are twice as many each
+            raise self._too_many()
         some = (c for n in range(1, len(factors) + 1) for c in combinations(factors, n))
         return [tuple(dict.fromkeys(name for term in c for name in term)) for c in some]
 
@@ -182,6 +184,9 @@ class _Reader:
                 self._variable()
             why = f"has '{word}' where '{sign}' is expected"
             raise self._wrong(why if word else "ends too early")
+
+    def _too_many(self) -> DataError:
+        return self._wrong(f"has more than {_MOST_TERMS} terms")
 
     def _wrong(self, why: str) -> DataError:
         return DataError(f"The formula '{self._text}' {why}.", fix=_WRITTEN, where="design")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ _CONTROLS = re.compile(
     r"wt|wild.?type|normal|healthy|none|non.?treated|unstim(ulated)?|before|pre|day.?0|t?0h?)",
     re.IGNORECASE,
 )
-_MOST_LEVELS = 100
+# Levels together are multiplied: more columns than these, and than samples, are not even made.
+_MOST_LEVELS, _MOST_COLUMNS = 100, 1_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ def design_of(table: pd.DataFrame | Mapping[str, Any], formula: Formula) -> Desi
     """
     table = pd.DataFrame(table)
     coded = {name: _coded(table, name, formula) for name in formula.columns}
+    n_columns = 1 + sum(prod(len(coded[name]) for name in term) for term in formula.terms)
+    if n_columns > max(_MOST_COLUMNS, len(table)):
+        raise _too_wide(n_columns, len(table))
     columns = [_Column("Intercept", "", np.ones(len(table)))]
     of_term: list[tuple[str, ...]] = [()]
     for term in formula.terms:
@@ -161,12 +166,16 @@ def _require_rank(
             where="design",
         )
     if n <= scaled.shape[1]:
-        raise DataError(
-            f"The design has {scaled.shape[1]} columns for {n} samples: nothing is left to see by"
-            " how much samples alike differ.",
-            fix="Take fewer columns into account, or bring more samples.",
-            where="design",
-        )
+        raise _too_wide(scaled.shape[1], n)
+
+
+def _too_wide(n_columns: int, n: int) -> DataError:
+    return DataError(
+        f"The design has {n_columns:,} columns for {n:,} samples: nothing is left to see by"
+        " how much samples alike differ.",
+        fix="Take fewer columns into account, or bring more samples.",
+        where="design",
+    )
 
 
 def _or(mine: str, others: list[str]) -> str:
