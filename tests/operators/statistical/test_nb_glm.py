@@ -234,6 +234,19 @@ def test_gradients_reach_what_stands_before_the_model(two_groups):
     assert all(bool(jnp.isfinite(s).all()) and float(jnp.abs(s).max()) > 0 for s in slopes)
 
 
+def test_weights_say_how_much_samples_count_beside_each_other(two_groups):
+    counts, design, _ = two_groups
+    weights = np.linspace(0.4, 1.0, len(counts))
+    found = []
+    for times in (1.0, 3.0):
+        block = operator_of(counts, design)
+        data = {"counts": counts, "design": design, "weights": times * weights}
+        block.prepare_from(data, jax.random.key(0))
+        found.append(block.apply(data)[0])
+    for name in ("lfc_se", "pvalue", "padj", "log_likelihood", "nb_loss"):
+        np.testing.assert_allclose(found[1][name], found[0][name], rtol=1e-4, err_msg=name)
+
+
 def test_a_group_without_counts_has_a_finite_change():
     rng = np.random.default_rng(1)
     counts = rng.negative_binomial(5, 0.1, (8, 40)).astype(float)

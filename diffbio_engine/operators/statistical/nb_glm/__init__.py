@@ -162,6 +162,7 @@ class DifferentiableNBGLM(Operator):
                 "judged": Buffer(ones),
                 "kept": Buffer(ones),
                 "r_inverse": Buffer(jnp.eye(p)),
+                "largest_weight": Buffer(jnp.ones(())),
             }
         )
 
@@ -190,6 +191,8 @@ class DifferentiableNBGLM(Operator):
         )
         self.notes = tuple(s for s in (said, more, *estimate.said) if s)
         self._keep(estimate, y, design, reference)
+        if weights is not None:
+            put(self.found["largest_weight"], np.max(weights))
         if first:
             seen = np.isfinite(estimate.alpha)
             put(self.beta, np.where(seen, estimate.beta, 0.0))
@@ -234,8 +237,7 @@ class DifferentiableNBGLM(Operator):
             "r_inverse": np.linalg.inv(Basis.of(design).r),
         }
         for name, value in values.items():
-            buffer = self.found[name]
-            buffer[...] = jnp.asarray(value, buffer[...].dtype)
+            put(self.found[name], value)
 
     def __call__(
         self,
@@ -249,7 +251,9 @@ class DifferentiableNBGLM(Operator):
         dtype = self.beta[...].dtype
         counts, design = jnp.asarray(counts, dtype), jnp.asarray(design, dtype)
         sizes = self._present_sizes(counts) if size_factors is None else size_factors
-        w = jnp.ones((len(counts), 1), dtype) if weights is None else weights[:, None]
+        # As in the estimate, what counts most counts as one: a weight says no more than that.
+        w = jnp.ones(len(counts), dtype) if weights is None else weights / found["largest_weight"]
+        w = w[:, None]
         log_theta = self._log_theta(len(counts))
         alpha = jnp.exp(-log_theta)
         rate = jnp.log(sizes)[:, None] + design @ self.beta[...]

@@ -21,7 +21,13 @@ INPUTS = (
         also=("size_factor",),
         optional=True,
     ),
-    Port("weights", "cells", Kind.SCORE, "How much each sample counts; 1 if none.", optional=True),
+    Port(
+        "weights",
+        "cells",
+        Kind.SCORE,
+        "How much each sample counts beside the one that counts most; all alike if none.",
+        optional=True,
+    ),
     Port(
         "control_genes",
         "genes",
