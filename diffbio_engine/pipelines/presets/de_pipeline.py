@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from diffbio_engine.declare import Config, Operator, find_operator, setting, size
+from diffbio_engine.declare import Config, Operator, setting, size
 from diffbio_engine.pipelines.pipeline import Pipeline
 from diffbio_engine.pipelines.plan import plan
 from diffbio_engine.pipelines.spec import Block, PipelineSpec, Wire
@@ -61,9 +61,10 @@ class DifferentialExpressionPipeline(Pipeline):
         self, config: DEPipelineConfig, *, rngs: nnx.Rngs | None = None, seed: int = 0
     ) -> None:
         self.config = config
-        ports = {port.name: port for port in find_operator(_OPERATOR).inputs}
-        shapes = {"counts": (config.n_genes,), "design": (config.n_conditions,)}
-        data = {name: DataPort(ports[name], shape) for name, shape in shapes.items()}
+        data = {
+            "counts": DataPort.named("counts", config.n_genes),
+            "design": DataPort.named("design", config.n_conditions),
+        }
         if rngs is not None:
             seed = int(jax.random.randint(rngs.params(), (), 0, 2**31 - 1))
         super().__init__(plan(_document(config), data), seed=seed)

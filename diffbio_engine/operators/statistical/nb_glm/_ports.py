@@ -1,18 +1,19 @@
 """What goes into the regression of counts, and what comes out of it."""
 
 from dataclasses import replace
+from typing import Any
 
-from diffbio_engine.declare import COUNTS, Kind, Port, Role
+from diffbio_engine.declare import COUNTS, DESIGN, Kind, Port, Role
 
-DESIGN = Port(
-    "design",
-    "cells covariates",
-    Kind.DESIGN,
-    "Covariates of each sample; column 0 is the intercept (1 everywhere).",
-)
+
+def _of_genes(name: str, column: str, doc: str, **more: Any) -> Port:
+    """What is said of each gene, and as which column of the table it goes home."""
+    return Port(name, "genes", Kind.PROFILE, doc, result=f"var/{column}_diffbio", **more)
+
+
 INPUTS = (
     replace(COUNTS, doc="Raw counts of each sample and gene."),
-    DESIGN,
+    replace(DESIGN, doc="Covariates of each sample; column 0 is the intercept (1 everywhere)."),
     Port(
         "size_factors",
         "cells",
@@ -37,94 +38,67 @@ INPUTS = (
     ),
 )
 OUTPUTS = (
-    Port(
+    _of_genes(
         "log2_fold_change",
-        "genes",
-        Kind.PROFILE,
+        "log2FoldChange",
         "Change with the tested covariate, log2.",
         also=("log2FoldChange", "log_fold_change"),
-        result="var/log2FoldChange_diffbio",
         ranks="far",
         role=Role.CHANGE,
     ),
-    Port(
-        "lfc_se",
-        "genes",
-        Kind.PROFILE,
-        "Its standard error.",
-        also=("lfcSE", "standard_error"),
-        result="var/lfcSE_diffbio",
-        role=Role.UNSURE,
+    _of_genes(
+        "lfc_se", "lfcSE", "Its standard error.", also=("lfcSE", "standard_error"), role=Role.UNSURE
     ),
-    Port(
+    _of_genes(
         "stat",
-        "genes",
-        Kind.PROFILE,
+        "stat",
         "Change in standard errors (Wald statistic).",
         also=("wald_statistic",),
-        result="var/stat_diffbio",
         role=Role.STATISTIC,
     ),
-    Port(
+    _of_genes(
         "pvalue",
-        "genes",
-        Kind.PROFILE,
+        "pvalue",
         "How likely so large a change is by chance; NaN for an outlier.",
         also=("p_values",),
-        result="var/pvalue_diffbio",
         role=Role.CHANCE,
     ),
-    Port(
+    _of_genes(
         "padj",
-        "genes",
-        Kind.PROFILE,
+        "padj",
         "Rate of false discoveries at which the gene is one; NaN where it was filtered.",
-        result="var/padj_diffbio",
         ranks="small",
         role=Role.DISCOVERY,
     ),
-    Port(
+    _of_genes(
         "base_mean",
-        "genes",
-        Kind.PROFILE,
+        "baseMean",
         "Mean of the normalised counts.",
         also=("baseMean",),
-        result="var/baseMean_diffbio",
         role=Role.MEAN,
     ),
-    Port(
-        "dispersion",
-        "genes",
-        Kind.PROFILE,
-        "alpha: the variance is mu + alpha mu^2.",
-        result="var/dispersion_diffbio",
-        role=Role.SPREAD,
+    _of_genes(
+        "dispersion", "dispersion", "alpha: the variance is mu + alpha mu^2.", role=Role.SPREAD
     ),
-    Port(
+    _of_genes(
         "gene_wise_dispersion",
-        "genes",
-        Kind.PROFILE,
+        "dispGeneEst",
         "alpha of each gene by itself, before shrinkage.",
         also=("dispGeneEst",),
-        result="var/dispGeneEst_diffbio",
         role=Role.OWN_SPREAD,
     ),
-    Port(
+    _of_genes(
         "trend_dispersion",
-        "genes",
-        Kind.PROFILE,
+        "dispFit",
         "alpha that the trend says for the gene's mean.",
         also=("dispFit",),
-        result="var/dispFit_diffbio",
         role=Role.USUAL_SPREAD,
     ),
-    Port(
+    _of_genes(
         "max_cooks",
-        "genes",
-        Kind.PROFILE,
+        "maxCooks",
         "Largest Cook's distance of a sample with replicates.",
         also=("maxCooks",),
-        result="var/maxCooks_diffbio",
     ),
     Port("inverse_dispersion", "genes", Kind.PARAMETER, "theta = 1 / alpha.", also=("theta",)),
     Port("coefficients", "covariates genes", Kind.PARAMETER, "beta, natural logarithms."),
