@@ -1,5 +1,7 @@
 """Formulas of designs: what they say, which columns they make, and what is refused in words."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +73,27 @@ def test_what_no_design_can_be_is_refused_in_words(text, said):
     with pytest.raises(DataError) as caught:
         made(text)
     assert said in caught.value.what and caught.value.fix
+
+
+def test_a_covariate_is_no_larger_than_a_regression_can_square():
+    with pytest.raises(DataError, match="Sample 1 has a value in 'age' that is too large"):
+        made("~ age", pd.DataFrame({"age": [1.0, np.inf, 3.0, 4.0]}))
+
+
+def test_levels_of_odd_digits_are_told_apart():
+    table = pd.DataFrame({"area": ["1²", "²", "1" * 5000, "²", "1²", "1²"]})
+    assert len(levels_of(table, Formula((("area",),)), "area")) == 3
+
+
+def test_proposals_for_many_columns_are_found_while_a_page_waits():
+    """Forty columns of 200 samples: as many equations for each of them take minutes."""
+    random = np.random.default_rng(1)
+    words = ("batch", "donor", "lane", "run", "plate", "library", "site")
+    names = [f"{a} {b}" for a in words for b in words][:40]
+    table = pd.DataFrame({name: random.integers(0, 20, 200).astype(str) for name in names})
+    start = time.process_time()
+    first, *_ = proposed(table)
+    assert len(first.columns) > 8 and time.process_time() - start < 10
 
 
 def test_a_missing_value_names_its_sample():

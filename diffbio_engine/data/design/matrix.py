@@ -19,6 +19,8 @@ _CONTROLS = re.compile(
 )
 # Levels together are multiplied: more columns than these, and than samples, are not even made.
 _MOST_LEVELS, _MOST_COLUMNS = 100, 1_000
+# Regressions square what they are given, in 32 bits.
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def _coded(table: pd.DataFrame, name: str, formula: Formula) -> list[_Column]:
         )
     if not _is_class(series, name in formula.classes):
         values = series.to_numpy(float)
+        if not (np.abs(values) <= _LARGEST).all():
+            first = str(table.index[int(np.argmax(~(np.abs(values) <= _LARGEST)))])
+            raise DataError(
+                f"Sample {first} has a value in '{name}' that is too large to reckon with.",
+                fix=f"Mend it, or leave '{name}' out of the design.",
+                where="design",
+            )
         if np.ptp(values) == 0:
             raise _of_one_value(name, f"{values[0]:g}")
         return [_Column(name, f"{name}, for each 1 more", values)]
@@ -149,12 +158,13 @@ def _require_rank(
     matrix: np.ndarray, columns: list[_Column], of_term: list[tuple[str, ...]], n: int
 ) -> None:
     """Refuses what cannot be told apart, by the names of the columns of the table."""
-    scaled = matrix / np.linalg.norm(matrix, axis=0)
-    for k in range(1, scaled.shape[1]):
-        before, column = scaled[:, :k], scaled[:, k]
-        said, *_ = np.linalg.lstsq(before, column, rcond=None)
-        if np.abs(before @ said - column).max() > 1e-8:
+    basis = np.zeros((0, n))
+    for k in range(matrix.shape[1]):
+        if (wider := with_columns(basis, matrix[:, k : k + 1])) is not None:
+            basis = wider
             continue
+        scaled = matrix[:, : k + 1] / np.linalg.norm(matrix[:, : k + 1], axis=0)
+        said, *_ = np.linalg.lstsq(scaled[:, :k], scaled[:, k], rcond=None)
         mine = ":".join(of_term[k])
         same = [":".join(of_term[i]) for i in range(1, k) if abs(said[i]) > 1e-8]
         others = [t for t in dict.fromkeys(same) if t != mine]
@@ -165,8 +175,8 @@ def _require_rank(
             fix=f"Leave one out of the design: {_or(mine, others)}.",
             where="design",
         )
-    if n <= scaled.shape[1]:
-        raise _too_wide(scaled.shape[1], n)
+    if n <= matrix.shape[1]:
+        raise _too_wide(matrix.shape[1], n)
 
 
 def _too_wide(n_columns: int, n: int) -> DataError:
@@ -176,6 +186,21 @@ def _too_wide(n_columns: int, n: int) -> DataError:
         fix="Take fewer columns into account, or bring more samples.",
         where="design",
     )
+
+
+def with_columns(basis: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
+    """An orthonormal basis (in rows) and these columns; None where one follows from those before.
+
+    Cost: O(samples x rows of the basis) a column.
+    """
+    for column in columns.T:
+        rest = column / np.linalg.norm(column)
+        for _ in range(2):  # the second time for what rounding left
+            rest = rest - basis.T @ (basis @ rest)
+        if not np.abs(rest).max() > 1e-8:
+            return None
+        basis = np.vstack([basis, rest / np.linalg.norm(rest)])
+    return basis
 
 
 def _or(mine: str, others: list[str]) -> str:
@@ -202,8 +227,8 @@ def _levels(series: pd.Series) -> list[str]:
         return [_text(c) for c in series.cat.categories if _text(c) in present]
 
     def key(level: str) -> list[tuple[int, int, str]]:
-        parts = re.split(r"(\d+)", level)
-        return [(0, int(p), "") if p.isdigit() else (1, 0, p.lower()) for p in parts if p]
+        parts = re.split(r"(\d{1,18})", level)
+        return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
     return sorted(present, key=key)
 

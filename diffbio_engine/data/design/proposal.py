@@ -1,14 +1,15 @@
 """Which design is likely meant, by what the columns of samples are called and hold."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset.name_words import words_of
 from diffbio_engine.data.design.formula import Formula
-from diffbio_engine.data.design.matrix import design_of, levels_of
+from diffbio_engine.data.design.matrix import design_of, levels_of, with_columns
 from diffbio_engine.errors import DataError
 
 # What of samples is taken into account rather than asked about: who they are from, and how they
@@ -32,39 +33,60 @@ def proposed(
         batch: The column that is taken for the batch.
     """
     table = pd.DataFrame(table)
-    classes = [str(c) for c in table.columns if _may_name_groups(table, str(c))]
-    nuisance = [c for c in classes if c == batch or _is_nuisance(c)]
-    asked = [c for c in classes if c not in nuisance]
+    alone = {c: made for c in map(str, table.columns) if (made := _alone(table, c))}
+    nuisance = [c for c in alone if c == batch or _is_nuisance(c)]
+    asked = [c for c in alone if c not in nuisance]
     asked.sort(key=lambda c: c != condition)
-    found = []
-    for column in (*asked, *nuisance):
-        others = [c for c in nuisance if c != column]
-        if full := _largest(table, others, column):
-            found.append(full)
-        if full is None or len(full.terms) > 1:
-            found += [alone] if (alone := _allowed(table, [column])) else []
-    return list({f.text: f for f in found}.values())[:_MOST_OFFERED]
+    found: dict[str, Formula] = {}
+    for column in (*asked, *nuisance)[:_MOST_OFFERED]:
+        formula = alone[column].formula
+        for one in (_beside(alone, _accounted(alone, nuisance, column), formula), formula):
+            found[one.text] = one
+    return list(found.values())[:_MOST_OFFERED]
 
 
-def _largest(table: pd.DataFrame, nuisance: list[str], column: str) -> Formula | None:
-    """All that can be taken into account beside a column, one after the other."""
-    taken: list[str] = []
-    for name in nuisance:
-        if _allowed(table, [*taken, name, column]):
-            taken.append(name)
-    return _allowed(table, [*taken, column])
+@dataclass(frozen=True)
+class _Alone:
+    """A column that can be compared: by itself, and the columns of numbers that it becomes."""
+
+    formula: Formula
+    matrix: np.ndarray
 
 
-def _allowed(table: pd.DataFrame, columns: list[str]) -> Formula | None:
-    numbers = frozenset(c for c in columns if table[c].dtype.kind in "fiu")
-    formula = Formula(tuple((c,) for c in columns), classes=numbers)
+def _alone(table: pd.DataFrame, name: str) -> _Alone | None:
+    if not _may_name_groups(table, name):
+        return None
+    numbers = frozenset({name} if table[name].dtype.kind in "fiu" else ())
+    formula = Formula(((name,),), classes=numbers)
     try:
-        design_of(table, formula)
+        matrix = design_of(table, formula).matrix[:, 1:]
         # Of what is compared the reference is written down, so that it is seen and can be changed.
-        reference = levels_of(table, formula, columns[-1])[0]
+        reference = levels_of(table, formula, name)[0]
     except DataError:
         return None
-    return replace(formula, references={columns[-1]: reference})
+    return _Alone(formula.with_reference(name, reference), matrix)
+
+
+def _accounted(alone: dict[str, _Alone], nuisance: list[str], column: str) -> list[str]:
+    """All that can be taken into account beside a column, one after the other."""
+    compared = alone[column].matrix
+    n = len(compared)
+    basis = with_columns(np.full((1, n), n**-0.5), compared)
+    taken: list[str] = []
+    for name in nuisance:
+        if name == column or basis is None or len(basis) + alone[name].matrix.shape[1] >= n:
+            continue
+        if (wider := with_columns(basis, alone[name].matrix)) is not None:
+            basis = wider
+            taken.append(name)
+    return taken
+
+
+def _beside(alone: dict[str, _Alone], taken: list[str], compared: Formula) -> Formula:
+    """The same comparison, with these columns taken into account."""
+    terms = tuple((name,) for name in taken) + compared.terms
+    numbers = frozenset().union(*(alone[name].formula.classes for name in taken))
+    return replace(compared, terms=terms, classes=compared.classes | numbers)
 
 
 def _is_nuisance(name: str) -> bool:
