@@ -22,7 +22,9 @@ from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._fl
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._words import words_of
 from diffbio_engine.parts.letters import one_hot_letters
 from diffbio_engine.parts.masked_letters import draw_masks
+from tests.weights_of_pytorch import put_encoder, put_linear
 
+# Made by make_transformer_sequence_encoder.py beside it.
 REFERENCE = Path(__file__).parents[2] / "references/foundation_models"
 WORDS = {"input_embedding_type": "token_embedding", "kmer_size": 3}
 
@@ -40,27 +42,13 @@ def random_codes(n, width, seed=0):
 
 
 def with_weights_of_pytorch(block, told):
-    def put(linear, name, weight="weight", bias="bias"):
-        linear.kernel[...] = jnp.asarray(told[name + weight].T)
-        linear.bias[...] = jnp.asarray(told[name + bias])
-
     if block.config.input_embedding_type == "linear":
-        put(block.input_projection, "linear.")
+        put_linear(block.input_projection, told, "linear.")
     else:
         block.input_projection.embedding[...] = jnp.asarray(told["embedding.weight"])
     if block.cls_token is not None:
         block.cls_token[...] = jnp.asarray(told["cls_token"])
-    norms = [(block.transformer.norm, "norm.")]
-    for i, layer in enumerate(block.transformer.layers):
-        name = f"layers.{i}."
-        put(layer.inner, name + "self_attn.", "in_proj_weight", "in_proj_bias")
-        put(layer.out, name + "self_attn.out_proj.")
-        put(layer.up, name + "linear1.")
-        put(layer.down, name + "linear2.")
-        norms += [(layer.norms[0], name + "norm1."), (layer.norms[1], name + "norm2.")]
-    for norm, name in norms:
-        norm.scale[...] = jnp.asarray(told[name + "weight"])
-        norm.bias[...] = jnp.asarray(told[name + "bias"])
+    put_encoder(block.transformer, told)
     return block
 
 

@@ -16,6 +16,7 @@ from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoder
 )
 from diffbio_engine.parts.letters import one_hot_letters
 from diffbio_engine.parts.masked_letters import hidden_letters
+from tests.weights_of_pytorch import put_encoder
 
 REFERENCE = Path(__file__).parents[2] / "references/normalization/sequence_embedding.npz"
 LETTERS = "ACGTN"
@@ -113,23 +114,7 @@ def test_a_convolution_is_that_of_flax_and_its_mean_is_the_embedding_before_trai
 def test_the_transformer_is_that_of_pytorch_with_its_weights():
     told = dict(np.load(REFERENCE))
     model = Transformer(4, 8, 2, 2, rngs=nnx.Rngs(0))
-
-    def put(linear, name, weight="weight", bias="bias"):
-        linear.kernel[...] = jnp.asarray(told[name + weight].T)
-        linear.bias[...] = jnp.asarray(told[name + bias])
-
-    norms = [(model.norm, "norm.")]
-    for i, layer in enumerate(model.layers):
-        name = f"layers.{i}."
-        put(layer.inner, name + "self_attn.", "in_proj_weight", "in_proj_bias")
-        put(layer.out, name + "self_attn.out_proj.")
-        put(layer.up, name + "linear1.")
-        put(layer.down, name + "linear2.")
-        norms += [(layer.norms[0], name + "norm1."), (layer.norms[1], name + "norm2.")]
-    for norm, name in norms:
-        norm.scale[...] = jnp.asarray(told[name + "weight"])
-        norm.bias[...] = jnp.asarray(told[name + "bias"])
-
+    put_encoder(model, told)
     there = told["there"].astype(np.float32)
     found = nnx.jit(lambda model, x, mask: model.heard(x, mask, 0.0, None))(
         model, told["tokens"], there
