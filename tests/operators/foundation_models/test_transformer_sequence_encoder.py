@@ -41,6 +41,24 @@ def random_codes(n, width, seed=0):
     return codes
 
 
+# What a test does not look at need not be compiled: a block tells far more than its vectors.
+@nnx.jit
+def vectors(block, given):
+    found, _, _ = block.apply(given, {}, None)
+    return found["embeddings"], found["token_embeddings"]
+
+
+@nnx.jit
+def embedded(block, codes, key=None):
+    return block(codes, key=key)["embeddings"]
+
+
+@nnx.jit
+def of_masked(block, codes):
+    found = block(codes)
+    return found["mlm_mask"], found["mlm_logits"], found["mlm_loss"]
+
+
 def with_weights_of_pytorch(block, told):
     if block.config.input_embedding_type == "linear":
         put_linear(block.input_projection, told, "linear.")
@@ -61,12 +79,13 @@ def test_the_whole_encoder_is_that_of_pytorch_with_its_weights(form, pooling):
     with_weights_of_pytorch(block, told)
     codes = told["codes"].astype(np.uint8)
     there = np.arange(11) < told["lengths"][:, None]
-    found, _, _ = block.apply({"sequence": np.where(there, codes, 255)}, {}, None)
-    np.testing.assert_allclose(found["embeddings"], told[f"{form} {pooling}"], atol=1e-5)
+    found, _ = vectors(block, {"sequence": np.where(there, codes, 255)})
+    np.testing.assert_allclose(found, told[f"{form} {pooling}"], atol=1e-5)
     # A mask says the same, and where it is 0 letters are as if they were not there.
-    masked, _, _ = block.apply({"sequence": codes, "attention_mask": there.astype(int)}, {}, None)
-    np.testing.assert_allclose(masked["embeddings"], found["embeddings"], atol=1e-6)
-    assert not np.asarray(masked["token_embeddings"])[2, 4:].any()
+    given = {"sequence": codes, "attention_mask": there.astype(int)}
+    masked, at_positions = vectors(block, given)
+    np.testing.assert_allclose(masked, found, atol=1e-6)
+    assert not np.asarray(at_positions)[2, 4:].any()
 
 
 @pytest.mark.parametrize("settings", [{}, {"pooling": "cls", **WORDS}], ids=["letters", "words"])
@@ -93,18 +112,18 @@ def test_letters_rows_and_ids_are_read_alike_and_one_sequence_as_many():
         block = encoder_of(**settings)
         result, state, _ = block.apply({"sequences": codes}, {}, None)
         assert result["sequences"] is codes and state == {}
-        by_rows, _, _ = block.apply({"sequences": rows}, {}, None)
-        np.testing.assert_allclose(by_rows["embeddings"], result["embeddings"], atol=1e-6)
-        one, _, _ = block.apply({"sequence": codes[1]}, {}, None)
-        assert one["embeddings"].shape == (8,) and one["token_embeddings"].shape == (20, 8)
-        np.testing.assert_allclose(one["embeddings"], result["embeddings"][1], atol=1e-6)
+        by_rows, _ = vectors(block, {"sequences": rows})
+        np.testing.assert_allclose(by_rows, result["embeddings"], atol=1e-6)
+        one, at_positions = vectors(block, {"sequence": codes[1]})
+        assert one.shape == (8,) and at_positions.shape == (20, 8)
+        np.testing.assert_allclose(one, result["embeddings"][1], atol=1e-6)
     ids = words_of(jnp.asarray(codes), None, block.config)
     given = encoder_of(input_embedding_type="token_embedding", vocab_size=64)
     given.input_projection.embedding[...] = block.input_projection.embedding[...]
     given.transformer = block.transformer
     numbers = np.where(np.asarray(ids.mask) > 0, ids.ids, -1)
-    by_ids, _, _ = given.apply({"sequences": numbers}, {}, None)
-    np.testing.assert_allclose(by_ids["embeddings"], result["embeddings"], atol=1e-6)
+    by_ids, _ = vectors(given, {"sequences": numbers})
+    np.testing.assert_allclose(by_ids, result["embeddings"], atol=1e-6)
 
 
 def test_words_overlap_and_one_with_a_letter_that_is_not_told_is_one_of_its_kind():
@@ -150,14 +169,13 @@ def test_each_stretch_of_hidden_words_hides_a_letter_whole(drawn, key):
 def test_without_a_key_the_same_positions_judge_and_their_share_is_as_asked():
     codes = np.random.default_rng(0).integers(0, 4, (6, 400)).astype(np.uint8)
     block = encoder_of()
-    found = block(codes)
-    mask = np.asarray(found["mlm_mask"])
+    mask, logits, loss = map(np.asarray, of_masked(block, codes))
     assert (mask == mask[0]).all() and mask.mean() == pytest.approx(0.15, abs=0.01)
     # Before training every letter is as likely as any other.
-    assert float(found["mlm_loss"]) == pytest.approx(np.log(4), abs=1e-3)
+    assert float(loss) == pytest.approx(np.log(4), abs=1e-3)
     changed = np.where(mask > 0, (codes + 1) % 4, codes).astype(np.uint8)
-    np.testing.assert_allclose(block(changed)["mlm_logits"], found["mlm_logits"], atol=1e-6)
-    assert float(encoder_of(mask_ratio=0)(codes)["mlm_loss"]) == 0
+    np.testing.assert_allclose(of_masked(block, changed)[1], logits, atol=1e-6)
+    assert float(of_masked(encoder_of(mask_ratio=0), codes)[2]) == 0
 
 
 def test_preparing_finds_how_often_words_are_and_classes_begin_as_frequent(key):
@@ -179,10 +197,10 @@ def test_preparing_finds_how_often_words_are_and_classes_begin_as_frequent(key):
 def test_dropout_acts_in_training_and_only_there(key):
     codes = random_codes(4, 20)
     lively, calm = encoder_of(dropout_rate=0.5), encoder_of(dropout_rate=0.0)
-    still = lively(codes)["embeddings"]
-    np.testing.assert_array_equal(still, lively(codes)["embeddings"])
-    np.testing.assert_allclose(calm(codes, key=key)["embeddings"], still, atol=1e-6)
-    assert np.abs(lively(codes, key=key)["embeddings"] - still).max() > 1e-2
+    still = embedded(lively, codes)
+    np.testing.assert_array_equal(still, embedded(lively, codes))
+    np.testing.assert_allclose(embedded(calm, codes, key), still, atol=1e-6)
+    assert np.abs(embedded(lively, codes, key) - still).max() > 1e-2
 
 
 def test_it_learns_of_masked_letters_what_single_letters_and_the_letters_before_cannot_tell(key):
@@ -206,7 +224,7 @@ def test_it_learns_of_masked_letters_what_single_letters_and_the_letters_before_
         at = rng.integers(0, 512, 64)
         step(block, optimizer, codes[at], jax.random.fold_in(key, i))
     new = rng.integers(0, 4, (200, 12)).astype(np.uint8)
-    loss = float(block(np.concatenate([new, new], axis=1))["mlm_loss"])
+    loss = float(of_masked(block, np.concatenate([new, new], axis=1))[2])
     # Single letters and their neighbours leave log 4 = 1.39 nats.
     assert loss < 0.8 < min(letter_floors(codes, 4)) - 0.5, loss
 
