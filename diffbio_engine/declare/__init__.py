@@ -4,6 +4,7 @@ from diffbio_engine.axes import AXES, Axis, axis_of, numbered
 from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.exports import exported
 from diffbio_engine.declare.loss import Loss
+from diffbio_engine.declare.notes import Notes
 from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.declare.operator import (
     Buffer,
@@ -105,6 +106,7 @@ __all__ = [
     "Dial",
     "Kind",
     "Loss",
+    "Notes",
     "Operator",
     "Port",
     "ReadsLetters",

@@ -14,6 +14,7 @@ from flax.errors import TraceContextError
 
 from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.held_range import held_within
+from diffbio_engine.declare.notes import Notes
 from diffbio_engine.declare.settings import Config
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import Port
@@ -54,6 +55,7 @@ class Operator(nnx.Module):
         dials_of_prepared: Dials that act only once ``prepare`` has looked at the data.
         example: Settings with which it runs on a few cells, for the promises tested on all.
         share_seen: Which share of the data's cells the last ``prepare`` was given.
+        notes: What the last ``prepare`` has to tell a person.
     """
 
     Config: ClassVar[type[Config]]
@@ -78,7 +80,7 @@ class Operator(nnx.Module):
         self.deterministic = True  # nnx.Module.train() and eval() switch this
         # One that could be prepared speaks until then of the cells given only.
         self.fitted = not (self.needs_training or self.prepares())
-        self.share_seen = 1.0
+        self.share_seen, self.notes = 1.0, Notes()
         for s in config.learned_dials():
             # Stored as a logarithm, so that no gradient step makes it zero or negative.
             value = jnp.log(jnp.asarray(getattr(config, s.name), dtype=float))

@@ -43,8 +43,7 @@ def leave_results(
         main_map=placed.main_map,
     )
     classes = right_of_held_out(pipeline, opened.cells, training.held_out)
-    blocks = (pipeline.blocks[name] for name in pipeline.plan.blocks)
-    of_blocks = [note for block in blocks for note in getattr(block, "notes", ())]
+    of_blocks = [note for name in pipeline.plan.blocks for note in pipeline.blocks[name].notes]
     found = (*training.how_it_ended(), *classes, *of_blocks, *placed.notes)
     notes = [*(said_of(opened.cells.record, note) for note in found), *written.notes]
     if facts["as_of"]:

@@ -114,6 +114,11 @@ def test_a_cluster_with_too_few_samples_is_left_out_and_that_is_said(cells):
     block, result = prepared(data | {"cluster_assignments": shares}, evidence=0.0)
     assert np.isnan(result["padj"][3]).all() and np.isfinite(result["smallest_padj"]).all()
     assert any("Cluster 3" in note for note in block.notes)
+    # A refresh that has something else to tell compiles no step anew.
+    graph = nnx.graphdef(block)
+    block.prepare_from(data | {"cluster_assignments": shares[:, [3, 0, 1, 2]]}, jax.random.key(0))
+    assert "Cluster 0" in block.notes[0]
+    assert nnx.graphdef(block) == graph and hash(nnx.graphdef(block)) == hash(graph)
 
 
 @pytest.mark.parametrize(

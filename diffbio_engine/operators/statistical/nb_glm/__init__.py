@@ -10,6 +10,7 @@ from flax import nnx
 from diffbio_engine.declare import (
     Buffer,
     Config,
+    Notes,
     Operator,
     operator,
     setting,
@@ -140,7 +141,6 @@ class DifferentiableNBGLM(Operator):
     outputs = OUTPUTS
     reach = "population"
     needs_all_records = True
-    notes: tuple[str, ...] = ()
 
     def setup(self, rngs: nnx.Rngs) -> None:
         n, p = self.config.n_features, self.config.n_covariates
@@ -189,7 +189,7 @@ class DifferentiableNBGLM(Operator):
             trend_kind=config.trend,
             fewest_to_replace=config.replicates_to_replace,
         )
-        self.notes = tuple(s for s in (said, more, *estimate.said) if s)
+        self.notes = Notes(s for s in (said, more, *estimate.said) if s)
         self._keep(estimate, y, design, reference)
         if weights is not None:
             put(self.found["largest_weight"], np.max(weights))

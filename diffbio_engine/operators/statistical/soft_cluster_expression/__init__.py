@@ -15,6 +15,7 @@ from diffbio_engine.declare import (
     Buffer,
     Config,
     Kind,
+    Notes,
     Operator,
     Port,
     Role,
@@ -156,7 +157,6 @@ class SoftClusterExpression(Operator):
         Port("mixture_loss", "", Kind.LOSS, "-log p of the cells' counts, nats a count."),
     )
     example = {"n_clusters": 3, "replicates": "cells"}
-    notes: tuple[str, ...] = ()
 
     def setup(self, rngs: nnx.Rngs) -> None:
         shape = (self.config.n_clusters, self.config.n_genes)
@@ -209,7 +209,7 @@ class SoftClusterExpression(Operator):
             fewest_cells=config.fewest_cells,
             significance=config.significance,
         )
-        self.notes = tuple(s for s in (said, *notes) if s)
+        self.notes = Notes(s for s in (said, *notes) if s)
         for name, value in found.items():
             put(self.found[name], value)
 
