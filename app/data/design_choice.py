@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from app.session.dataset_card import DatasetCard
-from diffbio_engine.data.design import Formula, design_of, formula_at, levels_of, proposed
+from diffbio_engine.data.design import Formula, design_of, formula_at, levels_of, proposed, table_of
 from diffbio_engine.errors import UserError
 from diffbio_engine.ports import Offer, Place, Port
 
@@ -13,8 +15,8 @@ _MOST_LEVELS = 20
 
 def design_choices(card: DatasetCard, port: Port, said: Offer) -> list[dict[str, Any]]:
     """The formula, what it compares or why it cannot be, and of each class its reference level."""
-    table = card.preview.get("table") or {}
-    if not table:
+    table = table_of(card.preview)
+    if table.empty:
         return []
     place = card.fields.get(port.name, "")
     formula, told, wrong = _judged(place, table)
@@ -32,7 +34,7 @@ def design_choices(card: DatasetCard, port: Port, said: Offer) -> list[dict[str,
     return [first, *(_references(port, formula, table) if formula else [])]
 
 
-def _judged(place: str, table: dict[str, Any]) -> tuple[Formula | None, str, str]:
+def _judged(place: str, table: pd.DataFrame) -> tuple[Formula | None, str, str]:
     """The formula of a place, what it compares in words, and what is wrong with it."""
     if not place:
         return None, "", ""
@@ -53,7 +55,7 @@ def _judged(place: str, table: dict[str, Any]) -> tuple[Formula | None, str, str
     return formula, f"Compares {made.compared}.{beside}{left}", ""
 
 
-def _references(port: Port, formula: Formula, table: dict[str, Any]) -> list[dict[str, Any]]:
+def _references(port: Port, formula: Formula, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Of what is compared, which level the others are compared with."""
     rows = []
     for column in formula.terms[-1]:

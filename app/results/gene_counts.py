@@ -6,7 +6,7 @@ import numpy as np
 
 from app.files.readers import opened
 from app.session.dataset_card import DatasetCard
-from diffbio_engine.data.design import Formula, formula_at, levels_of
+from diffbio_engine.data.design import Formula, formula_at, level_of, levels_of, table_of
 from diffbio_engine.errors import UserError
 from diffbio_engine.ports import Role
 from diffbio_engine.runs import Findings
@@ -52,14 +52,14 @@ def _depth(findings: Findings | None, n: int) -> np.ndarray | None:
 def _groups(card: DatasetCard, n: int) -> tuple[list[int], list[str], str]:
     """Of each record its group, what groups are called, and the column that names them."""
     none = [0] * n, [f"all {card.rows}"], ""
-    table = card.preview.get("table") or {}
+    table = table_of(card.preview)
     try:
         formula: Formula | None = formula_at(card.fields.get("design", ""))
         column = formula.columns[-1] if formula else ""
         levels = levels_of(table, formula, column) if formula and column in table else []
     except UserError:
         return none
-    values = [str(v) for v in table.get(column, ())]
+    values = [level_of(v) for v in table[column]] if column in table else []
     if not 1 < len(levels) <= _MOST_GROUPS or len(values) != n or not set(values) <= set(levels):
         return none
     return [levels.index(v) for v in values], levels, column

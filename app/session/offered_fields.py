@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.session.dataset_card import DatasetCard
-from diffbio_engine.data.design import design_of, formula_at
+from diffbio_engine.data.design import design_of, formula_at, table_of
 from diffbio_engine.declare import DATA_PORTS, Kind, Port
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines import DataPort
@@ -98,7 +98,7 @@ def _n_covariates(dataset: DatasetCard, place: str) -> int:
         if formula is None:
             shape = (dataset.preview.get("obsm") or {}).get(Place.parse(place).name)
             return int(shape[-1]) if shape else 2
-        return design_of(dataset.preview.get("table") or {}, formula).matrix.shape[1]
+        return design_of(table_of(dataset.preview), formula).matrix.shape[1]
     except UserError:
         return 1 + place.count("+")
 

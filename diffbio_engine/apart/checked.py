@@ -1,12 +1,15 @@
 """Answers of readers are looked at before the page believes them: they read a stranger's bytes."""
 
 import logging
+from types import NoneType
 from typing import Any
 
 from diffbio_engine.apart.reader import AGAIN
 from diffbio_engine.errors import DataError
 
 _LOG = logging.getLogger(__name__)
+# Rows of which a preview has the columns as they are.
+_MOST_IN_A_TABLE = 1_000
 
 
 def checked_preview(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -16,6 +19,15 @@ def checked_preview(found: dict[str, Any], name: str) -> dict[str, Any]:
         return isinstance(what, list) and all(
             isinstance(w, dict) and all(isinstance(w.get(k), kind) for k, kind in kinds.items())
             for w in what
+        )
+
+    def is_table(what: Any) -> bool:
+        plain = (str, int, float, NoneType)
+        return isinstance(what, dict) and all(
+            isinstance(column, list)
+            and len(column) == found["n_cells"] <= _MOST_IN_A_TABLE
+            and all(isinstance(value, plain) for value in column)
+            for column in what.values()
         )
 
     fine = (
@@ -28,6 +40,7 @@ def checked_preview(found: dict[str, Any], name: str) -> dict[str, Any]:
         and isinstance(found.get("obsm"), dict)
         and isinstance(found.get("warnings"), list)
         and all(isinstance(w, str) for w in found["warnings"])
+        and is_table(found.get("table", {}))
     )
     if not fine:
         _LOG.warning("the reader of %s gave a preview of another form", name)

@@ -1,11 +1,16 @@
 """What a reader answers is short enough for a page, whatever stands in the file."""
 
+import json
+
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
 from diffbio_engine.apart import questions
+from diffbio_engine.apart.checked import checked_preview
+from diffbio_engine.data import inspect
+from diffbio_engine.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +76,12 @@ def test_two_files_tell_what_one_would_be_beside_the_other(reader, tmp_path):
     assert told["notes"] == ["2 of 3 genes of the data are in the reference atlas.h5ad."]
     asked["with"]["names"] = ["P", "Q"]
     assert "shares no genes" in questions._answered(atlas, asked)[0]["error"]["what"]
+
+
+def test_a_table_of_another_form_than_agreed_is_no_preview(tmp_path):
+    (tmp_path / "a.csv").write_text("id,G1,G2\na,1,2\nb,3,4\n")
+    told = json.loads(json.dumps(inspect(tmp_path / "a.csv", rows="samples").as_dict()))
+    checked_preview({**told, "table": {"dex": ["x", 1.5]}}, "a.csv")
+    for table in ({"dex": ["x"]}, {"dex": "xy"}, {"dex": ["x", ["y"]]}, ["dex"]):
+        with pytest.raises(DataError, match="no answer that makes sense"):
+            checked_preview({**told, "table": table}, "a.csv")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffbio_engine.data import Dataset, open_source
-from diffbio_engine.data.design import Formula, design_of, levels_of, proposed
+from diffbio_engine.data import Dataset, inspect, open_source, read
+from diffbio_engine.data.design import Formula, design_of, levels_of, proposed, table_of
 from diffbio_engine.errors import DataError
 
 NAMES = [f"s{i}" for i in range(8)]
@@ -140,3 +140,25 @@ def test_what_would_be_millions_of_columns_is_refused_before_they_are_made():
     many = pd.DataFrame({c: [f"{c}{i % 97}" for i in range(200)] for c in "abcd"})
     with pytest.raises(DataError, match="88,529,281 columns for 200 samples"):
         made("~ a * b * c * d", many)
+
+
+def test_a_preview_makes_the_designs_that_the_file_makes(tmp_path):
+    """Numbers stay numbers, classes that are called by numbers stay classes, an order its order."""
+    import anndata
+
+    obs = TABLE.assign(
+        lane=pd.Categorical(TABLE["lane"]),
+        dose=pd.Categorical(list("lmhlmhlm"), categories=["l", "m", "h"], ordered=True),
+        run=[1.0, 2.0] * 4,
+        note=["x" * 100_000, "y" * 100_000] * 4,
+    )
+    counts = np.random.default_rng(0).poisson(300, (8, 50)).astype(np.float32)
+    anndata.AnnData(counts, obs=obs).write_h5ad(tmp_path / "a.h5ad")
+    preview = inspect(tmp_path / "a.h5ad", rows="samples")
+    seen, whole = table_of(preview.as_dict()), read(tmp_path / "a.h5ad", rows="samples").obs
+    for text in ("lane", "age", "dose", "run", "factor(run)", "donor", "`site of body`"):
+        found, wanted = made(f"~ {text}", seen), made(f"~ {text}", whole)
+        assert found.names == wanted.names
+        np.testing.assert_array_equal(found.matrix, wanted.matrix)
+    assert proposed(seen[["run"]])[0].columns == ("run",) and "note" not in seen
+    assert proposed(seen[["run"]])[0].text == '~ relevel(factor(run), ref="1")'

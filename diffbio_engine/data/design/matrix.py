@@ -78,6 +78,16 @@ def design_of(table: pd.DataFrame | Mapping[str, Any], formula: Formula) -> Desi
     return Design(matrix, tuple(c.name for c in columns), columns[-1].told, tuple(notes))
 
 
+def table_of(preview: Mapping[str, Any]) -> pd.DataFrame:
+    """The columns of few samples as a preview has them in plain data; an order of classes stays."""
+    table = pd.DataFrame(preview.get("table") or {})
+    for column in preview.get("obs") or ():
+        if column.get("ordered") and column.get("values") and column["name"] in table:
+            values = table[column["name"]]
+            table[column["name"]] = pd.Categorical(values, list(column["values"]), ordered=True)
+    return table
+
+
 def levels_of(table: pd.DataFrame | Mapping[str, Any], formula: Formula, column: str) -> list[str]:
     """The levels of a column of classes, its reference first; none for a column of numbers."""
     table = pd.DataFrame(table)
@@ -212,10 +222,11 @@ def _is_class(series: pd.Series, said: bool) -> bool:
 
 
 def _texts(series: pd.Series) -> np.ndarray:
-    return np.array([_text(v) for v in series], dtype=object)
+    return np.array([level_of(v) for v in series], dtype=object)
 
 
-def _text(value: Any) -> str:
+def level_of(value: Any) -> str:
+    """What the level of a value is called: 1.0 is "1"."""
     is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
     return str(int(value)) if is_whole else str(value)
 
@@ -224,7 +235,7 @@ def _levels(series: pd.Series) -> list[str]:
     """In the order that the file says, or by name with numbers by their size."""
     present = set(_texts(series.dropna()))
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
-        return [_text(c) for c in series.cat.categories if _text(c) in present]
+        return [c for c in map(level_of, series.cat.categories) if c in present]
 
     def key(level: str) -> list[tuple[int, int, str]]:
         parts = re.split(r"(\d{1,18})", level)

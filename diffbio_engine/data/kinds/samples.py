@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pandas as pd
+
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.design import proposed
+from diffbio_engine.data.design import level_of, proposed, table_of
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
 from diffbio_engine.data.inspection.estimated_counts import said_of_estimates
 from diffbio_engine.data.inspection.preview import Preview
@@ -28,8 +30,9 @@ _NAMES_OF_CELLS = re.compile(
     re.IGNORECASE,
 )
 _FEW = 30
-# A design is made of few columns; those of a table with hundreds are measurements.
-_MOST_COLUMNS = 40
+# A design is made of few columns; those of a table with hundreds are measurements, and what has
+# more letters than these is no name of a group.
+_MOST_COLUMNS, _LONGEST_VALUE = 40, 200
 
 
 class Samples(Cells):
@@ -116,7 +119,7 @@ class Samples(Cells):
         condition, batch = (
             Place.parse(taken.get(f, "")).name for f in ("condition_labels", "batch_labels")
         )
-        if designs := proposed(found.table, condition, batch):
+        if designs := proposed(table_of(found.as_dict()), condition, batch):
             taken["design"] = designs[0].place
         return taken
 
@@ -152,11 +155,21 @@ def _plain_table(dataset: Dataset) -> dict[str, list[Any]]:
     table = dataset.obs
     if len(table) > _MOST_SAMPLES:
         return {}
-    columns = list(dict.fromkeys(str(c) for c in table.columns))[:_MOST_COLUMNS]
-    return {name: [_plain(v) for v in dataset.column(name)] for name in columns}
+    names = list(dict.fromkeys(str(c) for c in table.columns))[:_MOST_COLUMNS]
+    found = {name: _plain(dataset.column(name)) for name in names}
+    return {
+        n: values
+        for n, values in found.items()
+        if max(map(_letters, values), default=0) < _LONGEST_VALUE
+    }
 
 
-def _plain(value: Any) -> Any:
-    if value is None or value != value:
-        return None
-    return value.item() if hasattr(value, "item") else str(value)
+def _plain(column: pd.Series) -> list[Any]:
+    """Numbers, which are measured, as numbers; names of classes as they are called."""
+    measured = column.dtype.kind in "fiub" and not isinstance(column.dtype, pd.CategoricalDtype)
+    values = column.tolist()
+    return [None if pd.isna(v) else v if measured else level_of(v) for v in values]
+
+
+def _letters(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 0
