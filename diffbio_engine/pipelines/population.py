@@ -10,6 +10,7 @@ from flax import nnx
 
 from diffbio_engine.axes import axis_of
 from diffbio_engine.declare import Axis, Kind, Port
+from diffbio_engine.pipelines.one_device import committed
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.wiring import DataPort
 from diffbio_engine.ports import DATA_BLOCKS, Address, field_of
@@ -126,10 +127,7 @@ def _chunks(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     plan = pipeline.plan
     graph, state = nnx.split(pipeline)
-    # Of weights that a training step left on their device, and of others, JAX would compile the
-    # same program twice.
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    state = jax.tree.map(lambda x: jax.device_put(x, device), state)
+    state = committed(state)
     run = _compiled(graph, ports)
     blocks = plan.ancestors(ports, frozenset(given))
     wanted = {w.field for b in blocks for w in plan.blocks[b].sources.values() if w.from_data} | {

@@ -13,6 +13,7 @@ from flax import nnx
 from diffbio_engine.declare import Dial
 from diffbio_engine.parts.count_autoencoder import PACE
 from diffbio_engine.pipelines import Pipeline
+from diffbio_engine.pipelines.one_device import committed
 from diffbio_engine.ports import DialName
 
 # A block's gradient may not be longer than this. Adam does not care about the scale of ordinary
@@ -58,14 +59,11 @@ class ObjectiveStep:
         params, dials, rest = states
         self._dial_paths = [path for path, _ in nnx.to_flat_state(dials)]
         self._dial_names = [f"{path[1]}.{path[3]}" for path in self._dial_paths]
-        # Committed copies: restored and fresh arrays then run the same compiled program.
-        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        self._params = jax.tree.map(lambda x: jax.device_put(jnp.array(x), device), params)
+        self._params = committed(jax.tree.map(jnp.array, params))  # copies: a step donates them
         self._dials = dials
-        self._rest = jax.tree.map(lambda x: jax.device_put(x, device), rest)
+        self._rest = committed(rest)
         if self._moments is None:
-            fresh = self._adam.init(self._params)
-            self._moments = jax.tree.map(lambda x: jax.device_put(x, device), fresh)
+            self._moments = committed(self._adam.init(self._params))
 
     def write_to(self, pipeline: Pipeline) -> None:
         """Puts copies of the present weights into the module."""
@@ -80,12 +78,8 @@ class ObjectiveStep:
     def put_moments(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Sets the optimizer's state from ``moments``."""
         leaves, tree = jax.tree.flatten(self._moments)
-        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        new = [
-            jax.device_put(jnp.asarray(arrays[f"moments/{i:05d}"], leaf.dtype), device)
-            for i, leaf in enumerate(leaves)
-        ]
-        self._moments = jax.tree.unflatten(tree, new)
+        new = [jnp.asarray(arrays[f"moments/{i:05d}"], leaf.dtype) for i, leaf in enumerate(leaves)]
+        self._moments = committed(jax.tree.unflatten(tree, new))
 
     # -- the step --------------------------------------------------------------------------
 
@@ -136,13 +130,11 @@ class ObjectiveStep:
         """
         kept = jax.tree.map(jnp.copy, (self._params, self._moments))
         if weights:
-            device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
             flat = dict(nnx.to_flat_state(self._params))
             for path, variable in flat.items():
                 if (value := weights.get("/".join(map(str, path)))) is not None:
-                    put = jax.device_put(jnp.asarray(value, variable.get_value().dtype), device)
-                    flat[path] = variable.replace(put)
-            self._params = nnx.from_flat_state(flat)
+                    flat[path] = variable.replace(jnp.asarray(value, variable.get_value().dtype))
+            self._params = committed(nnx.from_flat_state(flat))
         told = self(
             data, {**dials, "learning_rate": 0.0}, dict.fromkeys(self._blocks, 0.0), seed, step
         )
