@@ -29,7 +29,10 @@ class Pipeline(nnx.Module):
     the contract of operators: all keys of ``data`` plus the public outputs.
     """
 
-    def __init__(self, plan: Plan, *, seed: int = 0) -> None:
+    def __init__(self, plan: Plan, *, rngs: nnx.Rngs | None = None, seed: int = 0) -> None:
+        """``rngs``: draws a seed in place of ``seed``."""
+        if rngs is not None:
+            seed = int(jax.random.randint(rngs.params(), (), 0, 2**31 - 1))
         self.plan = plan
         self.seed = seed
 
@@ -99,6 +102,18 @@ class Pipeline(nnx.Module):
         random_params: jax.Array | None = None,
     ) -> tuple[dict[str, Any], Any, Any]:
         """All keys of ``data`` plus the public outputs (every port where none is named)."""
+        arrays = self._take(data)
+        key = random_params if key is None else key
+        if key is None and not self.training_off():
+            key = self._own_key()
+        values = self(arrays, key=key)
+        of_blocks = (p for p in values if Address.parse(p).block not in DATA_BLOCKS)
+        public = self.plan.spec.outputs or {p: p for p in of_blocks}
+        result = dict(data) | {name: values[port] for name, port in public.items()}
+        return self._completed(result), state, metadata
+
+    def _take(self, data: Mapping[str, Any]) -> dict[str, jax.Array]:
+        """The fields that the pipeline knows, as dense arrays."""
         missing = [name for name in self.plan.needed_fields if name not in data]
         if missing:
             raise DataError(
@@ -106,18 +121,15 @@ class Pipeline(nnx.Module):
                 fix="Add it to the data.",
                 where=start_of(missing[0]),
             )
-        arrays = {
+        return {
             name: jnp.asarray(value.toarray() if sp.issparse(value) else value)
             for name, value in data.items()
             if name in self.plan.data
         }
-        key = random_params if key is None else key
-        if key is None and not self.training_off():
-            key = self._own_key()
-        values = self(arrays, key=key)
-        of_blocks = (p for p in values if Address.parse(p).block not in DATA_BLOCKS)
-        public = self.plan.spec.outputs or {p: p for p in of_blocks}
-        return dict(data) | {name: values[port] for name, port in public.items()}, state, metadata
+
+    def _completed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """What a pipeline of notebooks adds to what its blocks say."""
+        return result
 
     def objective(
         self, values: Mapping[str, jax.Array], weights: Mapping[str, Any] | None = None

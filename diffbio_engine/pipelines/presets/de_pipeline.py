@@ -65,9 +65,7 @@ class DifferentialExpressionPipeline(Pipeline):
             "counts": DataPort.named("counts", config.n_genes),
             "design": DataPort.named("design", config.n_conditions),
         }
-        if rngs is not None:
-            seed = int(jax.random.randint(rngs.params(), (), 0, 2**31 - 1))
-        super().__init__(plan(_document(config), data), seed=seed)
+        super().__init__(plan(_document(config), data), rngs=rngs, seed=seed)
 
     @property
     def nb_glm(self) -> Operator:
@@ -78,23 +76,9 @@ class DifferentialExpressionPipeline(Pipeline):
         self.nb_glm.prepare_from(data, jax.random.key(self.seed))
         return self
 
-    def apply(
-        self,
-        data: Mapping[str, Any],
-        state: Any = None,
-        metadata: Any = None,
-        key: jax.Array | None = None,
-        stats: Any = None,
-        *,
-        random_params: jax.Array | None = None,
-    ) -> tuple[dict[str, Any], Any, Any]:
-        """All keys of ``data`` plus the results."""
-        result, state, metadata = super().apply(
-            data, state, metadata, key, stats, random_params=random_params
-        )
+    def _completed(self, result: dict[str, Any]) -> dict[str, Any]:
         called = result["p_adjusted"] < self.config.alpha  # NaN is not
-        result["significant"] = called.astype(jnp.asarray(result["p_adjusted"]).dtype)
-        return result, state, metadata
+        return result | {"significant": called.astype(jnp.asarray(result["p_adjusted"]).dtype)}
 
 
 def _document(config: DEPipelineConfig) -> PipelineSpec:

@@ -109,7 +109,8 @@ class SingleCellPipeline(Pipeline):
 
     The stages are attributes, None where switched off: ``ambient_removal``, ``vae_normalizer``,
     ``batch_correction``, ``dim_reduction``, ``clustering``. A new pipeline is not trained: see
-    ``diffbio_engine.training.fit``.
+    ``diffbio_engine.training.fit``. In ``apply`` a stage that is switched off passes on what came
+    before it (for clusters: equal shares); ``stages_run`` says which results are results.
 
     References:
         Lopez et al. (2018), Nature Methods; Fleming et al. (2023), Nature Methods;
@@ -125,9 +126,7 @@ class SingleCellPipeline(Pipeline):
             "ambient_profile": DataPort.named("ambient_profile", config.n_genes),
             "batch_labels": DataPort.named("batch_labels", n_classes=config.n_batches),
         }
-        if rngs is not None:
-            seed = int(jax.random.randint(rngs.params(), (), 0, 2**31 - 1))
-        super().__init__(plan(single_cell_spec(config), data), seed=seed)
+        super().__init__(plan(single_cell_spec(config), data), rngs=rngs, seed=seed)
 
     def _stage(self, block: str) -> Operator | None:
         return self.blocks[block] if block in self.plan.blocks else None
@@ -152,25 +151,11 @@ class SingleCellPipeline(Pipeline):
     def clustering(self) -> Operator | None:
         return self._stage("cluster")
 
-    def apply(
-        self,
-        data: Mapping[str, Any],
-        state: Any = None,
-        metadata: Any = None,
-        key: jax.Array | None = None,
-        stats: Any = None,
-        *,
-        random_params: jax.Array | None = None,
-    ) -> tuple[dict[str, Any], Any, Any]:
-        """All keys of ``data`` plus the results of the stages.
-
-        A stage that is switched off passes on what came before it (for clusters: equal shares);
-        ``stages_run`` says which results are results.
-        """
+    def _take(self, data: Mapping[str, Any]) -> dict[str, jax.Array]:
         _refuse_bad_counts(data.get("counts"), self.config.n_genes)
-        result, state, metadata = super().apply(
-            data, state, metadata, key, stats, random_params=random_params
-        )
+        return super()._take(data)
+
+    def _completed(self, result: dict[str, Any]) -> dict[str, Any]:
         latent = result["latent"]
         # The losses of the documentation take them by these names.
         result |= {"mu": result["latent_mean"], "log_var": result["latent_logvar"]}
@@ -181,7 +166,7 @@ class SingleCellPipeline(Pipeline):
         result.setdefault("cluster_assignments", equal)
         stages = ("ambient", "normalize", "harmony", "umap", "cluster")
         result["stages_run"] = {s: jnp.asarray(s in self.plan.blocks) for s in stages}
-        return result, state, metadata
+        return result
 
 
 def _refuse_bad_counts(counts: Any, n_genes: int) -> None:
