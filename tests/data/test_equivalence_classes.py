@@ -113,6 +113,15 @@ def test_lengths_that_are_missing_or_wrong_are_named(tmp_path):
         read(tmp_path / "both")
 
 
+@pytest.mark.parametrize("name", ["__MACOSX/eq_classes.txt", ".a/eq_classes.txt", ".a.fasta"])
+def test_what_a_system_hides_in_a_zip_is_no_data_set(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(name, CLASSES)
+        archive.writestr("quant.sf", QUANT)
+    with pytest.raises(DataError, match="holds no data set"):
+        inspect(tmp_path / "a.zip")
+
+
 def test_whatever_is_changed_in_a_file_it_is_read_or_refused_in_words(tmp_path):
     """Bytes turned, doubled and cut, 150 times: arrays that fit each other, or a ``DataError``."""
     random = np.random.default_rng(5)

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,9 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.fields.places import Labels
 from diffbio_engine.data.genes.alignment import GeneAlignment
 from diffbio_engine.data.inspection.preview import Preview, preview_of
+from diffbio_engine.data.readers.archives import unpack
 from diffbio_engine.data.readers.packed_text import bare_name
+from diffbio_engine.data.readers.tars import is_tar, unpack_tar
 from diffbio_engine.data.reading import Choice, Reading
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, write_h5ad
@@ -44,6 +47,13 @@ class Opening:
     stack: ExitStack = field(default_factory=ExitStack)
     unpack_to: Any = None
     with_uns: bool = True
+
+    def unpacked(self, path: Path) -> Path:
+        """The folder of what lies in a zip or tar."""
+        folder = self.unpack_to or self.stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="diffbio-")
+        )
+        return (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
 
 
 class DataKind:

@@ -1,6 +1,5 @@
 """Cells by genes: files of counts, as single-cell programs and people write them."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,8 @@ from diffbio_engine.data.genes.spreadsheet_names import warn_of_changed_names
 from diffbio_engine.data.kinds import DataKind, Opening
 from diffbio_engine.data.matrix.matrix_preview import MatrixPreview, look
 from diffbio_engine.data.readers.about_cells import is_about_cells
-from diffbio_engine.data.readers.archives import unpack
-from diffbio_engine.data.readers.containers import (
-    is_zip,
-    open_file,
-    open_folder,
-    refuse_other_kinds,
-)
+from diffbio_engine.data.readers.archive_names import is_archive
+from diffbio_engine.data.readers.containers import open_file, open_folder, refuse_other_kinds
 from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.molecules import offer_sums
 from diffbio_engine.data.readers.mtx_folder import (
@@ -30,7 +24,6 @@ from diffbio_engine.data.readers.mtx_folder import (
     read_along,
 )
 from diffbio_engine.data.readers.samples_in_names import name_samples
-from diffbio_engine.data.readers.tars import is_tar, unpack_tar
 from diffbio_engine.data.readers.workbooks import is_workbook
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
@@ -111,11 +104,8 @@ def _as_it_is(path: Path, how: Opening) -> tuple[Dataset, Path]:
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty (0 bytes).", fix="Upload or copy the file again.")
     refuse_other_kinds(path)
-    if is_tar(path) or (is_zip(path) and not is_workbook(path)):
-        folder = how.unpack_to or how.stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="diffbio-")
-        )
-        inside = (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
+    if is_archive(path) and not is_workbook(path):
+        inside = how.unpacked(path)
         return open_folder(inside, reading, path.name, with_uns=with_uns), inside
     if is_mtx(path) or is_names_of_mtx(path):
         folder = folder_of_mtx(path)

@@ -1,9 +1,5 @@
 """Equivalence classes: fragments of one RNA-seq sample by the transcripts that they fit."""
 
-import itertools
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +13,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.fields.classes import PLACES
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import DataKind, Opening
-from diffbio_engine.data.readers.archives import unpack
-from diffbio_engine.data.readers.containers import is_zip
+from diffbio_engine.data.readers.archive_names import is_archive, names_in
 from diffbio_engine.data.readers.equivalence_classes import (
     CLASSES,
     is_classes,
@@ -26,8 +21,7 @@ from diffbio_engine.data.readers.equivalence_classes import (
     read_classes,
 )
 from diffbio_engine.data.readers.folders import data_files
-from diffbio_engine.data.readers.packed_text import BROKEN, open_bytes
-from diffbio_engine.data.readers.tars import is_tar, unpack_tar
+from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written
 from diffbio_engine.data.writers.quant_file import write_quant
@@ -35,7 +29,6 @@ from diffbio_engine.data.writers.table_beside import Beside
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import DATA_PORTS
 
-_MOST_LISTED = 2_000
 _SALMON = "Bring the folder that 'salmon quant --dumpEq' wrote, or a zip of it: the classes lie in"
 _BOTH = f"{_SALMON} aux_info/{CLASSES}.gz, the effective lengths in quant.sf."
 
@@ -58,18 +51,12 @@ class Classes(DataKind):
             return any(map(is_classes, data_files(path)))
         if not path.is_file() or not path.stat().st_size:
             return False
-        if is_tar(path) or is_zip(path):
-            return any(map(is_classes, _names_in(path)))
+        if is_archive(path):
+            return any(map(is_classes, names_in(path)))
         return is_classes(path)
 
     def open(self, path: Path, how: Opening) -> Dataset:
-        packed = path.is_file() and (is_tar(path) or is_zip(path))
-        folder = path
-        if packed:
-            made = how.unpack_to or how.stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="diffbio-")
-            )
-            folder = (unpack_tar if is_tar(path) else unpack)(path, Path(made))
+        folder = how.unpacked(path) if is_archive(path) else path
         files = data_files(folder) if folder.is_dir() else _beside(path)
         mine = [f for f in files if is_classes(f)] if folder.is_dir() else [path]
         if len(mine) > 1:
@@ -88,7 +75,7 @@ class Classes(DataKind):
         sizes = np.diff(np.append(classes.starts, len(classes.transcripts)))
         dataset = Dataset(
             name=path.name,
-            kind="salmon's classes" if mine[0].name.find(CLASSES) >= 0 else "table of classes",
+            kind="salmon's classes" if CLASSES in bare_name(mine[0]) else "table of classes",
             obs=pd.DataFrame({"fragments": classes.counts, "transcripts": sizes}, index=names),
             var=pd.DataFrame(
                 {"length": transcripts.lengths, "effective_length": transcripts.effective},
@@ -175,17 +162,6 @@ class Classes(DataKind):
         """
         quant, table = self.leaves
         return write_quant(dataset, out, arrays, quant.of(out), table.of(out), **more)
-
-
-def _names_in(path: Path) -> list[str]:
-    try:
-        if is_zip(path):
-            with zipfile.ZipFile(path) as archive:
-                return [m.filename for m in archive.infolist()[:_MOST_LISTED]]
-        with open_bytes(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
-            return [m.name for m in itertools.islice(archive, _MOST_LISTED)]
-    except (DataError, *BROKEN, zipfile.BadZipFile, tarfile.TarError, NotImplementedError):
-        return []
 
 
 def _beside(path: Path) -> list[Path]:

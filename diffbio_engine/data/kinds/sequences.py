@@ -1,6 +1,5 @@
 """Sequences of letters: DNA, RNA or protein, from FASTA and FASTQ, with what their headers say."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +21,7 @@ from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import DataKind, Opening
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.readers.about_cells import join_tables
-from diffbio_engine.data.readers.archives import unpack
-from diffbio_engine.data.readers.containers import is_zip
+from diffbio_engine.data.readers.archive_names import is_archive
 from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
@@ -35,7 +33,6 @@ from diffbio_engine.data.readers.sequence_files import (
 )
 from diffbio_engine.data.readers.sequence_text import FASTQ, THREE_LINES
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
-from diffbio_engine.data.readers.tars import is_tar, unpack_tar
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.sequence_file import write_sequences
@@ -97,20 +94,15 @@ class Sequences(DataKind):
             return not matrices and any(n.endswith(ENDINGS) for n in names)
         if not path.is_file() or not path.stat().st_size:
             return path.is_file() and bare_name(path).endswith(ENDINGS)
-        if is_tar(path) or is_zip(path):
+        if is_archive(path):
             return holds_sequences(path)
         return is_sequence_file(path)
 
     def open(self, path: Path, how: Opening) -> Dataset:
-        packed = path.is_file() and (is_tar(path) or is_zip(path))
+        packed = is_archive(path)
         if path.is_file() and not packed:
             return open_sequences([path], path.name, path, how.reading)
-        folder = path
-        if packed:
-            made = how.unpack_to or how.stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="diffbio-")
-            )
-            folder = (unpack_tar if is_tar(path) else unpack)(path, Path(made))
+        folder = how.unpacked(path) if packed else path
         files = data_files(folder)
         mine = [f for f in files if is_sequence_file(f)]
         dataset = open_sequences(mine, path.name, mine[0] if len(mine) == 1 else path, how.reading)

@@ -1,9 +1,6 @@
 """A data set of sequences: one FASTA or FASTQ file, or several that lie together."""
 
-import itertools
 import re
-import tarfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +12,9 @@ from diffbio_engine.data.dataset import ORIGINAL_NAME, Dataset
 from diffbio_engine.data.dataset.gene_names import made_unique
 from diffbio_engine.data.matrix.memory_limit import refuse_if_too_big
 from diffbio_engine.data.matrix.ragged import Ragged
-from diffbio_engine.data.readers.archives import is_junk
+from diffbio_engine.data.readers.archive_names import names_in
 from diffbio_engine.data.readers.file_types import FileType, hdf5_endings
-from diffbio_engine.data.readers.packed_text import BROKEN, bare_name, open_bytes
+from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.sequence_headers import names_and_columns
 from diffbio_engine.data.readers.sequence_letters import (
     coded,
@@ -39,7 +36,6 @@ from diffbio_engine.data.readers.sequence_text import (
     form_of,
     records_of,
 )
-from diffbio_engine.data.readers.tars import is_tar
 from diffbio_engine.data.reading import MOST_USED, Choice, Reading
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports.alphabets import ALPHABETS, PAST_THE_END, Alphabet
@@ -48,7 +44,6 @@ ENDINGS = (*FASTA_ENDINGS, *FASTQ_ENDINGS, *THREE_LINE_ENDINGS)
 USED = 1_024
 _USUAL_LENGTHS = (128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 _TOGETHER = 100_000
-_MOST_LISTED, _SMALL = 2_000, 64 * 2**20
 _MATE = re.compile(r"^(.*?[._-])(?:R)?([12])((?:[._-]\d{3})?)$", re.IGNORECASE)
 
 
@@ -80,24 +75,9 @@ def holds_sequences(path: Path) -> bool:
     """Whether an archive holds such files and no matrix, by the names in it; of a large tar, by
     the first of them.
     """
-    try:
-        names = _names_in_tar(path) if is_tar(path) else _names_in_zip(path)
-    except (DataError, *BROKEN, zipfile.BadZipFile, tarfile.TarError, NotImplementedError):
-        return False
+    names = [bare_name(name) for name in names_in(path, most_of_large=1)]
     matrices = (*hdf5_endings(), ".mtx", ".mtx_rows", ".zarr")
     return any(n.endswith(ENDINGS) for n in names) and not any(n.endswith(matrices) for n in names)
-
-
-def _names_in_zip(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as archive:
-        return [bare_name(Path(m.filename)) for m in archive.infolist()[:_MOST_LISTED]]
-
-
-def _names_in_tar(path: Path) -> list[str]:
-    most = _MOST_LISTED if path.stat().st_size < _SMALL else 1
-    with open_bytes(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
-        named = (m.name for m in archive if not m.isdir() and not is_junk(m.name))
-        return [bare_name(Path(name)) for name in itertools.islice(named, most)]
 
 
 def open_sequences(files: Sequence[Path], name: str, path: Path, reading: Reading) -> Dataset:
