@@ -22,4 +22,4 @@ def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
     return Sheet(f"{block}.numbers", "Numbers", block, "numbers", "", make)
 
 
-PLOT = Plot(axes=("",), sheet=_sheet, place=20, leads=True, together=_together)
+PLOT = Plot(axes=("",), sheet=_sheet, place=9, leads=True, together=_together)

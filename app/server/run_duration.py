@@ -33,7 +33,8 @@ def how_long(
             least, most = planned_steps(planned, n_cells, stages, batch)
         except (UserError, TypeError, ValueError, AttributeError):
             return ""  # Run says what is wrong
-    n = f"{most:,}".replace(",", "\u202f") + (" steps" if least == most else " steps at most")
+    n = f"{most:,} step{'' if most == 1 else 's'}".replace(",", "\u202f")
+    n += "" if least == most else " at most"
     earlier = "" if least == most else _EARLIER
     if taken is None:
         begin = f" Other runs took up to {_duration(to_begin)} to begin."

@@ -58,7 +58,15 @@ def label(name: str) -> str:
 
 
 # Read letter by letter, and so written in capitals.
-_LETTERS = {"kl": "KL", "umap": "UMAP", "phate": "PHATE", "vae": "VAE", "nb": "NB"}
+_LETTERS = {
+    "kl": "KL",
+    "umap": "UMAP",
+    "phate": "PHATE",
+    "vae": "VAE",
+    "nb": "NB",
+    "em": "EM",
+    "hmm": "HMM",
+}
 
 
 def term_label(name: str) -> str:

@@ -166,6 +166,13 @@ def test_what_tells_of_the_cells_is_opened_before_what_tells_of_the_model():
     assert first(model) == "vae.genes"
 
 
+def test_what_a_block_lists_is_seen_before_its_single_numbers():
+    genes = found("q.tpm", "profile", ("genes",), [1e6, 0, 0])
+    sheets = only(genes, found("q.log_likelihood", "parameter", (), -5.0))
+    assert [s.form for s in sheets] == ["numbers", "table"]
+    assert first_to_see({s.id: s for s in sheets}) == sheets[1].id
+
+
 def test_numbers_along_positions_are_lines_and_shares_along_them_strips():
     names = {
         "t.positions": ["1", "2", "3"], "t.sequences": ["seq1", "seq2"], "t.states": ["in", "out"]

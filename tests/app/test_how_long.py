@@ -43,6 +43,8 @@ def test_the_steps_that_are_said_are_those_that_are_taken(held_out):
 def test_steps_and_time_are_said_in_words():
     said = how_long(planned(steps=2000), 500, Taken(0.06, 1.0, 2.0))
     assert said == "Trains for 2\u202f000 steps: about 2 min."
+    said = how_long(planned(steps=1), 500, None)
+    assert said == "Trains for 1 step: the first run shows how long that takes."
     said = how_long(planned(steps=100), 500, None)
     assert said == "Trains for 100 steps: the first run shows how long that takes."
     said = how_long(planned(steps=100), 500, None, 43.0)

@@ -63,11 +63,11 @@ class MatrixPreview:
             what = "values that fit neither counts nor a usual normalisation"
         else:
             what = self.holds if self.holds in (RAW, BINARY, ESTIMATED) else f"{self.holds} values"
-        kind = "whole numbers" if self.whole_numbers else "fractions"
+        kind, told = ("whole numbers", ",.0f") if self.whole_numbers else ("fractions", ",.4g")
         if self.rounding:
             kind += f" but for rounding, by {self.rounding:.1g} at most"
         return (
-            f"{self.place} holds {what} ({kind}, {self.smallest:,.4g} to {self.largest:,.4g}, "
+            f"{self.place} holds {what} ({kind}, {self.smallest:{told}} to {self.largest:{told}}, "
             f"{self.zeros:.0%} zeros; {self.looked})."
             f"{' ' if self.doubt else ''}{self.doubt}"
         )

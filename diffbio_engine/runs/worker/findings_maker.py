@@ -22,6 +22,8 @@ from diffbio_engine.runs.worker.shown_ports import (
 
 # So many records are shown with all that is said along them, and so many in a list.
 MOST_TRACKS, _MOST_LISTED = 24, 2_000
+# Read letter by letter, and so written in capitals.
+_LETTERS = {"tpm"}
 
 
 def findings_of(
@@ -141,7 +143,8 @@ def _is_of(port: str, block: str, values: Mapping[str, np.ndarray]) -> bool:
 
 def title_of_port(port: Port) -> str:
     """``"fate_probabilities"`` in words."""
-    return port.name.replace("pvalues", "p_values").replace("_", " ").capitalize()
+    words = port.name.replace("pvalues", "p_values").replace("_", " ")
+    return words.upper() if words in _LETTERS else words.capitalize()
 
 
 def _genes(cells: Records) -> list[str]:
