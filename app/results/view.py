@@ -18,7 +18,7 @@ from app.style.scripts import script
 from app.style.titles import disambiguate
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
-from diffbio_engine.runs import RunReader
+from diffbio_engine.runs import Findings, RunReader
 
 _HERE = Path(__file__).parent
 # As findings of before November 2026 say it, whatever their rows are.
@@ -53,7 +53,8 @@ class FindingsView(pn.viewable.Viewer):
         self.session, self._fetch = session, Fetch()
         self._in_sight = in_sight or (lambda: session.showing == "findings")
         self._sheets: dict[str, Sheet] = {}
-        self._wanted, self._step = "", -1
+        self._found: Findings | None = None
+        self._wanted = ""
         self._looks = ""  # the run whose findings are being read
         self._desk = FindingsDesk(sizing_mode="stretch_width", margin=0)
         self._desk.on_msg(lambda event: self._asked(event.data))
@@ -62,11 +63,16 @@ class FindingsView(pn.viewable.Viewer):
         session.param.watch(self._draw, ["theme"])
         self._renew()
 
+    @property
+    def _step(self) -> int:
+        return self._found.step if self._found else -1
+
     def _renew(self, *events: Any) -> None:
         session = self.session
         if any(e.name == "id" for e in events):
             # At once, and whatever is under way: no table of one run under the name of another.
-            self._sheets, self._step, self._looks = {}, -1, ""
+            self._sheets, self._found, self._looks = {}, None, ""
+            self._desk.gene = {}
             self._show(None, {})
         if not self._in_sight() or self._looks:
             return
@@ -80,18 +86,19 @@ class FindingsView(pn.viewable.Viewer):
                 found = RunReader(folder).findings()
             except (OSError, UserError):
                 return None
-            return None if found is None else (found.step, {s.id: s for s in sheets_of(found)})
+            return None if found is None else (found, {s.id: s for s in sheets_of(found)})
 
         session.work(look, lambda found: self._put(run, found))
 
-    def _put(self, run: str, found: tuple[int, dict[str, Sheet]] | None) -> None:
+    def _put(self, run: str, found: tuple[Findings, dict[str, Sheet]] | None) -> None:
         if run != self._looks:
             return
         self._looks = ""
-        step, sheets = found or (-1, {})
-        if found and step == self._step and sheets.keys() == self._sheets.keys():
+        before = self._step
+        self._found, sheets = found or (None, {})
+        if found and before == self._step and sheets.keys() == self._sheets.keys():
             return
-        self._sheets, self._step = sheets, step
+        self._sheets = sheets
         if self._wanted not in sheets:
             self._wanted = first_to_see(sheets)
         self._draw()
@@ -148,14 +155,15 @@ class FindingsView(pn.viewable.Viewer):
 
     def _count(self, gene: str) -> None:
         """Reads one gene from the data of the run, beside the event loop."""
-        card, folder = self.session.cells_shown, self.session.run.folder()
-        if card is None or folder is None:
+        card, found, run = self.session.cells_shown, self._found, self.session.run.id
+        if card is None:
             return
 
-        def show(found: dict[str, Any]) -> None:
-            self._desk.gene = found
+        def show(told: dict[str, Any]) -> None:
+            if run == self.session.run.id:  # no gene of one run beside the table of another
+                self._desk.gene = told
 
-        self.session.read(lambda: counts_of_gene(card, gene, RunReader(folder).findings()), show)
+        self.session.read(lambda: counts_of_gene(card, gene, found), show)
 
     def _save(self, sheet: Sheet) -> None:
         session = self.session

@@ -205,6 +205,17 @@ def test_no_table_of_one_run_is_seen_under_another(session, monkeypatch, tmp_pat
     assert view._desk.content["id"] == "" and not view._desk.sheets
     work_off()
     assert view._desk.content["id"] == "s"
+    session.data.card = session.run.dataset = CELLS
+    monkeypatch.setattr("app.results.view.counts_of_gene", lambda *_: {"name": "GATA1"})
+    session.read = session.work
+    asked = {"do": "counts", "id": "s", "name": "GATA1"}
+    view._asked(asked)
+    work_off()
+    assert view._desk.gene["name"] == "GATA1"
+    view._asked(asked)
+    session.watch_run("live")
+    work_off()
+    assert view._desk.gene == {}  # neither what was read before, nor what came late
     assert np.all([run != "" for run, sheet in seen if sheet])
 
 
