@@ -156,11 +156,15 @@ class LossPlot:
             return
         self._next_curve = time.monotonic() + _SECONDS_BETWEEN_CURVES
         curves = smoothed(steps, {n: columns[n] for n in self._titles if n in columns})
-        for name, (at, values) in curves.items():
-            self._smooth[name].data = {"step": at, "value": self._cut(name, values)}
         if self._scale == "each":
             self._fit_lanes(columns, curves)
-            return
+        else:
+            self._fit_axis(columns)
+        for name, (at, values) in curves.items():
+            self._smooth[name].data = {"step": at, "value": self._cut(name, values)}
+
+    def _fit_axis(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Sets the one axis of all terms so that all that was measured is seen."""
         drawn = np.concatenate([columns[name] for name in self._titles if name in columns])
         drawn = drawn[np.isfinite(drawn) & ((drawn > 0) | (self._scale == "linear"))]
         if not len(drawn):
@@ -192,16 +196,14 @@ class LossPlot:
         """Sets the axis of each lane so that its smoothed curve fills it and no other."""
         n, moved = len(self._lanes), False
         for i, (name, lane) in enumerate(self._lanes.items()):
-            at, curve = curves.get(name, (np.empty(0), np.empty(0)))
+            _, curve = curves.get(name, (None, np.empty(0)))
             if not len(curve):
                 continue
             # The first fall from an untrained start does not flatten what comes after it.
             low, high = (float(v) for v in np.percentile(curve, (0, 97)))
-            beside = {f: curves[f] for f, of in self._floors.items() if of == name and f in curves}
-            for _, floor in beside.values():
-                if len(floor):
-                    middle = float(np.median(floor))
-                    low, high = min(low, middle), max(high, middle)
+            beside = (curves[f][1] for f, of in self._floors.items() if of == name and f in curves)
+            seen = [low, high, *(float(np.median(floor)) for floor in beside if len(floor))]
+            low, high = min(seen), max(seen)
             # Where nothing is learned, noise is not blown up to look like it.
             least = 0.3 * noise(columns[name])
             span = max(high - low, least, 1e-3 * max(abs(high), abs(low)), 1e-9)
@@ -213,8 +215,6 @@ class LossPlot:
                     start + whole * (i + 0.02) / n,
                     start + whole * (i + 0.98) / n,
                 )
-                for shown, (at_its, its) in {name: (at, curve), **beside}.items():
-                    self._smooth[shown].data = {"step": at_its, "value": self._cut(shown, its)}
                 moved = True
             told = f"{curve[0]:.4g} → {curve[-1]:.4g}" if n <= _TWO_LINES else ""
             self._said[name] = "\n".join([_short(self._titles[name]), told]).strip()
