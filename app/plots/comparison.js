@@ -7,6 +7,7 @@ const comparisonColours = (dark) =>
         down: "#60a5fa",
         untold: "#3f4a59",
         own: "#56616f",
+        used: "#2dd4bf",
         line: "#fbbf24",
       }
     : {
@@ -15,6 +16,7 @@ const comparisonColours = (dark) =>
         down: "#2563eb",
         untold: "#d3dae2",
         own: "#c3ccd6",
+        used: "#0d9488",
         line: "#b45309",
       }
 
@@ -88,22 +90,12 @@ PLOTS.comparison = (c, sheet) => {
         up: "dispersion α",
         layers: [
           { x, y: told, colour: () => 0, palette: [colours.own], order: [0] },
-          {
-            x,
-            y: used,
-            colour: () => 0,
-            palette: [sheet.dark ? "#2dd4bf" : "#0d9488"],
-            order: [0],
-          },
+          { x, y: used, colour: () => 0, palette: [colours.used], order: [0] },
         ],
         line: { x, y: fit, colour: colours.line },
         logAcross: true,
         logUp: true,
-        keys: [
-          ["by itself", colours.own],
-          ["used", sheet.dark ? "#2dd4bf" : "#0d9488"],
-          ["trend", colours.line],
-        ],
+        keys: { "by itself": colours.own, used: colours.used, trend: colours.line },
       }),
     )
   }
@@ -116,19 +108,15 @@ PLOTS.comparison = (c, sheet) => {
   sheet.main.append(below)
   const tell = () => {
     const count = (k) => called.reduce((sum, v) => sum + Number(v === k), 0).toLocaleString("en")
-    said.innerHTML = ""
-    for (const [k, word] of [
-      [1, "more"],
-      [2, "less"],
-      [0, "not called"],
-      [3, "cannot be told"],
-    ]) {
-      const item = make("span", "", `${count(k)} ${word}`)
-      const dot = make("i")
-      dot.style.background = of[k]
-      item.prepend(dot)
-      said.append(item)
-    }
+    const shown = [1, 2, 0, 3]
+    const words = ["not called", "more", "less", "cannot be told"]
+    const told = shown.map((k) => `${count(k)} ${words[k]}`)
+    said.replaceChildren(
+      ...legend(
+        told,
+        shown.map((k) => of[k]),
+      ).children,
+    )
   }
   const inner = {
     main: left,
@@ -144,22 +132,15 @@ PLOTS.comparison = (c, sheet) => {
     sheet.counts(gene)
   }
   inner.gene = choose
-  const found = () => {
-    const text = sheet.state.text.trim().toLowerCase()
-    if (!text) return []
-    const some = []
-    for (let i = 0; i < n && some.length < 400; i++)
-      if (names[i].toLowerCase().includes(text)) some.push(i)
-    return some
-  }
   const mark = () => {
     const i = index.get(sheet.state.chosen)
-    for (const p of plots) p.mark(found(), i === undefined ? -1 : i, sheet.state.chosen)
+    const found = sheet.state.text.trim() ? inner.found.slice(0, 400) : []
+    const rings = found.map((row) => index.get(row[0]))
+    for (const p of plots) p.mark(rings, i === undefined ? -1 : i, sheet.state.chosen)
   }
   inner.searched = mark
   PLOTS.table(c, inner)
   for (const p of plots) {
-    p.dark = sheet.dark
     p.onChoose = (i) => choose(names[i])
     p.nameOf = (i) => names[i]
   }
@@ -174,7 +155,7 @@ PLOTS.comparison = (c, sheet) => {
   const one = () => oneGene(right, sheet.geneCounts, sheet.state.chosen, colours)
   sheet.onGene(one)
   // Something is shown before anybody has chosen: the surest gene.
-  const first = sheet.state.chosen || inner.first?.()
+  const first = sheet.state.chosen || inner.found[0]?.[0]
   if (first && index.has(first)) {
     if (sheet.state.chosen) sheet.counts(first)
     else choose(first)

@@ -1,35 +1,10 @@
 // A scatter plot of many points: drawn by the graphics card, with axes, zoom and a choice by click.
-const niceTicks = (low, high, about = 5) => {
-  const rough = (high - low) / about || 1
-  const power = 10 ** Math.floor(Math.log10(rough))
-  const step = power * [1, 2, 5, 10].find((m) => rough <= m * power * 1.0001)
-  const ticks = []
-  for (let t = Math.ceil(low / step) * step; t <= high + step * 1e-9; t += step)
-    ticks.push(Math.abs(t) < step * 1e-9 ? 0 : Number(t.toPrecision(12)))
-  return ticks
-}
-const shortNumber = (v) =>
-  Math.abs(v) >= 1e6
-    ? `${Number((v / 1e6).toPrecision(3))}M`
-    : Math.abs(v) >= 1e4
-      ? `${Number((v / 1e3).toPrecision(3))}k`
-      : String(Number(v.toPrecision(4)))
-const powerOfTen = (k) => {
-  const raised = [...String(k)].map((d) => (d === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]))
-  return k === 0 ? "1" : k === 1 ? "10" : `10${raised.join("")}`
-}
-
 /** @param {any} of What is drawn: layers, titles, scales. */
 const scatter = (of) => {
   const box = make("figure", "scatter")
   const head = make("figcaption", "", of.title)
-  for (const [word, colour] of of.keys ?? []) {
-    const key = make("span", "key", word)
-    const dot = make("i")
-    dot.style.background = colour
-    key.prepend(dot)
-    head.append(key)
-  }
+  const keys = of.keys ?? {}
+  head.append(...legend(Object.keys(keys), Object.values(keys)).children)
   const canvas = make("canvas")
   canvas.tabIndex = 0
   canvas.setAttribute("role", "img")
@@ -58,15 +33,14 @@ const scatter = (of) => {
     box,
     onChoose: (_i) => {},
     nameOf: (_i) => "",
-    dark: false,
     draw: () => {},
     mark: (_i, _name, _over) => {},
   }
   let view = [...whole]
   let [some, chosen, chosenName, over] = [[], -1, "", -1]
-  const inside = () => [canvas.clientWidth - LEFT - RIGHT, canvas.clientHeight - TOP - FOOT]
-  const px = (x) => LEFT + ((x - view[0]) / (view[1] - view[0])) * inside()[0]
-  const py = (y) => TOP + (1 - (y - view[2]) / (view[3] - view[2])) * inside()[1]
+  let [wide, tall] = [0, 0] // of the room inside the axes
+  const px = (x) => LEFT + ((x - view[0]) / (view[1] - view[0])) * wide
+  const py = (y) => TOP + (1 - (y - view[2]) / (view[3] - view[2])) * tall
   const groupsOf = (l) =>
     l.order.map((k) => {
       const places = []
@@ -77,6 +51,8 @@ const scatter = (of) => {
     })
   const line = of.line ? trendLine(of.line) : []
   let groups = null // of the points as they are called now
+  let dots = null // all of them drawn, as they lie in this view
+  let drawnFor = ""
 
   const paint = () => {
     const [w, h] = [canvas.clientWidth, canvas.clientHeight]
@@ -91,39 +67,26 @@ const scatter = (of) => {
     ink.clearRect(0, 0, w, h)
     const style = getComputedStyle(box)
     const colour = (name) => style.getPropertyValue(name).trim()
-    const [wide, tall] = inside()
+    ;[wide, tall] = [w - LEFT - RIGHT, h - TOP - FOOT]
     ink.font = `11px ${style.fontFamily}`
     ink.fillStyle = colour("--db-dim")
     ink.strokeStyle = colour("--db-line")
     ink.lineWidth = 1
-    const marks = (low, high, isLog, room) => {
-      if (!isLog || high - low < 1.2) return niceTicks(low, high, room)
-      const step = Math.max(1, Math.ceil((high - low) / room))
-      const ticks = []
-      for (let t = Math.ceil(low); t <= high; t++) if (t % step === 0) ticks.push(t)
-      return ticks
-    }
-    const said = (t, isLog) =>
-      !isLog
-        ? shortNumber(t).replace("-", "−")
-        : Number.isInteger(t)
-          ? powerOfTen(t)
-          : shortNumber(10 ** t)
     ink.textAlign = "center"
-    for (const t of marks(view[0], view[1], of.logAcross, Math.max(3, wide / 52))) {
+    for (const t of ticksOf(view[0], view[1], of.logAcross, Math.max(3, wide / 52))) {
       ink.beginPath()
       ink.moveTo(px(t), TOP)
       ink.lineTo(px(t), TOP + tall)
       ink.stroke()
-      ink.fillText(said(t, of.logAcross), px(t), TOP + tall + 14)
+      ink.fillText(tickText(t, of.logAcross), px(t), TOP + tall + 14)
     }
     ink.textAlign = "right"
-    for (const t of marks(view[2], view[3], of.logUp, Math.max(3, tall / 36))) {
+    for (const t of ticksOf(view[2], view[3], of.logUp, Math.max(3, tall / 36))) {
       ink.beginPath()
       ink.moveTo(LEFT, py(t))
       ink.lineTo(LEFT + wide, py(t))
       ink.stroke()
-      ink.fillText(said(t, of.logUp), LEFT - 5, py(t) + 4)
+      ink.fillText(tickText(t, of.logUp), LEFT - 5, py(t) + 4)
     }
     ink.fillStyle = colour("--db-text")
     ink.textAlign = "center"
@@ -146,7 +109,9 @@ const scatter = (of) => {
       ink.stroke()
       ink.setLineDash([])
     }
-    points(ink, dpr, wide, tall)
+    const now = [...view, wide, tall, dpr].join()
+    if (now !== drawnFor) [dots, drawnFor] = [points(dpr), now]
+    ink.drawImage(dots, LEFT, TOP, wide, tall)
     if (line.length) {
       ink.strokeStyle = of.line.colour
       ink.lineWidth = 2
@@ -157,7 +122,7 @@ const scatter = (of) => {
     rings(ink, colour)
     ink.restore()
   }
-  const points = (ink, dpr, wide, tall) => {
+  const points = (dpr) => {
     groups ??= of.layers.flatMap(groupsOf)
     const surface = document.createElement("canvas")
     surface.width = Math.max(1, Math.round(wide * dpr))
@@ -170,12 +135,12 @@ const scatter = (of) => {
     const [w, h] = [surface.width, surface.height]
     if (!cardPoints(context, w, h, view, groups, size, opacity))
       drawnPoints(context, w, h, view, groups, size, opacity)
-    ink.drawImage(surface, LEFT, TOP, wide, tall)
+    return surface
   }
   const rings = (ink, colour) => {
-    const ring = (i, r, wide) => {
+    const ring = (i, r, thick) => {
       if (i < 0) return
-      ink.lineWidth = wide
+      ink.lineWidth = thick
       ink.beginPath()
       ink.arc(px(of.marked.x[i]), py(of.marked.y[i]), r, 0, 2 * Math.PI)
       ink.stroke()
@@ -189,8 +154,8 @@ const scatter = (of) => {
     const [x, y] = [px(of.marked.x[chosen]), py(of.marked.y[chosen])]
     if (!(x >= LEFT && y >= TOP)) return
     ink.font = `600 ${ink.font}`
-    const wide = ink.measureText(chosenName).width
-    const right = x + 10 + wide < canvas.clientWidth - RIGHT || x - 10 - wide < LEFT
+    const long = ink.measureText(chosenName).width
+    const right = x + 10 + long < LEFT + wide || x - 10 - long < LEFT
     ink.textAlign = right ? "left" : "right"
     ink.lineWidth = 3
     ink.strokeStyle = colour("--db-raised")
@@ -216,6 +181,7 @@ const scatter = (of) => {
   }
   canvas.onpointermove = (event) => {
     if (!held) {
+      const before = over
       over = nearest(event)
       tip.hidden = over < 0
       if (over >= 0) {
@@ -225,13 +191,13 @@ const scatter = (of) => {
         tip.style.left = `${Math.min(left + 12, at.width - 120)}px`
         tip.style.top = `${event.clientY - at.top + 30}px`
       }
-      return paint()
+      if (over !== before) paint()
+      return
     }
     const [dx, dy] = [event.clientX - held.x, event.clientY - held.y]
     held.moved ||= Math.hypot(dx, dy) > 4
     if (!held.moved) return
     tip.hidden = true
-    const [wide, tall] = inside()
     const [sx, sy] = [
       ((held.view[1] - held.view[0]) * dx) / wide,
       ((held.view[3] - held.view[2]) * dy) / tall,
@@ -259,7 +225,6 @@ const scatter = (of) => {
     (event) => {
       event.preventDefault()
       const at = canvas.getBoundingClientRect()
-      const [wide, tall] = inside()
       const fx = Math.min(1, Math.max(0, (event.clientX - at.left - LEFT) / wide))
       const fy = Math.min(1, Math.max(0, 1 - (event.clientY - at.top - TOP) / tall))
       const by = Math.exp(Math.max(-0.5, Math.min(0.5, event.deltaY / 400)))
@@ -276,6 +241,7 @@ const scatter = (of) => {
   new ResizeObserver(paint).observe(canvas)
   me.draw = () => {
     groups = null
+    drawnFor = ""
     paint()
   }
   me.mark = (found, one, name) => {

@@ -48,8 +48,8 @@ PLOTS.table = (c, sheet) => {
     })
     // What is chosen elsewhere (a point of a plot) is seen, however far down it stands.
     const chosen = found.findIndex((r) => sheet.state.chosen && r[0] === sheet.state.chosen)
-    sheet.first = () => found[0]?.[0]
     if (chosen >= MOST_ROWS) found.unshift(...found.splice(chosen, 1))
+    sheet.found = found
     count.textContent =
       found.length > MOST_ROWS
         ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
