@@ -7,7 +7,7 @@ of each gene, 30 principal components filled in 30 times, and the mean of the 30
 alone. Then logistic regression on its embedding and on 30 components of the same cells, with few
 labels a type, and how much the first component of each is the depth of a cell.
 
-    python tests/benchmarks/expression_pretraining.py shared/data/pbmc3k_hvg2000_counts.h5ad \
+    python -m tests.benchmarks.expression_pretraining shared/data/pbmc3k_hvg2000_counts.h5ad \
         --labels cell_type [--epochs 20] [--seed 0] [--most-genes 2000]
 """
 
@@ -30,6 +30,7 @@ from diffbio_engine.operators.foundation_models import (
     DifferentiableFoundationModel,
     FoundationModelConfig,
 )
+from tests.descent import descended
 
 SETTINGS = {"hidden_dim": 64, "mask_ratio": 0.3}
 BATCH = 128
@@ -65,23 +66,9 @@ def floors(known, new, hidden):
 
 
 def trained(block, counts, epochs, seed, rate=1e-3):
-    graph, weights, rest = nnx.split(block, nnx.Param, ...)
     steps = round(epochs * len(counts) / BATCH)
     adam = optax.adam(optax.warmup_cosine_decay_schedule(0.0, rate, 20, steps))
-
-    @jax.jit
-    def step(weights, moments, cells, key):
-        def loss(weights):
-            return nnx.merge(graph, weights, rest)(cells, key=key)["masked_loss"]
-
-        move, moments = adam.update(jax.grad(loss)(weights), moments)
-        return optax.apply_updates(weights, move), moments
-
-    moments, rng = adam.init(weights), np.random.default_rng(seed)
-    for i in range(steps):
-        cells = counts[rng.choice(len(counts), BATCH)]
-        weights, moments = step(weights, moments, cells, jax.random.key(i))
-    return nnx.merge(graph, weights, rest)
+    return descended(block, counts, "masked_loss", adam, steps=steps, batch=BATCH, seed=seed)
 
 
 def from_labels(features, types, n_labels, draws=10):

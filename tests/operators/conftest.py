@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import anndata
+import numpy as np
 import pytest
 from flax import nnx
 from jax._src.core import trace_state_clean
@@ -32,6 +34,14 @@ def step_by_step_where_marked(request: pytest.FixtureRequest):
     _one_by_one[:] = [True] if request.node.get_closest_marker("step_by_step") else []
     yield
     _one_by_one.clear()
+
+
+@pytest.fixture(scope="session")
+def counts(shared_data) -> np.ndarray:
+    """Every second cell of pbmc3k, and its 150 genes with most counts."""
+    whole = anndata.read_h5ad(shared_data / "pbmc3k_hvg2000_counts.h5ad").X.toarray()
+    loud = np.argsort(-whole.sum(axis=0))[:150]
+    return whole[::2][:, np.sort(loud)].astype(np.float32)
 
 
 def compiled(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 import math
 
-import anndata
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,16 +19,10 @@ from diffbio_engine.operators.foundation_models.foundation_model import (
     _masking,
 )
 from diffbio_engine.parts.count_starts import start_of_counts
+from tests.descent import descended
 
 KEY = jax.random.key(0)
 SMALL = {"hidden_dim": 16, "num_heads": 2, "num_layers": 1, "n_components": 5, "max_tokens": 24}
-
-
-@pytest.fixture(scope="module")
-def counts(shared_data):
-    whole = anndata.read_h5ad(shared_data / "pbmc3k_hvg2000_counts.h5ad").X.toarray()
-    loud = np.argsort(-whole.sum(axis=0))[:150]
-    return whole[::2][:, np.sort(loud)].astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -133,30 +126,18 @@ def test_the_lines_to_stay_below_are_those_of_the_hidden_values(block, counts, r
 def test_after_training_hidden_genes_of_new_cells_are_better_than_both_lines_and_the_start(
     block, counts, run
 ):
-    graph, weights, rest = nnx.split(block, nnx.Param, ...)
     adam = optax.adam(optax.cosine_decay_schedule(3e-3, 100))
-
-    @jax.jit
-    def step(weights, moments, cells, key):
-        def loss(weights):
-            return nnx.merge(graph, weights, rest)(cells, key=key)["masked_loss"]
-
-        move, moments = adam.update(jax.grad(loss)(weights), moments)
-        return optax.apply_updates(weights, move), moments
-
-    moments, rng, new = adam.init(weights), np.random.default_rng(0), counts[1000:1300]
-    for i in range(100):
-        cells = counts[rng.integers(0, 1000, 64)]
-        weights, moments = step(weights, moments, cells, jax.random.key(i))
-    before, after = (run(b, new, None, KEY) for b in (block, nnx.merge(graph, weights, rest)))
-    means, components, start, trained = (
+    trained = descended(block, counts[:1000], "masked_loss", adam, steps=100, batch=64)
+    new = counts[1000:1300]
+    before, after = (run(b, new, None, KEY) for b in (block, trained))
+    means, components, start, found = (
         float(before["mean_error"]),
         float(before["components_error"]),
         float(before["masked_loss"]),
         float(after["masked_loss"]),
     )
-    print(means, components, start, trained)
-    assert trained < start and trained < components < means
+    print(means, components, start, found)
+    assert found < start and found < components < means
 
 
 def test_frozen_classes_teach_the_embedding_nothing_and_end_to_end_they_do(counts):

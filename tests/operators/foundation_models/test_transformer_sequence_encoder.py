@@ -22,6 +22,7 @@ from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._fl
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._words import words_of
 from diffbio_engine.parts.letters import one_hot_letters
 from diffbio_engine.parts.masked_letters import draw_masks
+from tests.descent import descended
 from tests.weights_of_pytorch import put_encoder, put_linear
 
 # Made by make_transformer_sequence_encoder.py beside it.
@@ -209,20 +210,7 @@ def test_it_learns_of_masked_letters_what_single_letters_and_the_letters_before_
     half = rng.integers(0, 4, (512, 12)).astype(np.uint8)
     codes = np.concatenate([half, half], axis=1)
     block = encoder_of(hidden_dim=32, num_heads=4, n_classes=2)
-    optimizer = nnx.Optimizer(block, optax.adam(3e-3), wrt=nnx.Param)
-
-    @nnx.jit
-    def step(block, optimizer, codes, key):
-        def objective(block):
-            return block(codes, key=key)["mlm_loss"]
-
-        loss, gradients = nnx.value_and_grad(objective)(block)
-        optimizer.update(block, gradients)
-        return loss
-
-    for i in range(200):
-        at = rng.integers(0, 512, 64)
-        step(block, optimizer, codes[at], jax.random.fold_in(key, i))
+    block = descended(block, codes, "mlm_loss", optax.adam(3e-3), steps=200, batch=64)
     new = rng.integers(0, 4, (200, 12)).astype(np.uint8)
     loss = float(of_masked(block, np.concatenate([new, new], axis=1))[2])
     # Single letters and their neighbours leave log 4 = 1.39 nats.

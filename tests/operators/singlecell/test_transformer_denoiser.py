@@ -1,6 +1,5 @@
 """Transformer denoising: what is hidden, where it starts, and what training adds on real cells."""
 
-import anndata
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,16 +13,10 @@ from diffbio_engine.operators.singlecell import (
     TransformerDenoiserConfig,
 )
 from diffbio_engine.parts.count_starts import start_of_counts
+from tests.descent import descended
 
 KEY = jax.random.key(0)
 SMALL = {"hidden_dim": 16, "num_heads": 2, "num_latents": 4, "num_layers": 1, "n_components": 5}
-
-
-@pytest.fixture(scope="module")
-def counts(shared_data):
-    whole = anndata.read_h5ad(shared_data / "pbmc3k_hvg2000_counts.h5ad").X.toarray()
-    loud = np.argsort(-whole.sum(axis=0))[:150]
-    return whole[::2][:, np.sort(loud)].astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -97,31 +90,19 @@ def test_genes_in_another_order_are_found_by_their_ids(block, counts):
 def test_after_training_hidden_genes_of_new_cells_are_better_than_gene_means_and_the_start(
     block, counts, run
 ):
-    graph, weights, rest = nnx.split(block, nnx.Param, ...)
     adam = optax.adam(optax.cosine_decay_schedule(3e-3, 120))
-
-    @jax.jit
-    def step(weights, moments, cells, key):
-        def loss(weights):
-            return nnx.merge(graph, weights, rest)(cells, key=key)["masked_loss"]
-
-        move, moments = adam.update(jax.grad(loss)(weights), moments)
-        return optax.apply_updates(weights, move), moments
-
-    moments, rng, new = adam.init(weights), np.random.default_rng(0), counts[1000:]
-    for i in range(120):
-        cells = counts[rng.integers(0, 1000, 128)]
-        weights, moments = step(weights, moments, cells, jax.random.key(i))
-    before, after = (run(b, new, KEY) for b in (block, nnx.merge(graph, weights, rest)))
+    trained = descended(block, counts[:1000], "masked_loss", adam, steps=120, batch=128)
+    new = counts[1000:]
+    before, after = (run(b, new, KEY) for b in (block, trained))
     hidden = np.asarray(before["mask"]) == 1
     share = counts[:1000].sum(axis=0) / counts[:1000].sum()
     means = new.sum(axis=1, keepdims=True) * share
-    mean, start, trained = (
+    mean, start, found = (
         poisson_loss(np.asarray(rate), new, hidden)
         for rate in (means, before["imputed_counts"], after["imputed_counts"])
     )
-    print(mean, start, trained)
-    assert trained < start < mean
+    print(mean, start, found)
+    assert found < start < mean
 
 
 def test_a_width_that_heads_cannot_share_is_refused():
