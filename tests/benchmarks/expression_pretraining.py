@@ -7,7 +7,7 @@ of each gene, 30 principal components filled in 30 times, and the mean of the 30
 alone. Then logistic regression on its embedding and on 30 components of the same cells, with few
 labels a type, and how much the first component of each is the depth of a cell.
 
-    python -m tests.benchmarks.expression_pretraining shared/data/pbmc3k_hvg2000_counts.h5ad \
+    python tests/benchmarks/expression_pretraining.py shared/data/pbmc3k_hvg2000_counts.h5ad \
         --labels cell_type [--epochs 20] [--seed 0] [--most-genes 2000]
 """
 

@@ -19,13 +19,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
 from diffbio_engine.operators.statistical import DifferentiableHMM, HMMConfig
-from diffbio_engine.parts.hidden_paths import log_path_sum
+from tests.operators.statistical.test_hmm import proteins, step_of
 
-RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 SHARED_RESIDUES, SHORTEST = 5, 10
 
 
@@ -73,37 +71,18 @@ def timed(work, repeats):
     return 1000 * float(np.median(seconds))
 
 
-def proteins(path):
-    lines = path.read_text().splitlines()
-    codes = np.full((len(lines) // 3, 608), 255, np.uint8)
-    states = np.full(codes.shape, -1, np.int32)
-    for row, (letters, labels) in enumerate(zip(lines[1::3], lines[2::3], strict=True)):
-        codes[row, : len(letters)] = [RESIDUES.find(a) if a in RESIDUES else 20 for a in letters]
-        states[row, : len(labels)] = [int(a in "Hh") for a in labels]
-    return codes, states
-
-
 def learned(codes, states, lengths, epochs, discriminative=True):
     settings = {"num_states": 2, "num_emissions": 20, "min_lengths": lengths}
     model = DifferentiableHMM(
         HMMConfig(**settings, discriminative=discriminative), rngs=nnx.Rngs(0)
     )
     model.prepare_from({"sequences": codes, "known_states": states}, jax.random.key(0))
-    optimizer = nnx.Optimizer(model, optax.adam(0.03), wrt=nnx.Param)
-
-    @nnx.jit
-    def step(model, optimizer, codes, states):
-        def loss(model):
-            scores = model.scores(codes)
-            return model._loss(scores, log_path_sum(scores), states)
-
-        optimizer.update(model, nnx.grad(loss)(model))
-
+    step = step_of(model)
     random = np.random.default_rng(0)
     for _ in range(epochs):
         order = random.permutation(len(codes))
         for rows in order.reshape(-1, 32):
-            step(model, optimizer, jnp.asarray(codes[rows]), jnp.asarray(states[rows]))
+            step(jnp.asarray(codes[rows]), jnp.asarray(states[rows]))
     return model
 
 
