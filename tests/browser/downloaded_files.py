@@ -32,6 +32,20 @@ def take_home(page, folder):
     return files
 
 
+def saved_results(page, folder, *labels):
+    """What lies beside the result, or the result, by what their buttons say; under the names that
+    the page gives them."""
+    page.locator("button[data-show=exports]").click()
+    row = page.locator(".exports .row").filter(has_text="Result")
+    files = {}
+    for label in labels:
+        with page.expect_download() as caught:
+            row.get_by_role("button", name=label, exact=True).click()
+        files[label] = folder / f"home_{caught.value.suggested_filename}"
+        caught.value.save_as(files[label])
+    return files
+
+
 def look_at_files(files, n_cells):
     import anndata
 

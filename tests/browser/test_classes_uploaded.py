@@ -8,7 +8,8 @@ import pandas as pd
 from playwright.sync_api import expect
 
 from diffbio_engine.pipelines import presets
-from tests.browser.test_sequences_dropped import look_closely
+from tests.browser.downloaded_files import saved_results
+from tests.browser.user_actions import look_closely
 
 
 def salmon_folder(folder, target):
@@ -52,13 +53,9 @@ def test_classes_are_uploaded_quantified_and_taken_home(tab, served, shared_data
     expect(tab.locator(".status .chip b")).to_have_text("Done", timeout=120_000)
     expect(tab.locator(".findings").first).to_be_visible()
     look_closely(tab, "em-done")
-    tab.locator("button[data-show=exports]").click()
-    row = tab.locator(".exports .row").filter(has_text="Result")
-    with tab.expect_download() as caught:
-        row.get_by_role("button", name="Abundances (quant.sf)", exact=True).click()
-    caught.value.save_as(tmp_path / "home.sf")
+    (home,) = saved_results(tab, tmp_path, "Abundances (quant.sf)").values()
     look_closely(tab, "em-exports")
-    quant = pd.read_csv(tmp_path / "home.sf", sep="\t").set_index("Name")
+    quant = pd.read_csv(home, sep="\t").set_index("Name")
     oracle = pd.read_csv(
         sequences / "golden/em_oracle_salmon_sample.tsv", sep="\t", index_col="transcript"
     ).loc[quant.index]

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.downloaded_files import saved_results
 from tests.browser.test_drops import Hand
-from tests.browser.test_sequences_dropped import look_closely
+from tests.browser.user_actions import look_closely
 from tests.conftest import FAST_COMPILE
 
 
@@ -86,12 +87,8 @@ def test_counts_and_a_design_become_a_table_of_genes(
     expect(desk.locator("tr.chosen")).to_be_visible()
     look_closely(tab, "de-chosen")
     tab.keyboard.press("Escape")
-    tab.locator("button[data-show=exports]").click()
-    row = tab.locator(".exports .row").filter(has_text="Result")
-    with tab.expect_download() as caught:
-        row.get_by_role("button", name="Genes (CSV)", exact=True).click()
-    caught.value.save_as(tmp_path / "home.csv")
-    home = pd.read_csv(tmp_path / "home.csv", index_col="gene")
+    (there,) = saved_results(tab, tmp_path, "Genes (CSV)").values()
+    home = pd.read_csv(there, index_col="gene")
     assert list(home)[:6] == ["baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj"]
     both = home.join(golden, rsuffix="_deseq2", how="inner").query("baseMean > 10")
     assert len(both) > 1_000 and both[["stat", "stat_deseq2"]].corr().iloc[0, 1] > 0.99

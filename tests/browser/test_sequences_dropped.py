@@ -1,22 +1,15 @@
 """Sequences dropped on the page: seen, trained on, taken home and read back."""
 
-import os
-
 import anndata
 import numpy as np
 from playwright.sync_api import expect
 
 from diffbio_engine.data import read
 from diffbio_engine.pipelines.spec import PipelineSpec
+from tests.browser.downloaded_files import saved_results
 from tests.browser.test_drops import Hand
+from tests.browser.user_actions import look_closely
 from tests.command_line.test_run_of_sequences import fasta, pipeline_document
-
-
-def look_closely(page, name):
-    """A picture for somebody's eyes, where SCREENSHOTS says so."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.wait_for_timeout(800)
-        page.screenshot(path=f"{folder}/{name}.png")
 
 
 def test_sequences_are_dropped_seen_trained_on_and_taken_home(tab, served, tmp_path):
@@ -51,7 +44,8 @@ def test_sequences_are_dropped_seen_trained_on_and_taken_home(tab, served, tmp_p
     tab.locator("button[data-do=run]").click()
     expect(tab.locator(".status .chip b")).to_have_text("Done", timeout=120_000)
     look_closely(tab, "done")
-    files = downloaded(tab, tmp_path)
+    files = saved_results(tab, tmp_path, "Table (CSV)", "Sequences (FASTA)", "Download")
+    look_closely(tab, "exports")
     result = anndata.read_h5ad(files["Download"])
     assert result.shape == (60, 0) and np.isfinite(result.obsm["X_sequence_diffbio"]).all()
     assert list(result.obs["class"][:2]) == ["free", "bound"]
@@ -59,18 +53,3 @@ def test_sequences_are_dropped_seen_trained_on_and_taken_home(tab, served, tmp_p
     np.testing.assert_array_equal(home.ragged["sequences"].flat, came.ragged["sequences"].flat)
     assert home.obs["cluster_diffbio"].nunique() <= 2
     assert files["Table (CSV)"].read_text().startswith("sequence,motif")
-
-
-def downloaded(page, folder):
-    """What lies beside the result, and the result, by what their buttons say."""
-    page.locator("button[data-show=exports]").click()
-    row = page.locator(".exports .row").filter(has_text="Result")
-    files = {}
-    for label in ("Table (CSV)", "Sequences (FASTA)", "Download"):
-        with page.expect_download() as caught:
-            row.get_by_role("button", name=label, exact=True).click()
-        files[label] = folder / f"home_{caught.value.suggested_filename}"
-        caught.value.save_as(files[label])
-    look_closely(page, "exports")
-    page.keyboard.press("Escape")
-    return files

@@ -5,8 +5,9 @@ import pandas as pd
 from playwright.sync_api import expect
 
 from diffbio_engine.pipelines import presets
+from tests.browser.downloaded_files import saved_results
 from tests.browser.test_drops import Hand
-from tests.browser.test_sequences_dropped import look_closely
+from tests.browser.user_actions import look_closely
 
 STEPS = 12
 
@@ -35,14 +36,7 @@ def test_a_track_is_segmented_into_states_that_lie_where_the_peaks_are(
     expect(tab.locator("[role=dialog] .findings .strips canvas").first).to_be_visible()
     look_closely(tab, "track-states")
     tab.keyboard.press("Escape")
-    tab.locator("button[data-show=exports]").click()
-    row = tab.locator(".exports .row").filter(has_text="Result")
-    home = {}
-    for label in ("States (BED)", "Posteriors (bedGraph)"):
-        with tab.expect_download() as caught:
-            row.get_by_role("button", name=label, exact=True).click()
-        home[label] = tmp_path / caught.value.suggested_filename
-        caught.value.save_as(home[label])
+    home = saved_results(tab, tmp_path, "States (BED)", "Posteriors (bedGraph)")
     states = pd.read_csv(home["States (BED)"], sep="\t", names=["chrom", "start", "end", "state"])
     labels = pd.read_csv(folder / "labels.tsv", sep="\t")
     highest = states[states.state == states.state.max()]

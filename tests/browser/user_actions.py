@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 from PIL import Image
@@ -65,6 +66,13 @@ def lasso(page):
     for place in places[1:]:
         page.mouse.move(*place)
     page.mouse.up()
+
+
+def look_closely(page, name):
+    """A picture for somebody's eyes, where SCREENSHOTS says so."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.wait_for_timeout(800)
+        page.screenshot(path=f"{folder}/{name}.png")
 
 
 def picture(page):
