@@ -58,7 +58,7 @@ def write_states(dataset: Dataset, states: States, three_lines: Path, bed: Path)
             codes[:known] = states.codes[i, :known]
             head = name.encode("ascii", "replace")
             lines.write(b">%s\n%s\n%s\n" % (head, letters[row].tobytes(), signs[codes].tobytes()))
-            for start, stop, state in _stretches(codes):
+            for start, stop, state in runs_of(codes):
                 said = states.names[state].replace(" ", "_")
                 stretches.write(f"{name}\t{start}\t{stop}\t{said}\n")
     key = _key(states)
@@ -77,11 +77,11 @@ def _key(states: States) -> str:
     return f" ({', '.join(pairs)})" if pairs else ""
 
 
-def _stretches(codes: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Where each run of one state begins and ends, without what has none."""
+def runs_of(codes: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Where each run of one number begins and ends, and the number; none below 0."""
     ends = np.flatnonzero(np.diff(codes, append=-2)) + 1
-    start = 0
-    for stop in ends.tolist():
-        if codes[start] >= 0:
-            yield start, stop, int(codes[start])
-        start = stop
+    begin = 0
+    for end in ends.tolist():
+        if codes[begin] >= 0:
+            yield begin, end, int(codes[begin])
+        begin = end

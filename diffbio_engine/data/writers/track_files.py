@@ -7,7 +7,7 @@ import numpy as np
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.writers.h5ad import whole_or_nothing
-from diffbio_engine.data.writers.states_file import States
+from diffbio_engine.data.writers.states_file import States, runs_of
 
 
 def write_stretches(dataset: Dataset, states: States, bed: Path) -> str:
@@ -41,16 +41,6 @@ def write_posteriors(
                     at, to = start + low * bases, start + high * bases
                     lines.write(f"{chromosome}\t{at}\t{to}\t{value / 1000:g}\n")
     return f"{graph.name} has the posterior of each state, a track each (bedGraph)."
-
-
-def runs_of(codes: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Where each run of one number begins and ends, and the number; none below 0."""
-    ends = np.flatnonzero(np.diff(codes, append=-2)) + 1
-    begin = 0
-    for end in ends.tolist():
-        if codes[begin] >= 0:
-            yield begin, end, int(codes[begin])
-        begin = end
 
 
 def _windows(dataset: Dataset) -> Iterator[tuple[str, int, int, int, int]]:
