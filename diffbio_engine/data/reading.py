@@ -95,13 +95,13 @@ class Reading:
                     fix=f"Say {' or '.join(repr(k) for k in known)}.",
                     where=name,
                 )
-        if self.longest and not (self.longest.isdigit() and 0 < int(self.longest) <= MOST_USED):
+        if self.longest and not _is_number(self.longest, MOST_USED):
             raise DataError(
                 f"'{self.longest}' is no number of positions.",
                 fix=f"Say how many first positions of each sequence are used: 1 to {MOST_USED:,}.",
                 where="longest",
             )
-        if self.bin_size and not (self.bin_size.isdigit() and 0 < int(self.bin_size) <= MOST_BASES):
+        if self.bin_size and not _is_number(self.bin_size, MOST_BASES):
             raise DataError(
                 f"'{self.bin_size}' is no size of bins.",
                 fix=f"Say over how many bases the signal is averaged: 1 to {MOST_BASES:,}.",
@@ -124,6 +124,11 @@ class Reading:
     def as_dict(self) -> dict[str, str]:
         """What was said, and nothing else; plain data."""
         return {name: value for name, value in asdict(self).items() if value}
+
+
+def _is_number(said: str, most: int) -> bool:
+    """Whether it is a whole number from 1 to the most; not every digit makes one (``²``)."""
+    return said.isdecimal() and len(said) < 16 and 0 < int(said) <= most
 
 
 @dataclass(frozen=True)

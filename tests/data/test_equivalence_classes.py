@@ -88,6 +88,7 @@ REFUSED = {
     "no weight": (CLASSES.replace("0.25", "nan"), "a weight that is below 0 or no number"),
     "some weights": (CLASSES.replace("1\t1\t1\t5", "1\t1\t5"), "weights where others have none"),
     "counts below 0": (CLASSES.replace("\t5\n", "\t-5\n"), "a number of fragments"),
+    "a name of two lines": (CLASSES.replace("b\n", "b\rc\n"), "is no name of a transcript"),
     "no text": (CLASSES.replace("b\n", "b\0\n"), "is no text"),
     "long line": (CLASSES.replace("b\n", "b" * 5_000_000 + "\n"), "longer than"),
     "unknown lengths": (CLASSES.replace("b\n", "z\n"), "1 of 3 transcripts .* no effective"),

@@ -62,11 +62,28 @@ def test_a_batch_is_filled_up_with_nan_and_lines_that_overlap_are_added_and_said
         ("x" * 20_000, "no line of text"),
         (b"chr1\t0\t10\t1\x00\n", "no line of text"),
         ("chr1\t" + "9" * 5000 + "\t10\t1\n", "no numbers"),
+        ("c" * 201 + "\t0\t10\t1\n", "no name of a chromosome"),
+        ("chr1\x1b[2J\t0\t10\t1\n", "no name of a chromosome"),
     ],
 )
 def test_what_is_no_track_is_refused_with_its_line(tmp_path, text, said):
     with pytest.raises(DataError, match=said):
         read(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("size", ["²", "0", "-1", "9" * 5000, "1e3"])
+def test_what_is_no_size_of_bins_is_refused_in_words(tmp_path, size):
+    with pytest.raises(DataError, match="no size of bins"):
+        read(write(tmp_path, TRACK), bin_size=size)
+
+
+def test_names_of_strangers_stay_apart_and_are_no_formulas_in_a_table(tmp_path):
+    lines = [f"{name}\t0\t400\t1\n" for name in ("ä", "ö", "=2+5", '<img/src="x">')]
+    data = read(write(tmp_path, "".join(lines)))
+    assert data.obs["chromosome"].nunique() == 4
+    write_result(data, tmp_path / "r.h5ad", {}, {})
+    table = (tmp_path / "r_windows.csv").read_text()
+    assert "\n'=2+5:0-400,'=2+5," in table
 
 
 def test_stretches_and_posteriors_go_home_in_places_of_the_genome(tmp_path):

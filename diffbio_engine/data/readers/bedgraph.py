@@ -23,7 +23,7 @@ _USUAL = (25, 50, 100, 200, 500, 1_000, 5_000)
 WINDOW = 512
 MOST_LINES, MOST_BINS, MOST_CHROMOSOMES = 20_000_000, 20_000_000, 100_000
 LONGEST_CHROMOSOME = 10_000_000_000
-_LONGEST_LINE = 10_000
+_LONGEST_LINE, _LONGEST_NAME = 10_000, 200
 _TOGETHER = 200_000
 _NOT_DATA = (b"#", b"track", b"browser")
 
@@ -166,7 +166,10 @@ def _interval(path: Path, number: int, line: bytes) -> tuple[str, int, int, floa
         raise _no_bedgraph(path, number, f"goes from {start} to {end}")
     if not abs(value) < 1e30:
         raise _no_bedgraph(path, number, "has a value that is not finite")
-    return words[0][:200].decode("ascii", "replace"), start, end, value
+    chromosome = words[0].decode("utf-8", "replace")
+    if len(chromosome) > _LONGEST_NAME or not chromosome.isprintable():
+        raise _no_bedgraph(path, number, "has no name of a chromosome in column 1")
+    return chromosome, start, end, value
 
 
 def _no_bedgraph(path: Path, number: int, what: str) -> DataError:

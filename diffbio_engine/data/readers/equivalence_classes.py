@@ -245,7 +245,7 @@ def _number_alone(path: Path, lines: Iterator[tuple[int, str]], what: str, most:
 
 def _name(path: Path, n: int, text: str) -> str:
     name = text.strip()
-    if not name or len(name) > _LONGEST_NAME:
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise _wrong(path, n, "is no name of a transcript")
     return name
 
