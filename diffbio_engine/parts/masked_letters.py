@@ -72,8 +72,3 @@ def hidden_letters(
         other = jax.nn.one_hot(drawn, n_letters, dtype=rows.dtype)
         shown = jnp.where(masks.other[..., None], other, shown)
     return shown, masks.chosen.astype(rows.dtype)
-
-
-def mean_over(values: jax.Array, chosen: jax.Array) -> jax.Array:
-    """The mean of the chosen values; 0 where none is chosen."""
-    return jnp.sum(values * chosen) / jnp.maximum(jnp.sum(chosen), 1.0)

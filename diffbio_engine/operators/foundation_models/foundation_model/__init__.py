@@ -32,15 +32,14 @@ from diffbio_engine.operators.foundation_models.foundation_model._expression_net
 )
 from diffbio_engine.operators.foundation_models.foundation_model._linear_floors import (
     LinearFloors,
-    mean_over,
 )
 from diffbio_engine.operators.foundation_models.foundation_model._masking import thinned
 from diffbio_engine.operators.foundation_models.foundation_model._what_it_says import OUTPUTS
 from diffbio_engine.operators.foundation_models.gene_tokenizer import MOST_TOKENS
-from diffbio_engine.parts.class_head import ClassHead
+from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_starts import start_of_counts
-from diffbio_engine.parts.label_cross_entropy import known_cross_entropy
+from diffbio_engine.parts.mean_over import mean_over
 
 _TO_SCALE = 256  # cells in whose deviations the classes read the embedding
 
@@ -279,11 +278,7 @@ class DifferentiableFoundationModel(Operator):
             frozen = self.config.fine_tune == "frozen"
             factors = seen.embeddings[:, : self.config.n_components]
             x = jax.lax.stop_gradient(factors) if frozen else factors
-            log_shares = self.classes(x, self.config.dropout_rate, drop)
-            found["class_probabilities"] = jnp.exp(log_shares)
-            found["class_labels"] = jnp.argmax(log_shares, axis=1).astype(jnp.int32)
-            found["confidence"] = jnp.exp(jnp.max(log_shares, axis=1))
-            found["label_loss"] = known_cross_entropy(log_shares, labels)
+            found |= told_classes(self.classes(x, self.config.dropout_rate, drop), labels)
         return found
 
     def predict_hidden(

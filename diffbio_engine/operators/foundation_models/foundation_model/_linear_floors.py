@@ -8,6 +8,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from diffbio_engine.declare import TrainingBuffer
 from diffbio_engine.parts.count_autoencoder import put
+from diffbio_engine.parts.mean_over import mean_over
 
 _COMPONENTS = 30
 _ROUNDS = 8  # of filling in; the error then no longer changes in its third digit
@@ -55,8 +56,3 @@ class LinearFloors(nnx.Module):
             seen = jnp.where(hidden > 0, filled, seen_away)
             filled = (seen @ axes) @ axes.T
         return mean_over(away**2, hidden), mean_over((filled - away) ** 2, hidden)
-
-
-def mean_over(values: jax.Array, where: jax.Array) -> jax.Array:
-    """Mean of the values where ``where`` is 1."""
-    return jnp.sum(values * where) / jnp.maximum(jnp.sum(where), 1.0)

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from diffbio_engine.parts.letters import letters_of
-from diffbio_engine.parts.masked_letters import draw_masks, mean_over
+from diffbio_engine.parts.masked_letters import draw_masks
+from diffbio_engine.parts.mean_over import mean_over
 from diffbio_engine.ports.alphabets import PAST_THE_END
 
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from diffbio_engine.parts.masked_letters import mean_over
+from diffbio_engine.parts.mean_over import mean_over
 
 
 def turned_round(x: jax.Array, mask: jax.Array) -> jax.Array:

@@ -28,6 +28,7 @@ from diffbio_engine.operators.singlecell.transformer_denoiser._inducing_attentio
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
+from diffbio_engine.parts.mean_over import mean_over
 
 _AT_ONCE = 128  # cells whose attention is held at a time where nothing is learned
 
@@ -190,12 +191,11 @@ class DifferentiableTransformerDenoiser(Operator):
         log_rate = log_share + jnp.log(library)
         theta = self.log_dispersion[...] if gene_ids is None else self.log_dispersion[gene_ids]
         fit = negative_binomial_log_prob(counts, log_rate, theta)
-        hidden_share = jnp.sum(mask * fit) / jnp.maximum(jnp.sum(mask), 1.0)
         return {
             "imputed_counts": jnp.where(mask > 0, jnp.exp(log_rate), counts),
             "mask": mask,
             "predicted_expression": jnp.log1p(self.typical_library[...] * jnp.exp(log_share)),
-            "masked_loss": -hidden_share * counts.shape[1],
+            "masked_loss": -mean_over(fit, mask) * counts.shape[1],
         }
 
     def _predicted(
