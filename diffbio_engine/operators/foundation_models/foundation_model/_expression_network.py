@@ -16,6 +16,7 @@ from diffbio_engine.operators.foundation_models.gene_tokenizer import GeneTokeni
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_starts import CountStart
 from diffbio_engine.parts.dense_networks import quiet_linear
+from diffbio_engine.parts.in_pieces import in_pieces
 
 # What the cell's token says beside the factors tells mostly how deep a cell is: at full strength
 # its first component on pbmc3k had |r| = 0.66 with depth, and types were told from five labels each
@@ -94,17 +95,12 @@ class ExpressionNetwork(nnx.Module):
     ) -> Seen:
         """Reads cells, (cells, genes); ``visible`` is 0 where a count is not to be looked at."""
 
-        def some(cells: tuple[jax.Array, jax.Array]) -> Seen:
-            return self._read(*cells, ids, temperature, rate, drop)
+        def some(counts: jax.Array, visible: jax.Array) -> Seen:
+            return self._read(counts, visible, ids, temperature, rate, drop)
 
-        if drop is not None or len(counts) <= _AT_ONCE:
-            return some((counts, visible))
-        found: Seen = jax.lax.map(
-            lambda one: jax.tree.map(lambda x: x[0], some((one[0][None], one[1][None]))),
-            (counts, visible),
-            batch_size=_AT_ONCE,
-        )
-        return found
+        if drop is not None:
+            return some(counts, visible)
+        return in_pieces(some, (counts, visible), _AT_ONCE)
 
     def _read(
         self,

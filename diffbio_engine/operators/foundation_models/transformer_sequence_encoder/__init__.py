@@ -35,6 +35,7 @@ from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._wo
 from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
+from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.transformer_stack import TransformerStack, sinusoids
 
@@ -276,17 +277,10 @@ class TransformerSequenceEncoder(ReadsLetters):
         self, values: jax.Array, mask: jax.Array, drop: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
         """The same, in pieces where nothing is learned."""
-        at_once = max(1, _LETTERS_AT_ONCE // mask.shape[1])
-        if drop is not None or len(mask) <= at_once:
+        if drop is not None:
             return self._encode(values, mask, drop)
-        found: tuple[jax.Array, jax.Array] = jax.lax.map(
-            lambda one: jax.tree.map(
-                lambda x: x[0], self._encode(one[0][None], one[1][None], None)
-            ),
-            (values, mask),
-            batch_size=at_once,
-        )
-        return found
+        at_once = max(1, _LETTERS_AT_ONCE // mask.shape[1])
+        return in_pieces(lambda x, there: self._encode(x, there, None), (values, mask), at_once)
 
     def _check_length(self, length: int) -> None:
         most = -(-self.config.max_length // _STEP) * _STEP

@@ -38,6 +38,7 @@ from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoder
 from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
+from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import hidden_letters
@@ -255,15 +256,10 @@ class SequenceEmbedding(ReadsLetters):
             pooled = (self.pooling(x, mask) + self.pooling(y, mask)) / 2
             return pooled, (x + turned_round(y, mask)) / 2
 
-        at_once = max(1, _LETTERS_AT_ONCE // rows.shape[1])
-        if drop is not None or len(rows) <= at_once:
+        if drop is not None:
             return read(rows, mask)
-        found: tuple[jax.Array, jax.Array] = jax.lax.map(
-            lambda one: jax.tree.map(lambda x: x[0], read(one[0][None], one[1][None])),
-            (rows, mask),
-            batch_size=at_once,
-        )
-        return found
+        at_once = max(1, _LETTERS_AT_ONCE // rows.shape[1])
+        return in_pieces(read, (rows, mask), at_once)
 
     def _telling(self, rows: jax.Array, mask: jax.Array, background: jax.Array | None) -> jax.Array:
         """What letters speak for: the class of a sequence, else its letters that are masked."""

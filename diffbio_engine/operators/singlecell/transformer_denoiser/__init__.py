@@ -28,6 +28,7 @@ from diffbio_engine.operators.singlecell.transformer_denoiser._inducing_attentio
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
+from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.mean_over import mean_over
 
 _AT_ONCE = 128  # cells whose attention is held at a time where nothing is learned
@@ -230,11 +231,6 @@ class DifferentiableTransformerDenoiser(Operator):
                 latents = layer(latents, self.config.dropout_rate, key)
             return self.writer(latents, identity, readout)
 
-        if drop is not None or len(counts) <= _AT_ONCE:
+        if drop is not None:
             return logits + correct(values, visible), library
-
-        def one(cell: tuple[jax.Array, jax.Array]) -> jax.Array:
-            return correct(cell[0][None], cell[1][None])[0]
-
-        added = jax.lax.map(one, (values, visible), batch_size=_AT_ONCE)
-        return logits + added, library
+        return logits + in_pieces(correct, (values, visible), _AT_ONCE), library
