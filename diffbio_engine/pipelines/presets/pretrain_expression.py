@@ -1,9 +1,9 @@
 """Pre-train on expression: a model learns cells from hidden genes, then types from few labels."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from diffbio_engine.pipelines.presets.preset import JOINT, Preset, assembled
+from diffbio_engine.pipelines.presets.learned_vectors import labelled, learned_vectors
+from diffbio_engine.pipelines.presets.preset import JOINT, Preset
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 # As measured in tests/benchmarks/expression_pretraining.py.
@@ -23,50 +23,23 @@ _FINE_TUNING = {
     "learns": ["model", "umap"],
     "weights": {"model.label_loss": 0.1, "cluster.clustering_loss": 0.0},
 }
-# Map and centroids cannot follow vectors that still move.
-_MAP = {
-    "name": "map and clusters",
-    "epochs": 4,
-    "learns": ["umap", "cluster"],
-    "prepare": ["umap", "cluster"],
-}
 
 
 def pretraining_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
-    """A foundation model pre-trained on hidden genes, and fine-tuned where types are known.
-
-    Map and clusters look on: what pulls vectors together says nothing about cells.
-    """
-    outputs = {
-        "embeddings": "model.embeddings",
-        "embeddings_2d": "umap.embedding",
-        "cluster_assignments": "cluster.cluster_assignments",
-    }
-    labelled = fields is None or "labels" in fields
-    if labelled:
-        outputs["class_probabilities"] = "model.class_probabilities"
-    training: dict[str, Any] = {
-        "stages": [_PRE_TRAINING, _FINE_TUNING, _MAP] if labelled else [_PRE_TRAINING, _MAP],
-        "batch_size": 128,
-        "learning_rate": JOINT["learning_rate"],
-    }
-    return assembled(
+    """A foundation model pre-trained on hidden genes, and fine-tuned where types are known."""
+    return learned_vectors(
         "Pre-train on expression",
+        "model",
+        ("foundation_models.foundation_model", _MODEL),
         {
-            "model": ("foundation_models.foundation_model", _MODEL),
-            "umap": ("normalization.umap", {}),
-            "cluster": ("singlecell.soft_kmeans", {}),
+            "counts": "data.counts",
+            "total_counts": "data.total_counts",
+            "labels": "data.labels",
         },
-        {
-            "model.counts": "data.counts",
-            "model.total_counts": "data.total_counts",
-            "model.labels": "data.labels",
-            "umap.features": "model.embeddings | stop",
-            "cluster.embeddings": "model.embeddings | stop",
-        },
+        [_PRE_TRAINING, _FINE_TUNING] if labelled(fields) else [_PRE_TRAINING],
         fields,
-        outputs=outputs,
-        training=training,
+        batch_size=128,
+        clusters={},
     )
 
 

@@ -1,9 +1,9 @@
 """Pre-train on sequences: a transformer learns from letters alone, then from the labels."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from diffbio_engine.pipelines.presets.preset import JOINT, Preset, assembled
+from diffbio_engine.pipelines.presets.learned_vectors import labelled, learned_vectors
+from diffbio_engine.pipelines.presets.preset import JOINT, Preset
 from diffbio_engine.pipelines.spec import PipelineSpec
 
 _PRE_TRAINING = {
@@ -19,50 +19,19 @@ _FINE_TUNING = {
     "learns": ["encode", "umap"],
     "weights": {"encode.mlm_loss": 0.3, "cluster.clustering_loss": 0.0},
 }
-# Map and centroids cannot follow vectors that still move.
-_MAP = {
-    "name": "map and clusters",
-    "epochs": 4,
-    "learns": ["umap", "cluster"],
-    "prepare": ["umap", "cluster"],
-}
 
 
 def pretraining_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
-    """A transformer of sequences, pre-trained on masked letters; fine-tuned where labels are known.
-
-    Map and clusters look on: what pulls vectors together says nothing about sequences.
-    """
-    outputs = {
-        "embeddings": "encode.embeddings",
-        "embeddings_2d": "umap.embedding",
-        "cluster_assignments": "cluster.cluster_assignments",
-    }
-    labelled = fields is None or "labels" in fields
-    if labelled:
-        outputs["class_probabilities"] = "encode.class_probabilities"
-    stages = [_PRE_TRAINING, _FINE_TUNING, _MAP] if labelled else [_PRE_TRAINING, _MAP]
-    training: dict[str, Any] = {
-        "stages": stages,
-        "batch_size": 64,
-        "learning_rate": JOINT["learning_rate"],
-    }
-    return assembled(
+    """A transformer of sequences, pre-trained on letters; fine-tuned where labels are known."""
+    return learned_vectors(
         "Pre-train on sequences",
-        {
-            "encode": ("foundation_models.transformer_sequence_encoder", {}),
-            "umap": ("normalization.umap", {}),
-            "cluster": ("singlecell.soft_kmeans", {"n_clusters": 4}),
-        },
-        {
-            "encode.sequences": "data.sequences",
-            "encode.labels": "data.labels",
-            "umap.features": "encode.embeddings | stop",
-            "cluster.embeddings": "encode.embeddings | stop",
-        },
+        "encode",
+        ("foundation_models.transformer_sequence_encoder", {}),
+        {"sequences": "data.sequences", "labels": "data.labels"},
+        [_PRE_TRAINING, _FINE_TUNING] if labelled(fields) else [_PRE_TRAINING],
         fields,
-        outputs=outputs,
-        training=training,
+        batch_size=64,
+        clusters={"n_clusters": 4},
     )
 
 
