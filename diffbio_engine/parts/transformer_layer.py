@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from diffbio_engine.errors import SettingError
+
 _HIDDEN = -1e9  # logit of a token that must not be heard
 
 
@@ -17,6 +19,16 @@ def dropped(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
 def split_heads(x: jax.Array, heads: int) -> jax.Array:
     """(..., width) as (..., heads, width / heads)."""
     return x.reshape(*x.shape[:-1], heads, -1)
+
+
+def check_heads(width: int, heads: int, where: str) -> None:
+    """Refuses a width that is no multiple of the heads; ``where`` is the setting of the width."""
+    if width % heads:
+        raise SettingError(
+            f"{width} cannot be shared among {heads} heads.",
+            fix="Choose a multiple of num_heads.",
+            where=where,
+        )
 
 
 class TransformerLayer(nnx.Module):

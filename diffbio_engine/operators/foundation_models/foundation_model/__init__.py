@@ -40,6 +40,7 @@ from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.mean_over import mean_over
+from diffbio_engine.parts.transformer_layer import check_heads
 
 _TO_SCALE = 256  # cells in whose deviations the classes read the embedding
 
@@ -102,12 +103,7 @@ class FoundationModelConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden_dim % self.num_heads:
-            raise SettingError(
-                f"{self.hidden_dim} cannot be shared among {self.num_heads} heads.",
-                fix="Choose a multiple of num_heads.",
-                where="hidden_dim",
-            )
+        check_heads(self.hidden_dim, self.num_heads, "hidden_dim")
         if self.n_components >= self.hidden_dim:
             raise SettingError(
                 f"{self.n_components} factors leave no room in {self.hidden_dim} dimensions.",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from diffbio_engine.declare import Config, contract, setting, size
 from diffbio_engine.errors import SettingError
+from diffbio_engine.parts.transformer_layer import check_heads
 
 MOST_WORDS = 20_000  # logits of one position: 80 kB
 
@@ -92,12 +93,7 @@ class EncoderSettings(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden_dim % self.num_heads:
-            raise SettingError(
-                f"{self.hidden_dim} cannot be shared among {self.num_heads} heads.",
-                fix="Choose a multiple of num_heads.",
-                where="hidden_dim",
-            )
+        check_heads(self.hidden_dim, self.num_heads, "hidden_dim")
         if self.input_embedding_type == "linear":
             for name, usual in (("kmer_size", 1), ("vocab_size", None)):
                 if getattr(self, name) != usual:

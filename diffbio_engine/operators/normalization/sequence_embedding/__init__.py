@@ -42,6 +42,7 @@ from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import hidden_letters
+from diffbio_engine.parts.transformer_layer import check_heads
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
 _LETTERS_AT_ONCE = 32_768
@@ -106,12 +107,7 @@ class SequenceEmbeddingConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.embedding_dim % self.num_heads:
-            raise SettingError(
-                f"{self.embedding_dim} cannot be shared among {self.num_heads} heads.",
-                fix="Choose a multiple of num_heads.",
-                where="embedding_dim",
-            )
+        check_heads(self.embedding_dim, self.num_heads, "embedding_dim")
         if self.reverse_complement != "off" and self.alphabet_size != 4:
             raise SettingError(
                 f"is '{self.reverse_complement}', and an alphabet of {self.alphabet_size} letters"

@@ -19,7 +19,6 @@ from diffbio_engine.declare import (
     setting,
     size,
 )
-from diffbio_engine.errors import SettingError
 from diffbio_engine.operators.singlecell.transformer_denoiser._inducing_attention import (
     GeneReader,
     GeneWriter,
@@ -30,6 +29,7 @@ from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.mean_over import mean_over
+from diffbio_engine.parts.transformer_layer import check_heads
 
 _AT_ONCE = 128  # cells whose attention is held at a time where nothing is learned
 
@@ -62,12 +62,7 @@ class TransformerDenoiserConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden_dim % self.num_heads:
-            raise SettingError(
-                f"{self.hidden_dim} cannot be shared among {self.num_heads} heads.",
-                fix="Choose a multiple of num_heads.",
-                where="hidden_dim",
-            )
+        check_heads(self.hidden_dim, self.num_heads, "hidden_dim")
 
 
 @operator(title="Transformer denoising")
