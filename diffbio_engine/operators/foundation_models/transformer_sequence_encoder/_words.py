@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from diffbio_engine.parts.letters import letters_of
-from diffbio_engine.parts.masked_letters import draw_masks
+from diffbio_engine.parts.masked_letters import draw_masks, hidden_letters
 from diffbio_engine.parts.mean_over import mean_over
 from diffbio_engine.ports.alphabets import PAST_THE_END
 
@@ -35,18 +35,15 @@ class Words(NamedTuple):
         Args:
             first: The least id that is no mark: of these and those above it others are drawn.
         """
+        if self.values.ndim == 3:
+            return hidden_letters(self.values, self.mask, ratio, key)
         choose, draw = (None, None) if key is None else jax.random.split(key)
         masks = draw_masks(self.told, ratio, choose, span)
         other = self.ids
         if draw is not None:
             other = jax.random.randint(draw, self.ids.shape, first, n_words)
-        chosen = masks.chosen.astype(self.mask.dtype)
-        if self.values.ndim == 2:
-            shown = jnp.where(masks.hidden, n_words, jnp.where(masks.other, other, self.ids))
-            return shown, chosen
-        rows = jax.nn.one_hot(other, n_words, dtype=self.values.dtype)
-        shown = jnp.where(masks.other[..., None], rows, self.values)
-        return jnp.where(masks.hidden[..., None], 1.0 / n_words, shown), chosen
+        shown = jnp.where(masks.hidden, n_words, jnp.where(masks.other, other, self.ids))
+        return shown, masks.chosen.astype(self.mask.dtype)
 
     def cross_entropy(self, logits: jax.Array, chosen: jax.Array) -> jax.Array:
         """``-log p`` of the chosen words, nats a word."""
