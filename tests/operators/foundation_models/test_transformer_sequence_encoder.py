@@ -140,6 +140,13 @@ def test_words_overlap_and_one_with_a_letter_that_is_not_told_is_one_of_its_kind
     np.testing.assert_array_equal(words.told[0], [0, 1, 1, 0, 0, 0, 0])
 
 
+def test_marks_are_of_a_vocabulary_and_letters_have_none():
+    letters = TransformerSequenceEncoderConfig(special_tokens=5)
+    assert letters.first_word == 0 and letters.n_words == 4
+    of_bert = {"input_embedding_type": "token_embedding", "vocab_size": 300}
+    assert TransformerSequenceEncoderConfig(special_tokens=5, **of_bert).first_word == 5
+
+
 @pytest.mark.parametrize("span", [1, 4])
 def test_words_are_masked_in_the_shares_of_bert(span, key):
     told = np.ones((300, 200), bool)

@@ -120,3 +120,8 @@ class EncoderSettings(Config):
     def n_words(self) -> int:
         """How many different words there are, marks included."""
         return self.vocab_size or self.alphabet_size**self.kmer_size
+
+    @property
+    def first_word(self) -> int:
+        """The least id that is no mark; of letters, and of words of them, none is a mark."""
+        return self.special_tokens if self.vocab_size is not None else 0
