@@ -139,8 +139,6 @@ class Inspector(pn.viewable.Viewer):
         for block in spec.blocks:
             declared = find_operator(block.operator)
             for port in declared.losses:
-                if port.floor_of:  # no part of the objective
-                    continue
                 name = DialName.of_loss(Address(block.id, port.name))
                 weight = spec.weights.get(f"{block.id}.{port.name}", port.weight)
                 setting = weight_setting(port.weight)

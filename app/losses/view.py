@@ -136,7 +136,7 @@ class Losses(pn.viewable.Viewer):
         declared = {
             Address(block.id, port.name): Address(block.id, port.floor_of)
             for block in self.session.run.spec.blocks
-            for port in find_operator(block.operator).losses
+            for port in find_operator(block.operator).terms
             if port.floor_of
         }
         return {str(name): str(of) for name, of in declared.items()}

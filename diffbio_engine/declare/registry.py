@@ -44,6 +44,11 @@ class Declaration:
     @property
     def losses(self) -> tuple[Port, ...]:
         """The terms that it can add to an objective."""
+        return tuple(p for p in self.terms if not p.floor_of)
+
+    @property
+    def terms(self) -> tuple[Port, ...]:
+        """The same, and those that simpler methods would have: what is told of each step."""
         return tuple(p for p in self.outputs if p.kind == Kind.LOSS)
 
     def as_data(self) -> dict[str, Any]:

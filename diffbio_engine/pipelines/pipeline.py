@@ -134,12 +134,15 @@ class Pipeline(nnx.Module):
     def objective(
         self, values: Mapping[str, jax.Array], weights: Mapping[str, Any] | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The weighted sum of every loss port, and each term before weighting."""
+        """The weighted sum of every loss, and each term before weighting.
+
+        What simpler methods would have is among the terms, and not in the sum.
+        """
         losses: dict[str, float] = dict(self.plan.losses.items())
         weights = {**losses, **(weights or {})}
-        terms = {port: values[port] for port in losses if port in values}
-        total = sum((weights[port] * term for port, term in terms.items()), start=jnp.zeros(()))
-        return total, terms
+        terms: dict[str, jax.Array] = {p: values[p] for p in self.plan.terms if p in values}
+        weighted = (weights[port] * term for port, term in terms.items() if port in losses)
+        return sum(weighted, start=jnp.zeros(())), terms
 
     def training_off(self) -> bool:
         """Whether every block takes its deterministic path."""

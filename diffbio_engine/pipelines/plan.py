@@ -66,12 +66,18 @@ class Plan:
 
     @property
     def losses(self) -> dict[Address, float]:
-        """Every loss port, ``"block.port"``, with its weight in the objective."""
+        """Every loss of the objective, ``"block.port"``, with its weight."""
         return {
             (port := Address(b.id, p.name)): self.spec.weights.get(port, p.weight)
             for b in self.blocks.values()
             for p in b.declared.losses
         }
+
+    @property
+    def terms(self) -> tuple[Address, ...]:
+        """What is told of each step: these losses, and those that simpler methods would have."""
+        blocks = self.blocks.values()
+        return tuple(Address(b.id, p.name) for b in blocks for p in b.declared.terms)
 
     @property
     def needs_all_records(self) -> bool:

@@ -45,6 +45,7 @@ class ObjectiveStep:
     def __init__(self, pipeline: Pipeline) -> None:
         self.compilations = 0
         self._losses = tuple(pipeline.plan.losses)
+        self._terms = pipeline.plan.terms
         self._blocks = tuple(pipeline.plan.blocks)
         self._adam = optax.scale_by_adam()
         self._graph: Any = None
@@ -104,10 +105,10 @@ class ObjectiveStep:
             self._graph, self._params, self._moments, self._rest, dict(data), numbers, place
         )
         told = np.asarray(told)
-        terms, lengths = np.split(told[2:], [len(self._losses)])
+        terms, lengths = np.split(told[2:], [len(self._terms)])
         return Outcome(
             total=float(told[0]),
-            terms=dict(zip(self._losses, map(float, terms), strict=True)),
+            terms=dict(zip(self._terms, map(float, terms), strict=True)),
             gradients=dict(zip(self._blocks, map(float, lengths), strict=True)),
             finite=bool(told[1]),
         )
@@ -170,7 +171,7 @@ class ObjectiveStep:
 
         def objective(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
             pipeline = nnx.merge(graph, params, dials, rest)
-            values = pipeline(data, key=key, ports=self._losses)
+            values = pipeline(data, key=key, ports=self._terms)
             return pipeline.objective(values, weights)
 
         (total, terms), gradients = jax.value_and_grad(objective, has_aux=True)(params)
@@ -194,7 +195,7 @@ class ObjectiveStep:
 
         new_params = jax.tree.map(keep, new_params, params)
         new_moments = jax.tree.map(keep, new_moments, moments)
-        told = [total, finite.astype(total.dtype), *(terms[p] for p in self._losses), *lengths]
+        told = [total, finite.astype(total.dtype), *(terms[p] for p in self._terms), *lengths]
         return new_params, new_moments, jnp.stack(told)
 
 

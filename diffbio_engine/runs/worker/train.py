@@ -126,8 +126,7 @@ class Worker:
         self.opened = open_run(self.spec, say)
         self.record = self.opened.cells.record
         self.training = self.opened.training
-        losses = tuple(self.opened.pipeline.plan.losses)
-        self._columns = ("total", *losses)
+        self._columns = ("total", *self.opened.pipeline.plan.terms)
         self._resume_or_prepare()
         plan, stages = self.opened.pipeline.plan, self.training.stages
         ends_anew = any(stage.refresh_every for stage in stages)

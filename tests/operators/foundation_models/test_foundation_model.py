@@ -19,6 +19,7 @@ from diffbio_engine.operators.foundation_models.foundation_model import (
     _masking,
 )
 from diffbio_engine.parts.count_starts import start_of_counts
+from diffbio_engine.pipelines import Block, DataPort, PipelineSpec, Wire, build
 from tests.descent import descended
 
 KEY = jax.random.key(0)
@@ -121,6 +122,18 @@ def test_the_lines_to_stay_below_are_those_of_the_hidden_values(block, counts, r
     hidden = np.asarray(out["mask"]) == 1
     np.testing.assert_allclose(out["mean_error"], ((values - means)[hidden] ** 2).mean(), rtol=1e-4)
     assert float(out["components_error"]) < float(out["mean_error"])
+
+
+def test_these_lines_are_told_of_each_step_and_are_no_part_of_the_objective():
+    model = Block("model", "foundation_models.foundation_model", SMALL)
+    wires = (Wire("data.counts", "model.counts"),)
+    spec = PipelineSpec("Lines", (model,), wires, weights={"model.mean_error": 5.0})
+    pipeline = build(spec, {"counts": DataPort.named("counts", 150)})
+    losses = {"model.masked_loss", "model.label_loss"}
+    lines = {"model.mean_error", "model.components_error"}
+    assert set(pipeline.plan.losses) == losses and set(pipeline.plan.terms) == losses | lines
+    total, terms = pipeline.objective(dict.fromkeys(pipeline.plan.terms, jnp.ones(())))
+    assert total == 2 and set(terms) == losses | lines
 
 
 def test_after_training_hidden_genes_of_new_cells_are_better_than_both_lines_and_the_start(

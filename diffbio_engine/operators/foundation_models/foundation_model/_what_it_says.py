@@ -58,7 +58,6 @@ OUTPUTS = (
         "",
         Kind.LOSS,
         "The same by the mean of each gene.",
-        weight=0.0,
         floor_of="masked_loss",
     ),
     Port(
@@ -66,7 +65,6 @@ OUTPUTS = (
         "",
         Kind.LOSS,
         "The same by 30 principal components.",
-        weight=0.0,
         floor_of="masked_loss",
     ),
 )
