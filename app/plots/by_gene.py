@@ -20,7 +20,8 @@ def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
         table = pd.DataFrame({"gene": findings.along(finding, "genes")})
         columns = pd.DataFrame(across.astype(float), columns=names)
         table = pd.concat([table, columns], axis=1)
-        content = table_of(table.iloc[:, : _MOST_COLUMNS + 1], finding.doc)
+        ranks = dict.fromkeys(names, finding.ranks)
+        content = table_of(table.iloc[:, : _MOST_COLUMNS + 1], finding.doc, ranks)
         if len(names) > _MOST_COLUMNS:
             content["note"] = f"The first {_MOST_COLUMNS} of {len(names):,} {other} are shown."
         return content, table

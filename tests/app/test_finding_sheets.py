@@ -67,6 +67,16 @@ def test_where_p_values_tie_the_strongest_effect_comes_first():
     assert [c["ranks"] for c in shown["columns"]] == ["", "", "large", "small"]
 
 
+def test_p_values_of_each_cluster_stand_with_the_smallest_first():
+    outputs = {p.name: p for p in find_operator("statistical.soft_cluster_expression").outputs}
+    values = [[0.9, 0.01, 0.5], [0.2, 0.3, 0.4]]
+    axes = ("classes", "genes")
+    (sheet,) = only(found("talk.padj", "profile", axes, values, outputs["padj"].ranks))
+    shown = sheet.make()[0]
+    assert [c["ranks"] for c in shown["columns"]] == ["", "small", "small"]
+    assert shown["order"] == [1, 2]
+
+
 def test_runs_that_were_kept_before_columns_were_ranked_still_open(tmp_path):
     kept = Findings(1, (found("gate.gate", "profile", ("genes",), [0.1, 0.9, 0.2]),), NAMES, {})
     save_findings(tmp_path, kept)

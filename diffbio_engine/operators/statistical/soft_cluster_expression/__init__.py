@@ -74,8 +74,8 @@ class SoftClusterExpressionConfig(Config):
     )
 
 
-def _of_clusters(name: str, doc: str) -> Port:
-    return Port(name, "clusters genes", Kind.PARAMETER, doc)
+def _of_clusters(name: str, doc: str, ranks: str = "") -> Port:
+    return Port(name, "clusters genes", Kind.PARAMETER, doc, ranks=ranks)
 
 
 @operator(
@@ -138,14 +138,14 @@ class SoftClusterExpression(Operator):
             "Share of each cell in each cluster, by where it lies and by its counts.",
             result="obsm/responsibilities_diffbio",
         ),
-        _of_clusters("log2_fold_change", "Second condition against the first, log2."),
+        _of_clusters("log2_fold_change", "Second condition against the first, log2.", ranks="far"),
         _of_clusters("lfc_se", "Its standard error."),
-        _of_clusters("stat", "Change in standard errors (Wald statistic)."),
-        _of_clusters("pvalue", "How likely so large a change is by chance."),
-        _of_clusters("padj", "Rate of false discoveries, within the cluster."),
+        _of_clusters("stat", "Change in standard errors (Wald statistic).", ranks="far"),
+        _of_clusters("pvalue", "How likely so large a change is by chance.", ranks="small"),
+        _of_clusters("padj", "Rate of false discoveries, within the cluster.", ranks="small"),
         _of_clusters("base_mean", "Mean of the normalised sums."),
         _of_clusters("dispersion", "alpha: the variance is mu + alpha mu^2."),
-        _of_clusters("change", "Change as the mixture says it, natural logarithms."),
+        _of_clusters("change", "Change as the mixture says it, natural logarithms.", ranks="far"),
         Port(
             "smallest_padj",
             "genes",
