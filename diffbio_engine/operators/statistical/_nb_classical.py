@@ -10,6 +10,7 @@ from diffbio_engine.operators.statistical import _nb_coefficients as coefficient
 from diffbio_engine.operators.statistical import _nb_dispersions as dispersions
 from diffbio_engine.operators.statistical import _nb_outliers as outliers
 from diffbio_engine.operators.statistical._nb_design_basis import Basis
+from diffbio_engine.operators.statistical._nb_significance import LOG2_E
 from diffbio_engine.operators.statistical._nb_trend import (
     Trend,
     fitted_trend,
@@ -53,6 +54,10 @@ class Estimate:
     trend_at: Trend
     scatter: float
     said: tuple[str, ...] = ()
+
+    def log2_change(self, column: int) -> tuple[np.ndarray, np.ndarray]:
+        """log2 fold change with a column of the design, and its standard error."""
+        return self.beta[column] * LOG2_E, np.sqrt(self.variance[column]) * LOG2_E
 
 
 def estimated(
@@ -115,7 +120,7 @@ def _gene_wise(
     else:
         mu = coefficients.fitted(y, start, basis, sizes, weights)["mu"]
     mu = np.maximum(mu, coefficients.LEAST_MEAN)
-    return dispersions.searched(start, y, mu, basis, weights)["alpha"], mu
+    return dispersions.searched(start, y, mu, basis, weights), mu
 
 
 def _given_trend(
@@ -131,9 +136,9 @@ def _given_trend(
 ) -> dict[str, np.ndarray]:
     """What follows once the trend is known: shrunk dispersions, coefficients, distances."""
     start = np.where(gene_wise > 0.1 * expected, gene_wise, expected)
-    found = dispersions.searched(start, y, mu, basis, weights, np.log(expected), variance)
+    shrunk = dispersions.searched(start, y, mu, basis, weights, np.log(expected), variance)
     own = np.log(gene_wise) > np.log(expected) + _OUTLIER * np.sqrt(scatter)
-    alpha = np.where(own, gene_wise, found["alpha"])
+    alpha = np.where(own, gene_wise, shrunk)
     fit = coefficients.fitted(y, alpha, basis, sizes, weights)
     robust = outliers.robust_dispersions(y / sizes[:, None], basis.design)
     cooks = outliers.distances(y, fit["mu"], fit["leverage"], robust, basis.design.shape[1])

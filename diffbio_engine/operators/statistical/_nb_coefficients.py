@@ -127,12 +127,14 @@ def fitted(
     """Coefficients of each gene, (P, genes), natural logarithms.
 
     Returns:
-        ``beta``, ``variance`` (P, genes), ``leverage``, ``mu`` (samples, genes), and
-        ``converged`` (genes,): whether least squares came to rest, else Newton steps were taken.
+        ``beta``, ``variance`` (P, genes), ``leverage``, ``mu`` (samples, genes). Where least
+        squares did not come to rest, Newton steps were taken.
     """
     along = {"y": y, "alpha": alpha, "weights": np.broadcast_to(weights, y.shape)}
-    log_size, r_inverse = np.log(size_factors), np.linalg.inv(basis.r)
-    fixed = {"q": basis.q, "ridge": basis.ridge, "log_size": log_size}
+    log_size = np.log(size_factors)
+    fixed = {
+        "q": basis.q, "r_inverse": basis.r_inverse, "ridge": basis.ridge, "log_size": log_size
+    }  # fmt: skip
     n = y.shape[1]
     start = basis.q.T @ np.log(y / size_factors[:, None] + 0.1)
     state = {
@@ -141,7 +143,7 @@ def fitted(
         "steps": np.zeros(n, np.int64),
         "done": np.zeros(n, bool),
     }
-    found = until_done(_round, state, along, r_inverse=r_inverse, **fixed)
+    found = until_done(_round, state, along, **fixed)
     c, lost = found["c"], found["steps"] >= _MOST_STEPS
     if lost.any():
         beta = np.abs(basis.coefficients(c[:, lost]))
@@ -149,8 +151,8 @@ def fitted(
         some = {k: v[..., lost] for k, v in along.items()}
         first = np.where(near, c[:, lost], start[:, lost])
         c[:, lost] = _within_bounds(first, some, basis, log_size)
-    told = in_blocks(_spread, along | {"c": c}, r_inverse=r_inverse, **fixed)
-    return told | {"beta": basis.coefficients(c), "converged": ~lost}
+    told = in_blocks(_spread, along | {"c": c}, **fixed)
+    return told | {"beta": basis.coefficients(c)}
 
 
 def _within_bounds(
@@ -158,7 +160,7 @@ def _within_bounds(
 ) -> np.ndarray:
     """The optimum with no coefficient beyond 30 (log2) either way."""
     bound = _LARGEST * np.log(2)
-    fixed = {"q": basis.q, "r_inverse": np.linalg.inv(basis.r), "log_size": log_size}
+    fixed = {"q": basis.q, "r_inverse": basis.r_inverse, "log_size": log_size}
     prior = {"precision": np.full(c.shape, RIDGE), "centre": np.zeros(c.shape)}
     c = in_blocks(_newton, along | prior | {"c": c}, **fixed)["c"]
     for _ in range(len(c)):

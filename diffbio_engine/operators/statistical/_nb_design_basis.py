@@ -22,20 +22,21 @@ class Basis:
     Attributes:
         design: (samples, P).
         q: (samples, P), orthonormal columns.
-        r: (P, P): ``design = q r``.
+        r, r_inverse: (P, P): ``design = q r``.
         ridge: (P, P), the ridge of the coefficients, in the coordinates of ``q``.
     """
 
     design: np.ndarray
     q: np.ndarray
     r: np.ndarray
+    r_inverse: np.ndarray
     ridge: np.ndarray
 
     @classmethod
     def of(cls, design: np.ndarray) -> "Basis":
         q, r = np.linalg.qr(np.asarray(design, float))
         back = np.linalg.inv(r)
-        return cls(np.asarray(design, float), q, r, RIDGE * back.T @ back)
+        return cls(np.asarray(design, float), q, r, back, RIDGE * back.T @ back)
 
     def coefficients(self, in_q: np.ndarray) -> np.ndarray:
         """Coordinates of ``q`` (P, genes) as coefficients of the design."""
@@ -61,6 +62,14 @@ def log_determinant(a: jax.Array) -> jax.Array:
         total = total + jnp.log(pivot)
         a = a[1:, 1:] - a[1:, :1] * a[:1, 1:] / pivot
     return total
+
+
+def cox_reid(q: jax.Array, weights: jax.Array, mu: jax.Array, alpha: jax.Array) -> jax.Array:
+    """``log det(Q' W Q) / 2`` of each gene, with ``w = mu / (1 + alpha mu)``.
+
+    By so much the likelihood of ``alpha`` is too large, as coefficients were fitted to the counts.
+    """
+    return 0.5 * log_determinant(information(q, weights / (1.0 / mu + alpha)))
 
 
 def inverse(a: jax.Array) -> jax.Array:

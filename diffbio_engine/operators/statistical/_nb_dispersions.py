@@ -10,8 +10,7 @@ import numpy as np
 
 from diffbio_engine.operators.statistical._nb_design_basis import (
     Basis,
-    information,
-    log_determinant,
+    cox_reid,
 )
 from diffbio_engine.operators.statistical._nb_gene_blocks import (
     ROUND,
@@ -39,7 +38,6 @@ def log_posterior(
     prior_mean: jax.Array,
     prior_precision: jax.Array,
     weights: jax.Array,
-    cox_reid: jax.Array | float = 1.0,
 ) -> jax.Array:
     """Cox-Reid adjusted profile log-likelihood of each gene's ``ln alpha``, plus its log prior.
 
@@ -55,10 +53,8 @@ def log_posterior(
     grown = jnp.log1p(mu * alpha)
     # y log(mu + 1 / alpha) = y (log(1 + alpha mu) - log alpha)
     each = log_rising(y, theta) - y * (grown - log_alpha) - theta * grown
-    w = weights / (1.0 / mu + alpha)
-    adjusted = -0.5 * cox_reid * log_determinant(information(q, w))
     prior = -0.5 * prior_precision * (log_alpha - prior_mean) ** 2
-    return jnp.sum(weights * each, axis=0) + adjusted + prior
+    return jnp.sum(weights * each, axis=0) - cox_reid(q, weights, mu, alpha) + prior
 
 
 @jax.jit
@@ -136,12 +132,8 @@ def searched(
     weights: np.ndarray,
     prior_mean: np.ndarray | None = None,
     prior_variance: float | None = None,
-) -> dict[str, np.ndarray]:
-    """Where the line search comes to rest from each gene's ``start`` (an alpha).
-
-    Returns:
-        ``alpha``; ``rose``: whether the likelihood became larger at all; ``steps``.
-    """
+) -> np.ndarray:
+    """The alpha where the line search comes to rest from each gene's ``start``."""
     n = y.shape[1]
     precision = 0.0 if prior_variance is None else 1.0 / prior_variance
     along = {
@@ -176,7 +168,7 @@ def searched(
         some = {k: v[..., again] for k, v in along.items()}
         on_grid = in_blocks(_grid, some, q=basis.q, low=low, high=high)
         alpha[again] = np.exp(on_grid["a"])
-    return {"alpha": np.clip(alpha, LEAST, most(len(y))), "steps": found["steps"]}
+    return np.clip(alpha, LEAST, most(len(y)))
 
 
 def rough_start(levels: np.ndarray, basis: Basis, size_factors: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ _FEWEST_TO_JUDGE = 3
 
 def replicates(design: np.ndarray) -> np.ndarray:
     """How many samples have the same row of the design as each."""
-    rows, which = np.unique(np.asarray(design, float), axis=0, return_inverse=True)
-    return np.bincount(which.ravel(), minlength=len(rows))[which.ravel()]
+    cell = cells_of(design)
+    return np.bincount(cell)[cell]
 
 
 def cells_of(design: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm
 
+LOG2_E = float(1 / np.log(2))
 _STEPS = 50
 
 

@@ -29,6 +29,7 @@ from diffbio_engine.operators.statistical._nb_raw_counts import (
     whole_counts,
 )
 from diffbio_engine.operators.statistical._nb_significance import (
+    LOG2_E,
     adjusted,
     filtered,
     wald,
@@ -41,7 +42,6 @@ from diffbio_engine.operators.statistical.nb_glm._ports import INPUTS, OUTPUTS
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_likelihoods import negative_binomial_log_prob
 
-_LOG2_E = float(1 / np.log(2))
 _START = 0.1  # a dispersion, before any data were seen
 
 
@@ -211,8 +211,7 @@ class DifferentiableNBGLM(Operator):
     ) -> None:
         config = self.config
         seen = np.isfinite(estimate.alpha)
-        change = estimate.beta[config.contrast] * _LOG2_E
-        error = np.sqrt(estimate.variance[config.contrast]) * _LOG2_E
+        change, error = estimate.log2_change(config.contrast)
         _, p = wald(change, error, config.lfc_threshold, config.alternative)
         judged = ~outliers.ruled_by_one(estimate.cooks, estimate.largest_cooks, y, design)
         judged |= not config.cooks_cutoff
@@ -234,7 +233,7 @@ class DifferentiableNBGLM(Operator):
             "learns": seen & ~estimate.replaced,
             "judged": judged,
             "kept": kept,
-            "r_inverse": np.linalg.inv(Basis.of(design).r),
+            "r_inverse": Basis.of(design).r_inverse,
         }
         for name, value in values.items():
             put(self.found[name], value)
@@ -314,8 +313,8 @@ class DifferentiableNBGLM(Operator):
 
     def _tested(self, variance: jax.Array, found: dict[str, jax.Array]) -> dict[str, jax.Array]:
         config, seen = self.config, found["seen"] > 0
-        change = self.beta[...][config.contrast] * _LOG2_E
-        error = jnp.sqrt(variance[config.contrast]) * _LOG2_E
+        change = self.beta[...][config.contrast] * LOG2_E
+        error = jnp.sqrt(variance[config.contrast]) * LOG2_E
         stat, p = wald(change, error, config.lfc_threshold, config.alternative, jnp)
         p = jnp.where(seen & (found["judged"] > 0), p, jnp.nan)
         return {

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 
 from diffbio_engine.operators.statistical._nb_design_basis import (
     RIDGE,
-    information,
-    log_determinant,
+    cox_reid,
 )
 
 
@@ -27,8 +26,7 @@ def joint_loss(
         found: ``trend``, ``prior_precision`` and ``learns`` of each gene.
     """
     # The adjustment is for dispersions at the means that are there: it must not move them.
-    w = weights / (1.0 / jax.lax.stop_gradient(mu) + jnp.exp(-log_theta))
-    adjustment = 0.5 * log_determinant(information(q, w))
+    adjustment = cox_reid(q, weights, jax.lax.stop_gradient(mu), jnp.exp(-log_theta))
     off = -log_theta - jnp.log(found["trend"])
     prior = 0.5 * found["prior_precision"] * off**2
     ridge = 0.5 * RIDGE * jnp.sum(beta**2, axis=0)

@@ -14,7 +14,6 @@ from diffbio_engine.operators.statistical._nb_significance import (
 )
 from diffbio_engine.operators.statistical._nb_size_factors import size_factors
 
-_LOG2_E = float(1 / np.log(2))
 _LEAST_SHARE = 0.01  # a cell with less of a cluster says nothing of it
 COLUMNS = ("log2_fold_change", "lfc_se", "stat", "pvalue", "padj", "base_mean", "dispersion")
 
@@ -120,8 +119,7 @@ def _table(sums: np.ndarray, design: np.ndarray, significance: float) -> dict[st
 
 
 def _tested(estimate: Estimate, ruled: np.ndarray, significance: float) -> dict[str, np.ndarray]:
-    change = estimate.beta[-1] * _LOG2_E
-    error = np.sqrt(estimate.variance[-1]) * _LOG2_E
+    change, error = estimate.log2_change(-1)
     stat, p = wald(change, error)
     p = np.where(ruled, np.nan, p)
     used = filtered(estimate.base_mean, p, significance)
