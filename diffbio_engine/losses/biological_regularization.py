@@ -41,10 +41,7 @@ class GCContentRegularization(Loss):
     inputs = (_SEQUENCE,)
 
     def __call__(self, sequence: jax.Array) -> jax.Array:
-        rows = jnp.asarray(sequence, float)
-        gc = soft_ops.div(jnp.sum(rows[..., 1:3], (-2, -1)), jnp.sum(rows, (-2, -1)))
-        apart = jnp.abs(gc - self.dial("target_gc")) - self.dial("tolerance")
-        return jnp.mean(jnp.maximum(apart, 0.0) ** 2)
+        return _unusual_gc(sequence, self.dial("target_gc"), self.dial("tolerance"))
 
 
 class GapPatternRegularizationConfig(Config):
@@ -177,15 +174,20 @@ class BiologicalPlausibilityLoss(Loss):
     def __call__(
         self, sequence: jax.Array, alignment_weights: jax.Array | None = None
     ) -> jax.Array:
-        gc, complexity = GCContentRegularization(), SequenceComplexityLoss()
-        gc.dials["target_gc"][...] = self.dial("target_gc_content")
-        gc.dials["tolerance"][...] = self.dial("target_gc_tolerance")
-        loss = self.dial("gc_content_weight") * gc(sequence)
-        loss = loss + self.dial("complexity_weight") * complexity(sequence)
+        goal = self.dial("target_gc_content"), self.dial("target_gc_tolerance")
+        loss = self.dial("gc_content_weight") * _unusual_gc(sequence, *goal)
+        loss = loss + self.dial("complexity_weight") * SequenceComplexityLoss()(sequence)
         if alignment_weights is not None:
             gaps = GapPatternRegularization()(alignment_weights)
             loss = loss + self.dial("gap_pattern_weight") * gaps
         return loss
+
+
+def _unusual_gc(sequence: jax.Array, target: jax.Array, tolerance: jax.Array) -> jax.Array:
+    rows = jnp.asarray(sequence, float)
+    gc = soft_ops.div(jnp.sum(rows[..., 1:3], (-2, -1)), jnp.sum(rows, (-2, -1)))
+    apart = jnp.abs(gc - target) - tolerance
+    return jnp.mean(jnp.maximum(apart, 0.0) ** 2)
 
 
 def _windows(rows: jax.Array, size: int) -> jax.Array:
