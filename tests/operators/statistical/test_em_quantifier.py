@@ -80,6 +80,9 @@ def test_lengths_are_divided_by_once():
     assert float(found["abundances"].sum()) == pytest.approx(1, rel=1e-6)
     one = block.em_step(found["abundances"], jnp.asarray(TWO), jnp.asarray(LENGTHS))
     np.testing.assert_allclose(one, found["abundances"], rtol=1e-5)
+    more = np.concatenate([TWO, np.zeros((60, 2))])  # fragments that fit nothing count nowhere
+    again = block.em_step(found["abundances"], jnp.asarray(more), jnp.asarray(LENGTHS))
+    np.testing.assert_allclose(again, one, rtol=1e-6)
     seen = (TWO / LENGTHS) @ (np.asarray(found["abundances"]))
     assert float(found["log_likelihood"]) == pytest.approx(np.log(seen).sum(), rel=1e-6)
 

@@ -214,7 +214,7 @@ class DifferentiableEMQuantifier(Operator):
     ) -> jax.Array:
         """Abundances after one step more, of a dense table."""
         problem = Compatibility.of_table(compatibility, effective_lengths)
-        n = problem.counts.shape[0]
+        n = jnp.maximum(problem.fitting, 1.0)
         return self._step(problem, n * abundances) / n
 
     def get_initial_abundances(self) -> jax.Array:
