@@ -54,3 +54,7 @@ def test_what_was_divided_or_is_a_logarithm_is_no_count(made, tmp_path):
 
 def test_whole_counts_are_left_to_what_is_said_of_counts():
     assert not said_of_estimates(np.round(estimates()))
+    # 32 bits, divided and multiplied again: 2,345,678.3 is what is left of a whole number.
+    large = np.round(estimates())
+    large[:, 0] = 2_345_678.3
+    assert not said_of_estimates(large)

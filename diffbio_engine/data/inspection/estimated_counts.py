@@ -7,7 +7,7 @@ import numpy as np
 from diffbio_engine.data.inspection.raw_counts import as_matrix
 from diffbio_engine.data.matrix.in_memory import InMemory
 from diffbio_engine.data.matrix.matrices import Matrix
-from diffbio_engine.data.matrix.whole_numbers import LEAST
+from diffbio_engine.data.matrix.whole_numbers import not_whole
 
 # Genes that share no read with others have whole estimates; of values that were divided by length
 # or depth next to none are whole. Totals of estimates are those of the library, and differ.
@@ -24,7 +24,7 @@ def said_of_estimates(matrix: Any) -> str:
     values = np.asarray(rows.data, np.float64)
     if not values.size or not np.isfinite(values).all() or values.min() < 0:
         return ""
-    broken = np.abs(values - np.round(values)) > LEAST
+    broken = not_whole(values)
     totals = np.asarray(rows.sum(axis=1), np.float64).ravel()
     alike = np.ptp(totals) <= _ALIKE * totals.mean()
     if not broken.any() or alike or values.max() <= _LARGEST_LOGARITHM:

@@ -10,10 +10,14 @@ def rounding_of(values: np.ndarray) -> float | None:
     """By how much values differ from whole numbers at most; None if they are others."""
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
-    off = np.abs(values - np.round(values))
-    if (off > LEAST + _RELATIVE * np.abs(values)).any():
+    if not_whole(values).any():
         return None
-    return float(off.max(initial=0.0))
+    return float(np.abs(values - np.round(values)).max(initial=0.0))
+
+
+def not_whole(values: np.ndarray) -> np.ndarray:
+    """Of each finite value whether it is no whole number, by more than rounding."""
+    return np.abs(values - np.round(values)) > LEAST + _RELATIVE * np.abs(values)
 
 
 def are_whole(values: np.ndarray) -> bool:
