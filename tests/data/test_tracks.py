@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from diffbio_engine.data import inspect, open_source, read, write_result
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.errors import DataError
 
@@ -105,3 +106,8 @@ def test_stretches_and_posteriors_go_home_in_places_of_the_genome(tmp_path):
     assert 'name="state 1"' in "".join(graph) and "chr2\t100\t400\t1" in graph
     assert "start" in (tmp_path / "r_windows.csv").read_text().splitlines()[0]
     assert any("3 stretches" in n or "stretches of the states" in n for n in written.notes)
+
+
+def test_cells_are_no_track_and_that_is_said():
+    said = kind_named("cells").unlike({"signal": {"letters": [], "shape": [512]}}, {})
+    assert said == "It reads a signal along the genome, and the rows of this file are cells."

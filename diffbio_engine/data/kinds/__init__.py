@@ -32,6 +32,10 @@ _OF_THESE = (
 )
 
 
+# Fields that one kind has alone, and what they are.
+_OF_OTHERS = {"signal": "a signal along the genome", "class_counts": "equivalence classes"}
+
+
 @dataclass(frozen=True)
 class Opening:
     """How a file is opened.
@@ -221,6 +225,8 @@ class DataKind:
         """
         if "design" in fields:
             return _OF_THESE.format(rows=self.name)
+        if other := next((what for field, what in _OF_OTHERS.items() if field in fields), ""):
+            return f"It reads {other}, and the rows of this file are {self.name}."
         if any("letters" in facts for facts in fields.values()):
             return f"It reads sequences of letters, and the rows of this file are {self.name}."
         return ""
