@@ -49,6 +49,8 @@ def test_a_formula_is_its_text_again():
     for text in ("~ a + b", '~ factor(a) + `b c` + relevel(b, ref="x y")', "~ a + b + a:b"):
         assert Formula.parse(text).text == text
         assert Formula.parse(Formula.parse(text).text) == Formula.parse(text)
+    odd = Formula((("a` + `b",), ("c\\",)), {"c\\": '5\' "x" \\'})
+    assert Formula.parse(odd.text) == odd
     assert Formula.parse("~ a * b").terms == (("a",), ("b",), ("a", "b"))
 
 

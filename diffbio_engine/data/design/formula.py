@@ -14,7 +14,8 @@ from diffbio_engine.errors import DataError
 FORMULA = "formula:"
 _PLAIN = re.compile(r"[^\W\d][\w.]*")
 _WORDS = re.compile(
-    r"\s*(?:(?P<quoted>`[^`]*`)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<name>[^\W\d][\w.]*)|"
+    r"\s*(?:(?P<quoted>`(?:[^`\\]|\\.)*`)|(?P<text>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')|"
+    r"(?P<name>[^\W\d][\w.]*)|"
     r"(?P<number>\d+(?:\.\d+)?)|(?P<sign>[-+*:~(),=^/|%]))"
 )
 _WRITTEN = "Write it like ~ batch + condition: columns of the samples, what is compared last."
@@ -56,13 +57,12 @@ class Formula:
         return replace(self, references={**self.references, column: level})
 
     def _written(self, column: str) -> str:
-        name = column if _PLAIN.fullmatch(column) else f"`{column}`"
+        name = column if _PLAIN.fullmatch(column) else _quoted(column, "`")
         name = f"factor({name})" if column in self.classes else name
         level = self.references.get(column)
         if level is None:
             return name
-        quote = "'" if '"' in level else '"'
-        return f"relevel({name}, ref={quote}{level}{quote})"
+        return f"relevel({name}, ref={_quoted(level, "'" if '"' in level else '"')})"
 
     @classmethod
     def parse(cls, text: str) -> "Formula":
@@ -147,7 +147,7 @@ class _Reader:
                 where="design",
             )
         if kind == "quoted":
-            return word[1:-1]
+            return _unquoted(word)
         if kind != "name":
             raise self._wrong(f"cannot be understood at '{word}'" if word else "ends too early")
         if not self._next("("):
@@ -166,7 +166,7 @@ class _Reader:
             kind, level = self._words.pop(0) if self._words else ("", "")
             if kind != "text":
                 raise self._wrong('wants the level in quotes: relevel(condition, ref="control")')
-            self._references[name] = level[1:-1]
+            self._references[name] = _unquoted(level)
             self._take(")")
             return name
         raise self._wrong(f"asks for {word}(), and only relevel() and factor() are known")
@@ -190,6 +190,15 @@ class _Reader:
 
     def _wrong(self, why: str) -> DataError:
         return DataError(f"The formula '{self._text}' {why}.", fix=_WRITTEN, where="design")
+
+
+def _quoted(word: str, quote: str) -> str:
+    """In quotes; a quote or a backslash in it has a backslash before it, as R has them."""
+    return quote + word.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"\\(.)", r"\1", word[1:-1], flags=re.DOTALL)
 
 
 def _words_of(text: str) -> list[tuple[str, str]]:
