@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from sklearn.cluster import KMeans
 
 from diffbio_engine.declare import (
     SIGNAL,
@@ -18,10 +17,10 @@ from diffbio_engine.declare import (
     operator,
     setting,
 )
+from diffbio_engine.operators.statistical._first_states import counted_steps, in_groups
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.hidden_paths import Scores, best_paths, log_path_sum, state_marginals
 
-_MOST_BINS = 50_000
 _HALF_LOG_2PI = 0.9189385332046727
 
 
@@ -123,6 +122,7 @@ class DifferentiableTrackHMM(Operator):
     )
     needs_training = True
     prepare_cells = 2000
+    prepare_once = True
 
     def setup(self, rngs: nnx.Rngs) -> None:
         n = self.config.num_states
@@ -133,35 +133,31 @@ class DifferentiableTrackHMM(Operator):
         self.log_spreads = nnx.Param(jnp.full(n, -0.5))
         self.centre, self.scale = Buffer(jnp.zeros(())), Buffer(jnp.ones(()))
 
-    def prepare(self, signal: np.ndarray, *, seed: int, first: bool) -> bool | None:
+    def prepare(self, signal: np.ndarray, *, seed: int) -> bool | None:
         values = np.asarray(self._transformed(jnp.asarray(signal)))
         there = np.isfinite(values)
         seen = values[there]
-        if len(np.unique(seen[:_MOST_BINS])) < self.config.num_states:
-            return False  # nothing tells states apart
+        if not len(seen):
+            return False
         centre, scale = float(seen.mean()), float(max(seen.std(), 1e-6))
+        levels, n = (seen - centre) / scale, self.config.num_states
+        found = in_groups(levels[:, None], n, seed)
+        if found is None:
+            return False
+        groups, centres = found
         put(self.centre, np.asarray(centre))
         put(self.scale, np.asarray(scale))
-        if not first:
-            return None
-        n = self.config.num_states
-        levels = (seen - centre) / scale
-        some = np.random.default_rng(seed).permutation(len(levels))[:_MOST_BINS]
-        groups = KMeans(n, n_init=4, random_state=seed).fit(levels[some, None])
-        order = np.argsort(groups.cluster_centers_[:, 0])
+        order = np.argsort(centres[:, 0])
         rank = np.argsort(order)
         states = np.full(signal.shape, -1)
-        states[there] = rank[groups.predict(levels[:, None])]
-        put(self.means, groups.cluster_centers_[order, 0])
+        states[there] = rank[groups]
+        put(self.means, centres[order, 0])
         spreads = [levels[states[there] == k].std() for k in range(n)]
         least = self.config.least_spread
         put(self.log_spreads, np.log(np.sqrt(np.maximum(np.square(spreads) - least**2, 1e-4))))
-        steps = np.ones((n, n))
-        pairs = states[:, :-1], states[:, 1:]
-        both = (pairs[0] >= 0) & (pairs[1] >= 0)
-        np.add.at(steps, (pairs[0][both], pairs[1][both]), 1.0)
+        begins, steps = counted_steps(states, n)
+        begins, steps = begins + 1.0, steps + 1.0
         put(self.log_transition_params, np.log(steps / steps.sum(axis=1, keepdims=True)))
-        begins = 1.0 + np.bincount(states[:, 0][states[:, 0] >= 0], minlength=n)
         put(self.log_initial_params, np.log(begins / begins.sum()))
         return None
 

@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.cluster import KMeans
 
+from diffbio_engine.operators.statistical._first_states import counted_steps, in_groups
 from diffbio_engine.operators.statistical.hmm._state_chains import StateChains
 
 # A window of so many letters says something of composition, and is shorter than most segments.
 _WINDOW = 15
-_MOST_WINDOWS = 50_000
 
 
 class Probabilities(NamedTuple):
@@ -35,14 +34,11 @@ def guessed_states(codes: np.ndarray, n_states: int, n_letters: int, seed: int) 
     share = total[:, high] - total[:, low]
     share /= np.maximum(share.sum(axis=-1, keepdims=True), 1.0)
     found = np.full(codes.shape, -1)
-    windows = share[there]
     # Square roots: a rare letter that doubles says as much as a common one that does.
-    windows = np.sqrt(windows)
-    if len(windows) == 0 or len(np.unique(windows[:_MOST_WINDOWS], axis=0)) < n_states:
-        return found  # nothing tells states apart: none is guessed
-    random = np.random.default_rng(seed)
-    seen = windows[random.permutation(len(windows))[:_MOST_WINDOWS]]
-    groups = KMeans(n_states, n_init=4, random_state=seed).fit(seen).predict(windows)
+    told = in_groups(np.sqrt(share[there]), n_states, seed)
+    if told is None:
+        return found
+    groups, _ = told
     order = np.argsort(-np.bincount(groups, minlength=n_states), kind="stable")
     rank = np.empty(n_states, int)
     rank[order] = np.arange(n_states)
@@ -57,21 +53,12 @@ def counted(
 
     One pseudocount for each letter of a state, and a hundredth for each step that is allowed.
     """
-    n = chains.n_steps
     known = (states >= 0) & (codes < n_letters)
     emission = np.ones((len(chains.lengths), n_letters))
     np.add.at(emission, (states[known], codes[known]), 1.0)
-    steps = chains.steps_of_labels(states)
-    initial = np.zeros(n)
-    initial[chains.first] = 1.0
-    first = steps[:, 0][steps[:, 0] >= 0]
-    np.add.at(initial, first, 1.0)
-    transition = 0.01 * chains.allowed
-    both = (steps[:, :-1] >= 0) & (steps[:, 1:] >= 0)
-    pairs = steps[:, :-1][both], steps[:, 1:][both]
-    counts = np.zeros((n, n))
-    np.add.at(counts, pairs, 1.0)
-    transition = transition + counts * chains.allowed
+    initial, counts = counted_steps(chains.steps_of_labels(states), chains.n_steps)
+    initial[chains.first] += 1.0
+    transition = 0.01 * chains.allowed + counts * chains.allowed
     return Probabilities(
         initial / initial.sum(),
         transition / transition.sum(axis=1, keepdims=True),
