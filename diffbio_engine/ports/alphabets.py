@@ -5,6 +5,13 @@ from dataclasses import dataclass
 # Codes are 0 .. A - 1 for the letters in their order, A for a letter that is not told, and this
 # one past the end of a sequence.
 PAST_THE_END = 255
+# Batches are padded to multiples of this many positions, unless all records are of one length.
+_STEP_OF_WIDTHS = 8
+
+
+def width_for(length: int) -> int:
+    """To how many positions a batch is padded at most, if no record is longer than this."""
+    return -(-length // _STEP_OF_WIDTHS) * _STEP_OF_WIDTHS
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from functools import cached_property
 import numpy as np
 
 from diffbio_engine.errors import DataError
+from diffbio_engine.ports.alphabets import width_for
 
 # Each width of a batch is compiled once, so there are few.
 _MOST_BUCKETS = 4
-# Widths are multiples of this many positions, unless all rows are of one length.
-_STEP = 8
 
 
 class Ragged:
@@ -68,7 +67,7 @@ class Ragged:
         shortest = int(self.lengths.min(initial=longest))
         if longest == shortest:
             return (max(longest, 1),)
-        halves = (-(-longest // (2**k * _STEP)) * _STEP for k in range(_MOST_BUCKETS))
+        halves = (width_for(-(-longest // 2**k)) for k in range(_MOST_BUCKETS))
         return tuple(sorted({width for width in halves if width >= shortest}))
 
     @property

@@ -38,10 +38,10 @@ from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.transformer_stack import TransformerStack, sinusoids
+from diffbio_engine.ports.alphabets import width_for
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
 _LETTERS_AT_ONCE = 32_768
-_STEP = 8  # batches are padded to multiples of this many positions
 
 
 class TransformerSequenceEncoderConfig(EncoderSettings):
@@ -283,7 +283,7 @@ class TransformerSequenceEncoder(ReadsLetters):
         return in_pieces(lambda x, there: self._encode(x, there, None), (values, mask), at_once)
 
     def _check_length(self, length: int) -> None:
-        most = -(-self.config.max_length // _STEP) * _STEP
+        most = width_for(self.config.max_length)
         if length > most:
             raise DataError(
                 f"These sequences have up to {length} positions, and {most} at most are read:"

@@ -9,9 +9,9 @@ from flax import nnx
 from diffbio_engine.errors import DataError
 from diffbio_engine.parts.transformer_layer import split_heads
 from diffbio_engine.parts.transformer_stack import sinusoids
+from diffbio_engine.ports.alphabets import width_for
 
 _PLACE = 32  # numbers that tell attention a position, counted from the start and from the end
-_STEP = 8  # batches are padded to multiples of this many positions
 _NOTHING = nnx.initializers.normal(1e-6)
 
 
@@ -57,7 +57,7 @@ class PositionPooling(nnx.Module):
     """
 
     def __init__(self, width: int, max_length: int, *, rngs: nnx.Rngs) -> None:
-        self.weights = nnx.Param(_NOTHING(rngs.params(), (-(-max_length // _STEP) * _STEP, width)))
+        self.weights = nnx.Param(_NOTHING(rngs.params(), (width_for(max_length), width)))
         self.mean = MeanPooling()
 
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
