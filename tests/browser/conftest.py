@@ -173,6 +173,12 @@ def tab(_window: tuple[Any, Watch], served: Served) -> Iterator[Any]:
     watch.judge()
 
 
+@pytest.fixture
+def compiled_in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that compile most of their time: their code need not be fast."""
+    monkeypatch.setenv("XLA_FLAGS", FAST_COMPILE)
+
+
 def emptied(session: Any) -> None:
     """As new: no blocks, no data, no run, nothing to undo."""
     from diffbio_engine.pipelines.spec import PipelineSpec

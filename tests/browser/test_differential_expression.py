@@ -8,14 +8,6 @@ from playwright.sync_api import expect
 from tests.browser.downloaded_files import saved_results
 from tests.browser.test_drops import Hand
 from tests.browser.user_actions import look_closely
-from tests.conftest import FAST_COMPILE
-
-
-@pytest.fixture(autouse=True)
-def _compiled_in_haste(monkeypatch):
-    """The worker compiles most of the time here: its code need not be fast."""
-    monkeypatch.setenv("XLA_FLAGS", FAST_COMPILE)
-
 
 # As few genes as are still taken for bulk samples by themselves.
 N_GENES = 5_000
@@ -33,6 +25,7 @@ def two_files(shared_data, folder):
     return [folder / "airway_counts.csv.gz", folder / "airway_design.csv"], golden
 
 
+@pytest.mark.usefixtures("compiled_in_haste")
 def test_counts_and_a_design_become_a_table_of_genes(
     tab, shared_data, tmp_path, eventually, served
 ):
