@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines import presets
+from diffbio_engine.ports import Kind
 from tests.app.test_ready_pipelines import RESULTS
 from tests.browser.conftest import open_app
-from tests.conftest import FAST_COMPILE
 
 # Enough to see that it trains; what it learns is measured in tests/benchmarks.
 STEPS = 8
@@ -45,12 +46,7 @@ def those_whose_turn_it_is():
     return [IN_A_BROWSER[turn]]
 
 
-@pytest.fixture(autouse=True)
-def _compiled_in_haste(monkeypatch):
-    """The workers compile most of the time here: their code need not be fast."""
-    monkeypatch.setenv("XLA_FLAGS", FAST_COMPILE)
-
-
+@pytest.mark.usefixtures("compiled_in_haste")
 @pytest.mark.parametrize("name", those_whose_turn_it_is())
 def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name):
     served.forget_tabs()
@@ -68,7 +64,8 @@ def test_a_ready_pipeline_runs_with_its_demo_data(page, served, eventually, name
     page.wait_for_timeout(1500)  # a change on its way to the canvas would swallow the click
     page.locator("[data-do=run]").click()
     expect(page.locator("[data-state=done]")).to_be_visible(timeout=1000 * RUN_SECONDS)
-    if eventually(lambda: session.run.snapshot).maps:
+    ports = [p for b in session.document.spec.blocks for p in find_operator(b.operator).outputs]
+    if any(port.kind == Kind.MAP for port in ports):
         shown = re.compile(r"[\d,]+ (cells|spots|sequences) shown")
         expect(page.locator(".timeline .cells")).to_contain_text(shown)
     else:  # what was found stands where the map would be
