@@ -37,6 +37,11 @@ def test_bins_are_means_over_their_bases_and_windows_without_signal_are_left_out
     assert "bins of 200 bases" in preview.size and preview.suggested == {"signal": "tracks:signal"}
 
 
+def test_a_contig_whose_name_begins_like_a_heading_is_read(tmp_path):
+    data = read(write(tmp_path, "browser hide all\ntrack\ntrack1\t0\t50\t4\n"), bin_size="50")
+    assert data.obs.index.tolist() == ["track1:0-50"]
+
+
 def test_a_batch_is_filled_up_with_nan_and_lines_that_overlap_are_added_and_said(tmp_path):
     data = read(write(tmp_path, TRACK + "chrX\t0\t25\t4\n"), bin_size="50")
     assert any("1 of 5 lines overlap" in said for said in data.warnings)

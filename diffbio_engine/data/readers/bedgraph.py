@@ -25,7 +25,7 @@ MOST_LINES, MOST_BINS, MOST_CHROMOSOMES = 20_000_000, 20_000_000, 100_000
 LONGEST_CHROMOSOME = 10_000_000_000
 _LONGEST_LINE, _LONGEST_NAME = 10_000, 200
 _TOGETHER = 200_000
-_NOT_DATA = (b"#", b"track", b"browser")
+_NOT_DATA = (b"track", b"browser")  # first words; a contig may be called track1
 
 
 @dataclass
@@ -150,7 +150,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             if len(line) > _LONGEST_LINE or b"\x00" in line:
                 raise _no_bedgraph(path, number, "is no line of text of four columns")
             line = line.strip()
-            if line and not line.startswith(_NOT_DATA):
+            if line and not line.startswith(b"#") and line.split(None, 1)[0] not in _NOT_DATA:
                 yield number, line
 
 
