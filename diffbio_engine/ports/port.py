@@ -88,7 +88,8 @@ class Port:
             name in two ports of one operator is the same length; a literal number is that length.
         also: Other names for the same array, accepted and returned by ``apply``.
         optional: The operator works without it.
-        classes: For LABELS: the axis whose length is the number of classes.
+        classes: For LABELS and SEQUENCE, whose numbers stand for something: the axis along which
+            that lies, classes or letters. Its length is how many there are.
         drawn: Filled by the batch sampler, never wired: ``"neighbour"`` is, for each cell of the
             batch, the position in the batch of a neighbour drawn from the block's graph.
         weight: For LOSS: the default weight in the objective.

@@ -10,6 +10,7 @@ SEQUENCES = Port(
     Kind.SEQUENCE,
     "Codes of letters, bytes: 0 to A - 1 for the A letters of the alphabet in its order (ACGT; of"
     " proteins ACDEFGHIKLMNPQRSTVWY), A for a letter that is not told (N, X), 255 past the end.",
+    classes="letters",
     offer=Offer(
         lacking="sequences of letters (FASTA or FASTQ)",
         computed="sequences:letters",

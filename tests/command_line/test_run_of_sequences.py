@@ -8,7 +8,11 @@ import pandas as pd
 import pytest
 
 from diffbio_engine.bundles import load_bundle
+from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.data import read
+from diffbio_engine.pipelines import presets
+from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.worker.open_run import open_run
 from tests.command_line.small_run import said
 
 N = 60
@@ -103,6 +107,17 @@ def test_new_sequences_are_placed_whatever_their_length_and_rna_is_read_too(trai
     assert "of 10 sequences are longer than the 40 letters that the pipeline was trained on" in told
     assert anndata.read_h5ad(out).obsm["X_sequence_diffbio"].shape == (10, 8)
     assert (tmp_path / "placed_sequences.csv").exists()
+
+
+def test_a_transformer_reads_all_letters_of_a_protein_and_calls_them_by_their_names(tmp_path):
+    data = fasta(tmp_path / "a.faa", 12, letters="ACDEFGHIKLMNPQRSTVWY", motif="MKWVTFIS")
+    fields = {"sequences": "sequences:letters"}
+    document = presets()["pretrain_sequences"].make(fields).to_json()
+    opened = open_run(RunSpec(document, {"path": str(data), "fields": fields}))
+    encoder = opened.pipeline.plan.blocks["encode"]
+    assert encoder.config.alphabet_size == 20
+    names = names_along(opened.pipeline.plan, opened.cells, "encode", "letters", 20)
+    assert "".join(names) == "ACDEFGHIKLMNPQRSTVWY"
 
 
 def test_protein_is_not_placed_by_what_was_learned_of_dna(trained, tmp_path):

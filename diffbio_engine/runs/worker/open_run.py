@@ -21,7 +21,7 @@ from diffbio_engine.data.sampling.cell_totals import (
 from diffbio_engine.declare import Declaration, find_operator
 from diffbio_engine.errors import DataError, RunError, SettingError, UserError, did_you_mean
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
-from diffbio_engine.ports import DATA, DATA_BLOCKS, DialName, start_of
+from diffbio_engine.ports import DATA, DATA_BLOCKS, SEQUENCES, DialName, start_of
 from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
 from diffbio_engine.training.dials import LEARNING_RATE
@@ -130,7 +130,9 @@ def _is_measured(field: str, fields: Fields) -> bool:
 
 
 def _ports(cells: Records) -> dict[str, DataPort]:
-    return ports_of(cells, {name: len(names) for name, names in cells.label_names.items()})
+    known = {name: len(names) for name, names in cells.label_names.items()}
+    known[SEQUENCES.name] = len(cells.along.get(SEQUENCES.classes, ()))
+    return ports_of(cells, known)
 
 
 def with_variable_genes(
