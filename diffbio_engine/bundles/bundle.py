@@ -103,6 +103,7 @@ def _write(
             fields[name]["of_genes"] = cells.of_all_genes.n_genes
         if isinstance(cells.per_record.get(name), Ragged):
             fields[name]["letters"] = list(cells.names.get("letters", ()))
+            fields[name]["bin_size"] = list(cells.along.get("bin_size", ()))
         if places.get(name) in OF_CLASSES:  # of each sample its own
             fields[name]["along"] = list(cells.along.get(port.port.axes, ()))
         elif name in cells.per_dataset:

@@ -116,3 +116,16 @@ def test_stretches_and_posteriors_go_home_in_places_of_the_genome(tmp_path):
 def test_cells_are_no_track_and_that_is_said():
     said = kind_named("cells").unlike({"signal": {"letters": [], "shape": [512]}}, {})
     assert said == "It reads a signal along the genome, and the rows of this file are cells."
+
+
+def test_what_was_learned_of_bins_of_one_size_is_not_applied_to_others(tmp_path):
+    tracks, fields = kind_named("windows"), {"signal": {"bin_size": ["100"], "shape": [512]}}
+    path = write(tmp_path, TRACK)
+    records = open_source(read(path, bin_size="50"), {"signal": "tracks:signal"}, ["signal"])
+    with pytest.raises(DataError, match=r"on bins of 100 bases.*\(--bin-size 100\)"):
+        tracks.as_trained(records, fields, "a.bedGraph")
+    assert "bins of 100 bases" in tracks.unlike(fields, inspect(path).as_dict())  # in bins of 200
+    same = open_source(read(path, bin_size="100"), {"signal": "tracks:signal"}, ["signal"])
+    assert tracks.as_trained(same, fields, "a.bedGraph") == (same, [])
+    before_bins_were_told = {"signal": {"shape": [512]}}
+    assert tracks.as_trained(records, before_bins_were_told, "a.bedGraph") == (records, [])

@@ -244,6 +244,8 @@ def open_source(
     per_cell: dict[str, Any] = {}
     per_dataset: dict[str, Any] = {}
     along = {"letters": list(dataset.alphabet.letters)} if "sequences" in dataset.ragged else {}
+    if "signal" in dataset.ragged:
+        along["bin_size"] = [c.taken for c in dataset.choices if c.name == "bin_size"]
     if dataset.classes is not None:
         along["transcripts"] = list(map(str, dataset.var.index))
     for port, value in found.items():

@@ -74,6 +74,7 @@ class DataKind:
         offers: What is said of a field of these data, where it is not what its port says.
         leaves: What ``write`` leaves beside a result.
         fewest: With how many rows a run begins to mean something.
+        or_else: What else to do where there are fewer, after ", ".
         repeats: A column of words is one of groups if each value stands in so many rows, on
             average.
     """
@@ -87,6 +88,7 @@ class DataKind:
     offers: ClassVar[Mapping[str, Offer]] = {}
     leaves: ClassVar[tuple[Beside, ...]] = ()
     fewest: ClassVar[int] = 1
+    or_else: ClassVar[str] = ""
     repeats: ClassVar[int] = 10
 
     @property
@@ -181,7 +183,7 @@ class DataKind:
             raise DataError(
                 f"{dataset.name} has {n:,} {self.name if n != 1 else self.record.one}; a run needs"
                 f" {self.fewest:,} at least.",
-                fix=f"Choose data with more {self.name}.",
+                fix=f"Choose data with more {self.name}{self.or_else}.",
                 where="data",
             )
 

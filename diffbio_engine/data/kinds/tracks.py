@@ -1,6 +1,6 @@
 """Tracks: a signal along the genome in bins, from bedGraph; a row is a window of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from diffbio_engine.data.writers.h5ad import Written
 from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.data.writers.table_beside import Beside, write_table
 from diffbio_engine.data.writers.track_files import write_posteriors, write_stretches
+from diffbio_engine.errors import DataError
 from diffbio_engine.ports import Place
 
 
@@ -28,6 +29,7 @@ class Tracks(DataKind):
     endings = ENDINGS
     order = 25
     fewest = 4
+    or_else = ", or smaller bins under 'Bases of a bin' (--bin-size 25)"
     never = frozenset(
         {
             "ambient_profile",
@@ -71,7 +73,7 @@ class Tracks(DataKind):
             size=f"{n:,} window{'s' if n != 1 else ''} of {of}, {len(values):,} bins of"
             f" {bases:,} bases",
             facts=(
-                (f"{n:,}", "windows"),
+                (f"{n:,}", "windows" if n != 1 else "window"),
                 (f"{len(values):,}", "bins"),
                 (f"{bases:,}", "bases a bin"),
             ),
@@ -85,8 +87,26 @@ class Tracks(DataKind):
     def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
         return {"signal": SIGNALS} | super().fields(found, places)
 
+    def as_trained(
+        self, records: Records, fields: Mapping[str, Mapping[str, Any]], name: str
+    ) -> tuple[Records, list[str]]:
+        """Bins of the same size: how long a state lasts is counted in bins."""
+        if before := _other_bins(fields, records.along.get("bin_size", ())):
+            raise DataError(
+                f"This pipeline was trained on bins of {int(before):,} bases; those of {name} are"
+                " of another size.",
+                fix=f"Choose {before} under 'Bases of a bin' (--bin-size {before}).",
+                where="data",
+            )
+        return records, []
+
     def unlike(self, fields: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]) -> str:
-        return "" if "signal" in fields else "It was not trained on a signal along the genome."
+        if "signal" not in fields:
+            return "It was not trained on a signal along the genome."
+        taken = [c["taken"] for c in found.get("choices", ()) if c["name"] == "bin_size"]
+        if before := _other_bins(fields, taken):
+            return f"It was trained on bins of {before} bases: choose these under 'Bases of a bin'."
+        return ""
 
     def described(self, records: Records) -> str:
         signal = records.per_record.get("signal")
@@ -110,3 +130,9 @@ class Tracks(DataKind):
         if len(states) > 1:
             said.append(f"States of the first of {len(states)} blocks that find some are written.")
         return replace(written, notes=(*written.notes, *said))
+
+
+def _other_bins(fields: Mapping[str, Mapping[str, Any]], now: Sequence[str]) -> str:
+    """The size of bins that a pipeline was trained on, where it is known to be another one."""
+    before = list(fields.get("signal", {}).get("bin_size", ()))
+    return before[0] if before and now and before != list(now) else ""
