@@ -155,6 +155,9 @@ const preview = (model, pane) => {
     }
     const first = model.beside.some((block) => block.first)
     const use = make("button", first ? "apply" : "use", "Use this data set")
+    const wrong = p.fields.find((field) => field.wrong)
+    use.disabled = !!wrong
+    use.title = wrong ? `${wrong.title}: ${wrong.wrong}` : ""
     use.onclick = () => model.send_msg({ do: "use" })
     foot.append(use)
     pane.append(foot)

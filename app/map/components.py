@@ -21,9 +21,9 @@ from app.style.titles import disambiguate, port_title
 from app.style.waiting_words import why_it_takes
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.kinds import USUAL
-from diffbio_engine.declare import DATA_PORTS, find_operator, operators
-from diffbio_engine.pipelines.spec import DATA
-from diffbio_engine.ports import Address
+from diffbio_engine.declare import DATA_PORTS, Kind, find_operator, operators
+from diffbio_engine.pipelines.spec import DATA, PipelineSpec
+from diffbio_engine.ports import Address, port_of_field
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent
@@ -212,10 +212,20 @@ def words_without_map(session: Session) -> tuple[str, str]:
             "Choose data, drop blocks and wire them, then press Run: the map appears here.",
         )
     card = session.data.card
+    spec = session.document.spec
     cells = f"the {card.n_cells:,} {card.rows} appear here and move while they train."
-    if not session.document.spec.blocks:
+    if spec.blocks and not _draws_a_map(spec):
+        cells = f"what is found of the {card.n_cells:,} {card.rows} appears here."
+    if not spec.blocks:
         return "No run yet", f"Put blocks on the canvas, then press Run: {cells}"
     return "No run yet", f"Press Run: {cells}"
+
+
+def _draws_a_map(spec: PipelineSpec) -> bool:
+    """Whether a block lays records out, or the data say where they lie."""
+    outputs = (p.kind for b in spec.blocks for p in find_operator(b.operator).outputs)
+    given = (port.kind for port in map(port_of_field, spec.fields) if port is not None)
+    return not {Kind.MAP, Kind.COORDINATES}.isdisjoint({*outputs, *given})
 
 
 # What of the run `stage_words` depends on, besides its preview.

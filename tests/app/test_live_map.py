@@ -1,17 +1,19 @@
 """What a map is drawn as: dots for few cells, one shared picture for many."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from app.map.components import colour_groups, of_another_run, with_names
+from app.map.components import colour_groups, of_another_run, with_names, words_without_map
 from app.map.drawing import MOST_GLYPHS, MapViewState, draw, lassoed, selection_card
 from app.map.figure import as_csv, as_figure
 from app.map.render_cache import RENDERED
 from app.session.picked_cells import pickable_here, take_as, unchosen
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate
+from diffbio_engine.pipelines.presets import presets
 from diffbio_engine.runs import GROUPS, Finding, Findings, Snapshot
 from tests.runs.drawn import drawn as snapshot_of
 
@@ -195,3 +197,17 @@ def test_a_map_that_nothing_colours_says_what_its_dots_are():
     plain = Snapshot(1, {"umap.embedding": xy}, {"umap.embedding": "map"}, "umap.embedding")
     found = draw(plain, MapViewState(run="plain", record="sequence")).colouring
     assert (found.title, found.names) == ("Sequences", ("sequences",))
+
+
+def test_before_a_run_a_map_is_promised_only_where_one_is_drawn():
+    def said(name):
+        spec = presets()[name].make({"counts": "X", "design": "obsm/design"})
+        run = SimpleNamespace(state="", opens=False, id="", snapshot=None, is_running=False)
+        card = SimpleNamespace(n_cells=8, rows="samples")
+        tab = SimpleNamespace(
+            run=run, data=SimpleNamespace(card=card), document=SimpleNamespace(spec=spec)
+        )
+        return words_without_map(tab)[1]
+
+    assert said("differential_expression").endswith("what is found of the 8 samples appears here.")
+    assert said("single_cell").endswith("the 8 samples appear here and move while they train.")

@@ -45,6 +45,7 @@ def test_counts_and_a_design_become_a_table_of_genes(
     written.fill("~ cells + dex")
     written.press("Enter")
     expect(look.locator(".wrong")).to_contain_text("Did you mean")
+    expect(look.locator("button.use")).to_be_disabled()
     look_closely(tab, "de-wrong")
     look.locator(".proposed button").first.click()
     expect(written).to_have_value('~ cell + relevel(dex, ref="control")')
