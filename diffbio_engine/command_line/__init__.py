@@ -122,6 +122,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("letters", "what the letters of sequences are: DNA, RNA or protein"),
         ("quality", "from which sign qualities of FASTQ are counted: 33 or 64"),
         ("longest", "how many first positions of each sequence are used (1,024)"),
+        ("sequence_column", 'which column of a table holds sequences; "none": it has counts'),
         ("bin_size", "over how many bases the signal of a track is averaged (200)"),
         ("m", 'what "3m" stands for among times: minutes or months'),
     ):

@@ -32,6 +32,7 @@ def inspect(
     quality: str | None = None,
     longest: str | None = None,
     bin_size: str | None = None,
+    sequence_column: str | None = None,
 ) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
@@ -42,6 +43,7 @@ def inspect(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
         letters=letters, quality=quality, longest=longest, bin_size=bin_size,
+        sequence_column=sequence_column,
     )  # fmt: skip
     with ExitStack() as stack:
         dataset, kind = _opened(Path(path), reading, stack, with_uns=False)
@@ -73,6 +75,7 @@ def read(
     quality: str | None = None,
     longest: str | None = None,
     bin_size: str | None = None,
+    sequence_column: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -100,12 +103,15 @@ def read(
             their range.
         longest: How many first positions of each sequence are used; None: 1,024.
         bin_size: Over how many bases the signal of a track is averaged; None: 200.
+        sequence_column: Which column of a table holds sequences; ``"none"`` for a table of counts;
+            None: by titles and values.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
         letters=letters, quality=quality, longest=longest, bin_size=bin_size,
+        sequence_column=sequence_column,
     )  # fmt: skip
     stack = ExitStack()
     try:
@@ -128,6 +134,6 @@ def _opened(
 ) -> tuple[Dataset, DataKind]:
     if not path.exists():
         raise DataError(f"There is no file {path}.", fix="Check the name and the folder.")
-    opener = kind_of_file(path)
+    opener = kind_of_file(path, reading)
     dataset = opener.open(path, Opening(reading, stack, unpack_to, with_uns))
     return dataset, tell_rows(dataset, opener, reading)

@@ -17,7 +17,7 @@ OFFSETS = ("33", "64")
 # times as much in the first layer of a network.
 MOST_USED = 65_536
 MOST_BASES = 1_000_000  # of a bin
-ALL_TABLES, NO_TABLES = "all", "none"
+ALL_TABLES, NO_TABLES, NO_COLUMN = "all", "none", "none"
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "space": " ", "bar": "|"}
 # What people also write.
 _SAME = {
@@ -60,6 +60,8 @@ class Reading:
         quality: From which sign qualities of FASTQ are counted: ``"33"`` or ``"64"``.
         longest: How many first positions of each sequence are used: ``"1024"``.
         bin_size: Over how many bases the signal of a track is averaged: ``"200"``.
+        sequence_column: Which column of a table holds sequences: its title; ``"none"`` reads the
+            table as one of counts.
     """
 
     orientation: str = ""
@@ -76,6 +78,7 @@ class Reading:
     quality: str = ""
     longest: str = ""
     bin_size: str = ""
+    sequence_column: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():

@@ -105,6 +105,10 @@ class DataKind:
         """Whether this is a file of its own: by its name, if nothing better is known."""
         return path.is_file() and bare_name(path).endswith(self.endings)
 
+    def takes(self, path: Path, reading: Reading) -> bool:
+        """The same where a person may have said how it is read."""
+        return self.opens(path)
+
     def open(self, path: Path, how: Opening) -> Dataset:
         """Opens a file that it recognises.
 
@@ -279,9 +283,9 @@ def left_beside(result: Path) -> list[tuple[Beside, Path]]:
     return [(one, one.of(result)) for one in can if one.of(result).exists()]
 
 
-def kind_of_file(path: Path) -> DataKind:
+def kind_of_file(path: Path, reading: Reading) -> DataKind:
     """Who opens this file: the kind that has such files of its own, else that of cells."""
-    return next((k for k in kinds().values() if k.opens(path)), kind_named(USUAL))
+    return next((k for k in kinds().values() if k.takes(path, reading)), kind_named(USUAL))
 
 
 def tell_rows(dataset: Dataset, opener: DataKind, reading: Reading) -> DataKind:

@@ -24,6 +24,7 @@ from diffbio_engine.data.readers.mtx_folder import (
     read_along,
 )
 from diffbio_engine.data.readers.samples_in_names import name_samples
+from diffbio_engine.data.readers.sequence_tables import choice_of
 from diffbio_engine.data.readers.workbooks import is_workbook
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.errors import DataError
@@ -53,6 +54,8 @@ class Cells(DataKind):
             raise
         files = data_files(place) if place.is_dir() else read_along(path)
         dataset.m = how.reading.m
+        if how.reading.sequence_column and path.is_file():  # and was said to be none
+            dataset.choices = (*dataset.choices, choice_of(path, how.reading))
         name_samples(dataset, files)
         offer_sums(dataset, how.reading)
         warn_of_changed_names(dataset)

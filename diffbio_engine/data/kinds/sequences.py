@@ -20,19 +20,26 @@ from diffbio_engine.data.inspection.column_names import called_labels
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import DataKind, Opening
 from diffbio_engine.data.matrix.ragged import Ragged
-from diffbio_engine.data.readers.about_cells import join_tables
+from diffbio_engine.data.readers.about_cells import is_about_cells, join_tables
 from diffbio_engine.data.readers.archive_names import is_archive
+from diffbio_engine.data.readers.containers import is_zip
 from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
+from diffbio_engine.data.readers.sequence_columns import (
+    is_table_of_sequences,
+    zip_holds_tables_of_sequences,
+)
 from diffbio_engine.data.readers.sequence_files import (
     ENDINGS,
     holds_sequences,
     is_sequence_file,
     open_sequences,
 )
+from diffbio_engine.data.readers.sequence_tables import open_tables
 from diffbio_engine.data.readers.sequence_text import FASTQ, THREE_LINES
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
+from diffbio_engine.data.reading import NO_COLUMN, Reading
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
 from diffbio_engine.data.writers.sequence_file import write_sequences
@@ -42,7 +49,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
 from diffbio_engine.ports.alphabets import ALPHABETS, alphabet_of
 
-_MOST_CLASSES = 200
+_MOST_CLASSES, _MOST_TABLES = 200, 16
 # What people call the class of a sequence besides what `labels` is called elsewhere.
 _CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
 
@@ -91,23 +98,35 @@ class Sequences(DataKind):
             # By their names alone: a folder may be a store of many thousand pieces.
             names = [bare_name(f) for f in files]
             matrices = any(map(is_mtx, files)) or any(n.endswith(hdf5_endings()) for n in names)
-            return not matrices and any(n.endswith(ENDINGS) for n in names)
+            return not matrices and (
+                any(n.endswith(ENDINGS) for n in names) or bool(_tables_of_sequences(files))
+            )
         if not path.is_file() or not path.stat().st_size:
             return path.is_file() and bare_name(path).endswith(ENDINGS)
         if is_archive(path):
-            return holds_sequences(path)
-        return is_sequence_file(path)
+            of_tables = is_zip(path) and zip_holds_tables_of_sequences(path, TABLES.endings)
+            return holds_sequences(path) or of_tables
+        return is_sequence_file(path) or (_is_table(path) and is_table_of_sequences(path))
+
+    def takes(self, path: Path, reading: Reading) -> bool:
+        """Of a table a person may say in which column its sequences are, or that it has none."""
+        if reading.sequence_column and not is_sequence_file(path):
+            return reading.sequence_column != NO_COLUMN and (_is_table(path) or self.opens(path))
+        return self.opens(path)
 
     def open(self, path: Path, how: Opening) -> Dataset:
         packed = is_archive(path)
         if path.is_file() and not packed:
-            return open_sequences([path], path.name, path, how.reading)
+            read = open_tables if _is_table(path) and not is_sequence_file(path) else open_sequences
+            return read([path], path.name, path, how.reading)
         folder = how.unpacked(path) if packed else path
         files = data_files(folder)
         mine = [f for f in files if is_sequence_file(f)]
-        dataset = open_sequences(mine, path.name, mine[0] if len(mine) == 1 else path, how.reading)
+        read = open_sequences if mine else open_tables
+        mine = mine or _tables_of_sequences(files) or [f for f in files if _is_table(f)]
+        dataset = read(mine, path.name, mine[0] if len(mine) == 1 else path, how.reading)
         dataset.path = path
-        tables = [f for f in files if f not in mine and bare_name(f).endswith(TABLES.endings)]
+        tables = [f for f in files if f not in mine and _is_table(f)]
         known = {*mine, *join_tables(dataset, folder, tables, how.reading)}
         if others := [f.name for f in files if f not in known]:
             more = ", ..." if len(others) > 5 else ""
@@ -231,6 +250,19 @@ class Sequences(DataKind):
         if len(states) > 1:
             said.append(f"States of the first of {len(states)} blocks that find some are written.")
         return replace(written, notes=(*written.notes, *said))
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and bare_name(path).endswith(TABLES.endings)
+
+
+def _tables_of_sequences(files: Sequence[Path]) -> list[Path]:
+    """Tables of sequences, if every table is one, or tells of sequences by its name."""
+    tables = [f for f in files if _is_table(f)]
+    if not tables or len(tables) > _MOST_TABLES:
+        return []
+    mine = [f for f in tables if is_table_of_sequences(f)]
+    return mine if all(f in mine or is_about_cells(f) for f in tables) else []
 
 
 def _of_alphabets(trained: str, records: Records, name: str) -> list[str]:

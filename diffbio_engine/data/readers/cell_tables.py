@@ -55,7 +55,7 @@ def _of_text(path: Path) -> pd.DataFrame | None:
         table = table.iloc[1:].reset_index(drop=True)
     if not len(table):
         raise DataError("it has no lines below its titles.")
-    return table.assign(**{c: _numbers(table[c], text) for c in header})
+    return table.assign(**{c: numbers_or_words(table[c], text) for c in header})
 
 
 def _tells_kinds(table: pd.DataFrame) -> bool:
@@ -77,7 +77,7 @@ def _titles(text: TableText) -> list[str]:
     return titles
 
 
-def _numbers(column: pd.Series, text: TableText) -> pd.Series:
+def numbers_or_words(column: pd.Series, text: TableText) -> pd.Series:
     """Words, or numbers where all that is told is a number."""
     words = column.fillna("").astype(str).str.strip()
     if text.decimal == "." and not text.thousands:
