@@ -105,19 +105,20 @@ def is_table_of_sequences(path: Path, separator: str = "") -> bool:
 
 def zip_holds_tables_of_sequences(path: Path, endings: tuple[str, ...]) -> bool:
     """Whether every table in a zip is one of sequences, by the first bytes of each."""
-    with tempfile.TemporaryDirectory(prefix="diffbio-") as place, zipfile.ZipFile(path) as archive:
-        tables = [n for n in names_in(path) if bare_name(n).endswith(endings)]
-        if not tables or len(tables) > _MOST_TABLES:
-            return False
-        for name in tables:
-            head = Path(place) / PurePosixPath(name).name
-            try:
-                with archive.open(name) as file:
-                    head.write_bytes(file.read(_HEAD).rpartition(b"\n")[0])
-            except (*BROKEN, zipfile.BadZipFile, NotImplementedError, RuntimeError):
-                return False
-            if not is_table_of_sequences(head):
-                return False
+    tables = [n for n in names_in(path) if bare_name(n).endswith(endings)]
+    if not tables or len(tables) > _MOST_TABLES:
+        return False
+    with tempfile.TemporaryDirectory(prefix="diffbio-") as place:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for i, name in enumerate(tables):
+                    head = Path(place) / f"{i}_{PurePosixPath(name).name}"
+                    with archive.open(name) as file:
+                        head.write_bytes(file.read(_HEAD).rpartition(b"\n")[0])
+                    if not is_table_of_sequences(head):
+                        return False
+        except (*BROKEN, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+            return False  # whoever opens it says what is wrong with it
     return True
 
 
