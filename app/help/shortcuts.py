@@ -10,7 +10,6 @@ _KEYS = {
     "Canvas": [
         ("Ctrl Z", "Undo: blocks, wires, places, settings, dials"),
         ("Ctrl Y", "Redo; also Ctrl Shift Z"),
-        ("F", "The map in the whole window; Esc leaves"),
         ("Space", "Search a block; Enter puts it on the canvas; also /"),
         ("Del", "Delete what is chosen; also Backspace"),
         ("Ctrl D", "Duplicate the chosen blocks"),
@@ -19,7 +18,14 @@ _KEYS = {
         ("Shift A", "Tidy up"),
         (".", "Show everything"),
     ],
-    "Page": [("?", "This sheet"), ("Esc", "Close")],
+    "Page": [
+        ("1", "Layout Build: blocks, canvas and inspector"),
+        ("2", "Layout Explore: the map has the window"),
+        ("3", "Layout Train: map, losses and dials"),
+        ("F", "The map in the whole window; Esc leaves"),
+        ("?", "This sheet"),
+        ("Esc", "Close"),
+    ],
 }
 _CSS = """
 table { border-collapse: collapse; width: 100%;

@@ -179,7 +179,7 @@ class Losses(pn.viewable.Viewer):
                 self._pane, self._words, sizing_mode="stretch_both", margin=0, styles=theme.REST
             ),
             sizing_mode="stretch_both", margin=0, css_classes=["losses-beside"],
-            styles={"background": "var(--db-surface)", "border-left": "1px solid var(--db-line)"},
+            styles={"background": "var(--db-surface)", "min-width": "220px"},
         )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ const ICONS = {
   fade: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   save: "M12 4v11M7.500 11 12 15.500 16.500 11M5 20h14",
   all: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
-  full: "M4 4h16v16H4zM8 12h8M12 8v8",
+  full: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
+  back: "M20 10h-6V4M14 10l6-6M4 14h6v6M10 14l-6 6",
   drop: "M12 3.500c4 5 6 7.500 6 10.500a6 6 0 0 1-12 0c0-3 2-5.500 6-10.500z",
 }
 
@@ -21,7 +22,7 @@ export function render({ model, el }) {
     <span class="space"></span>
     <button class="fade" title="Draw what is undecided fainter">${icon(ICONS.fade)}</button>
     <button class="fit" title="Show the whole map and follow it">${icon(ICONS.fit)}</button>
-    <button class="full" title="Fill the window (F; Esc leaves)">${icon(ICONS.full)}</button>
+    <button class="full"></button>
     <span class="menu"><button class="save" title="Save this view">${icon(ICONS.save)}</button>
       <div class="found right" hidden>
         <a data-do="png">Figure as PNG</a><a data-do="svg">Figure as SVG</a>
@@ -58,7 +59,11 @@ export function render({ model, el }) {
     find(".fade").classList.toggle("on", model.fade)
     find(".fit").classList.toggle("on", model.zoomed)
     find(".full").classList.toggle("on", model.full)
-    find(".full").title = model.full ? "Back to the page (Esc)" : "Fill the window (F; Esc leaves)"
+    find(".full").title = model.full
+      ? "Back to the page (Esc or F)"
+      : "The map in the whole window (F; Esc leaves)"
+    const words = model.full ? "Back to the page" : "Full window"
+    find(".full").innerHTML = `${icon(model.full ? ICONS.back : ICONS.full)}<span>${words}</span>`
   }
   const show = () => {
     const names = model.suggestions

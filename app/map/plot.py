@@ -51,7 +51,7 @@ class MapPlot:
             x_range=Range1d(start=-1, end=1), y_range=Range1d(start=-1, end=1), tools="",
             sizing_mode="stretch_both", toolbar_location="left", min_border=0,
             background_fill_alpha=0, border_fill_alpha=0,
-            outline_line_color=None, min_height=120,
+            outline_line_color=None, min_height=120, name="map",
         )  # fmt: skip
         self.figure = fig
         fig.axis.visible = False

@@ -119,6 +119,7 @@ class RunBar(pn.viewable.Viewer):
         if do == "fit":
             self._fit()
         elif do == "block" and self._bar.place:
+            session.layout = "build"
             session.document.selected_block = self._bar.place
             self._fit()
         elif do == "onward":
@@ -136,7 +137,8 @@ class RunBar(pn.viewable.Viewer):
             session.document.stop_gradient(source, target, not self._bar.wire.get("stopped"))
         elif do == "run" and message.get("narrow"):
             session.press_run()
-            session.folds_palette = bool(session.run.state)
+            if session.run.state and session.layout == "build":
+                session.layout = "train"  # where there is no room for both, the map comes first
         elif do == "run":
             session.press_run()
         elif do == "step":

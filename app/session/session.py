@@ -47,7 +47,7 @@ class Session(param.Parameterized):
     asked_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
     showing = param.String(doc="Which dialog is open: see app/README.md.")
-    folds_palette = param.Boolean(False, doc="Asks the page to fold the palette, for the map.")
+    layout: Any = param.Selector(default="build", objects=["build", "explore", "train"])
     notice = param.Dict({}, doc='The last thing said: {"text", "kind", "n"}.')
 
     def __init__(self, *, owner: str = "local", spec: PipelineSpec | None = None, **params: Any):

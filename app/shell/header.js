@@ -22,6 +22,11 @@ export function render({ model }) {
     </div>
     <button class="data" data-show="data">${icon(DATA)}<span><b></b><i></i></span></button>
     <span class="space"></span>
+    <span class="layouts" role="group" aria-label="Layout of the page">
+      <button data-layout="build" title="Build: blocks, canvas and inspector (1)">Build</button>
+      <button data-layout="explore" title="Explore: the map has the window (2)">Explore</button>
+      <button data-layout="train" title="Train: map, losses and dials (3)">Train</button></span>
+    <span class="space"></span>
     <button data-show="runs" class="plain">Runs</button>
     <button data-show="findings" class="plain" title="Gene tables, networks, plans and compositions of the run">Results</button>
     <button data-show="exports" class="plain">Export</button>
@@ -54,6 +59,9 @@ export function render({ model }) {
   })
   for (const b of root.querySelectorAll("[data-show]"))
     b.addEventListener("click", () => model.send_msg({ do: "show", what: b.dataset.show }))
+  const layouts = root.querySelectorAll("[data-layout]")
+  for (const b of layouts)
+    b.addEventListener("click", () => model.send_msg({ do: "layout", layout: b.dataset.layout }))
   $(".take-over").addEventListener("click", () => model.send_msg({ do: "take_over" }))
   $("[data-do=new]").addEventListener("click", () => model.send_msg({ do: "new" }))
   $("[data-do=export]").addEventListener("click", () => model.send_msg({ do: "export" }))
@@ -117,6 +125,8 @@ export function render({ model }) {
   }, 250)
 
   const draw = () => {
+    for (const b of layouts)
+      b.setAttribute("aria-pressed", String(b.dataset.layout === model.layout))
     if (document.activeElement !== name && root.getRootNode().activeElement !== name)
       name.value = model.pipeline
     wide()
@@ -155,6 +165,7 @@ export function render({ model }) {
     "owner",
     "read_only",
     "looks",
+    "layout",
   ])
     model.on(p, draw)
   model.on("notice", tell)

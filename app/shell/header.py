@@ -9,6 +9,7 @@ from panel.custom import JSComponent
 
 from app.session.data_in_use import CARDS
 from app.session.session import Session
+from app.shell.layout import LAYOUTS
 from app.style.scripts import script
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines.spec import PipelineSpec
@@ -28,6 +29,7 @@ class HeaderStrip(JSComponent):
     notice = param.Dict({})
     read_only = param.Boolean(False)
     looks = param.Boolean(False, doc="A run is looked at, with its own pipeline.")
+    layout = param.String("build")
 
     _esm = script(_HERE / "header.js")
     _stylesheets = [(_HERE / "header.css").read_text(encoding="utf-8")]
@@ -45,7 +47,7 @@ class Header(pn.viewable.Viewer):
             margin=0,
         )
         self._header.on_msg(lambda event: self._take(event.data))
-        session.param.watch(self._draw, ["theme", "notice"])
+        session.param.watch(self._draw, ["theme", "notice", "layout"])
         session.document.param.watch(self._draw, ["spec", "saved", "read_only"])
         session.data.param.watch(self._draw, CARDS)
         session.run.param.watch(self._draw, ["device", "is_looked_at", "dataset"])
@@ -76,6 +78,7 @@ class Header(pn.viewable.Viewer):
             notice=s.notice,
             read_only=s.document.read_only,
             looks=s.run.is_looked_at,
+            layout=s.layout,
         )
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -83,6 +86,8 @@ class Header(pn.viewable.Viewer):
         if do == "theme":
             wanted = message.get("theme")
             session.theme = "dark" if wanted == "dark" else "default"
+        elif do == "layout" and message.get("layout") in LAYOUTS:
+            session.layout = message["layout"]
         elif do == "rename":
             session.document.rename(str(message.get("name", "")))
         elif do == "take_over":

@@ -24,6 +24,7 @@ from app.runs.list import RunList
 from app.session.session import Session
 from app.shell.dialogs import Dialogs
 from app.shell.header import Header
+from app.shell.layout import FIRST_CSS, LayoutDesk, sized, splitter
 from app.shell.map_place import MapPlace
 from app.shell.saved_pipelines import SavedPipelines
 from app.shell.welcome import Welcome
@@ -40,9 +41,7 @@ _BAR = {
         "borderBottom": "1px solid var(--db-line)",
     },
     "& .header .MuiToolbar-root": {"minHeight": "52px !important", "px": "14px"},
-    "& main .MuiToolbar-root, & .MuiDrawer-paper > .MuiToolbar-root": {
-        "minHeight": "52px !important"
-    },
+    "& main .MuiToolbar-root": {"minHeight": "52px !important"},
     # What does not fit is cut in it, never what stands to its right.
     "& .header .MuiBox-root + .MuiBox-root": {"minWidth": 0},
     "@media (max-width: 900px)": {"& .header .title": {"display": "none"}},
@@ -53,18 +52,11 @@ _BAR = {
         "whiteSpace": "nowrap",
     },
     "& .header .logo": {"height": "30px !important"},
-    "& .MuiDrawer-paper": {"backgroundColor": "var(--db-surface)", "borderColor": "var(--db-line)"},
     "& .main": {"backgroundColor": "var(--db-bg)"},
 }
 
-_UNDER = {"position": "relative"}
-# What the map and the losses take of the window; the canvas has the rest. Once there is a run, the
-# map is a third of the window or more: 64 % of its height, and what the losses leave of its width.
-_SHARE = """:host { --share: clamp(240px, 40vh, 480px);
-    height: var(--share) !important; flex-basis: var(--share) !important; }
-:host(.of-a-run) { --share: max(240px, 64vh); }
-.losses-beside { flex: 0 0 clamp(300px, 24%, 480px) !important; min-width: 0; }
-@media (max-width: 900px) { .losses-beside { display: none !important; } }"""
+# A part takes what its neighbours leave, however much it holds.
+_SHRINKS = ":host { min-width: 0 !important; min-height: 0 !important; }"
 
 
 class Workbench(pn.viewable.Viewer):
@@ -98,15 +90,32 @@ class Workbench(pn.viewable.Viewer):
                 "shortcuts": ("Keyboard shortcuts", "sm", Shortcuts),
             },
         )
-        below = pn.Row(
-            MapPlace(session),
-            Losses(session),
-            sizing_mode="stretch_width",
-            height=360,
+        self._over_map = sized("canvas", canvas, Welcome(session))
+        middle = pn.Column(
+            self._over_map,
+            splitter("canvas", lies=True),
+            pn.Row(
+                MapPlace(session),
+                splitter("losses", after=True),
+                sized("losses", Losses(session)),
+                sizing_mode="stretch_both",
+                margin=0,
+                stylesheets=[_SHRINKS],
+            ),
+            sizing_mode="stretch_both",
             margin=0,
-            stylesheets=[_SHARE],
+            stylesheets=[_SHRINKS],
         )
-        self._below = below
+        parts = pn.Row(
+            sized("palette", Palette(session)),
+            splitter("palette"),
+            middle,
+            splitter("inspector", after=True),
+            sized("inspector", Inspector(session)),
+            sizing_mode="stretch_both",
+            margin=0,
+            stylesheets=[_SHRINKS],
+        )
         self.page = Page(
             title="DiffBio Workbench",
             logo={"light": theme.ASSETS / "logo.svg", "dark": theme.ASSETS / "logo-dark.svg"},
@@ -115,54 +124,36 @@ class Workbench(pn.viewable.Viewer):
             theme_toggle=False,
             busy_indicator=None,
             header=[Header(session)],
-            sidebar=[Palette(session)],
-            sidebar_width=264,
-            contextbar=[Inspector(session)],
-            contextbar_width=324,
-            contextbar_open=True,
-            contextbar_resizable=True,
-            contextbar_variant="persistent",
             main=[
                 pn.Column(
+                    LayoutDesk(session),
                     RunBar(session, canvas.fit),
-                    pn.Column(
-                        canvas,
-                        Welcome(session),
-                        sizing_mode="stretch_both",
-                        margin=0,
-                        styles=_UNDER,
-                    ),
-                    below,
+                    parts,
                     dialogs,
                     PageDrop(session),
                     sizing_mode="stretch_both",
                     margin=0,
+                    stylesheets=[_SHRINKS],
                 )
             ],
             dark_theme=session.theme == "dark",
             sx=_BAR,
         )
         self.page.config.css_files = [theme.FONTS_CSS]
-        self.page.config.raw_css = [theme.PAGE_CSS]
+        self.page.config.raw_css = [theme.PAGE_CSS, FIRST_CSS]
         # It follows the busy state of the whole server, which holds what follows it: every page
         # that was ever opened. Here it follows the tab's own.
         with edit_readonly(self.page):
             self.page.busy = self.param.busy
         session.param.watch(self._themed, ["theme"])
         session.run.param.watch(self._make_room, ["id", "state"])
-        session.param.watch(self._fold, ["folds_palette"])
         self._make_room()
 
     def _make_room(self, *_: Any) -> None:
         """The map is what one looks at once something runs."""
         shown = ["of-a-run"] if self.session.run.is_shown else []
-        if self._below.css_classes != shown:
-            self._below.css_classes = shown
-
-    def _fold(self, *_: Any) -> None:
-        if self.session.folds_palette:
-            self.page.sidebar_open = False
-            self.session.folds_palette = False
+        if self._over_map.css_classes != shown:
+            self._over_map.css_classes = shown
 
     def _themed(self, *_: Any) -> None:
         self.page.dark_theme = self.session.theme == "dark"

@@ -72,7 +72,8 @@ def typed_script(component: type[JSComponent]) -> str:
         for name, p in parameters.items()
     )
     names = " | ".join(f'"{name}"' for name in parameters) or "never"
-    model = f"/** @param {{{{ model: Panel<{names}> & {{ {fields} }}, el: any }}}} _ */\n"
+    given = f"model: Panel<{names}> & {{ {fields} }}, el: any, view: any"
+    model = f"/** @param {{{{ {given} }}}} _ */\n"
     rendered = "export function render({"
     return component._esm.replace(rendered, model + rendered, 1)
 
