@@ -12,7 +12,11 @@ export function render({ model }) {
     </div><div class="look"></div>`
   const find = (s) => box.querySelector(s)
   find(".takes").textContent = model.takes
-  const take = uploader(model, find(".uploads"))
+  const send = uploader(model, find(".uploads"))
+  const take = (files) => {
+    model.send_msg({ do: "brought" })
+    return send(files)
+  }
 
   const drop = find(".drop")
   drop.ondragover = (event) => {

@@ -134,6 +134,8 @@ class DataPanel(pn.viewable.Viewer):
         if do in ("uploaded", "look"):
             known = str(message["id"])
             self._look(lambda stop: card_with(session, known, stop))
+        elif do == "brought":
+            self._desk.problem = {}  # of the file before: this one has its own line
         elif do == "refused":
             session.say(str(message.get("text", ""))[:300], "warning")
         elif do == "server":

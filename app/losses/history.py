@@ -27,6 +27,15 @@ class LossHistory:
         names = [n for n in self.columns if n != "step"]
         return sorted(names, key=lambda n: n != "total")
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """Terms that have been 0 at every step, such as that of labels where there are none."""
+        rest = [n for n in self.terms if n != "total"]
+        found = {
+            n for n in rest if len(self.columns[n]) and not np.nan_to_num(self.columns[n]).any()
+        }
+        return frozenset(found if len(found) < len(rest) else ())
+
     def add(self, records: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
         """Takes new rows; returns the points to append, or None if all are to be drawn anew."""
         anew = self._forget(records)

@@ -85,9 +85,9 @@ class Losses(pn.viewable.Viewer):
     def _take(self, records: dict[str, Any]) -> None:
         if not records:
             return
-        terms = self.history.terms
+        before = self.history.terms, self.history.silent
         points = self.history.add(records)
-        if self.history.terms != terms:
+        if (self.history.terms, self.history.silent) != before:
             return self._build()
         if points is None:
             self._plot.draw_again(self.history.columns)
@@ -151,7 +151,7 @@ class Losses(pn.viewable.Viewer):
                 "color": colors[name],
                 # In lanes of their own the values stand beside the curves.
                 "value": ""
-                if self._bar.scale == "each" and name not in floors
+                if self._bar.scale == "each" and name not in {*floors, *self.history.silent}
                 else f"{self.history.last.get(name, np.nan):.4g}",
                 "on": name not in self._hidden,
             }
@@ -164,7 +164,8 @@ class Losses(pn.viewable.Viewer):
         """Makes the figure anew: for another scale, another theme or other terms."""
         titles = titles_of(self.history.terms)
         floors = self._floors()
-        shown = {n: titles[n] for n in titles if not self._hidden & {n, floors.get(n, n)}}
+        unseen = self._hidden | self.history.silent
+        shown = {n: titles[n] for n in titles if not unseen & {n, floors.get(n, n)}}
         self._plot = LossPlot(
             self.history.columns, shown, self._colors(), self._marks,
             scale=self._bar.scale, theme=self.session.theme, floors=floors,

@@ -125,7 +125,7 @@ def of_cells_shown(state: MapViewState, session: Session) -> MapViewState:
     path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
     return replace(
         state, path=path, counts=fields.get("counts", "X"), theme=session.theme,
-        record=axis_of(_rows(dataset)).one,
+        record=axis_of(_rows(session)).one,
     )  # fmt: skip
 
 
@@ -182,7 +182,8 @@ def legend_of(
         card = {**selection_card(drawn.frame, colouring, state.chosen), "picks": list(picks)}
     return {
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
-        "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}", "rows": _rows(dataset),
+        "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",
+        "rows": dataset.rows if dataset else f"{state.record}s",
     }  # fmt: skip
 
 
@@ -244,20 +245,25 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
         back = "As trained" if session.run.preview is not None else ""
         return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
     title, sentence = words_without_map(session)
-    why = why_it_takes(sentence, _rows(session.cells_shown))
+    why = why_it_takes(sentence, _rows(session))
     waits = session.run.is_running or session.run.opens
     words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
     return {**words, "badge": "", "back": ""}
 
 
-def _rows(dataset: DatasetCard | None) -> str:
-    return dataset.rows if dataset else USUAL
+def _rows(session: Session) -> str:
+    """What the rows on the map are; by the wires of the run, where its file was not looked at."""
+    if session.cells_shown is not None:
+        return session.cells_shown.rows
+    fields = (DATA_PORTS.get(wire.field) for wire in session.run.spec.wires if wire.from_data)
+    records = (port.record for port in fields if port is not None)
+    return next((axis.name for axis in records if axis and not axis.general), USUAL)
 
 
-def cells_in_words(frame: MapFrame, dataset: DatasetCard | None) -> str:
+def cells_in_words(frame: MapFrame, session: Session) -> str:
     """How many cells are on the map, of how many."""
+    dataset, rows = session.cells_shown, _rows(session)
     n, total = len(frame.xy), dataset.n_cells if dataset else 0
-    rows = _rows(dataset)
     if frame.cells is not None and n < total:
         return f"{n:,} of {total:,} {rows} shown, an even sample"
     return f"{n:,} {rows} shown"

@@ -117,6 +117,8 @@ class LiveMap(pn.viewable.Viewer):
         known = getattr(session.cells_shown, "n_genes", 0)
         self._bar.param.update(colours=self._colours(), genes=bool(path and known))
         self._stage.param.update(**stage_words(session, self.drawn))
+        if self.drawn is not None:
+            self._timeline.cells = cells_in_words(self.drawn.frame, session)
 
     def _colours(self) -> list[dict[str, Any]]:
         preview = getattr(self.session.cells_shown, "preview", {})
@@ -185,7 +187,7 @@ class LiveMap(pn.viewable.Viewer):
         )
         said = legend_of(drawn, self.state, pickable_here(self.session), self.session.cells_shown)
         self._legend.param.update(**said, visible=True)
-        shown = cells_in_words(frame, self.session.cells_shown)
+        shown = cells_in_words(frame, self.session)
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
             self._timeline.steps = steps

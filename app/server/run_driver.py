@@ -294,7 +294,7 @@ class RunDriver:
         if planned is not None and card is not None:
             paces, owner = self.server.paces, session.owner
             taken = paces.of(owner, spec, card.path)
-            length = how_long(planned, card.n_cells, taken, paces.to_begin(owner))
+            length = how_long(planned, card.n_cells, taken, paces.to_begin(owner), card.rows)
 
         def show() -> None:
             if number == self._checking:

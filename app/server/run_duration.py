@@ -8,12 +8,16 @@ from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.training import planned_steps, stages_from
 
 _UNKNOWN = "the first run shows how long that takes"
-_EARLIER = " Ends earlier where held-out cells gain no more."
+_EARLIER = " Ends earlier where held-out {rows} gain no more."
 _ELSEWHERE = " As its last run took, which was on other data."
 
 
 def how_long(
-    planned: Plan, n_cells: int, taken: Taken | None, to_begin: float | None = None
+    planned: Plan,
+    n_cells: int,
+    taken: Taken | None,
+    to_begin: float | None = None,
+    rows: str = "cells",
 ) -> str:
     """What a run will take, in words; empty where that cannot be told.
 
@@ -22,6 +26,7 @@ def how_long(
         n_cells: In the data set.
         taken: By the last run like it; None where there is none.
         to_begin: Seconds to the first step of other runs, for where there is none.
+        rows: What the rows of the data set are called.
     """
     training = planned.spec.training
     steps = whole(training.get("steps"))
@@ -35,7 +40,7 @@ def how_long(
             return ""  # Run says what is wrong
     n = f"{most:,} step{'' if most == 1 else 's'}".replace(",", "\u202f")
     n += "" if least == most else " at most"
-    earlier = "" if least == most else _EARLIER
+    earlier = "" if least == most else _EARLIER.format(rows=rows)
     if taken is None:
         begin = f" Other runs took up to {_duration(to_begin)} to begin."
         return f"Trains for {n}: {_UNKNOWN}.{begin if to_begin else ''}{earlier}"

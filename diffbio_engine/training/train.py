@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from diffbio_engine.axes import said_of
 from diffbio_engine.data import Records, SamplerState
 from diffbio_engine.declare import Buffer, Dial, TrainingBuffer
 from diffbio_engine.errors import TrainingError
@@ -210,7 +211,8 @@ class Training:
             return []
         most = sum(stage.latest_end(self.steps_per_epoch) for stage in self.stages)
         ended = str(place) in self.looks.plateau.ended
-        return [self.looks.in_words(self.step, most, ended=ended)]
+        said = self.looks.in_words(self.step, most, ended=ended)
+        return [said_of(self.cells.record, said)]
 
     def settle(self) -> Pipeline:
         """The pipeline to keep: the best weights, and what is prepared made anew from them.

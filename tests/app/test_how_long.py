@@ -51,7 +51,9 @@ def test_steps_and_time_are_said_in_words():
     assert said.endswith("Other runs took up to 45 s to begin.")
     stages = [{"epochs": 7, "held_out": 0.1, "most_steps": 90}]
     said = how_long(planned(stages=stages), 500, Taken(1.0, 1.0, 1.0))
-    assert "90 steps at most: about 90 s" in said and "held-out" in said
+    assert "90 steps at most: about 90 s" in said and "held-out cells" in said
+    said = how_long(planned(stages=stages), 500, None, rows="sequences")
+    assert said.endswith("Ends earlier where held-out sequences gain no more.")
     assert how_long(planned(stages=[{"nonsense": 1}]), 500, Taken(1.0)) == ""
 
 

@@ -6,7 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.map.components import colour_groups, of_another_run, with_names, words_without_map
+from app.map.components import (
+    cells_in_words,
+    colour_groups,
+    of_another_run,
+    with_names,
+    words_without_map,
+)
 from app.map.drawing import MOST_GLYPHS, MapViewState, draw, lassoed, selection_card
 from app.map.figure import as_csv, as_figure
 from app.map.render_cache import RENDERED
@@ -211,3 +217,12 @@ def test_before_a_run_a_map_is_promised_only_where_one_is_drawn():
 
     assert said("differential_expression").endswith("what is found of the 8 samples appears here.")
     assert said("single_cell").endswith("the 8 samples appear here and move while they train.")
+
+
+def test_before_its_file_was_looked_at_a_run_of_sequences_is_not_said_to_show_cells():
+    spec, frame = (
+        presets()["learn_from_sequences"].make({"sequences": "x"}),
+        SimpleNamespace(xy=[0, 1], cells=None),
+    )
+    session = SimpleNamespace(cells_shown=None, run=SimpleNamespace(spec=spec))
+    assert cells_in_words(frame, session) == "2 sequences shown"

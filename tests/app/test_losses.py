@@ -33,6 +33,17 @@ def test_new_rows_are_points_to_append_and_a_new_term_draws_all_anew():
     assert np.isnan(history.columns["kl"][:5]).all() and history.last["total"] == 10
 
 
+def test_a_term_that_is_0_throughout_gets_no_lane_until_it_is_not():
+    history = LossHistory()
+    history.add(rows(0, 3, label=lambda s: 0 * s, mlm=np.sqrt))
+    assert history.silent == {"label"}  # there are no labels
+    history.add(rows(3, 5, label=np.sqrt, mlm=np.sqrt))
+    assert not history.silent
+    alone = LossHistory()
+    alone.add(rows(0, 3, hinge=lambda s: 0 * s))
+    assert not alone.silent
+
+
 def test_steps_that_a_resumed_run_does_again_are_forgotten():
     history = LossHistory()
     history.add(rows(0, 10))

@@ -63,3 +63,9 @@ def test_after_a_look_that_failed_the_file_before_cannot_be_used(panel, table, e
     assert panel.card is None and not panel._desk.preview and panel._desk.problem["what"]
     panel._asked({"do": "use"})
     assert panel.session.data.card is None
+
+
+def test_what_was_wrong_with_one_file_is_forgotten_when_another_is_brought(panel):
+    panel._desk.problem = {"what": "a.fa does not begin with a record.", "fix": ""}
+    panel._asked({"do": "brought"})
+    assert panel._desk.problem == {}
