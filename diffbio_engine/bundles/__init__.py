@@ -10,6 +10,7 @@ from diffbio_engine.bundles.bundle import (
     put_weights,
     save_bundle,
 )
+from diffbio_engine.bundles.new_cells_kept import without_removed
 from diffbio_engine.bundles.place import (
     NewCells,
     cells_for,
@@ -34,4 +35,5 @@ __all__ = [
     "result_arrays",
     "result_places",
     "save_bundle",
+    "without_removed",
 ]

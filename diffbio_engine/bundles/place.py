@@ -11,6 +11,7 @@ import pandas as pd
 from diffbio_engine.bundles.axis_names import names_along
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
+from diffbio_engine.bundles.new_cells_kept import counts_place, without_removed
 from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.bundles.result_places import of_the_whole, result_places
 from diffbio_engine.bundles.rules import ports_of_rules, rules_in_words
@@ -25,9 +26,7 @@ from diffbio_engine.data import (
     resolve,
 )
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
-from diffbio_engine.data.inspection.counts_place import find_counts
 from diffbio_engine.data.kinds import USUAL, kind_named
-from diffbio_engine.data.matrix.matrix_preview import RAW, look
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
 from diffbio_engine.data.writers.states_file import States
@@ -51,6 +50,8 @@ class NewCells:
         layers: By name, cells x genes of the file: an array, or CSR where only some are known.
         notes: What a person should know: genes matched, batches not known, layers left out.
         main_map: Which of the arrays is the map.
+        dataset: The cells that were placed, where others were removed by quality control: to be
+            given to ``write_result``.
     """
 
     arrays: dict[str, np.ndarray]
@@ -58,6 +59,7 @@ class NewCells:
     notes: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     main_map: str = ""
+    dataset: Dataset | None = None
 
     @property
     def sentence(self) -> str:
@@ -174,9 +176,15 @@ def place_cells(
     least_overlap: float = LEAST_OVERLAP,
     tick: Callable[[float], None] | None = None,
 ) -> NewCells:
-    """Applies a trained pipeline to a new data set: `cells_for` opens it, `placed_by` places it."""
-    cells, notes = cells_for(bundle, dataset, fields=fields, least_overlap=least_overlap)
-    return placed_by(bundle, cells, notes, layers=layers, tick=tick)
+    """Applies a trained pipeline to a new data set: `without_removed` holds its limits against the
+    cells, `cells_for` opens those that are kept, `placed_by` places them.
+    """
+    kept = without_removed(bundle, dataset, fields)
+    cells, notes = cells_for(bundle, kept.dataset, fields=fields, least_overlap=least_overlap)
+    placed = placed_by(bundle, cells, [*kept.notes, *notes], layers=layers, tick=tick)
+    placed.dataset = kept.dataset
+    placed.provenance |= {"quality_control": dict(kept.facts)} if kept.facts else {}
+    return placed
 
 
 def cells_for(
@@ -209,7 +217,7 @@ def cells_for(
     per_cell = tuple(n for n in needed if n not in per_dataset)
     labels = {n: chosen.pop(n) for n in per_cell if bundle.fields[n]["names"]}
     if "counts" not in (fields or {}):
-        chosen["counts"] = _counts_place(dataset, chosen.get("counts", "X"), notes)
+        chosen["counts"] = counts_place(dataset, chosen.get("counts", "X"), notes)
     plain = tuple(n for n in per_cell if n not in labels)
     if TOTAL_COUNTS in plain:
         n_genes, facts = len(dataset.genes(chosen["counts"])), bundle.fields[TOTAL_COUNTS]
@@ -270,23 +278,6 @@ def placed_by(
         "notes": json.dumps(placed.notes),
     }
     return placed
-
-
-def _counts_place(dataset: Dataset, place: str, notes: list[str]) -> str:
-    """Where the training file had its counts, if this one has some there; else where it has."""
-    if not dataset.places:
-        return place
-    if place in dataset.places and look(place, dataset.stored(place)).holds == RAW:
-        return place
-    other, said = find_counts(dataset)
-    if not other:
-        return place if place in dataset.places else dataset.places[0]
-    notes.append(
-        f"The new file has no {place}; its counts were taken from {other}."
-        if place not in dataset.places
-        else f"{place} of the new file holds no raw counts; they were taken from {other}. {said}"
-    )
-    return other
 
 
 def _codes(

@@ -25,7 +25,7 @@ def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
             tick=lambda share: bar.update(round(100 * share) - bar.n),
         )
     written = write_result(
-        dataset,
+        placed.dataset or dataset,
         asked.out,
         placed.arrays,
         placed.provenance,
@@ -36,5 +36,6 @@ def apply(asked: argparse.Namespace, reading: dict[str, str]) -> int:
     found = [said_of(rows, note) for note in placed.notes]
     for note in (*dataset.warnings, *found, *written.notes):
         print(note)
-    print(f"{dataset.n_cells} {rows.name} placed; written to {written.path}")
+    n = (placed.dataset or dataset).n_cells
+    print(f"{n} {rows.name} placed; written to {written.path}")
     return 0

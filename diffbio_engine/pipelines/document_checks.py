@@ -5,7 +5,8 @@ from typing import Any
 from diffbio_engine.errors import PipelineError
 
 FORMAT = "diffbio-pipeline"
-SCHEMA = 1
+# 2: the quality control of the data; who does not know it would train on all rows.
+SCHEMA = 2
 _MOST_DEEP = 32
 _MOST = {"blocks": 500, "wires": 5_000, "layout": 1_000, "weights": 5_000, "outputs": 5_000}
 
@@ -15,6 +16,13 @@ def check_document(document: Any) -> None:
     _check_header(document)
     _check_depth(document)
     _check_size(document)
+
+
+def upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of an earlier schema as this one writes it; what is new says nothing in it."""
+    if document["schema"] < 2:
+        document = {**document, "schema": 2, "quality_control": {}}
+    return document
 
 
 def _check_header(document: Any) -> None:

@@ -9,8 +9,15 @@ from typing import Any
 
 from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import PipelineError, UserError, did_you_mean
-from diffbio_engine.pipelines.document_checks import FORMAT, SCHEMA, check_document, too_deep
+from diffbio_engine.pipelines.document_checks import (
+    FORMAT,
+    SCHEMA,
+    check_document,
+    too_deep,
+    upgraded,
+)
 from diffbio_engine.ports import DATA, DATA_BLOCKS, Address, field_of
+from diffbio_engine.ports.quality_control import QualityControl
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -75,6 +82,7 @@ class PipelineSpec:
         layout: Places of the blocks on the canvas; not part of equality.
         training: Stages and schedules that suggest themselves for it, as plain data.
         variable_genes: How many of the most variable genes to train on; 0 for all genes.
+        quality_control: Which rows and genes of the data are kept.
     """
 
     name: str
@@ -85,6 +93,7 @@ class PipelineSpec:
     training: dict[str, Any] = field(default_factory=dict)
     layout: dict[str, tuple[float, float]] = field(default_factory=dict, compare=False)
     variable_genes: int = 0
+    quality_control: QualityControl = field(default_factory=QualityControl)
 
     def block(self, block_id: str) -> Block:
         """The block of this id."""
@@ -157,6 +166,7 @@ class PipelineSpec:
             "weights": dict(self.weights),
             "training": dict(self.training),
             "variable_genes": self.variable_genes,
+            "quality_control": self.quality_control.to_json(),
             "layout": {name: list(place) for name, place in self.layout.items()},
         }
 
@@ -164,6 +174,7 @@ class PipelineSpec:
     def from_json(cls, document: Any) -> "PipelineSpec":
         """The pipeline of a document; a ``PipelineError`` says what is wrong with it."""
         check_document(document)
+        document = upgraded(document)
         try:
             return cls(
                 name=str(document["name"]),
@@ -176,6 +187,7 @@ class PipelineSpec:
                 weights={str(k): _finite(v) for k, v in document.get("weights", {}).items()},
                 training=dict(document.get("training", {})),
                 variable_genes=_n_genes(document.get("variable_genes", 0)),
+                quality_control=QualityControl.from_json(document.get("quality_control", {})),
                 layout={
                     str(k): (_finite(v[0]), _finite(v[1]))
                     for k, v in document.get("layout", {}).items()

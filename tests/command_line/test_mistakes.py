@@ -158,7 +158,7 @@ CIRCLE = {
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        ({"schema": 2}, "has schema 2; this workbench reads up to 1"),
+        ({"schema": 3}, "has schema 3; this workbench reads up to 2"),
         ({"format": "other"}, "not a pipeline file"),
         ({"blocks": [{"id": "a", "operator": "singlecell.soft_kmean"}]}, "Did you mean"),
         (CIRCLE, "run in a circle: one -> two -> one"),

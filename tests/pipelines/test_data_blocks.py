@@ -17,6 +17,7 @@ from diffbio_engine.pipelines import (
     ports_of,
     values_of_cells,
 )
+from diffbio_engine.pipelines.document_checks import SCHEMA
 from diffbio_engine.ports import DATA_BLOCKS, field_of, port_of_field, start_of
 
 BY_REFERENCE = PipelineSpec(
@@ -102,7 +103,10 @@ def test_profiles_do_not_pass_for_a_profile_of_one_row():
 
 def test_a_document_keeps_it_and_no_block_may_take_its_name():
     document = json.loads(json.dumps(BY_REFERENCE.to_json()))
-    assert document["schema"] == 1 and PipelineSpec.from_json(document).wires == BY_REFERENCE.wires
+    assert (
+        document["schema"] == SCHEMA
+        and PipelineSpec.from_json(document).wires == BY_REFERENCE.wires
+    )
     assert BY_REFERENCE.data_blocks == ("data", "reference")
     assert PipelineSpec("Plain").data_blocks == ("data",)
     document["blocks"][0]["id"] = "reference"

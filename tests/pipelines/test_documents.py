@@ -1,6 +1,7 @@
 """Pipeline documents: what opens, what does not, and the sentence for each."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from diffbio_engine.errors import PipelineError
 from diffbio_engine.pipelines import Block, PipelineSpec, Wire, load_pipeline, save_pipeline
 from diffbio_engine.pipelines.spec import document_from
+from diffbio_engine.ports.quality_control import Limit, QualityControl
 
 
 def clusters(**changes):
@@ -46,7 +48,7 @@ def test_places_on_the_canvas_are_no_difference_between_pipelines():
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        ({"schema": 2}, "has schema 2; this workbench reads up to 1. Open it with a newer"),
+        ({"schema": 3}, "has schema 3; this workbench reads up to 2. Open it with a newer"),
         ({"schema": "1"}, "no valid schema number"),
         ({"format": "other"}, "not a pipeline file of the workbench"),
         ({"blocks": [{"id": "x", "operator": "nothing.here"}]}, "There is no operator"),
@@ -74,6 +76,16 @@ def test_a_saved_file_opens(tmp_path):
     spec = PipelineSpec.from_json(clusters())
     save_pipeline(spec, tmp_path / "p.json")
     assert load_pipeline(tmp_path / "p.json") == spec
+
+
+def test_limits_of_quality_control_are_part_of_a_document_and_older_ones_have_none():
+    limits = QualityControl((Limit("pct_counts_mt", None, 12.5, "B"),), samples="obs/sample")
+    spec = replace(PipelineSpec.from_json(clusters()), quality_control=limits)
+    assert PipelineSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    assert spec != PipelineSpec.from_json(clusters())
+    # Schema 1 knew of none: what such a file says beside is not obeyed.
+    old = {**spec.to_json(), "schema": 1}
+    assert not PipelineSpec.from_json(old).quality_control.removes
 
 
 SAVED = sorted((Path(__file__).parents[1] / "references/pipelines").glob("*.json"))

@@ -13,6 +13,7 @@ from diffbio_engine.data.dataset.gene_names import made_unique
 from diffbio_engine.data.matrix.equivalence_classes import EquivalenceClasses
 from diffbio_engine.data.matrix.matrices import InMemory, Matrix, OnDisk, taken
 from diffbio_engine.data.matrix.ragged import Ragged
+from diffbio_engine.data.matrix.some_rows import SomeRows
 from diffbio_engine.data.reading import Choice
 from diffbio_engine.errors import DataError, did_you_mean
 from diffbio_engine.ports import Place
@@ -106,6 +107,9 @@ class Dataset:
         self.column_from_names = ""
         # What a row is: the name of a kind of data, told when the file is opened.
         self.rows = "cells"
+        # Which rows of the file these are, where some were left out; None: all of them.
+        self.rows_kept: np.ndarray | None = None
+        self._whole: Dataset | None = None
         # What a person says that "3m" stands for: "minutes" or "months".
         self.m = ""
         self.warnings = list(warnings)
@@ -172,7 +176,7 @@ class Dataset:
         self._matrices[place] = matrix
         self._check()
 
-    def matrix(self, place: str, backed: bool | None = None) -> sp.csr_matrix | OnDisk:
+    def matrix(self, place: str, backed: bool | None = None) -> sp.csr_matrix | OnDisk | SomeRows:
         """A matrix as float32 CSR, or on disk where it is large (or where ``backed`` says so)."""
         found = taken(self.stored(place), backed)
         if isinstance(found, InMemory):

@@ -18,7 +18,6 @@ from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
 from diffbio_engine.data.inspection.estimated_counts import rounded_estimates
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.inspection.times import time_codes
-from diffbio_engine.data.matrix.matrices import OnDisk
 from diffbio_engine.data.sampling.cell_totals import (
     OVER_ALL_GENES,
     TOTAL_COUNTS,
@@ -165,7 +164,7 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
     matrix = dataset.matrix(place)
     if port == COUNTS:
         return matrix
-    dense = as_matrix(matrix).load() if isinstance(matrix, OnDisk) else matrix
+    dense: Any = matrix if sp.issparse(matrix) else as_matrix(matrix).load()
     return _finite(dense.toarray() if sp.issparse(dense) else dense, place)
 
 
@@ -275,6 +274,7 @@ def open_source(
         notes=notes,
         along=along,
         n=dataset.n_cells,
+        rows_in_file=dataset.rows_kept,
     )
 
 

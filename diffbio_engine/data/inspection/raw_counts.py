@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from diffbio_engine.data.inspection.counts_place import counts_place
-from diffbio_engine.data.matrix.matrices import InMemory, Matrix, OnDisk, Unread
+from diffbio_engine.data.matrix.matrices import InMemory, Matrix
 from diffbio_engine.data.matrix.matrix_preview import LOGGED, SCALED, look
 from diffbio_engine.data.matrix.whole_numbers import LEAST, rounding_of
 from diffbio_engine.errors import DataError
@@ -20,7 +20,7 @@ _LOW_SHARE = 0.1
 
 def as_matrix(matrix: Any) -> Matrix:
     """Anything like a matrix, as something one can ask for rows."""
-    return matrix if isinstance(matrix, InMemory | OnDisk | Unread) else InMemory(matrix)
+    return matrix if isinstance(matrix, Matrix) else InMemory(matrix)
 
 
 def blocks_of(matrix: Matrix) -> Iterator[sp.csr_matrix]:

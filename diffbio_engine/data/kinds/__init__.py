@@ -16,6 +16,7 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.fields.places import Labels
 from diffbio_engine.data.genes.alignment import GeneAlignment
 from diffbio_engine.data.inspection.preview import Preview, preview_of
+from diffbio_engine.data.quality import Filtered, filtered, unfiltered
 from diffbio_engine.data.readers.archives import unpack
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.tars import is_tar, unpack_tar
@@ -25,6 +26,7 @@ from diffbio_engine.data.writers.h5ad import Written, write_h5ad
 from diffbio_engine.data.writers.table_beside import Beside
 from diffbio_engine.errors import DataError, did_you_mean
 from diffbio_engine.ports import Offer, offer_of
+from diffbio_engine.ports.quality_control import QualityControl
 
 USUAL = "cells"
 _OF_THESE = (
@@ -77,6 +79,7 @@ class DataKind:
         or_else: What else to do where there are fewer, after ", ".
         repeats: A column of words is one of groups if each value stands in so many rows, on
             average.
+        has_quality_control: Whether rows can be removed by the quality control of counts.
     """
 
     record: ClassVar[Axis]
@@ -90,6 +93,7 @@ class DataKind:
     fewest: ClassVar[int] = 1
     or_else: ClassVar[str] = ""
     repeats: ClassVar[int] = 10
+    has_quality_control: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -190,6 +194,13 @@ class DataKind:
                 fix=f"Choose data with more {self.name}{self.or_else}.",
                 where="data",
             )
+
+    def controlled(
+        self, dataset: Dataset, control: QualityControl, place: str, *, is_new: bool = False
+    ) -> Filtered:
+        """What the quality control of a pipeline leaves of a data set; see `filtered`."""
+        leave = filtered if self.has_quality_control else unfiltered
+        return leave(dataset, control, place, is_new=is_new)
 
     def preview(self, dataset: Dataset) -> Preview:
         """What a person sees of a file before using it."""

@@ -44,6 +44,7 @@ class Cells(DataKind):
 
     record = axis_of("cells")
     order = 90
+    has_quality_control = True
 
     def open(self, path: Path, how: Opening) -> Dataset:
         try:

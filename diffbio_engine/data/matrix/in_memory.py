@@ -16,8 +16,10 @@ class InMemory:
     stored = "in memory"
     block_rows = None
 
-    def __init__(self, matrix: Any):
+    def __init__(self, matrix: Any, dtype: Any = None):
+        """``dtype``: in which the file has the values, where ``matrix`` is a copy of them."""
         self._csr = float32_csr(matrix)
+        self.dtype = np.dtype(getattr(matrix, "dtype", np.float32) if dtype is None else dtype)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,13 +44,13 @@ class InMemory:
 
     def of_genes(self, columns: np.ndarray) -> "InMemory":
         """The same cells with some of the genes only, copied."""
-        return InMemory(self._csr[:, columns])
+        return InMemory(self._csr[:, columns], self.dtype)
 
     def of_whole_numbers(self) -> "InMemory":
         """The same, rounded; copied."""
         csr = self._csr.copy()
         csr.data = np.round(csr.data)
-        return InMemory(csr)
+        return InMemory(csr, self.dtype)
 
     def load(self) -> sp.csr_matrix:
         """All of it, in memory."""
@@ -89,6 +91,7 @@ class Unread:
     """
 
     rearranged, block_rows, pointers = True, None, None
+    dtype = np.dtype(np.float32)
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from diffbio_engine.data.matrix.hdf5_elements import (
 )
 from diffbio_engine.data.matrix.in_memory import InMemory, Unread, float32_csr
 from diffbio_engine.data.matrix.memory_limit import refuse_if_too_big
+from diffbio_engine.data.matrix.some_rows import SomeRows
 from diffbio_engine.errors import DataError
 from diffbio_engine.quantities import in_units
 
@@ -58,14 +59,14 @@ class OnDisk:
             if item.ndim != 2:
                 raise DataError(f"{place} has {item.ndim} axes instead of cells x genes.")
             self.stored, shape = "dense", item.shape
-            self.n_bytes = item.size * 4
+            self.n_bytes, self.dtype = item.size * 4, item.dtype
         elif is_sparse(item) or sideways:
             shape = (
                 tuple(int(n) for n in item["shape"][()][::-1]) if sideways else sparse_shape(item)
             )
             csr = sideways or encoding(item) == "csr_matrix"
             self.stored = "CSR" if csr else "CSC"
-            self.n_bytes = int(item["data"].shape[0]) * 8
+            self.n_bytes, self.dtype = int(item["data"].shape[0]) * 8, item["data"].dtype
             self._read_pointers(item, shape)
         else:
             raise DataError(f"{place} is no matrix that this version knows.", fix="Save it again.")
@@ -191,24 +192,34 @@ class OnDisk:
         )
 
 
-Matrix = InMemory | OnDisk | Unread
+Matrix = InMemory | OnDisk | Unread | SomeRows
 
 
 def taken(matrix: Matrix, on_disk: bool | None = None) -> Matrix:
     """In memory or on disk, as its size asks for, or as the caller does."""
     if isinstance(matrix, InMemory):
         return matrix
-    if isinstance(matrix, Unread):
-        return InMemory(matrix.load())
+    whole = matrix.base if isinstance(matrix, SomeRows) else matrix
+    if not isinstance(whole, OnDisk):
+        return InMemory(matrix.load(), matrix.dtype)
     if on_disk is None:
         on_disk = matrix.n_bytes > IN_MEMORY_LIMIT
-    if not on_disk:
-        return InMemory(matrix.load())
-    if matrix.stored == "CSC":
-        if matrix.n_bytes > IN_MEMORY_LIMIT:
-            raise matrix._wrong_way_round()
-        return InMemory(matrix.load())
+    if on_disk and whole.stored == "CSC" and whole.n_bytes > IN_MEMORY_LIMIT:
+        raise whole._wrong_way_round()
+    if not on_disk or whole.stored == "CSC":
+        return InMemory(matrix.load(), matrix.dtype)
     return matrix
+
+
+def some_of(matrix: Matrix, rows: np.ndarray, columns: np.ndarray | None = None) -> Matrix:
+    """Some rows of a matrix, from small to large, and some of its genes (None: all).
+
+    What is in memory is copied; on disk nothing is read for it.
+    """
+    if not isinstance(matrix, InMemory):
+        return SomeRows(matrix, rows, columns)
+    csr = matrix.rows(rows)
+    return InMemory(csr if columns is None else csr[:, columns], matrix.dtype)
 
 
 def _unreadable(path: Path, place: str, error: Exception) -> Exception:

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from diffbio_engine.data.matrix.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrix.matrices import Matrix, OnDisk
+from diffbio_engine.data.matrix.some_rows import SomeRows
 from diffbio_engine.data.matrix.whole_numbers import are_whole, rounding_of
 
 RAW, BINARY, NORMALISED, LOGGED, SCALED, UNKNOWN = (
@@ -85,6 +86,7 @@ def even_rows(n: int, m: int) -> list[tuple[int, int]]:
 
 def look(place: str, matrix: Matrix, n_rows: int = 512) -> MatrixPreview:
     """Says what a matrix holds from an even sample of its rows."""
+    matrix = matrix.base if isinstance(matrix, SomeRows) else matrix
     rows, looked, whole_rows, zeros, filled, cells, whole_cells = sampled(matrix, n_rows)
     if whole_rows:
         cells = rows

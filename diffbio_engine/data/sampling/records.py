@@ -36,6 +36,7 @@ class Records:
         notes: How they were read, in full sentences.
         along: Names along other axes: ``{"letters": ["A", "C", "G", "T"]}``.
         n: How many records there are, where only the data set as a whole is known.
+        rows_in_file: Which rows of the file these are, where some were left out.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Records:
         notes: Sequence[str] = (),
         along: Mapping[str, Sequence[str]] | None = None,
         n: int | None = None,
+        rows_in_file: np.ndarray | None = None,
     ):
+        self.rows_in_file = rows_in_file
         self.record = axis_of(record) if isinstance(record, str) else record
         self.counts: Matrix | None = None if counts is None else as_matrix(counts)
         self.per_record: dict[str, Any] = {
@@ -137,6 +140,12 @@ class Records:
             return self._alignment.columns
         return None if self.chosen is None else self.chosen.columns
 
+    def in_file(self, indices: np.ndarray | None) -> np.ndarray | None:
+        """Which rows of the file some of these are (None: all of these); None for the same ones."""
+        if self.rows_in_file is None:
+            return None if indices is None else np.asarray(indices)
+        return self.rows_in_file if indices is None else self.rows_in_file[indices]
+
     @property
     def backed(self) -> bool:
         """Whether the counts lie on disk."""
@@ -212,6 +221,7 @@ class Records:
             notes=self.notes,
             along=self.along,
             n=len(indices),
+            rows_in_file=self.in_file(indices),
         )
         some.chosen = self.chosen
         some._whole = None if self._whole is None else self._whole.subset(indices)
@@ -237,6 +247,7 @@ class Records:
             notes=self.notes,
             along=self.along,
             n=self.n,
+            rows_in_file=self.rows_in_file,
         )
         seen._whole = self
         return seen
@@ -263,6 +274,7 @@ class Records:
             notes=self.notes,
             along=self.along,
             n=self.n,
+            rows_in_file=self.rows_in_file,
         )
         seen.chosen, seen._whole = chosen, self
         return seen

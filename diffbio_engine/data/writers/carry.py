@@ -4,8 +4,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.some_rows import of_some
 from diffbio_engine.data.matrix.hdf5_check import open_hdf5
 from diffbio_engine.data.matrix.hdf5_elements import (
     column_names,
@@ -14,7 +16,9 @@ from diffbio_engine.data.matrix.hdf5_elements import (
     sparse_shape,
 )
 from diffbio_engine.data.matrix.matrices import Matrix, OnDisk
+from diffbio_engine.data.matrix.some_rows import SomeRows
 from diffbio_engine.data.writers.plain_elements import free_name, write_elem, write_table
+from diffbio_engine.data.writers.row_by_row import write_row_by_row
 from diffbio_engine.ports import Place
 
 _PARTS = ("layers", "obsm", "obsp", "varm", "varp", "uns")
@@ -61,10 +65,13 @@ def _rest_of_file(dataset: Dataset, file: h5py.File, notes: list[str]) -> None:
             if group is None or not isinstance(found, h5py.Group):
                 continue
             kept = dataset.kept.get("raw" if part.startswith("raw/") else "var")
+            some = kept if "var" in part else dataset.rows_kept
             for key in found:
-                if kept is not None and "var" in part:
+                if some is not None:
                     value, _ = read_what_can_be_read(found[key])
-                    _try(group, key, _of_features(value, kept, both=part == "varp"), notes)
+                    if sp.issparse(value):
+                        value = value.tocsr()
+                    _try(group, key, of_some(part, value, some, some), notes)
                 elif encoding(found[key]) in ("csr_matrix", "csc_matrix"):
                     _copy_sparse(found[key], group, key)
                 else:
@@ -76,12 +83,6 @@ def _rest_of_file(dataset: Dataset, file: h5py.File, notes: list[str]) -> None:
             for name in _lost(source, file)
             if f"{name} could not" not in told
         ]
-
-
-def _of_features(value: Any, kept: np.ndarray, *, both: bool) -> Any:
-    """What is known of the features that are kept, or of the pairs of them."""
-    some = value.iloc[kept] if hasattr(value, "iloc") else value[kept]
-    return some[:, kept] if both else some
 
 
 # Where older versions of anndata kept what has a place of its own today.
@@ -148,6 +149,8 @@ def _write_matrix(file: h5py.File, place: str, matrix: Matrix) -> None:
     table, name = Place.parse(place).parts
     parent, key = (table, name) if name else ("", table)
     group = file[parent] if parent else file
+    if isinstance(matrix, SomeRows) and matrix.on_disk and matrix.stored != "CSC":
+        return write_row_by_row(group, key, matrix)
     if not isinstance(matrix, OnDisk) or matrix.rearranged:
         write_elem(group, key, matrix.load(), dataset_kwargs={"compression": "gzip"})
         return

@@ -5,7 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbio_engine.axes import axis_of, said_of
-from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
+from diffbio_engine.bundles import (
+    Bundle,
+    cells_for,
+    load_bundle,
+    placed_by,
+    without_removed,
+)
 from diffbio_engine.data import Records, write_result
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.device import backend
@@ -50,15 +56,18 @@ class Application:
         dataset = self.spec.opened_data()
         self.record = axis_of(dataset.rows)
         fields = dict(self.spec.dataset.get("fields") or {})
+        kept = without_removed(bundle, dataset, fields)
         cells, notes = cells_for(
-            bundle, dataset, fields=fields, least_overlap=self.spec.least_overlap
+            bundle, kept.dataset, fields=fields, least_overlap=self.spec.least_overlap
         )
+        notes[:0] = kept.notes
         marked = self._show(bundle, cells)
         placed = placed_by(bundle, cells, notes, layers=self.spec.layers, tick=self._tick)
         placed.provenance["dataset"] = self.spec.dataset
+        placed.provenance |= {"quality_control": dict(kept.facts)} if kept.facts else {}
         self._say("Writing the results")
         written = write_result(
-            dataset,
+            kept.dataset,
             self.folder.result,
             placed.arrays,
             placed.provenance,

@@ -1,9 +1,10 @@
 """From the plain data of a run to the live things: the cells, the pipeline, its training."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from diffbio_engine.axes import said_of
 from diffbio_engine.data import (
     Dataset,
     Fields,
@@ -13,6 +14,7 @@ from diffbio_engine.data import (
     open_source,
 )
 from diffbio_engine.data.kinds import kind_named
+from diffbio_engine.data.quality import Filtered
 from diffbio_engine.data.sampling.cell_totals import (
     OVER_ALL_GENES,
     TOTAL_COUNTS,
@@ -23,19 +25,26 @@ from diffbio_engine.errors import DataError, RunError, SettingError, UserError, 
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
 from diffbio_engine.ports import DATA, DATA_BLOCKS, SEQUENCES, DialName, start_of
 from diffbio_engine.runs.folder.run_spec import RunSpec
+from diffbio_engine.runs.worker.chosen_cells import cells_that_are_kept
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
 from diffbio_engine.training.dials import LEARNING_RATE
 
 
 @dataclass
 class Opened:
-    """A run, ready to be carried out."""
+    """A run, ready to be carried out.
+
+    Attributes:
+        dataset: The cells and genes that quality control has kept.
+        quality_control: What it has removed and why, as plain data; empty where it was not asked.
+    """
 
     spec: RunSpec
     dataset: Dataset
     fields: Fields
     cells: Records
     training: Training
+    quality_control: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -52,7 +61,7 @@ def check_run(spec: RunSpec) -> None:
 
 def _looked_at(
     spec: RunSpec, *, measure: bool = True
-) -> tuple[Dataset, Fields, Records, Plan, dict[str, Any]]:
+) -> tuple[Filtered, Fields, Records, Plan, dict[str, Any]]:
     document = PipelineSpec.from_json(spec.pipeline)
     if not spec.dataset.get("path"):
         raise RunError("The run has no data set.", fix="Choose one, then press Run.", where="data")
@@ -60,11 +69,14 @@ def _looked_at(
     if not needed:
         plan(document, {})  # says what is missing
     dataset = spec.opened_data()
-    kind_named(dataset.rows).require_enough(dataset)
     fields = Fields(spec.dataset.get("fields") or {})
     if "counts" in needed and "counts" not in fields and dataset.places:
         # No matrix was taken for counts: what the first one holds instead is then said.
         fields = fields.with_field("counts", dataset.places[0])
+    place = fields.get("counts") or "X"
+    kept = kind_named(dataset.rows).controlled(dataset, document.quality_control, place)
+    dataset, document = kept.dataset, cells_that_are_kept(document, kept.dataset)
+    kind_named(dataset.rows).require_enough(dataset)
     try:
         cells = open_source(
             dataset,
@@ -75,11 +87,12 @@ def _looked_at(
         )
     except DataError as error:
         raise error.at(DATA) from None
+    cells.notes += kept.notes
     for name in document.fields:
         if name not in needed:
             _put_beside(spec, name, cells, measure=measure)
     planned = plan(document, _ports(cells))
-    return dataset, fields, cells, planned, _training_options(spec, planned)
+    return kept, fields, cells, planned, _training_options(spec, planned)
 
 
 def _put_beside(spec: RunSpec, field: str, cells: Records, *, measure: bool) -> None:
@@ -109,8 +122,8 @@ def _say_what_is_known_beside(cells: Records) -> None:
     Raises:
         DataError: None of them.
     """
-    for field, values in cells.per_dataset.items():
-        block = start_of(field).block
+    for name, values in cells.per_dataset.items():
+        block = start_of(name).block
         if block == DATA:
             continue
         n = int((values != 0).any(axis=0).sum())
@@ -205,7 +218,9 @@ def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Op
     """Reads the data and builds the pipeline; every mistake is named before anything is trained."""
     if say:
         say("data", "Reading the data")
-    dataset, fields, cells, planned, options = _looked_at(spec)
+    kept, fields, cells, planned, options = _looked_at(spec)
+    if say and kept.notes:
+        say("data", said_of(cells.record, kept.notes[0]))
     seen = with_variable_genes(cells, planned.spec.variable_genes, say)
     if seen is not cells:
         cells, planned = seen, plan(planned.spec, _ports(seen))
@@ -220,7 +235,7 @@ def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Op
         training.stages = shortened(training, spec.steps)
     for name, value in spec.dials.items():
         training.turn(name, value)
-    return Opened(spec, dataset, fields, cells, training)
+    return Opened(spec, kept.dataset, fields, cells, training, kept.facts)
 
 
 def shortened(training: Training, steps: int) -> tuple[Stage, ...]:

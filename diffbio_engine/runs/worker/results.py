@@ -79,5 +79,6 @@ def facts_of(
         "losses": {"total": report.total, **report.losses} if report else {},
         "dataset": spec.dataset,
         **({"beside": spec.beside} if spec.beside else {}),
+        **({"quality_control": opened.quality_control} if opened.quality_control else {}),
         "attempt": writer.attempt,
     }

@@ -180,6 +180,7 @@ class SnapshotMaker:
             values[port] = known[port].astype(np.float32)
         kinds = {port: str(self.plan.port(port).kind) for port in values}
         # Without an array of each record there is nothing of which it could be told whose it is.
-        rows = None if self.rows is None or not values else self.rows.astype(np.int32)
+        rows = self.cells.in_file(self.rows) if values else None
+        rows = None if rows is None else rows.astype(np.int32)
         main, classes = next(iter(self.maps), ""), next(iter(self.main), "")
         return Snapshot(0, values, kinds, main, classes, certainty, rows)
