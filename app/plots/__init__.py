@@ -25,12 +25,13 @@ A new one is such a file, with a script and a style where no form that is there 
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from diffbio_engine.axes import axis_of
@@ -40,6 +41,8 @@ from diffbio_engine.runs import Finding, Findings
 
 Content = tuple[dict[str, Any], pd.DataFrame]
 _HERE = Path(__file__).parent
+# What other sheets are made of: the title of a comparison, and what else can be compared.
+_BEHIND = (Role.TESTED, Role.COVARIANCE, Role.DETECTED)
 # What the scripts of forms share, first.
 _SHARED = ("values", "forms")
 
@@ -57,6 +60,8 @@ class Sheet:
         of_the_model: It tells of the model (dispersions), not of the records.
         usual: Every run has it: what else it found is seen first.
         asked: It is the answer that the block is there for: it is seen before all others.
+        other: The same of another contrast, from its title and what is said of it by port; ``None``
+            where there is one only.
     """
 
     id: str
@@ -68,6 +73,7 @@ class Sheet:
     of_the_model: bool = False
     usual: bool = False
     asked: bool = False
+    other: Callable[[str, Mapping[str, np.ndarray]], "Sheet"] | None = None
 
 
 def alone(found: list[Finding]) -> list[list[Finding]]:
@@ -141,8 +147,7 @@ def sheets_of(findings: Findings) -> list[Sheet]:
 
 
 def _of_block(findings: Findings, block: str, found: list[Finding]) -> list[Sheet]:
-    # Which covariate is tested stands in the title of what was found of it.
-    left = [f for f in found if f.values.size and f.role != Role.TESTED]
+    left = [f for f in found if f.values.size and f.role not in _BEHIND]
     order = {f.port: i for i, f in enumerate(found)}
     sheets: list[tuple[tuple[bool, int, int], Sheet]] = []
     for plot in plots():

@@ -40,6 +40,8 @@ PLOTS.comparison = (c, sheet) => {
   const label = make("label", "", "Called: padj below ")
   label.append(level)
   const said = make("span", "counted")
+  const asked = comparedWith(c.contrast, sheet)
+  if (asked) tools.append(asked)
   tools.append(label, said)
   const three = make("div", "comparison-plots")
   sheet.main.append(tools, three)
@@ -161,6 +163,40 @@ PLOTS.comparison = (c, sheet) => {
     else choose(first)
   }
   one()
+}
+
+// What is compared, by name: a factor and two of its levels, or a single column of the design.
+const comparedWith = (offered, sheet) => {
+  const factors = offered?.factors ?? []
+  if (!factors.length || (factors.length === 1 && factors[0].levels.length < 2)) return null
+  const [name, level, against] = offered.now
+  const one = (label, values, value) => {
+    const pick = make("select")
+    for (const v of values) pick.append(new Option(v.replaceAll("_vs_", " vs "), v))
+    pick.value = value
+    pick.setAttribute("aria-label", label)
+    return pick
+  }
+  const box = make("div", "comparison-asked")
+  const factor = one(
+    "Compared",
+    factors.map((f) => f.name),
+    name,
+  )
+  const levels = factors.find((f) => f.name === name)?.levels ?? []
+  const ask = (level, against) => sheet.compare({ factor: factor.value, level, against })
+  factor.onchange = () => {
+    const [first = "", second = ""] = factors.find((f) => f.name === factor.value).levels
+    ask(second, first)
+  }
+  box.append(make("span", "", "Compared:"), factor)
+  if (!levels.length) return box
+  const [up, down] = [one("Level", levels, level), one("Against", levels, against)]
+  // The same level on both sides compares nothing: the sides are swapped.
+  up.onchange = () => ask(up.value, up.value === against ? level : against)
+  down.onchange = () => ask(down.value === level ? against : level, down.value)
+  box.append(up, make("span", "", "against"), down)
+  return box
 }
 
 // The counts of one gene, a dot for each sample, in the groups that are compared.

@@ -1,5 +1,7 @@
 """What a comparison found of each gene: volcano, MA plot and dispersions, linked with one table."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import pandas as pd
 from app.plots import Content, Plot, Sheet
 from app.plots._tables import table_of
 from diffbio_engine.data.writers.small_p_values import with_small_p_values
-from diffbio_engine.ports import Kind, Role
+from diffbio_engine.ports import Address, Kind, Role
 from diffbio_engine.runs import Finding, Findings
 
 # In the order and with the names of DESeq2's table.
@@ -42,21 +44,28 @@ def _together(found: list[Finding]) -> list[list[Finding]]:
 
 
 def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
+    column = tested(findings, block)
+    return _titled(column.replace("_", " ") or "Comparison", findings, block, found)
+
+
+def _titled(title: str, findings: Findings, block: str, found: list[Finding]) -> Sheet:
     change = next(f for f in found if f.role == Role.CHANGE)
-    tested = _tested(findings, block)
-    title = tested or "Comparison"
 
     def make() -> Content:
         return _content(findings, found)
 
-    return Sheet(change.port, title, block, "comparison", _ABOUT, make, asked=True)
+    def other(title: str, values: Mapping[str, np.ndarray]) -> Sheet:
+        told = {f.port: values.get(Address.parse(f.port).port, f.values) for f in found}
+        return _titled(title, findings, block, [replace(f, values=told[f.port]) for f in found])
+
+    return Sheet(change.port, title, block, "comparison", _ABOUT, make, asked=True, other=other)
 
 
-def _tested(findings: Findings, block: str) -> str:
-    """What is compared with what, where the block says so."""
+def tested(findings: Findings, block: str) -> str:
+    """Which column of the design it is about, where the block says so."""
     for f in findings.found:
         if f.role == Role.TESTED and f.port.startswith(f"{block}.") and f.values.any():
-            return findings.along(f, f.axes[0])[int(np.argmax(f.values))].replace("_", " ")
+            return findings.along(f, f.axes[0])[int(np.argmax(f.values))]
     return ""
 
 

@@ -1,5 +1,6 @@
-// A table to sort and search.
+// A table to sort and search: all rows are sorted and searched, so many are drawn at first.
 const MOST_ROWS = 300
+const MORE_ROWS = 2000
 
 PLOTS.table = (c, sheet) => {
   const tools = make("div", "tools")
@@ -8,7 +9,8 @@ PLOTS.table = (c, sheet) => {
   search.setAttribute("aria-label", "Search the table")
   search.value = sheet.state.text
   const count = make("span")
-  tools.append(search, count)
+  const more = make("button", "more", "Show more")
+  tools.append(search, count, more)
   const box = make("div", "scroll")
   const t = make("table"),
     thead = make("thead"),
@@ -46,14 +48,14 @@ PLOTS.table = (c, sheet) => {
       for (const i of then) sign ||= before(a, b, i, falls(i))
       return sign
     })
-    // What is chosen elsewhere (a point of a plot) is seen, however far down it stands.
-    const chosen = found.findIndex((r) => sheet.state.chosen && r[0] === sheet.state.chosen)
-    if (chosen >= MOST_ROWS) found.unshift(...found.splice(chosen, 1))
     sheet.found = found
+    const digits = (n) => n.toLocaleString("en")
+    const most = sheet.state.most ?? MOST_ROWS
     count.textContent =
-      found.length > MOST_ROWS
-        ? `${MOST_ROWS} of ${found.length.toLocaleString("en")} rows shown; search, sort or save to see others`
-        : `${found.length.toLocaleString("en")} row${found.length === 1 ? "" : "s"}`
+      found.length > most
+        ? `${digits(most)} of ${digits(found.length)} rows shown; search, sort and file take all`
+        : `${digits(found.length)} row${found.length === 1 ? "" : "s"}`
+    more.hidden = found.length <= most
     thead.replaceChildren()
     const heads = make("tr")
     c.columns.forEach((column, i) => {
@@ -72,22 +74,32 @@ PLOTS.table = (c, sheet) => {
       heads.append(th)
     })
     thead.append(heads)
-    body.replaceChildren(
-      ...found.slice(0, MOST_ROWS).map((row) => {
-        const tr = make("tr", sheet.state.chosen && row[0] === sheet.state.chosen ? "chosen" : "")
-        row.forEach((v, i) => {
-          const td = make("td", c.columns[i].number ? "number" : "")
-          if (c.columns[i].title === "gene") {
-            const gene = make("button", "gene", v)
-            gene.title = sheet.geneTitle?.(v) ?? `Colour the map by ${v}`
-            gene.onclick = () => sheet.gene(v)
-            td.append(gene)
-          } else td.textContent = shown(v, i)
-          tr.append(td)
-        })
-        return tr
-      }),
-    )
+    const line = (row) => {
+      const tr = make("tr", sheet.state.chosen && row[0] === sheet.state.chosen ? "chosen" : "")
+      row.forEach((v, i) => {
+        const td = make("td", c.columns[i].number ? "number" : "")
+        if (c.columns[i].title === "gene") {
+          const gene = make("button", "gene", v)
+          gene.title = sheet.geneTitle?.(v) ?? `Colour the map by ${v}`
+          gene.onclick = () => sheet.gene(v)
+          td.append(gene)
+        } else td.textContent = shown(v, i)
+        tr.append(td)
+      })
+      return tr
+    }
+    body.replaceChildren(...found.slice(0, most).map(line))
+    // What is chosen elsewhere (a point of a plot) is seen, however far down it stands: under the
+    // heads, apart from the rows in order, with the place that it has among them.
+    const chosen = found.findIndex((r) => sheet.state.chosen && r[0] === sheet.state.chosen)
+    if (chosen < most) return
+    const apart = line(found[chosen])
+    apart.title = `Row ${digits(chosen + 1)} of ${digits(found.length)} in this order`
+    thead.append(apart)
+  }
+  more.onclick = () => {
+    sheet.state.most = (sheet.state.most ?? MOST_ROWS) + MORE_ROWS
+    lines()
   }
   search.oninput = () => {
     sheet.state.text = search.value

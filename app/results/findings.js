@@ -3,7 +3,9 @@ export function render({ model }) {
   const root = make("div", "findings")
   const list = make("nav"),
     main = make("section")
-  root.append(list, main)
+  const sides = make("div")
+  sides.append(list, main)
+  root.append(sides)
   // What the person did to a table stays when its numbers are renewed.
   let state = { id: "", text: "", sort: null, down: true, slice: 0 }
 
@@ -42,6 +44,7 @@ export function render({ model }) {
     draw,
     dark: model.theme === "dark",
     colors: model.content.colors,
+    compare: (asked) => model.send_msg({ do: "compare", id: model.content.id, ...asked }),
     counts: (name) => model.send_msg({ do: "counts", id: model.content.id, name }),
     onGene: (draws) => {
       heard = draws

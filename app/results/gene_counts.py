@@ -15,10 +15,13 @@ from diffbio_engine.runs import Findings
 _MOST_RECORDS, _MOST_GROUPS = 400, 12
 
 
-def counts_of_gene(card: DatasetCard, gene: str, findings: Findings | None) -> dict[str, Any]:
+def counts_of_gene(
+    card: DatasetCard, gene: str, findings: Findings | None, factor: str = ""
+) -> dict[str, Any]:
     """What is drawn of one gene; ``words`` where nothing can be.
 
-    Counts are divided by the depth of each record, where the run found one.
+    Counts are divided by the depth of each record, where the run found one. They stand in the
+    groups of ``factor``, or of what the design compares.
     """
     told: dict[str, Any] = {"name": gene, "words": ""}
     if card.n_cells > _MOST_RECORDS:
@@ -30,7 +33,7 @@ def counts_of_gene(card: DatasetCard, gene: str, findings: Findings | None) -> d
     except UserError as error:
         return {**told, "words": f"{error.what} {error.fix}".strip()}
     depth = _depth(findings, len(values))
-    group, groups, column = _groups(card, len(values))
+    group, groups, column = _groups(card, len(values), factor)
     divided = "divided by size factors" if depth is not None else "as they were counted"
     by = f", by {column}" if column else ""
     return {
@@ -49,13 +52,14 @@ def _depth(findings: Findings | None, n: int) -> np.ndarray | None:
     return next((np.asarray(v, float) for v in known if (v > 0).all()), None)
 
 
-def _groups(card: DatasetCard, n: int) -> tuple[list[int], list[str], str]:
+def _groups(card: DatasetCard, n: int, factor: str) -> tuple[list[int], list[str], str]:
     """Of each record its group, what groups are called, and the column that names them."""
     none = [0] * n, [f"all {card.rows}"], ""
     table = table_of(card.preview)
     try:
         formula: Formula | None = formula_at(card.fields.get("design", ""))
-        column = formula.columns[-1] if formula else ""
+        columns = formula.columns if formula else ("",)
+        column = factor if factor in columns else columns[-1]
         levels = levels_of(table, formula, column) if formula and column in table else []
     except UserError:
         return none

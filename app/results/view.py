@@ -10,6 +10,7 @@ from panel.custom import JSComponent
 
 from app.files.downloads import OFFERS, Fetch, safe_name
 from app.plots import Sheet, as_csv, first_to_see, scripts, sheets_of, styles
+from app.results.contrasts import Asked, Contrasts
 from app.results.gene_counts import counts_of_gene
 from app.session.session import Session
 from app.style.colour_key import ColourKey
@@ -54,6 +55,8 @@ class FindingsView(pn.viewable.Viewer):
         self._in_sight = in_sight or (lambda: session.showing == "findings")
         self._sheets: dict[str, Sheet] = {}
         self._found: Findings | None = None
+        self._contrasts: Contrasts | None = None
+        self._asked_of: dict[str, Asked] = {}  # by sheet, what a person chose to compare
         self._wanted = ""
         self._looks = ""  # the run whose findings are being read
         self._desk = FindingsDesk(sizing_mode="stretch_width", margin=0)
@@ -72,6 +75,7 @@ class FindingsView(pn.viewable.Viewer):
         if any(e.name == "id" for e in events):
             # At once, and whatever is under way: no table of one run under the name of another.
             self._sheets, self._found, self._looks = {}, None, ""
+            self._contrasts, self._asked_of = None, {}
             self._desk.gene = {}
             self._show(None, {})
         if not self._in_sight() or self._looks:
@@ -80,22 +84,25 @@ class FindingsView(pn.viewable.Viewer):
         if folder is None:
             return self._show(None, {})
         self._looks = run
+        spec, card = session.run.spec, session.cells_shown
 
         def look() -> Any:
             try:
                 found = RunReader(folder).findings()
             except (OSError, UserError):
                 return None
-            return None if found is None else (found, {s.id: s for s in sheets_of(found)})
+            if found is None:
+                return None
+            return found, {s.id: s for s in sheets_of(found)}, Contrasts(spec, card, found)
 
         session.work(look, lambda found: self._put(run, found))
 
-    def _put(self, run: str, found: tuple[Findings, dict[str, Sheet]] | None) -> None:
+    def _put(self, run: str, found: tuple[Findings, dict[str, Sheet], Contrasts] | None) -> None:
         if run != self._looks:
             return
         self._looks = ""
         before = self._step
-        self._found, sheets = found or (None, {})
+        self._found, sheets, self._contrasts = found or (None, {}, None)
         if found and before == self._step and sheets.keys() == self._sheets.keys():
             return
         self._sheets = sheets
@@ -109,18 +116,29 @@ class FindingsView(pn.viewable.Viewer):
         if sheet is None:
             return self._show(None, {})
 
-        def show(content: dict[str, Any]) -> None:
-            if sheet is self._sheets.get(self._wanted):  # another may have been chosen meanwhile
-                self._show(sheet, content)
+        asked, contrasts = self._asked_of.get(sheet.id), self._contrasts
 
-        self.session.work(lambda: sheet.make()[0], show)
+        def make() -> tuple[Sheet, dict[str, Any]]:
+            shown = contrasts.of(sheet, asked) if contrasts and asked else None
+            offered = contrasts.offered(sheet, asked if shown else None) if contrasts else {}
+            return shown or sheet, (shown or sheet).make()[0] | {"contrast": offered}
+
+        def show(made: tuple[Sheet, dict[str, Any]]) -> None:
+            # Another may have been chosen meanwhile, or another comparison.
+            now = self._sheets.get(self._wanted)
+            if sheet is now and asked == self._asked_of.get(sheet.id):
+                self._show(*made)
+
+        self.session.work(make, show)
 
     def _show(self, sheet: Sheet | None, content: dict[str, Any]) -> None:
         titles = {b.id: find_operator(b.operator).title for b in self.session.run.spec.blocks}
         names = disambiguate(titles, lambda block: titles[block])
         listed = [
             {"id": s.id, "title": s.title, "block": names.get(s.block, s.block), "form": s.form}
-            for s in self._sheets.values()
+            for s in (
+                sheet if sheet and sheet.id == one.id else one for one in self._sheets.values()
+            )
         ]
         content = {"id": "", "step": self._step, **content}
         if sheet is not None:
@@ -147,13 +165,18 @@ class FindingsView(pn.viewable.Viewer):
             self._draw()
         elif do == "csv":
             self._save(self._sheets[name])
+        elif do == "compare":
+            words = (str(message.get(k, ""))[:200] for k in ("factor", "level", "against"))
+            self._asked_of[name] = Asked(*words)
+            self._draw()
         elif do == "counts":
-            self._count(str(message["name"]))
+            asked = self._asked_of.get(name)
+            self._count(str(message["name"]), asked.factor if asked else "")
         elif do == "gene":
             self.session.showing = ""
             self.session.colour_by(ColourKey("gene", str(message["name"])))
 
-    def _count(self, gene: str) -> None:
+    def _count(self, gene: str, factor: str) -> None:
         """Reads one gene from the data of the run, beside the event loop."""
         card, found, run = self.session.cells_shown, self._found, self.session.run.id
         if card is None:
@@ -163,13 +186,18 @@ class FindingsView(pn.viewable.Viewer):
             if run == self.session.run.id:  # no gene of one run beside the table of another
                 self._desk.gene = told
 
-        self.session.read(lambda: counts_of_gene(card, gene, found), show)
+        self.session.read(lambda: counts_of_gene(card, gene, found, factor), show)
 
     def _save(self, sheet: Sheet) -> None:
-        session = self.session
-        file = safe_name(f"{session.run.spec.name} {sheet.block} {sheet.title}.csv")
+        """As it is shown: of the comparison that was chosen, which the name of the file says."""
+        session, asked, contrasts = self.session, self._asked_of.get(sheet.id), self._contrasts
 
-        session.work(lambda: OFFERS.add(session.owner, file, as_csv(sheet)), self._fetch.get)
+        def make() -> str:
+            shown = (contrasts.of(sheet, asked) if contrasts and asked else None) or sheet
+            file = safe_name(f"{session.run.spec.name} {shown.block} {shown.title}.csv")
+            return OFFERS.add(session.owner, file, as_csv(shown))
+
+        session.work(make, self._fetch.get)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(self._desk, self._fetch, sizing_mode="stretch_width", margin=0)

@@ -168,6 +168,20 @@ class Operator(nnx.Module):
         return None
 
     @classmethod
+    def of_contrast(
+        cls, config: Any, found: Mapping[str, np.ndarray], contrast: np.ndarray, members: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Its outputs of another contrast of the same estimate; nothing where it has only one.
+
+        Args:
+            config: Its settings.
+            found: What it said, by output port.
+            contrast: A weight for each column of the design.
+            members: The columns so added up that they are 1 for the samples compared; 0: all.
+        """
+        return {}
+
+    @classmethod
     def takes_totals(cls, config: Any) -> bool:
         """Whether, with these settings, it divides the counts of a cell by its ``total_counts``."""
         return getattr(config, "normalize", True) and any(

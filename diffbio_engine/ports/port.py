@@ -63,6 +63,8 @@ class Role(StrEnum):
     USUAL_SPREAD = "usual spread"  # that of genes with such a mean
     SPREAD = "spread"  # the dispersion that is used
     TESTED = "tested"  # which column of the design it is about
+    COVARIANCE = "covariance"  # of its coefficients, by which other columns are compared
+    DETECTED = "detected"  # in how many samples of each column there is any of it
     DEPTH = "depth"  # how deeply each record was sequenced
 
 

@@ -1,13 +1,17 @@
 """A comparison gene by gene: what is drawn together, and how small p-values are told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, norm
 
 from app.plots import as_csv, first_to_see, sheets_of
+from app.results.contrasts import Asked, Contrasts
 from app.results.gene_counts import counts_of_gene
 from app.session.session import DatasetCard
 from diffbio_engine.data.writers.small_p_values import with_small_p_values
+from diffbio_engine.pipelines import Block, PipelineSpec
 from diffbio_engine.runs import Finding, Findings
 
 NAMES = {"genes": ["ACTB", "FKBP5", "XIST"], "de.covariates": ["Intercept", "dex_drug_vs_control"]}
@@ -77,3 +81,46 @@ def test_counts_of_a_gene_are_divided_by_depth_and_stand_in_the_groups_compared(
     assert told["values"] == [10.0, 20.0, 12.0, 22.0]
     assert told["groups"] == ["control", "drug"] and told["group"] == [1, 0, 1, 0]
     assert told["unit"] == "Counts divided by size factors, by dex."
+
+
+def test_another_level_is_compared_by_name_from_the_estimate_that_is_there():
+    """beta_c - beta_b, its variance from the covariance; the title says it, and the file has it."""
+    names = ["Intercept", "dose_b_vs_a", "dose_c_vs_a"]
+    covariance = np.array([[0.3, -0.1, -0.1], [-0.1, 0.2, 0.1], [-0.1, 0.1, 0.4]])
+    beta = np.array([[5.0, 4.0, 0.0], [1.0, 0.5, 0.0], [3.0, -0.5, 0.0]])
+    model = {
+        "coefficients": (beta, "", ("covariates", "genes")),
+        "covariance": (
+            np.repeat(covariance[:, :, None], 3, 2), "covariance",
+            ("covariates", "covariates", "genes"),
+        ),
+        "detected": (np.full((3, 3), 2.0), "detected", ("covariates", "genes")),
+        "tested": (np.array([0.0, 0.0, 1.0]), "tested", ("covariates",)),
+    }  # fmt: skip
+    told = {"log2_fold_change": "change", "base_mean": "mean", "padj": "discovery"}
+    of_genes = [found(n, [4.0, -1.0, 0.0], r) for n, r in told.items()]
+    of_genes += [
+        found("pvalue", [0.1, 0.2, np.nan], "chance"),
+        found("stat", [2.0, 1, 0], "statistic"),
+    ]
+    of_genes += [found("lfc_se", [1.0, 1.0, 1.0], "unsure")]
+    of_model = [found(n, v, r, axes, "parameter") for n, (v, r, axes) in model.items()]
+    findings = Findings(1, (*of_genes, *of_model), {**NAMES, "de.covariates": names}, {})
+    (sheet,) = [s for s in sheets_of(findings) if s.form == "comparison"]
+    card = DatasetCard(
+        "1", "a", "/a", 6, 3, {"design": "formula:~ dose"}, {"table": {"dose": list("aabbcc")}}
+    )
+    spec = PipelineSpec("DE", (Block("de", "statistical.nb_glm"),))
+    contrasts = Contrasts(spec, card, findings)
+    offered = contrasts.offered(sheet, None)
+    assert offered["factors"] == [{"name": "dose", "levels": ["a", "b", "c"]}]
+    assert offered["now"] == ["dose", "c", "a"]
+    other = contrasts.of(sheet, Asked("dose", "c", "b"))
+    assert other.title == "dose c against b" and other.id == sheet.id
+    table = other.make()[1]
+    np.testing.assert_allclose(table["log2FoldChange"], np.array([2.0, -1.0, 0.0]) / np.log(2))
+    np.testing.assert_allclose(table["lfcSE"], np.sqrt(0.2 + 0.4 - 2 * 0.1) / np.log(2))
+    assert np.isnan(table["pvalue"][2])  # an outlier rules it, whatever is compared
+    assert contrasts.of(sheet, Asked("dose", "c", "c")) is None
+    elsewhere = Contrasts(spec, replace(card, fields={"design": "formula:~ other"}), findings)
+    assert elsewhere.offered(sheet, None) == {}

@@ -1,5 +1,7 @@
 """Bulk differential expression: counts and design dropped together, to the table that goes home."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,12 +59,20 @@ def test_counts_and_a_design_become_a_table_of_genes(
     look_closely(tab, "de-canvas")
     tab.locator("[data-do=run]").click()
     expect(tab.locator("[data-state=done]")).to_be_visible(timeout=180_000)
+    # Beside the losses the list of results stands above them, and no column of DESeq2's is cut off.
+    beside, cells = tab.locator("table:visible").first, tab.locator("thead th:visible")
+    expect(cells.nth(6)).to_contain_text("padj")
+    scroll = beside.evaluate("e => e.parentElement.getBoundingClientRect().right")
+    assert cells.nth(6).evaluate("e => e.getBoundingClientRect().right") <= scroll
     look_closely(tab, "de-page")
+    tab.locator("table:visible").first.scroll_into_view_if_needed()
+    look_closely(tab, "de-page-table")
     tab.locator(".header [data-show=findings]").click()
     desk = tab.locator("[role=dialog] .findings")
     expect(desk.locator("h3")).to_contain_text("dex treated vs control")
     expect(desk.locator("canvas")).to_have_count(3)
     expect(desk.locator(".one-gene circle")).to_have_count(8)
+    assert desk.bounding_box()["width"] > 1000  # as wide as a dialog can be
     look_closely(tab, "de-results")
     search = desk.get_by_label("Search the table")
     sure = golden.reindex(pd.read_csv(files[0], index_col=0).index).padj.idxmin()
@@ -78,8 +88,19 @@ def test_counts_and_a_design_become_a_table_of_genes(
     before = desk.locator(".one-gene h4").inner_text()
     points.click(position={"x": box["width"] / 2, "y": box["height"] / 2 - 16})
     expect(desk.locator(".one-gene h4")).not_to_have_text(before)
+    # Far down in the order it stands apart, under the heads, with its place in the order.
     expect(desk.locator("tr.chosen")).to_be_visible()
+    desk.locator("th button", has_text="baseMean").click()
+    expect(desk.locator("thead tr.chosen")).to_have_attribute("title", re.compile("of 5,000"))
     look_closely(tab, "de-chosen")
+    # Another comparison of the same estimate, by name, without a run.
+    desk.get_by_label("Compared", exact=True).select_option(label="cell")
+    expect(desk.locator("h3")).to_contain_text("cell N061011 against N052611")
+    desk.get_by_label("Against", exact=True).select_option(label="N080611")
+    expect(desk.locator("h3")).to_contain_text("cell N061011 against N080611")
+    expect(desk.get_by_label("Against", exact=True)).to_have_value("N080611")
+    expect(desk.locator(".one-gene")).to_contain_text("divided by size factors, by cell")
+    look_closely(tab, "de-compared")
     tab.keyboard.press("Escape")
     (there,) = saved_results(tab, tmp_path, "Genes (CSV)").values()
     home = pd.read_csv(there, index_col="gene")

@@ -161,7 +161,8 @@ def _of_one_value(name: str, value: str) -> DataError:
 def _product(a: _Column, b: _Column) -> _Column:
     if not a.name:
         return b
-    return _Column(f"{a.name}:{b.name}", f"{a.told} together with {b.told}", a.values * b.values)
+    told = f"how much more {a.told} is with {b.told}, as log2 fold changes"
+    return _Column(f"{a.name}:{b.name}", told, a.values * b.values)
 
 
 def _require_rank(

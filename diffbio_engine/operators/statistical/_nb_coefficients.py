@@ -101,20 +101,23 @@ def spread(
     q: jax.Array,
     ridge: jax.Array,
     r_inverse: jax.Array,
+    whole: bool = False,
 ) -> dict[str, jax.Array]:
     """Variance of each coefficient and leverage of each sample, from the Fisher information.
 
-    ``(A + ridge)^-1 A (A + ridge)^-1`` with ``A = X' W X`` and ``w = mu / (1 + alpha mu)``.
+    ``(A + ridge)^-1 A (A + ridge)^-1`` with ``A = X' W X`` and ``w = mu / (1 + alpha mu)``; where
+    the ``whole`` of it is asked for also ``covariance``, (P, P, genes).
     """
     floored = jnp.maximum(mu, LEAST_MEAN)
     w = weights * floored / (1.0 + alpha * floored)
     a = information(q, w)
     b = inverse(a + ridge[:, :, None])
     rows = jnp.einsum("kp,pqg->kqg", r_inverse, b)
-    return {
+    told = {
         "variance": jnp.einsum("kqg,qrg,krg->kg", rows, a, rows),
         "leverage": w * jnp.einsum("ip,pqg,iq->ig", q, b, q),
     }
+    return told | ({"covariance": jnp.einsum("kqg,qrg,lrg->klg", rows, a, rows)} if whole else {})
 
 
 def fitted(

@@ -8,12 +8,16 @@ import pandas as pd
 import pytest
 from flax import nnx
 
+from diffbio_engine.data.design import Comparisons, Formula
+from diffbio_engine.data.design import design_of as design_of_samples
 from diffbio_engine.errors import DataError
 from diffbio_engine.losses.statistical_losses import NegativeBinomialLoss, stable_nb_logprob
 from diffbio_engine.operators.statistical import DifferentiableNBGLM, NBGLMConfig
 from diffbio_engine.operators.statistical._nb_significance import wald
 from diffbio_engine.operators.statistical._nb_size_factors import size_factors
+from tests.conftest import ROOT
 
+REFERENCES = ROOT / "tests" / "references" / "statistical" / "deseq2_contrasts"
 COLUMNS = ("baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj")
 
 
@@ -90,6 +94,30 @@ def test_outliers_are_replaced_where_there_are_replicates_enough(golden):
     tested = names.index("condition_B")
     result, _ = result_of(counts.to_numpy(), design, contrast=tested)
     same_as(table, result, 2e-5)
+
+
+@pytest.fixture(scope="module")
+def three_levels():
+    """Of R DESeq2, by the script beside the tables: (counts, samples, results, size factors)."""
+    tables = ("counts", "samples", "results", "size_factors")
+    return [pd.read_csv(REFERENCES / f"{name}.csv", index_col=0) for name in tables]
+
+
+def test_levels_of_a_factor_are_compared_with_each_other_as_r_deseq2_compares_them(three_levels):
+    """From one estimate, the reference or not; where neither level has counts, by 0 with p = 1."""
+    counts, samples, results, _ = three_levels
+    comparisons = Comparisons(samples, Formula.parse("~ batch + group"))
+    design = design_of_samples(samples, Formula.parse("~ batch + group")).matrix
+    result, block = result_of(counts.to_numpy().T, design)
+    for (level, against), table in results.groupby(["level", "against"]):
+        asked = comparisons.of("group", level, against)
+        told = block.of_contrast(block.config, result, asked.contrast, asked.members)
+        names = zip(told, ("log2FoldChange", "lfcSE", "stat", "pvalue", "padj"), strict=True)
+        for port, name in names:
+            of = np.log if name.startswith("p") else np.asarray
+            np.testing.assert_allclose(of(told[port]), of(table[name]), 2e-5, 1e-5, err_msg=name)
+    assert comparisons.of("group", "b", "b") is None and comparisons.of("group", "b", "d") is None
+    assert comparisons.named("group_c_vs_a") == ("group", "c", "a")
 
 
 @pytest.mark.parametrize("alternative", ["greater", "less", "greaterAbs", "lessAbs"])

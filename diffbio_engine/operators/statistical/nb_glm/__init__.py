@@ -1,5 +1,6 @@
 """Differential expression of counts: negative binomial regression of each gene."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
@@ -37,6 +38,7 @@ from diffbio_engine.operators.statistical._nb_significance import (
 from diffbio_engine.operators.statistical._nb_size_factors import (
     size_factors as found_factors,
 )
+from diffbio_engine.operators.statistical.nb_glm._contrasts import of_contrast
 from diffbio_engine.operators.statistical.nb_glm._joint_objective import joint_loss
 from diffbio_engine.operators.statistical.nb_glm._ports import INPUTS, OUTPUTS
 from diffbio_engine.parts.count_autoencoder import put
@@ -114,8 +116,9 @@ class DifferentiableNBGLM(Operator):
     size factors, each gene's dispersion by the Cox-Reid adjusted profile likelihood, the trend
     ``a0 + a1 / mean``, shrinkage to it (genes two deviations above it keep their own), ``beta`` by
     reweighted least squares, Cook's distances, and outliers replaced from seven replicates on.
-    Results are those of the column ``contrast``, by Wald's test, ``padj`` by Benjamini and
-    Hochberg after filtering by mean. NaN: no counts, an outlier (``pvalue``), filtered (``padj``).
+    Results are those of the column ``contrast`` (``of_contrast``: of any other), by Wald's test,
+    ``padj`` by Benjamini and Hochberg after filtering by mean. NaN: no counts, an outlier
+    (``pvalue``), filtered (``padj``).
 
     ``beta`` (P, G) are natural logarithms. ``log_dispersion`` (G,) is the logarithm of the
     *inverse* dispersion ``theta = 1 / alpha``, as ``NegativeBinomialLoss`` takes it; the output
@@ -260,7 +263,7 @@ class DifferentiableNBGLM(Operator):
         each = negative_binomial_log_prob(counts, rate, log_theta) * w
         q = design @ found["r_inverse"]
         ridge = RIDGE * found["r_inverse"].T @ found["r_inverse"]
-        told = spread(mu, alpha, w, q, ridge, found["r_inverse"])
+        told = spread(mu, alpha, w, q, ridge, found["r_inverse"], whole=True)
         seen = found["seen"] > 0
         result = self._tested(told["variance"], found)
         base_mean = found["base_mean"] if self.fitted else jnp.mean(counts / sizes[:, None], axis=0)
@@ -273,6 +276,8 @@ class DifferentiableNBGLM(Operator):
             "max_cooks": found["max_cooks"],
             "inverse_dispersion": jnp.exp(log_theta),
             "coefficients": self.beta[...],
+            "covariance": told["covariance"],
+            "detected": design.T @ (counts > 0.5).astype(dtype),
             "tested": jnp.zeros(design.shape[1]).at[self.config.contrast].set(1.0),
             "normalized_counts": counts / sizes[:, None],
             "predicted_mean": jnp.where(seen, mu, 0.0),
@@ -281,6 +286,12 @@ class DifferentiableNBGLM(Operator):
             "used_size_factors": sizes,
             "nb_loss": joint_loss(self.beta[...], each, mu, log_theta, w, q, found),
         }
+
+    @classmethod
+    def of_contrast(
+        cls, config: Any, found: Mapping[str, np.ndarray], contrast: np.ndarray, members: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        return of_contrast(config, found, contrast, members)
 
     def get_coefficients(self) -> jax.Array:
         """``beta``, (P, G), natural logarithms."""

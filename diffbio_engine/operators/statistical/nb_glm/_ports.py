@@ -103,6 +103,20 @@ OUTPUTS = (
     Port("inverse_dispersion", "genes", Kind.PARAMETER, "theta = 1 / alpha.", also=("theta",)),
     Port("coefficients", "covariates genes", Kind.PARAMETER, "beta, natural logarithms."),
     Port(
+        "covariance",
+        "covariates covariates genes",
+        Kind.PARAMETER,
+        "Covariance of the coefficients of each gene, by which other contrasts are tested.",
+        role=Role.COVARIANCE,
+    ),
+    Port(
+        "detected",
+        "covariates genes",
+        Kind.PARAMETER,
+        "How many samples of each column of the design have counts of the gene.",
+        role=Role.DETECTED,
+    ),
+    Port(
         "tested",
         "covariates",
         Kind.PARAMETER,
