@@ -62,6 +62,7 @@ class Sheet:
         asked: It is the answer that the block is there for: it is seen before all others.
         other: The same of another contrast, from its title and what is said of it by port; ``None``
             where there is one only.
+        missing: What its file says where nothing can be said.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Sheet:
     usual: bool = False
     asked: bool = False
     other: Callable[[str, Mapping[str, np.ndarray]], "Sheet"] | None = None
+    missing: str = ""
 
 
 def alone(found: list[Finding]) -> list[list[Finding]]:
@@ -177,4 +179,4 @@ def one(axis: str) -> str:
 
 def as_csv(sheet: Sheet) -> bytes:
     """All of a sheet, as a file for a spreadsheet."""
-    return spreadsheet.as_csv(sheet.make()[1])
+    return spreadsheet.as_csv(sheet.make()[1], missing=sheet.missing)

@@ -9,22 +9,17 @@ import pandas as pd
 
 from app.plots import Content, Plot, Sheet
 from app.plots._tables import table_of
+from diffbio_engine.data.writers.gene_table import COLUMNS
 from diffbio_engine.data.writers.small_p_values import with_small_p_values
 from diffbio_engine.ports import Address, Kind, Role
 from diffbio_engine.runs import Finding, Findings
 
-# In the order and with the names of DESeq2's table.
-_TITLES = {
-    Role.MEAN: "baseMean",
-    Role.CHANGE: "log2FoldChange",
-    Role.UNSURE: "lfcSE",
-    Role.STATISTIC: "stat",
-    Role.CHANCE: "pvalue",
-    Role.DISCOVERY: "padj",
-    Role.OWN_SPREAD: "dispGeneEst",
-    Role.USUAL_SPREAD: "dispFit",
-    Role.SPREAD: "dispersion",
-}
+# Which columns of DESeq2's table they are.
+_ROLES = (
+    Role.MEAN, Role.CHANGE, Role.UNSURE, Role.STATISTIC, Role.CHANCE, Role.DISCOVERY,
+    Role.OWN_SPREAD, Role.USUAL_SPREAD, Role.SPREAD, Role.OUTLIER,
+)  # fmt: skip
+_TITLES = dict(zip(_ROLES, COLUMNS, strict=True))
 _NEEDED = frozenset({Role.MEAN, Role.CHANGE, Role.DISCOVERY})
 _ABOUT = "Each point is a gene: click it to find it in the other plots and in the table."
 _MEANS = (
@@ -34,7 +29,8 @@ _MEANS = (
     "padj: the share of false ones among genes called at this value. None where a gene has no"
     " counts, an outlier rules it (pvalue), or its counts are too low to tell (padj).\n"
     "dispGeneEst, dispFit, dispersion: the dispersion that the gene says by itself, that of genes"
-    " with its mean, and the one that is used."
+    " with its mean, and the one that is used.\n"
+    "maxCooks: Cook's distance of the sample that moves the gene most; none without replicates."
 )
 
 
@@ -58,7 +54,10 @@ def _titled(title: str, findings: Findings, block: str, found: list[Finding]) ->
         told = {f.port: values.get(Address.parse(f.port).port, f.values) for f in found}
         return _titled(title, findings, block, [replace(f, values=told[f.port]) for f in found])
 
-    return Sheet(change.port, title, block, "comparison", _ABOUT, make, asked=True, other=other)
+    return Sheet(
+        change.port, title, block, "comparison", _ABOUT, make, asked=True, other=other,
+        missing="NA",
+    )  # fmt: skip
 
 
 def tested(findings: Findings, block: str) -> str:

@@ -29,11 +29,12 @@ from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
 from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
+from diffbio_engine.data.writers.small_p_values import with_small_p_values
 from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.pipelines import Pipeline, PlannedBlock, values_of_cells
-from diffbio_engine.ports import Address, Place
+from diffbio_engine.ports import Address, Place, Role
 
 # Dense layers above this size are left out unless they are asked for, and that is said.
 _LAYER_LIMIT = 50e6
@@ -97,6 +98,7 @@ def result_arrays(
     values = values_of_cells(pipeline, cells, (*small, *as_layers, *told), tick=tick)
     rules = rules_in_words(pipeline.plan, {port: values.pop(port) for port in told})
     notes += without_unknown(pipeline, cells, values)
+    _tell_small_p_values(pipeline, values)
     arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
     arrays = {
@@ -113,6 +115,17 @@ def result_arrays(
         ]
     maps = [p for p in pipeline.plan.results_first(pipeline.plan.ports(Kind.MAP)) if p in small]
     return NewCells(arrays, kept, notes, rules, main_map=small[maps[0]] if maps else "")
+
+
+def _tell_small_p_values(pipeline: Pipeline, values: dict[str, Any]) -> None:
+    """In 64 bits, as no spreadsheet or program would do with less: below 1e-38 all would be 0."""
+    for block in pipeline.plan.blocks.values():
+        ports = {p.role: f"{block.id}.{p.name}" for p in block.declared.outputs if p.role}
+        told = [ports.get(r, "") for r in (Role.STATISTIC, Role.CHANCE, Role.DISCOVERY)]
+        if all(port in values for port in told):
+            stat, *p_values = (np.asarray(values[port]) for port in told)
+            found = with_small_p_values(stat, *p_values)
+            values |= dict(zip(told[1:], found, strict=True))
 
 
 def _is_layer(place: str) -> bool:

@@ -62,6 +62,7 @@ class Role(StrEnum):
     OWN_SPREAD = "own spread"  # the dispersion that a gene says by itself
     USUAL_SPREAD = "usual spread"  # that of genes with such a mean
     SPREAD = "spread"  # the dispersion that is used
+    OUTLIER = "outlier"  # how far a single record moves it
     TESTED = "tested"  # which column of the design it is about
     COVARIANCE = "covariance"  # of its coefficients, by which other columns are compared
     DETECTED = "detected"  # in how many samples of each column there is any of it

@@ -26,7 +26,7 @@ def sheets(*roles):
     values = {"padj": [0.9, 1e-9, np.nan], "log2_fold_change": [0.1, 4.0, -1.0]}
     of_genes = [found(n, values.get(n, [100.0, 50.0, 0.0]), ROLES[n]) for n in roles]
     tested = found("tested", [0.0, 1.0], "tested", ("covariates",), "parameter")
-    beside = found("max_cooks", [0.1, 0.2, 0.3])
+    beside = found("max_cooks", [0.1, 0.2, np.nan], "outlier")
     return sheets_of(Findings(1, (*of_genes, beside, tested), NAMES, {}))
 
 
@@ -36,10 +36,11 @@ def test_a_comparison_is_one_sheet_that_is_seen_first_and_says_what_is_compared(
     assert first_to_see({sheet.id: sheet}) == sheet.id
     content = sheet.make()[0]
     titles = [c["title"] for c in content["columns"]]
-    assert titles == ["gene", "baseMean", "log2FoldChange", "padj", "max_cooks"]
+    assert titles == ["gene", "baseMean", "log2FoldChange", "padj", "maxCooks"]
     assert content["rows"][1][:4] == ["FKBP5", 50.0, 4.0, 1e-9]
     assert titles[content["order"][0]] == "padj" and content["rows"][2][3] is None
-    assert as_csv(sheet).decode().splitlines()[0] == ",".join(titles)
+    lines = as_csv(sheet).decode().splitlines()
+    assert lines[0] == ",".join(titles) and lines[3].endswith("NA,NA")  # as DESeq2's file has it
 
 
 def test_without_an_adjusted_p_value_there_is_a_table_and_no_volcano():

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.stats import norm
 
+from diffbio_engine.bundles import result_arrays
 from diffbio_engine.data import Records
 from diffbio_engine.losses.statistical_losses import NegativeBinomialLoss
 from diffbio_engine.pipelines import (
@@ -78,6 +80,20 @@ def test_a_regression_is_never_told_of_in_pieces(data, monkeypatch):
     found = values_of_cells(model, records, ports)
     whole = model.apply(data)[0]
     np.testing.assert_allclose(found[ports[1]], whole["p_values"], rtol=1e-4)
+
+
+def test_p_values_go_home_in_64_bits(data):
+    """Of stat 14 and more: below 1e-38 numbers of 32 bits are all 0."""
+    counts = data["counts"].copy()
+    counts[1::2, 0] *= 3
+    data = {"counts": counts, "design": data["design"]}
+    model = pipeline().estimate(data)
+    records = Records(counts, {"design": data["design"].astype(np.float32)})
+    arrays = result_arrays(model, records).arrays
+    p, stat = (np.asarray(arrays[f"var/{n}_diffbio"]) for n in ("pvalue", "stat"))
+    assert p.dtype == np.float64 and abs(stat[0]) > 14
+    np.testing.assert_allclose(p[0], 2 * norm.sf(abs(stat[0])), rtol=1e-4)
+    assert 0 < arrays["var/padj_diffbio"][0] < 1e-40
 
 
 def test_training_leaves_the_estimate_where_it_is(data):

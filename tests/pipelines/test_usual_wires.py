@@ -88,7 +88,7 @@ def test_of_two_alike_none_is_taken_and_the_next_role_is():
 TOLD_OF_A_COMPARISON = {
     *(Role.MEAN, Role.CHANGE, Role.UNSURE, Role.STATISTIC, Role.CHANCE, Role.DISCOVERY),
     *(Role.OWN_SPREAD, Role.USUAL_SPREAD, Role.SPREAD, Role.TESTED, Role.DEPTH),
-    *(Role.COVARIANCE, Role.DETECTED),
+    *(Role.COVARIANCE, Role.DETECTED, Role.OUTLIER),
 }
 
 

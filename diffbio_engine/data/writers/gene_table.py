@@ -9,13 +9,16 @@ import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.writers.h5ad import whole_or_nothing
-from diffbio_engine.data.writers.small_p_values import with_small_p_values
 from diffbio_engine.data.writers.spreadsheet import as_csv
 from diffbio_engine.ports import Place
 
 # What every place of ours ends with where it lies among columns of other programs.
 _OURS = "_diffbio"
-_FIRST = ("baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj")
+# The columns of DESeq2's results, and those beside them in the order in which it has them.
+COLUMNS = (
+    "baseMean", "log2FoldChange", "lfcSE", "stat", "pvalue", "padj",
+    "dispGeneEst", "dispFit", "dispersion", "maxCooks",
+)  # fmt: skip
 
 
 def write_gene_table(dataset: Dataset, arrays: Mapping[str, Any], out: Path) -> list[str]:
@@ -34,10 +37,7 @@ def write_gene_table(dataset: Dataset, arrays: Mapping[str, Any], out: Path) -> 
     }
     if not found:
         return []
-    if {"stat", "pvalue", "padj"} <= found.keys():
-        small = with_small_p_values(found["stat"], found["pvalue"], found["padj"])
-        found["pvalue"], found["padj"] = small
-    order = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    order = sorted(found, key=lambda n: COLUMNS.index(n) if n in COLUMNS else len(COLUMNS))
     table = pd.DataFrame({name: found[name] for name in order})
     table.insert(0, "gene", [str(name) for name in dataset.var.index])
     with whole_or_nothing(out) as part:

@@ -99,6 +99,7 @@ OUTPUTS = (
         "maxCooks",
         "Largest Cook's distance of a sample with replicates.",
         also=("maxCooks",),
+        role=Role.OUTLIER,
     ),
     Port("inverse_dispersion", "genes", Kind.PARAMETER, "theta = 1 / alpha.", also=("theta",)),
     Port("coefficients", "covariates genes", Kind.PARAMETER, "beta, natural logarithms."),
