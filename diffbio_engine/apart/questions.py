@@ -14,10 +14,12 @@ import pandas as pd
 
 from diffbio_engine.apart.frames import receive, send
 from diffbio_engine.apart.limits import Limits, allow_time, confine
-from diffbio_engine.data import Dataset, Records, align_genes, inspect, names_and_ids, read
+from diffbio_engine.data import Dataset, Reading, Records, align_genes, inspect, names_and_ids, read
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
 from diffbio_engine.data.readers.archives import allow_to_unpack
+from diffbio_engine.data.readers.samples_apart import names_below, samples_in_names
+from diffbio_engine.data.samples import Sample, join, look_at_sample
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 
 type Arrays = dict[str, np.ndarray]
@@ -124,6 +126,21 @@ class Reader:
                 fix="Leave out columns that are not needed, and shorten very long names.",
             )
         return found, {}
+
+    def ask_samples(self, path: str) -> Answer:
+        """Names of the samples of a folder or archive, by the names of its files."""
+        return {"names": list(samples_in_names(names_below(Path(path))))}, {}
+
+    def ask_sample(self, path: str, reading: dict[str, str]) -> Answer:
+        """What has to be known of one sample to compare it with others."""
+        told, hashes = look_at_sample(Path(path), Reading.of(reading)).as_answer()
+        return told, {"hashes": hashes}
+
+    def ask_join(self, samples: list[dict[str, Any]], to: str, column: str, genes: str) -> Answer:
+        """Joins samples into an h5ad."""
+        parts = [Sample(**{**told, "path": Path(told["path"])}) for told in samples]
+        made = join(parts, Path(to), column=column, genes=genes)
+        return {name: value for name, value in vars(made).items() if name != "path"}, {}
 
     def ask_open(self, path: str, options: dict[str, Any]) -> Answer:
         """Opens the file for the questions below."""

@@ -44,6 +44,7 @@ class Reader:
         patient: bool,
         unpacked: int = MOST_BYTES,
         limits: Callable[[Path], Limits] = limits_for,
+        name: str = "",
     ) -> "Reader":
         """A new reader for a file.
 
@@ -54,6 +55,7 @@ class Reader:
             patient: Whether others come first on the processor.
             unpacked: Bytes that it may unpack of an archive.
             limits: What reading a file may take.
+            name: What is read, for sentences; by default the name of the file.
         """
         kept = replace(limits(path), unpacked=unpacked)
         ours, theirs = socket.socketpair()
@@ -66,7 +68,7 @@ class Reader:
                 "No process could be started to read the file.",
                 fix="Try again; if it stays so, tell the administrator that memory is short.",
             )
-        return cls(nursery, ours, int(born["pid"]), kept, path.name)
+        return cls(nursery, ours, int(born["pid"]), kept, name or path.name)
 
     def ask(self, question: str, **told: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Asks, and waits for the answer; anything but a good one ends the reader."""

@@ -18,6 +18,7 @@ from diffbio_engine.apart.limits import Limits, limits_for
 from diffbio_engine.apart.nursery_line import COMMAND, NurseryLine
 from diffbio_engine.apart.opened import LetGoError, Opened, whose
 from diffbio_engine.apart.reader import Reader
+from diffbio_engine.apart.samples import SamplesApart
 from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
 from diffbio_engine.data.readers.archives import MOST_BYTES
@@ -81,15 +82,43 @@ class Readers:
         stop = stop or Stop()
         with (
             self.turns.turn(person or str(path), stop),
-            self._reader(Path(path), patient=True) as reader,
+            self.one(Path(path), stop) as reader,
         ):
-            stop.then(reader.cancel)
+            found, _ = reader.ask("inspect", path=str(path), options=options)
+        return checked_preview(found, Path(path).name)
+
+    @contextlib.contextmanager
+    def one(
+        self, path: Path, stop: Stop, *, limits: Limits | None = None, name: str = ""
+    ) -> Iterator[Reader]:
+        """A reader for one question, which ends when it is answered or stopped.
+
+        Args:
+            limits: What it may take; by default as for any file.
+            name: What it reads, for sentences; by default the name of the file.
+        """
+        scratch = self._folder()
+        try:
+            reader = self._born(path, scratch, patient=True, limits=limits, name=name)
             try:
-                found, _ = reader.ask("inspect", path=str(path), options=options)
+                stop.then(reader.cancel)
+                yield reader
             except DataError:
                 stop.check()
                 raise
-        return checked_preview(found, Path(path).name)
+            finally:
+                reader.end()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def limits_of(self, path: Path) -> Limits:
+        """What reading a file may take."""
+        return self._limits(path)
+
+    @property
+    def samples(self) -> SamplesApart:
+        """Questions about several files, a sample each."""
+        return SamplesApart(self)
 
     def opened(self, path: str | Path, **options: Any) -> "Opened":
         """The file, opened in a reader that is kept while somebody asks on.
@@ -152,31 +181,28 @@ class Readers:
             answered=self._tidy,
         )
 
-    def _born(self, path: Path, scratch: str, *, patient: bool) -> Reader:
+    def _born(
+        self,
+        path: Path,
+        scratch: str,
+        *,
+        patient: bool,
+        limits: Limits | None = None,
+        name: str = "",
+    ) -> Reader:
         most = MOST_BYTES
         if self.room is not None:
             most = self._shares.grant(whose(path), scratch, self.room())
         return Reader.born(
-            self._nursery, path, scratch, patient=patient, unpacked=most, limits=self._limits
-        )
+            self._nursery, path, scratch, patient=patient, unpacked=most, name=name,
+            limits=self._limits if limits is None else lambda _path: limits,
+        )  # fmt: skip
 
     def _folder(self) -> str:
         """A new folder for one reader."""
         if self.scratch is not None:
             self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         return tempfile.mkdtemp(prefix=f"reader-{os.getpid()}-", dir=self.scratch)
-
-    @contextlib.contextmanager
-    def _reader(self, path: Path, *, patient: bool) -> Iterator[Reader]:
-        scratch = self._folder()
-        try:
-            reader = self._born(path, scratch, patient=patient)
-            try:
-                yield reader
-            finally:
-                reader.end()
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _stamp(path: Path) -> int:

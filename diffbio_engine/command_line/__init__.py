@@ -1,10 +1,11 @@
-"""The command line: run, apply, inspect, operators, and the worker that the engine starts."""
+"""The command line: run, apply, inspect, join, operators, and the worker that the engine starts."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from diffbio_engine.errors import UserError
 from diffbio_engine.ports import blocks_beside
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
             default="small",
             help="dense layers (normalised counts) in the result: up to 50 MB, all, none",
         )
+    add_join(commands)
     listing = commands.add_parser("operators", help="every operator and its declaration")
     listing.add_argument("--json", action="store_true", help="as data, with settings and ports")
     new = commands.add_parser("new", help="the files of a new operator, to be filled in")
@@ -124,6 +126,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("longest", "how many first positions of each sequence are used (1,024)"),
         ("sequence_column", 'which column of a table holds sequences; "none": it has counts'),
         ("bin_size", "over how many bases the signal of a track is averaged (200)"),
+        ("sample", "which one, where a folder or zip holds several (all, joined)"),
         ("m", 'what "3m" stands for among times: minutes or months'),
     ):
         flag = f"--{name.replace('_', '-')}"
@@ -134,6 +137,33 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         help="a look at the file may take any time and memory (else READ_SECONDS, which grow with "
         "its size, and READ_MEMORY_GB, half of this machine's)",
     )
+
+
+def add_join(commands: Any) -> None:
+    """Several files, a sample each, as one data set."""
+    join = commands.add_parser("join", help="several files, a sample each, as one data set")
+    join.add_argument(
+        "data", type=Path, nargs="+", help="files and folders; of a zip or folder all samples"
+    )
+    join.add_argument("--to", type=Path, required=True, help="the h5ad file to write")
+    join.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="FILE=NAME",
+        help="what a sample is called; else by its file, without what all begin and end with",
+    )
+    join.add_argument("--column", default="sample", help="the column that names it (sample)")
+    join.add_argument(
+        "--genes",
+        choices=("shared", "all"),
+        default="shared",
+        help="those that all samples have, or all, with 0 where a sample lacks one",
+    )
+    join.add_argument(
+        "--skip", action="store_true", help="leave out what cannot be joined, instead of stopping"
+    )
+    join.add_argument("--no-limits", action="store_true", help="any time and memory")
 
 
 def reading_of(asked: argparse.Namespace) -> dict[str, str]:
@@ -164,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     # Each command imports what it needs: `operators` and `--help` should not wait for a GPU.
     try:
-        if asked.command in ("run", "apply", "inspect"):
+        if asked.command in ("run", "apply", "inspect", "join"):
             from diffbio_engine.command_line.looking import readers
 
             readers(limited=not asked.no_limits)  # their imports go on beside those below
@@ -198,6 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from diffbio_engine.command_line.look import look
 
             return look(asked, reading_of(asked))
+        if asked.command == "join":
+            from diffbio_engine.command_line.join_samples import join_samples
+
+            return join_samples(asked)
         if asked.command == "preview":
             set_up_device()
             os.nice(5)  # runs go first

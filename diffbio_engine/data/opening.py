@@ -33,6 +33,7 @@ def inspect(
     longest: str | None = None,
     bin_size: str | None = None,
     sequence_column: str | None = None,
+    sample: str | None = None,
 ) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
@@ -43,19 +44,25 @@ def inspect(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
         letters=letters, quality=quality, longest=longest, bin_size=bin_size,
-        sequence_column=sequence_column,
+        sequence_column=sequence_column, sample=sample,
     )  # fmt: skip
     with ExitStack() as stack:
-        dataset, kind = _opened(Path(path), reading, stack, with_uns=False)
-        preview = kind.preview(dataset)
+        return look_at(Path(path), reading, stack)[1]
+
+
+def look_at(path: Path, reading: Reading, stack: ExitStack) -> tuple[Dataset, Preview]:
+    """The same with the data set itself, which is open as long as the stack."""
+    dataset, kind = _opened(path, reading, stack, with_uns=False)
+    preview = kind.preview(dataset)
     found = suggest(preview)
-    return replace(
+    told = replace(
         preview,
         path=str(path),
         suggested=kind.fields(preview, found.fields),
         choices=(*preview.choices, *found.choices),
         warnings=(*preview.warnings, *found.notes),
     )
+    return dataset, told
 
 
 def read(
@@ -76,6 +83,7 @@ def read(
     longest: str | None = None,
     bin_size: str | None = None,
     sequence_column: str | None = None,
+    sample: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -105,13 +113,14 @@ def read(
         bin_size: Over how many bases the signal of a track is averaged; None: 200.
         sequence_column: Which column of a table holds sequences; ``"none"`` for a table of counts;
             None: by titles and values.
+        sample: Which sample of a folder or archive that holds several; None: all, joined.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
         letters=letters, quality=quality, longest=longest, bin_size=bin_size,
-        sequence_column=sequence_column,
+        sequence_column=sequence_column, sample=sample,
     )  # fmt: skip
     stack = ExitStack()
     try:

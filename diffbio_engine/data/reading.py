@@ -62,6 +62,7 @@ class Reading:
         bin_size: Over how many bases the signal of a track is averaged: ``"200"``.
         sequence_column: Which column of a table holds sequences: its title; ``"none"`` reads the
             table as one of counts.
+        sample: Which sample of a folder or archive that holds several; empty: all, joined.
     """
 
     orientation: str = ""
@@ -79,6 +80,7 @@ class Reading:
     longest: str = ""
     bin_size: str = ""
     sequence_column: str = ""
+    sample: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():

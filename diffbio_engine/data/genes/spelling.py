@@ -60,6 +60,41 @@ def other_spelling(
     )
 
 
+def kind_of_names(names: Iterable[str]) -> str:
+    """What genes are called by: ``"human symbols"``, ``"Ensembl ids of mouse genes"``."""
+    some = [str(n) for n in names if n]
+    return (_kind(some) or _symbols(some)) if some else ""
+
+
+# What a kind of ids, or a way of writing symbols, says of whom the genes are.
+_OF_IDS = ("human", "mouse", "rat", "zebrafish", "macaque", "pig", "chicken")
+_OF_OTHER_IDS = {
+    "FlyBase ids": "fruit fly", "WormBase ids": "C. elegans", "yeast ids": "yeast",
+    "ids of Arabidopsis genes": "Arabidopsis",
+}  # fmt: skip
+_OF_SYMBOLS = {"upper": "human", "capital": "mouse or rat", "lower": "zebrafish"}
+_ENOUGH_KNOWN = 10
+
+
+def organism_of(names: Iterable[str], ids: Iterable[str] | None, n_known: int) -> str:
+    """Of whom genes are, as far as their names tell; else empty.
+
+    Ids tell it. Symbols do by their capitals, where enough of them are known ones.
+
+    Args:
+        names: Symbols, or ids where there are none.
+        ids: Ids, where there are any beside the names.
+        n_known: How many known genes are among the names.
+    """
+    words = [str(n) for n in names if n]
+    for some in ([str(i) for i in ids if i] if ids is not None else [], words):
+        kind = _kind(some) if some else ""
+        if kind:
+            found = next((o for o in _OF_IDS if f" {o} " in kind), "")
+            return found or _OF_OTHER_IDS.get(kind, "")
+    return _OF_SYMBOLS.get(_style(words), "") if n_known >= _ENOUGH_KNOWN else ""
+
+
 def _shared(new: list[str], trained: list[str], way: Callable[[str], str]) -> float:
     there = {way(n) for n in new}
     return sum(way(n) in there for n in trained) / len(trained)

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -54,12 +54,14 @@ class Opening:
     unpack_to: Any = None
     with_uns: bool = True
 
-    def unpacked(self, path: Path) -> Path:
-        """The folder of what lies in a zip or tar."""
+    def unpacked(self, path: Path, only: Collection[str] | None = None) -> Path:
+        """The folder of what lies in a zip or tar, or of those files of a zip that are wanted."""
         folder = self.unpack_to or self.stack.enter_context(
             tempfile.TemporaryDirectory(prefix="diffbio-")
         )
-        return (unpack_tar if is_tar(path) else unpack)(path, Path(folder))
+        if is_tar(path):
+            return unpack_tar(path, Path(folder))
+        return unpack(path, Path(folder), only)
 
 
 class DataKind:
@@ -80,6 +82,7 @@ class DataKind:
         repeats: A column of words is one of groups if each value stands in so many rows, on
             average.
         has_quality_control: Whether rows can be removed by the quality control of counts.
+        joins: Whether several files of it can be joined into one: on the genes that they share.
     """
 
     record: ClassVar[Axis]
@@ -94,6 +97,7 @@ class DataKind:
     or_else: ClassVar[str] = ""
     repeats: ClassVar[int] = 10
     has_quality_control: ClassVar[bool] = False
+    joins: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -23,6 +23,11 @@ from diffbio_engine.data.readers.mtx_folder import (
     open_mtx,
     read_along,
 )
+from diffbio_engine.data.readers.samples_apart import (
+    names_below,
+    sample_alone,
+    samples_in_names,
+)
 from diffbio_engine.data.readers.samples_in_names import name_samples
 from diffbio_engine.data.readers.sequence_tables import choice_of
 from diffbio_engine.data.readers.workbooks import is_workbook
@@ -45,6 +50,7 @@ class Cells(DataKind):
     record = axis_of("cells")
     order = 90
     has_quality_control = True
+    joins = True
 
     def open(self, path: Path, how: Opening) -> Dataset:
         try:
@@ -103,6 +109,13 @@ def first_look(dataset: Dataset) -> MatrixPreview | None:
 def _as_it_is(path: Path, how: Opening) -> tuple[Dataset, Path]:
     """The data set, and the file or the (unpacked) folder that it is of."""
     reading, with_uns = how.reading, how.with_uns
+    if reading.sample:
+        inside = path
+        if is_archive(path):
+            files = samples_in_names(names_below(path)).get(reading.sample)
+            inside = how.unpacked(path, only=files)
+        alone = sample_alone(path, reading.sample, inside, how.stack)
+        return open_folder(alone, reading, reading.sample, with_uns=with_uns), alone
     if path.is_dir():
         return open_folder(path, reading, path.name, with_uns=with_uns), path
     if path.stat().st_size == 0:

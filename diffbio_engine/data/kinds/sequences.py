@@ -22,7 +22,7 @@ from diffbio_engine.data.kinds import DataKind, Opening
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.readers.about_cells import is_about_cells, join_tables
 from diffbio_engine.data.readers.archive_names import is_archive
-from diffbio_engine.data.readers.containers import is_zip
+from diffbio_engine.data.readers.archives import is_zip
 from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.data.readers.folders import data_files, is_mtx
 from diffbio_engine.data.readers.packed_text import bare_name

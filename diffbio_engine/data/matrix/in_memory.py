@@ -113,6 +113,10 @@ class Unread:
             self._read = float32_csr(self._load())
         return self._read
 
+    def forget(self) -> None:
+        """Lets go of what was read; whoever asks again reads again."""
+        self._read = None
+
     def rows(self, indices: np.ndarray) -> sp.csr_matrix:
         """These cells, in this order."""
         return self.load()[indices]

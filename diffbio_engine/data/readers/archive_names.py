@@ -5,7 +5,7 @@ import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from diffbio_engine.data.readers.containers import is_zip
+from diffbio_engine.data.readers.archives import is_zip
 from diffbio_engine.data.readers.packed_text import BROKEN, open_bytes
 from diffbio_engine.data.readers.tars import is_tar
 from diffbio_engine.errors import DataError

@@ -7,6 +7,7 @@ import stat
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from diffbio_engine.errors import DataError
@@ -26,13 +27,23 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def unpack(path: Path, folder: Path) -> Path:
-    """Unpacks into ``folder``, which is made."""
+def is_zip(path: Path) -> bool:
+    """Whether it is a zip, by its first bytes or its name."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix.lower() == ".zip"
+
+
+def unpack(path: Path, folder: Path, only: Collection[str] | None = None) -> Path:
+    """Unpacks into ``folder``, which is made.
+
+    Args:
+        only: The members that are wanted; None: all.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not is_junk(m.filename)]
             _check(path, members, folder)
-            for member in members:
+            for member in members if only is None else _some(members, only):
                 _unpack_one(archive, member, folder / member.filename)
     except DataError:
         raise
@@ -48,6 +59,10 @@ def unpack(path: Path, folder: Path) -> Path:
             f"{path.name} is damaged or was cut off ({error}).", fix="Zip the files again."
         ) from None
     return folder
+
+
+def _some(members: list[zipfile.ZipInfo], only: Collection[str]) -> list[zipfile.ZipInfo]:
+    return [m for m in members if m.filename in only]
 
 
 def allow_to_unpack(n_bytes: int) -> None:

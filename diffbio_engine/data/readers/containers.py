@@ -1,6 +1,5 @@
 """What a file or a folder is, and who opens it; several files of one kind are several samples."""
 
-import re
 from pathlib import Path
 
 from diffbio_engine.data.dataset import Dataset
@@ -18,6 +17,7 @@ from diffbio_engine.data.readers.joining import join_samples
 from diffbio_engine.data.readers.mtx_folder import is_names_of_mtx, open_mtx
 from diffbio_engine.data.readers.packed_text import bare_name
 from diffbio_engine.data.readers.same_cells import one_of_the_same
+from diffbio_engine.data.readers.samples_apart import ABOUT_CELLS, sample_word
 from diffbio_engine.data.readers.samples_in_names import is_aggregation
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
 from diffbio_engine.data.readers.zarr_store import find_zarr, open_zarr
@@ -38,23 +38,6 @@ _OTHERS = {
     ".cloupe": "Choose filtered_feature_bc_matrix.h5 of the same run of Cell Ranger.",
     ".mtx_rows": "Choose the .mtx file together with its rows and columns.",
 }
-# Words in the name of a 10x file that say what it is, not which sample it is of.
-_NO_SAMPLE = re.compile(
-    r"[._-]*(sample_)?(raw|filtered)?_?(feature|gene)s?_bc_matri(x|ces)(_h5)?|[._-]*(raw|counts?|"
-    r"matrix|dge|expression|umi|gene_expression|readspergene\.out)$",
-    re.IGNORECASE,
-)
-_ABOUT_CELLS = re.compile(
-    r"meta_?data|annotation|clusters?|barcodes|obs|coldata|cell_?info|design|pheno|"
-    r"samples?[-_]?(info|sheet|table)|sra_?run_?table",
-    re.I,
-)
-
-
-def is_zip(path: Path) -> bool:
-    """Whether it is a zip, by its first bytes or its name."""
-    with path.open("rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix.lower() == ".zip"
 
 
 def refuse_other_kinds(path: Path) -> None:
@@ -143,11 +126,11 @@ def open_folder(folder: Path, reading: Reading, name: str, *, with_uns: bool = T
 
 def _of_counts(tables: list[Path]) -> list[Path]:
     """Without those that describe cells or samples, by their names."""
-    return [f for f in tables if not _ABOUT_CELLS.search(bare_name(f))]
+    return [f for f in tables if not ABOUT_CELLS.search(bare_name(f))]
 
 
 def _is_about(path: Path) -> bool:
-    named = bool(_ABOUT_CELLS.search(bare_name(path))) and bare_name(path).endswith(_TABLES)
+    named = bool(ABOUT_CELLS.search(bare_name(path))) and bare_name(path).endswith(_TABLES)
     return named or is_about_cells(path)
 
 
@@ -159,9 +142,7 @@ def _filtered(files: list[Path]) -> list[Path]:
 
 def _samples(files: list[Path], folder: Path) -> list[tuple[str, Path]]:
     """A name for each file: its own, or that of its folder where all are called the same."""
-    ends = re.compile(r"(\.(csv|tsv|txt|tab|gct|h5|hdf5))+$", re.IGNORECASE)
-    stems = [ends.sub("", f.name[: len(bare_name(f))]) for f in files]
-    names = [_NO_SAMPLE.sub("", s).strip("._- ") for s in stems]
+    names = [sample_word(f.name) for f in files]
     if len(set(names)) < len(names) or not all(names):
         places = [f.parent.relative_to(folder).parts for f in files]
         kept = [[w for w in p if w not in ("outs", "count")] for p in places]

@@ -39,7 +39,7 @@ _LAYERS = {"mature": "spliced", "nascent": "unspliced"}
 _CELLS_FIRST = ("cells_x_genes", "quants_mat", "dge", "count_matrix", "countmatrix")
 _NO_GENES = "cells_x_tcc"
 _SKIPPED = ("_normalised_counts", "_normalized_counts")
-_WHOLE = re.compile(r"^(all[-_ ]?samples?|combined|aggregated?)$")
+IS_WHOLE = re.compile(r"^(all[-_ ]?samples?|combined|aggregated?)$")
 MOST_FILES = 20_000
 
 
@@ -109,7 +109,7 @@ def find_blocks(folder: Path, name: str, *, deep: bool = True) -> list[Block]:
         raise _lacks(["matrix.mtx"], files, name)
     groups: dict[tuple[Path, str, str], dict[str, Path]] = {}
     for path in matrices:
-        before, layer, part = _taken_apart(path)
+        before, layer, part = taken_apart(path)
         if layer in groups.get((path.parent, before, part), {}):
             part = bare_name(path).removesuffix(".mtx")  # matrix.mtx beside counts.mtx
         groups.setdefault((path.parent, before, part), {}).setdefault(layer, path)
@@ -157,7 +157,7 @@ def _n_alike(words: Sequence[Sequence[str]]) -> int:
     return next((i for i in range(sizes) if len({w[i] for w in words}) > 1), sizes)
 
 
-def _taken_apart(path: Path) -> tuple[str, str, str]:
+def taken_apart(path: Path) -> tuple[str, str, str]:
     """What stands before the kind of matrix, which layer it is, which part."""
     stem = bare_name(path).removesuffix(".mtx")
     match = _TAIL.search(stem)
@@ -169,11 +169,19 @@ def _taken_apart(path: Path) -> tuple[str, str, str]:
     return before, _LAYERS.get(layer, layer), part
 
 
+def _words(places: Sequence[str]) -> list[str]:
+    return [p.removesuffix("Solo.out").rstrip("._") or "Solo.out" for p in places]
+
+
+def own_words(places: Sequence[str]) -> tuple[str, ...]:
+    """Of folders, those that tell samples apart; others (outs, filtered) say which matrix it is."""
+    return tuple(w for w in _words(places) if not _PART_WORDS.match(w.lower()))
+
+
 def _named(places: tuple[str, ...], before: str) -> tuple[str, list[str]]:
     """The sample and the part that a matrix is of, by its folders and what its name begins with."""
-    words = [p.removesuffix("Solo.out").rstrip("._") or "Solo.out" for p in places]
-    parts = [w for w in words if _PART_WORDS.match(w.lower())]
-    own = [w for w in words if not _PART_WORDS.match(w.lower())]
+    parts = [w for w in _words(places) if _PART_WORDS.match(w.lower())]
+    own = list(own_words(places))
     own += [before.strip("._- ")] if before.strip("._- ") else []
     return "/".join(own), [p for p in parts if p.lower() not in _NO_WORD]
 
@@ -252,7 +260,7 @@ def _disambiguated(blocks: list[Block]) -> list[Block]:
         words = [w[1:] or [""] for w in words]
     for block, word in zip(blocks, words, strict=True):
         block.sample = "/".join(word)
-    whole = [b for b in blocks if _WHOLE.match(b.sample.lower())]
+    whole = [b for b in blocks if IS_WHOLE.match(b.sample.lower())]
     return whole if whole and len(blocks) > len(whole) else blocks
 
 

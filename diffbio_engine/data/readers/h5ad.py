@@ -20,6 +20,7 @@ from diffbio_engine.data.matrix.hdf5_elements import (
 from diffbio_engine.data.matrix.matrices import Matrix, OnDisk
 from diffbio_engine.data.readers.feature_kinds import kept_features, kept_of_raw
 from diffbio_engine.data.readers.file_types import FileType
+from diffbio_engine.data.readers.joined_from import say_where_from, told_of_joining
 from diffbio_engine.data.reading import Reading
 from diffbio_engine.errors import DataError
 
@@ -62,7 +63,7 @@ def open_h5ad(path: Path, reading: Reading, *, with_uns: bool = True, inside: st
                     f"{len(left_out)} entries of uns are empty or of an unknown kind and were left "
                     f"out: {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}."
                 )
-        profiles = profiles_in(uns_item, len(var))
+        profiles, joined = profiles_in(uns_item, len(var)), told_of_joining(uns_item)
         shapes = _obsm_shapes(file)
         found = _matrix_places(file)
     features, left, choices = kept_features(var, reading.features)
@@ -101,6 +102,7 @@ def open_h5ad(path: Path, reading: Reading, *, with_uns: bool = True, inside: st
         choices=choices,
         kept=kept,
     )
+    say_where_from(dataset, joined)
     dataset.profiles, dataset.all_genes, dataset.inside = profiles, var.index, inside
     return dataset
 

@@ -45,6 +45,11 @@ def are_same(one: Sequence[str], other: Sequence[str]) -> bool:
     return int(a.isin(b).sum()) >= _SAME * fewest
 
 
+def any_sample_has(names: Sequence[str]) -> bool:
+    """Whether most names of cells are such as any sample may have: counted through, wells."""
+    return _share(_OF_ANY, pd.Index(names)) > 0.5
+
+
 def _share(pattern: re.Pattern[str], names: pd.Index) -> float:
     some = [str(n) for n in names[:1_000]]
     return sum(bool(pattern.match(n)) for n in some) / max(len(some), 1)
@@ -69,8 +74,7 @@ def one_of_the_same(
 ) -> Dataset | None:
     """The matrix to take where all are of the same cells, with the choice; else None."""
     first = parts[0][1].obs.index
-    of_any = _share(_OF_ANY, first) > 0.5
-    if of_any or not all(are_same(first, d.obs.index) for _, d in parts[1:]):
+    if any_sample_has(first) or not all(are_same(first, d.obs.index) for _, d in parts[1:]):
         return None
     names = [part for part, _ in parts]
     if reading.part and reading.part not in names:
@@ -97,7 +101,7 @@ def doubled(parts: list[tuple[str, Dataset]], name: str) -> list[str]:
         for other, second in parts[i + 1 :]:
             if not are_same(first.obs.index, second.obs.index):
                 continue
-            if _share(_OF_ANY, first.obs.index) > 0.5:
+            if any_sample_has(first.obs.index):
                 said.append(
                     f"The cells of {one} and {other} have the same names ({first.obs.index[0]}, "
                     "...) and were taken for different cells; if they are not, open one of them."

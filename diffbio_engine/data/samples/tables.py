@@ -1,0 +1,135 @@
+"""The tables of a joined set: its cells, and its genes with the columns they come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.gene_names import made_unique
+from diffbio_engine.data.samples.comparison import IDS
+from diffbio_engine.data.samples.facts import ids_of, names_of, without_versions
+from diffbio_engine.errors import DataError
+
+
+@dataclass(frozen=True)
+class GenesOf:
+    """Genes of a joined set.
+
+    Attributes:
+        var: Their table.
+        columns: For each sample and each of its genes, its column in the joined set; -1: none.
+        lacking: How many genes of the joined set some samples lack; they are 0 there.
+    """
+
+    var: pd.DataFrame
+    columns: list[np.ndarray]
+    lacking: int = 0
+
+
+def genes_of(tables: Sequence[pd.DataFrame], by: str, *, every: bool, name: str) -> GenesOf:
+    """The genes that all samples have, in the order of the first; or those that any has.
+
+    Of what is known of genes, columns are kept that say the same in all samples; so have ids and
+    types, while what was computed of one sample has no meaning for all.
+
+    Args:
+        tables: The genes of each sample.
+        by: ``"ids"`` or ``"names"``.
+        every: Whether genes stay that some samples lack.
+        name: What the matrix is called, for sentences.
+    """
+    ids = [ids_of(var) for var in tables] if by == IDS else []
+    found = [i for i in ids if i is not None]
+    keys = found if len(found) == len(tables) else [names_of(var) for var in tables]
+    if not all(k.equals(keys[0]) for k in keys):
+        keys = [without_versions(k) for k in keys]
+    kept = keys[0]
+    for other in keys[1:]:
+        kept = kept.append(other[~other.isin(kept)]) if every else kept[kept.isin(other)]
+    if not len(kept):
+        raise DataError(f"The samples share no genes ({name}).", fix="Leave one of them out.")
+    columns = [kept.get_indexer(k).astype(np.int64) for k in keys]
+    in_all = np.logical_and.reduce([kept.isin(k) for k in keys])
+    return GenesOf(_var(tables, keys, kept), columns, int((~in_all).sum()))
+
+
+def _var(tables: Sequence[pd.DataFrame], keys: Sequence[pd.Index], kept: pd.Index) -> pd.DataFrame:
+    """The rows of the first sample that has each gene."""
+    names = np.full(len(kept), "", dtype=object)
+    values = {c: np.full(len(kept), None, dtype=object) for c in dict.fromkeys(tables[0].columns)}
+    taken = np.zeros(len(kept), bool)
+    for var, key in zip(tables, keys, strict=True):
+        place = kept.get_indexer(key)
+        there = place >= 0
+        old = there & taken[place]
+        new = there & ~old
+        names[place[new]] = np.array([str(n) for n in var.index], dtype=object)[new]
+        for column in list(values):
+            mine = var[column].to_numpy(object) if column in var.columns else None
+            if mine is None or not _alike(values[column][place[old]], mine[old]):
+                del values[column]
+            else:
+                values[column][place[new]] = mine[new]
+        taken[place[there]] = True
+    made = pd.DataFrame(index=made_unique(pd.Index(names, dtype=object)))
+    for column, found in values.items():
+        dtype = tables[0][column].dtype
+        plain = isinstance(dtype, np.dtype) and dtype.kind in "iufb"
+        made[column] = found.astype(dtype) if plain else found
+    return made
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    missing = pd.isna(one)
+    return bool((missing == pd.isna(other)).all() and (one[~missing] == other[~missing]).all())
+
+
+def cells_of(parts: Sequence[tuple[str, Dataset]], column: str) -> tuple[pd.DataFrame, list[str]]:
+    """All cells, named ``barcode_sample``, with a column that names the sample; and what to know.
+
+    Columns that only some samples have are kept, and missing in the others.
+    """
+    said = []
+    every = list(dict.fromkeys(str(c) for _, d in parts for c in d.obs.columns))
+    some = {c: [n for n, d in parts if c not in d.obs.columns] for c in every}
+    lacking = {c: names for c, names in some.items() if names}
+    if lacking:
+        told = [f"{c} (not in {', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+                for c, names in list(lacking.items())[:6]]  # fmt: skip
+        more = f" and {len(lacking) - 6} more" if len(lacking) > 6 else ""
+        said.append(f"Columns that only some samples have are missing in the others: "
+                    f"{', '.join(told)}{more}.")  # fmt: skip
+    kept_as = {c: c for c in every}
+    if column in kept_as:
+        free = f"{column}_of_file"
+        while free in kept_as:
+            free += "_"
+        kept_as[column] = free
+        said.append(f"The files have a column '{column}' of their own: it is called '{free}' now.")
+    names = [f"{cell}_{sample}" for sample, d in parts for cell in d.obs.index]
+    obs = pd.DataFrame(index=made_unique(pd.Index(names, dtype=object)))
+    of = [sample for sample, d in parts for _ in range(d.n_cells)]
+    obs[column] = pd.Categorical(of, categories=[sample for sample, _ in parts])
+    for old, new in kept_as.items():
+        obs[new] = _stacked([d.obs[old] if old in d.obs.columns else d.n_cells for _, d in parts])
+    return obs, said
+
+
+def _stacked(pieces: list[pd.Series | int]) -> pd.api.extensions.ExtensionArray | np.ndarray:
+    """A column of all samples; a number stands for so many missing values."""
+    there = [p for p in pieces if not isinstance(p, int)]
+    words = all(isinstance(p.dtype, pd.CategoricalDtype) for p in there)
+    numbers = all(p.dtype.kind in "iuf" and isinstance(p.dtype, np.dtype) for p in there)
+    values = np.concatenate([
+        np.full(p, np.nan if numbers else None, dtype=float if numbers else object)
+        if isinstance(p, int) else p.to_numpy(None if numbers else object) for p in pieces
+    ])  # fmt: skip
+    if words:
+        categories = list(dict.fromkeys(str(c) for p in there for c in p.cat.categories))
+        said = [None if pd.isna(v) else str(v) for v in values]
+        return pd.Categorical(said, categories=categories)
+    if all(p.dtype == bool for p in there) and len(there) == len(pieces):
+        return values.astype(bool)
+    return values
