@@ -6,40 +6,49 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.operators.statistical._nb_design_basis import dependent_columns
 
 _ALIKE = 1e-3
+_ROWS = 512  # that are looked at together
 _LARGEST_LOG = 30.0
 
 
-def whole_counts(counts: np.ndarray) -> tuple[np.ndarray, str]:
-    """Counts as whole numbers (64 bits), and what is to be said of it.
+def whole_counts(counts: np.ndarray, dtype: type = np.float64) -> tuple[np.ndarray, str]:
+    """Counts as whole numbers, and what is to be said of it; what is whole already is not copied.
 
     Estimated counts (salmon, kallisto, RSEM) are rounded. What was divided by depth (TPM, CPM) or
     is a logarithm is refused: how sure a count is cannot be seen from it any more.
     """
-    counts = np.asarray(counts, float)
-    if not np.isfinite(counts).all() or (counts < 0).any():
-        raise DataError(
-            "holds values that no count can be: negative, or not finite.",
-            fix="Use raw counts.",
-            where="counts",
-        )
-    rounded = np.round(counts)
-    if np.allclose(counts, rounded, rtol=0, atol=1e-3):
-        return rounded, ""
-    totals = counts.sum(axis=1)
+    counts = np.asarray(counts)
+    n, exact, largest, totals = 0, counts.dtype == dtype, 0.0, np.zeros(len(counts))
+    for start in range(0, len(counts), _ROWS):
+        part = np.asarray(counts[start : start + _ROWS], float)
+        if not np.isfinite(part).all() or (part < 0).any():
+            raise DataError(
+                "holds values that no count can be: negative, or not finite.",
+                fix="Use raw counts.",
+                where="counts",
+            )
+        away = np.abs(part - np.round(part))
+        n, exact = n + int((away > 1e-3).sum()), exact and not away.any()
+        largest = max(largest, float(part.max(initial=0.0)))
+        totals[start : start + _ROWS] = part.sum(axis=1)
+    whole = counts
+    if not exact:
+        whole = counts.astype(dtype)
+        np.round(whole, out=whole)
+    if not n:
+        return whole, ""
     if np.ptp(totals) <= _ALIKE * totals.mean():
         raise DataError(
             f"adds up to {totals.mean():,.0f} in each sample: normalised values, such as TPM.",
             fix="Use the raw counts (of salmon the column NumReads, not TPM).",
             where="counts",
         )
-    if counts.max() < _LARGEST_LOG:
+    if largest < _LARGEST_LOG:
         raise DataError(
-            f"is at most {counts.max():.1f} and not whole: logarithms, not counts.",
+            f"is at most {largest:.1f} and not whole: logarithms, not counts.",
             fix="Use raw counts.",
             where="counts",
         )
-    n = int((np.abs(counts - rounded) > 1e-3).sum())
-    return rounded, f"{n:,} of {counts.size:,} counts are not whole (estimates), and were rounded."
+    return whole, f"{n:,} of {counts.size:,} counts are not whole (estimates), and were rounded."
 
 
 def check_design(design: np.ndarray, contrast: int) -> None:

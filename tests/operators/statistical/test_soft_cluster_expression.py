@@ -14,6 +14,7 @@ from diffbio_engine.operators.statistical import (
     SoftClusterExpression,
     SoftClusterExpressionConfig,
 )
+from diffbio_engine.operators.statistical.soft_cluster_expression import _mixture
 from diffbio_engine.operators.statistical.soft_cluster_expression._within_clusters import Samples
 
 
@@ -80,6 +81,23 @@ def test_counts_tell_again_which_cluster_a_cell_is_of(cells):
     assert (truth[called] != 0).mean() > 0.85 and called.sum() > 0.6 * (truth != 0).sum()
 
 
+def test_cells_are_looked_at_some_at_a_time_and_those_of_a_third_condition_are_told(
+    cells, monkeypatch
+):
+    data, _ = cells
+    third = np.where(np.arange(400) % 50 == 0, 2, data["condition_labels"])
+    told = data | {"condition_labels": third}
+    block = block_of(told)
+    block.prepare_from(told, jax.random.key(0))
+    said = block.notes[0]
+    whole = {k: np.asarray(v, float) for k, v in block(**_arrays(told)).items()}
+    assert "8 of 400 cells are of other conditions than the two compared" in said
+    monkeypatch.setattr(_mixture, "_TOGETHER", 120 * 64)
+    _, pieces = prepared(told)
+    for name in ("responsibilities", "change", "stat", "padj"):
+        np.testing.assert_allclose(pieces[name], whole[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
 def test_the_likelihood_moves_the_clusters(cells):
     data, _ = cells
     block, _ = prepared(data)
@@ -135,6 +153,6 @@ def test_donors_under_both_conditions_are_compared_with_themselves():
     donors, conditions = np.repeat([0, 1, 2], 4), np.tile([0, 0, 1, 1], 3)
     samples = Samples.of(conditions, donors, paired=True)
     assert samples.design.shape == (6, 4) and np.linalg.matrix_rank(samples.design) == 4
-    sums, cells = samples.sums(np.eye(12), np.full(12, 0.5))
+    sums, cells = samples.sums(np.eye(12), np.full((12, 1), 0.5))
     np.testing.assert_array_equal(cells, 1.0)
-    assert sums.shape == (6, 12)
+    assert sums.shape == (1, 6, 12)

@@ -100,7 +100,8 @@ class SoftClusterExpression(Operator):
     two-step way.
     Gradients: reach the shares (and what they come from), levels, changes, dispersions and
     ``evidence``; not the table.
-    Cost: O(cells * clusters * genes) a step; the table O(samples * clusters * genes).
+    Cost: O(cells * clusters * genes) a step and a round of the start, in O(clusters * genes) memory
+    besides the counts; the table O(samples * clusters * genes).
     Start: eight rounds of expectation-maximisation from the shares.
 
     References:
@@ -176,15 +177,18 @@ class SoftClusterExpression(Operator):
         first: bool = True,
     ) -> None:
         config = self.config
-        y, said = whole_counts(counts)
+        y, said = whole_counts(counts, np.float32)
         conditions, shares = np.asarray(condition_labels), np.asarray(cluster_assignments, float)
         by_samples = config.replicates == "samples"
         samples = of_samples(conditions, batch_labels, config.paired) if by_samples else None
-        totals = y.sum(axis=1) if total_counts is None else np.asarray(total_counts, float)
+        totals = (
+            y.sum(axis=1, dtype=float) if total_counts is None else np.asarray(total_counts, float)
+        )
         sizes = np.maximum(totals, 1.0)
-        there = (conditions == 0) | (conditions == 1)
+        if (n := int((conditions > 1).sum())) > 0:
+            said += f" {n:,} of {len(y):,} cells are of other conditions than the two compared."
         if first:
-            start = started(y[there], sizes[there], conditions[there], shares[there])
+            start = started(y, sizes, conditions, shares)
             put(self.base, start["base"])
             put(self.log_fold_change, start["change"])
             put(self.log_theta, start["log_theta"])
@@ -209,7 +213,7 @@ class SoftClusterExpression(Operator):
             fewest_cells=config.fewest_cells,
             significance=config.significance,
         )
-        self.notes = Notes(s for s in (said, *notes) if s)
+        self.notes = Notes(s for s in (said.strip(), *notes) if s)
         for name, value in found.items():
             put(self.found[name], value)
 

@@ -13,7 +13,9 @@ from diffbio_engine.operators.statistical._nb_significance import (
     wald,
 )
 from diffbio_engine.operators.statistical._nb_size_factors import size_factors
+from diffbio_engine.operators.statistical.soft_cluster_expression._mixture import in_pieces
 
+_MOST_COUNTS = 2**24  # that are compared cell by cell: some ten arrays of 128 MB
 _LEAST_SHARE = 0.01  # a cell with less of a cluster says nothing of it
 COLUMNS = ("log2_fold_change", "lfc_se", "stat", "pvalue", "padj", "base_mean", "dispersion")
 
@@ -45,10 +47,16 @@ class Samples:
         return cls(of_cell, np.stack([*columns, pairs[:, 1]], axis=1).astype(float))
 
     def sums(self, counts: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Counts of each sample (samples, genes), each cell as much as its share; and cells."""
-        belongs = self.of_cell[None, :] == np.arange(len(self.design))[:, None]
-        weights = belongs * shares[None, :]
-        return np.round(weights @ counts), weights.sum(axis=1)
+        """Counts of each sample in each cluster, (clusters, samples, genes), each cell as much as
+        its share, (cells, clusters); and how many cells that are."""
+        n, clusters = len(self.design), shares.shape[1]
+        sums, members = np.zeros((clusters * n, counts.shape[1])), np.zeros(clusters * n)
+        for cells in in_pieces(*counts.shape):
+            belongs = self.of_cell[cells, None] == np.arange(n)
+            weights = (shares[cells, :, None] * belongs[:, None, :]).reshape(len(belongs), -1)
+            sums += weights.T @ np.asarray(counts[cells], float)
+            members += weights.sum(axis=0)
+        return np.round(sums).reshape(clusters, n, -1), members.reshape(clusters, n)
 
 
 def compared(
@@ -74,13 +82,15 @@ def compared(
     notes = []
     if samples is None:
         notes.append("Cells are taken as independent of each other: p-values are too small.")
-    for cluster in range(len(found["stat"])):
-        if samples is None:
-            table = _table_of_cells(counts, shares[:, cluster], conditions, sizes, significance)
+        for cluster in range(len(found["stat"])):
+            table, said = _table_of_cells(
+                counts, shares[:, cluster], conditions, sizes, significance
+            )
+            notes += [f"Cluster {cluster}: {said}"] if said else []
             for name, values in table.items():
                 found[name][cluster] = values
-            continue
-        sums, cells = samples.sums(counts, shares[:, cluster])
+        return found, notes
+    for cluster, (sums, cells) in enumerate(zip(*samples.sums(counts, shares), strict=True)):
         kept = (cells >= fewest_cells) & (sums.sum(axis=1) > 0)
         design = _estimable(samples.design[kept])
         if design is None:
@@ -140,12 +150,16 @@ def _table_of_cells(
     conditions: np.ndarray,
     sizes: np.ndarray,
     significance: float,
-) -> dict[str, np.ndarray]:
-    used = ((conditions == 0) | (conditions == 1)) & (shares > _LEAST_SHARE)
-    design = np.stack([np.ones(used.sum()), conditions[used] == 1], axis=1).astype(float)
+) -> tuple[dict[str, np.ndarray], str]:
+    used = np.flatnonzero(((conditions == 0) | (conditions == 1)) & (shares > _LEAST_SHARE))
+    most, said = max(2, _MOST_COUNTS // counts.shape[1]), ""
+    if len(used) > most:
+        said = f"{most:,} of {len(used):,} cells, evenly chosen, are compared, for want of memory."
+        used = used[np.linspace(0, len(used) - 1, most).astype(int)]
+    design = np.stack([np.ones(len(used)), conditions[used] == 1], axis=1).astype(float)
     factors = sizes[used] / np.exp(np.log(sizes[used]).mean())
     estimate = estimated(counts[used], design, factors, weights=shares[used], fewest_to_replace=0)
-    return _tested(estimate, np.zeros(counts.shape[1], bool), significance)
+    return _tested(estimate, np.zeros(counts.shape[1], bool), significance), said
 
 
 def of_samples(conditions: np.ndarray, donors: np.ndarray | None, paired: bool) -> Samples:
