@@ -5,6 +5,7 @@ import io
 import zipfile
 
 import pandas as pd
+import pytest
 from playwright.sync_api import expect
 
 from diffbio_engine.pipelines import presets
@@ -29,6 +30,7 @@ def salmon_folder(folder, target):
     return target
 
 
+@pytest.mark.usefixtures("compiled_in_haste")
 def test_classes_are_uploaded_quantified_and_taken_home(tab, served, shared_data, tmp_path):
     tab.set_viewport_size({"width": 1366, "height": 768})
     sequences = shared_data / "sequences"

@@ -28,6 +28,7 @@ TOLD_ELSEWHERE = {
     "differential_expression",
     "track_states",
     "quantify_transcripts",
+    "pretrain_expression",
 }
 IN_A_BROWSER = [name for name in RESULTS if name not in TOLD_ELSEWHERE]
 

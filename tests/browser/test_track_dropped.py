@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from playwright.sync_api import expect
 
 from diffbio_engine.pipelines import presets
@@ -12,6 +13,7 @@ from tests.browser.user_actions import look_closely
 STEPS = 12
 
 
+@pytest.mark.usefixtures("compiled_in_haste")
 def test_a_track_is_segmented_into_states_that_lie_where_the_peaks_are(
     tab, served, shared_data, tmp_path
 ):
