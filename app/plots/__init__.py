@@ -41,8 +41,9 @@ from diffbio_engine.runs import Finding, Findings
 
 Content = tuple[dict[str, Any], pd.DataFrame]
 _HERE = Path(__file__).parent
-# What other sheets are made of: the title of a comparison, and what else can be compared.
-_BEHIND = (Role.TESTED, Role.COVARIANCE, Role.DETECTED)
+# What other sheets are made of: the title of a comparison, and what else can be compared; what was
+# seen along positions.
+_BEHIND = (Role.TESTED, Role.COVARIANCE, Role.DETECTED, Role.SEEN)
 # What the scripts of forms share, first.
 _SHARED = ("values", "forms")
 

@@ -1,6 +1,6 @@
 """A trained pipeline to carry away: document, weights, genes and fields, as plain files."""
 
-from diffbio_engine.bundles.axis_names import names_along
+from diffbio_engine.bundles.axis_names import levels_of, names_along
 from diffbio_engine.bundles.bundle import (
     Bundle,
     fields_of_bundle,
@@ -28,6 +28,7 @@ __all__ = [
     "genes_of_bundle",
     "per_dataset_of_bundle",
     "load_bundle",
+    "levels_of",
     "names_along",
     "place_cells",
     "placed_by",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffbio_engine.bundles.axis_names import names_along
+from diffbio_engine.bundles.axis_names import levels_of, names_along
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
 from diffbio_engine.bundles.new_cells_kept import counts_place, without_removed
@@ -95,11 +95,12 @@ def result_arrays(
     small = {p: place for p, place in places.items() if not _is_layer(place)}
     # All in one pass: whatever they have in common is computed, and compiled, once.
     told = ports_of_rules(pipeline.plan)
-    values = values_of_cells(pipeline, cells, (*small, *as_layers, *told), tick=tick)
+    ports = (*small, *as_layers, *told, *levels_of(pipeline.plan))
+    values = values_of_cells(pipeline, cells, tuple(dict.fromkeys(ports)), tick=tick)
     rules = rules_in_words(pipeline.plan, {port: values.pop(port) for port in told})
     notes += without_unknown(pipeline, cells, values)
     _tell_small_p_values(pipeline, values)
-    arrays = {small[port]: _as_kept(pipeline, cells, port, values[port]) for port in small}
+    arrays = {small[port]: _as_kept(pipeline, cells, port, values) for port in small}
     arrays |= _likeliest(pipeline, cells, small, values)
     arrays = {
         p: of_all_genes(cells, v) if Place.parse(p).table == "var" else v for p, v in arrays.items()
@@ -132,15 +133,18 @@ def _is_layer(place: str) -> bool:
     return Place.parse(place).table == "layers"
 
 
-def _as_kept(pipeline: Pipeline, cells: Records, name: str, value: np.ndarray) -> Any:
+def _as_kept(
+    pipeline: Pipeline, cells: Records, name: str, values: Mapping[str, np.ndarray]
+) -> Any:
     """A call as yes or no; a table of things that have names as a table with these names."""
-    port = pipeline.plan.port(name)
+    port, value = pipeline.plan.port(name), values[name]
     if port.call:
         return value > 0.5
     if port.kind == Kind.LABELS and len(port.axis_names) > 1:
         block = pipeline.plan.blocks[Address.parse(name).block]
         n = _length(block, port.classes) or int(value.max()) + 1
-        return States(value, tuple(names_along(pipeline.plan, cells, block.id, port.classes, n)))
+        told = names_along(pipeline.plan, cells, block.id, port.classes, n, values)
+        return States(value, tuple(told))
     if not port.per_record or port.axis_names[-1] not in _TABLES:
         return value
     axis = port.axis_names[-1]

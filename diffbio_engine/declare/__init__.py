@@ -4,14 +4,13 @@ from diffbio_engine.axes import AXES, Axis, axis_of, numbered
 from diffbio_engine.declare.axis_lengths import check_axes
 from diffbio_engine.declare.exports import exported
 from diffbio_engine.declare.loss import Loss
-from diffbio_engine.declare.notes import Notes
+from diffbio_engine.declare.notes import Notes, warn_untrained
 from diffbio_engine.declare.one_setting import Setting
 from diffbio_engine.declare.operator import (
     Buffer,
     Dial,
     Operator,
     TrainingBuffer,
-    warn_untrained,
 )
 from diffbio_engine.declare.registry import (
     Declaration,
@@ -62,6 +61,7 @@ from diffbio_engine.ports import (
     TF_INDICES,
     TIME_POINTS,
     TOTAL_COUNTS,
+    WINDOW_ORDER,
     Kind,
     Port,
     Role,
@@ -99,6 +99,7 @@ __all__ = [
     "TF_INDICES",
     "TIME_POINTS",
     "TOTAL_COUNTS",
+    "WINDOW_ORDER",
     "Axis",
     "Buffer",
     "Config",

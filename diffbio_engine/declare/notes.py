@@ -1,5 +1,6 @@
 """What a block has to tell of the data, beside its numbers."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 
 
@@ -24,3 +25,11 @@ class Notes:
 
     def __hash__(self) -> int:
         return hash(Notes)
+
+
+def warn_untrained(name: str) -> None:
+    """Says once, where it happens, that what comes out is not a result yet."""
+    warnings.warn(
+        f"{name} has not been trained or prepared: its output is a starting point, not a result.",
+        stacklevel=3,
+    )

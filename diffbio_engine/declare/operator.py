@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -49,6 +48,8 @@ class Operator(nnx.Module):
             better. So do those of a block whose ``reach`` is the population.
         needs_all_records: What it says holds of all records together (a regression), so training
             batches and chunks are all of them, and none is held out.
+        joins_records: What it says of a record follows from others beside it (windows of one
+            contig), so all of them are read together wherever it is not trained.
         learns_classes: Labels that it is given are learned in steps of training alone, so that
             held-out records judge the labels that it says.
         needs_training: Its output means little before its weights were trained or prepared.
@@ -67,6 +68,7 @@ class Operator(nnx.Module):
     learns_from_neighbours: ClassVar[bool] = False
     compares_cells: ClassVar[bool] = False
     needs_all_records: ClassVar[bool] = False
+    joins_records: ClassVar[bool] = False
     learns_classes: ClassVar[bool] = False
     needs_training: ClassVar[bool] = False
     example: ClassVar[Mapping[str, Any]] = {}
@@ -305,12 +307,4 @@ def _missing(port: Port, data: Mapping[str, Any]) -> DataError:
         f"is missing; there is {', '.join(map(repr, data)) or 'nothing'}.",
         fix=f"Add it: {port.doc}",
         where=port.name,
-    )
-
-
-def warn_untrained(name: str) -> None:
-    """Says once, where it happens, that what comes out is not a result yet."""
-    warnings.warn(
-        f"{name} has not been trained or prepared: its output is a starting point, not a result.",
-        stacklevel=3,
     )

@@ -1,5 +1,6 @@
 """Sums and best ones over all paths of a hidden Markov model, in log space, for many sequences."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ class Scores(NamedTuple):
     """Log scores of a path: where it begins, steps and letters.
 
     Args:
-        initial: (states,).
+        initial: (states,), or (sequences, states) where each has its own.
         transition: (states, states), from a row to a column.
         emission: (sequences, positions, states), of what is seen at each position.
         mask: (sequences, positions), True within the sequence. What lies past the end counts for
@@ -137,6 +138,49 @@ def best_paths(scores: Scores) -> tuple[jax.Array, jax.Array]:
     return jnp.where(scores.mask, path, -1), jnp.max(delta, axis=1) + (total - lost)
 
 
+def ways_through(
+    scores: Scores, product: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Logarithm of the sum over the paths through each piece, from every state to every state.
+
+    Args:
+        scores: ``emission`` (..., positions, states), ``mask`` (..., positions). A path comes into
+            the first position by a transition; where it begins there, that is masked.
+        product: Of logarithms, (..., states) by (states, states); `best_product` for the best path
+            in place of the sum.
+
+    Returns:
+        (..., states, states), from the state before a piece to that at its end, each row less its
+        largest, and what was taken out, (..., states).
+    """
+    product = product or _log_product
+    n_before, states = scores.mask.ndim - 1, scores.emission.shape[-1]
+    emission = jnp.moveaxis(scores.emission, n_before, 0)
+    mask = jnp.moveaxis(scores.mask, n_before, 0)
+    same = jnp.where(jnp.eye(states, dtype=bool), 0.0, FORBIDDEN)
+    ways = jnp.broadcast_to(same, (*mask.shape[1:], states, states))
+    none = jnp.zeros((*mask.shape[1:], states))
+
+    def step(
+        carried: tuple[jax.Array, jax.Array, jax.Array], seen: tuple[jax.Array, jax.Array]
+    ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
+        ways, total, lost = carried
+        emission, inside = seen
+        moved = product(ways, scores.transition) + emission[..., None, :]
+        ways = jnp.where(inside[..., None, None], moved, ways)
+        return _without_largest(ways, total, lost), None
+
+    (ways, total, lost), _ = jax.lax.scan(
+        step, (ways, none, none), (emission, mask), unroll=_UNROLL
+    )
+    return ways, total - lost
+
+
+def best_product(rows: jax.Array, matrix: jax.Array) -> jax.Array:
+    """``max_i (rows[..., i] + matrix[i, j])``, (..., states)."""
+    return jnp.max(rows[..., :, None] + matrix, axis=-2)
+
+
 def _by_pieces(scores: Scores) -> jax.Array:
     n, length, states = scores.emission.shape
     n_pieces = -(-length // _PIECE)
@@ -146,26 +190,11 @@ def _by_pieces(scores: Scores) -> jax.Array:
     # The way into the first position is not by a transition: it is joined last.
     entry = jnp.where(mask[:, :1], scores.initial + emission[:, 0], _nothing(states))
     mask = mask.at[:, 0].set(False)
-    # (positions of a piece, sequences, pieces, ...)
-    emission = jnp.moveaxis(emission.reshape(n, n_pieces, _PIECE, states), 2, 0)
-    mask = jnp.moveaxis(mask.reshape(n, n_pieces, _PIECE), 2, 0)
-    same = jnp.where(jnp.eye(states, dtype=bool), 0.0, FORBIDDEN)
-    ways = jnp.broadcast_to(same, (n, n_pieces, states, states))
-    none = jnp.zeros((n, n_pieces, states))
-
-    def step(
-        carried: tuple[jax.Array, jax.Array, jax.Array], seen: tuple[jax.Array, jax.Array]
-    ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
-        ways, total, lost = carried
-        emission, inside = seen
-        moved = _log_product(ways, scores.transition) + emission[:, :, None, :]
-        ways = jnp.where(inside[:, :, None, None], moved, ways)
-        return _without_largest(ways, total, lost), None
-
-    (ways, total, lost), _ = jax.lax.scan(
-        step, (ways, none, none), (emission, mask), unroll=_UNROLL
+    pieces = scores._replace(
+        emission=emission.reshape(n, n_pieces, _PIECE, states),
+        mask=mask.reshape(n, n_pieces, _PIECE),
     )
-    whole = total - lost
+    ways, whole = ways_through(pieces)
 
     def join(
         carried: tuple[jax.Array, jax.Array, jax.Array], piece: tuple[jax.Array, jax.Array]
@@ -177,8 +206,8 @@ def _by_pieces(scores: Scores) -> jax.Array:
         return _without_largest(moved, total, lost), None
 
     start = _without_largest(entry, jnp.zeros(n), jnp.zeros(n))
-    pieces = (jnp.moveaxis(ways, 1, 0), jnp.moveaxis(whole, 1, 0))
-    (alpha, total, lost), _ = jax.lax.scan(join, start, pieces)
+    each = (jnp.moveaxis(ways, 1, 0), jnp.moveaxis(whole, 1, 0))
+    (alpha, total, lost), _ = jax.lax.scan(join, start, each)
     return jax.nn.logsumexp(alpha, axis=1) + (total - lost)
 
 

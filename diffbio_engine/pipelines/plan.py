@@ -1,6 +1,6 @@
 """The checked plan: every wire, kind and shape looked at before anything is computed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -83,6 +83,10 @@ class Plan:
     def needs_all_records(self) -> bool:
         """Whether a block says nothing of some of the records: batches and chunks are all."""
         return any(b.declared.make.needs_all_records for b in self.blocks.values())
+
+    def joins_records(self, blocks: Iterable[str]) -> bool:
+        """Whether one of these blocks says of a record what follows from others beside it."""
+        return any(self.blocks[b].declared.make.joins_records for b in blocks)
 
     @property
     def needed_fields(self) -> tuple[str, ...]:

@@ -81,6 +81,11 @@ def values_of_cells(
         given: Per-cell values already known for these rows; nothing before them is computed.
         tick: Told the share done, after each chunk.
     """
+    if rows is not None and _needs_others(pipeline, ports, given):
+        # What is said of some follows from all; arrays of these alone are computed again.
+        found = values_of_cells(pipeline, cells, ports, tick=tick)
+        of_each = {p for p in ports if pipeline.plan.port(p).per_record}
+        return {p: v[np.asarray(rows)] if p in of_each else v for p, v in found.items()}
     rows = np.arange(cells.n) if rows is None else np.asarray(rows)
     per_cell = tuple(port for port in ports if pipeline.plan.port(port).per_record)
     collected: dict[str, list[np.ndarray]] = {port: [] for port in per_cell}
@@ -97,6 +102,14 @@ def values_of_cells(
         else chunk[port]
         for port in ports
     }
+
+
+def _needs_others(
+    pipeline: Pipeline, ports: tuple[str, ...], given: Mapping[str, np.ndarray] | None
+) -> bool:
+    """Whether these ports of some records cannot be told without the others."""
+    plan = pipeline.plan
+    return plan.joins_records(plan.ancestors(ports, frozenset(given or ())))
 
 
 def _joined(chunks: list[np.ndarray], port: Port) -> np.ndarray:
@@ -136,7 +149,8 @@ def _chunks(
     per_cell_fields = tuple(sorted(n for n in wanted if plan.data[n].port.per_record))
     fixed = {n: cells.per_dataset[n] for n in wanted if not plan.data[n].port.per_record}
     of_records = {port for port in ports if plan.port(port).per_record}
-    length = len(rows) if plan.needs_all_records else min(CHUNK, len(rows))
+    together = plan.needs_all_records or plan.joins_records(blocks)
+    length = len(rows) if together else min(CHUNK, len(rows))
     for start in range(0, len(rows), length):
         # The last chunk is filled up with cells of its own, so that one shape is compiled.
         here = np.arange(start, start + length)

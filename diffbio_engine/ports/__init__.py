@@ -41,6 +41,7 @@ from diffbio_engine.ports.data_ports import (
     TF_INDICES,
     TIME_POINTS,
     TOTAL_COUNTS,
+    WINDOW_ORDER,
 )
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
@@ -85,6 +86,7 @@ __all__ = [
     "TF_INDICES",
     "TIME_POINTS",
     "TOTAL_COUNTS",
+    "WINDOW_ORDER",
     "Address",
     "DialName",
     "Ends",

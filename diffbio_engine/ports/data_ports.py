@@ -10,7 +10,7 @@ from diffbio_engine.ports.class_ports import (
 from diffbio_engine.ports.offer import Offer
 from diffbio_engine.ports.port import Kind, Port, Role
 from diffbio_engine.ports.sequence_ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES
-from diffbio_engine.ports.track_ports import SIGNAL
+from diffbio_engine.ports.track_ports import SIGNAL, WINDOW_ORDER
 
 COUNTS = Port(
     "counts",
@@ -270,6 +270,7 @@ DATA_PORTS: dict[str, Port] = {
         CLASS_COUNTS,
         EFFECTIVE_LENGTHS,
         SIGNAL,
+        WINDOW_ORDER,
     )
 }
 

@@ -67,6 +67,9 @@ class Role(StrEnum):
     COVARIANCE = "covariance"  # of its coefficients, by which other columns are compared
     DETECTED = "detected"  # in how many samples of each column there is any of it
     DEPTH = "depth"  # how deeply each record was sequenced
+    # Along positions of records:
+    LEVEL = "level"  # what tells members of an axis apart, and stands in their names
+    SEEN = "seen"  # what was measured there: drawn above what a block says of it
 
 
 # Which kinds an input accepts besides its own.

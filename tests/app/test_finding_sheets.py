@@ -202,6 +202,25 @@ def test_numbers_along_positions_are_lines_and_shares_along_them_strips():
     assert rows_of(sheets[2])[4] == ["seq2", "1", "0.5", "0.5"]
 
 
+def test_strips_of_a_track_have_its_signal_and_lie_in_bases():
+    names = {"t.windows": ["chr1:0-600", "chr1:600-1000"], "t.states": ["low", "high"]}
+    names["t.positions"] = ["1", "2", "3"]
+    axes = ("windows", "positions", "states")
+    shares = Finding(
+        "t.posteriors", "Posteriors", "", "shares", axes, np.full((2, 3, 2), 0.5),
+        ruler=(("chr1", 0, 200, 3), ("chr1", 600, 200, 2)),
+    )  # fmt: skip
+    signal = np.array([[1.0, 2, 3], [4, 5, np.nan]])
+    seen = Finding("t.signal", "Signal", "", "score", axes[:2], signal, role="seen")
+    (sheet,) = sheets_of(Findings(1, (shares, seen), names, {}, record="windows"))
+    content = sheet.make()[0]
+    assert content["ruler"] == [["chr1", 0, 200], ["chr1", 600, 200]] and content["one"] == "base"
+    assert content["signal"] == [[1, 2, 3], [4, 5]] and content["largest"] == 5
+    assert [len(row) for row in content["values"]] == [3, 2]
+    assert rows_of(sheet)[0] == ["window", "start", "end", "signal", "low", "high"]
+    assert rows_of(sheet)[-1] == ["chr1:600-1000", "800", "1000", "5", "0.5", "0.5"]
+
+
 def test_letters_of_a_motif_are_as_high_as_the_bits_that_they_carry():
     rows = [[1.0, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]]
     names = {"m.width": ["1", "2", "3"], "m.letters": list("ACGT"), "m.motifs": ["one", "two"]}

@@ -1,5 +1,7 @@
 """A track of real ChIP-seq dropped on the page: seen, segmented, its states taken home."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,9 @@ def test_a_track_is_segmented_into_states_that_lie_where_the_peaks_are(
     look_closely(tab, "track-preview")
     look.locator("button.use").click()
     session = served.session
-    spec = presets()["track_states"].make({"signal": "tracks:signal"})
+    spec = presets()["track_states"].make(
+        {"signal": "tracks:signal", "window_order": "tracks:order"}
+    )
     session.later(lambda: session.document.open_pipeline(spec, "Open"))
     expect(tab.locator(".react-flow__node")).to_have_count(2)
     session.later(lambda: session.document.set_training("steps", STEPS))
@@ -35,11 +39,20 @@ def test_a_track_is_segmented_into_states_that_lie_where_the_peaks_are(
     expect(tab.locator(".status .chip b")).to_have_text("Done", timeout=120_000)
     look_closely(tab, "track-done")
     tab.locator(".header [data-show=findings]").click()
-    expect(tab.locator("[role=dialog] .findings .strips canvas").first).to_be_visible()
+    strips = tab.locator("[role=dialog] .findings .strips")
+    expect(strips.locator("canvas").first).to_be_visible()
+    # Where it lies in bases, and the signal above.
+    expect(strips.locator(".name").first).to_have_text(re.compile(r"^chr11\d"))
+    expect(strips.locator(".ruler").first).to_contain_text(re.compile(r"\d,000.*\d,000"))
+    expect(strips.locator(".signal polygon").first).to_be_visible()
+    strips.locator("canvas").first.hover()
+    expect(tab.locator("[role=dialog] .said")).to_contain_text(re.compile(r"state 2 \(mean .* %"))
     look_closely(tab, "track-states")
     tab.keyboard.press("Escape")
     home = saved_results(tab, tmp_path, "States (BED)", "Posteriors (bedGraph)")
-    states = pd.read_csv(home["States (BED)"], sep="\t", names=["chrom", "start", "end", "state"])
+    columns = ["chrom", "start", "end", "state", "score", "strand", "thick", "thin", "itemRgb"]
+    states = pd.read_csv(home["States (BED)"], sep="\t", names=columns, skiprows=1)
+    assert states.itemRgb.nunique() == states.state.nunique() == 3
     labels = pd.read_csv(folder / "labels.tsv", sep="\t")
     highest = states[states.state == states.state.max()]
     for label in labels.itertuples():
@@ -47,4 +60,4 @@ def test_a_track_is_segmented_into_states_that_lie_where_the_peaks_are(
         in_peak = inside.clip(lower=0).sum() / (label.end - label.start)
         # People marked where a peak begins and ends, and where there is none.
         assert in_peak < 0.05 if label.label == "noPeaks" else in_peak > 0.2, (label, in_peak)
-    assert 'name="state 2"' in home["Posteriors (bedGraph)"].read_text()
+    assert 'name="state 2 (mean ' in home["Posteriors (bedGraph)"].read_text()

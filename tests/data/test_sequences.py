@@ -281,8 +281,11 @@ def test_states_that_were_found_go_home_as_a_third_line_and_as_stretches(tmp_pat
     assert any("(0: in, 1: helix)" in note for note in written.notes)
     lines = (tmp_path / "r_states.3line").read_text().splitlines()
     assert lines == [">a", "MKVLAEFX", "001110??", ">b", "MFLPW", "11111"]
-    assert (tmp_path / "r_states.bed").read_text().splitlines() == [
-        "a\t0\t2\tin", "a\t2\t5\thelix", "a\t5\t6\tin", "b\t0\t5\thelix",
+    head, *stretches = (tmp_path / "r_states.bed").read_text().splitlines()
+    assert 'itemRgb="On"' in head and stretches[1].endswith("\t0\t.\t2\t5\t255,127,14")
+    assert [line.split("\t")[:4] for line in stretches] == [
+        ["a", "0", "2", "in"], ["a", "2", "5", "helix"], ["a", "5", "6", "in"],
+        ["b", "0", "5", "helix"],
     ]  # fmt: skip
     assert read(tmp_path / "r_states.3line").states == ("0", "1")
 

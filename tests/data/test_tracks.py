@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from diffbio_engine.data import inspect, open_source, read, write_result
+from diffbio_engine.data.fields.letters import order_of_windows
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.errors import DataError
 
+FIELDS = {"signal": "tracks:signal", "window_order": "tracks:order"}
 TRACK = (
     "track type=bedGraph\n# a comment\nchr2\t100\t300\t2\nchr2\t300\t350\t8\n"
     "chr2\t500000\t500100\t1.5\nchrX\t0\t50\t4\n"
@@ -32,9 +34,17 @@ def test_bins_are_means_over_their_bases_and_windows_without_signal_are_left_out
     assert signal.row(0).sum() == 8 and signal.row(1)[-1] == 1.5
     np.testing.assert_allclose(signal.row(2), [2])
     assert any("8 of 11 windows have no signal" in said for said in data.warnings)
+    assert order_of_windows(data.obs).tolist() == [0, 2, 4]  # none follows another
+    fine = read(packed, bin_size="25")
+    touch = np.diff(order_of_windows(fine.obs)) == 1
+    ends, starts = fine.obs["end"].to_numpy()[:-1], fine.obs["start"].to_numpy()[1:]
+    same = fine.obs["chromosome"].to_numpy()[1:] == fine.obs["chromosome"].to_numpy()[:-1]
+    np.testing.assert_array_equal(touch, same & (ends == starts))
+    ruler = kind_named("windows").ruler(data.obs.index[0], 512)
+    assert ruler == ("chr2", 100, 100, 512)
     preview = inspect(packed)
     assert [c.taken for c in preview.choices if c.name == "bin_size"] == ["200"]
-    assert "bins of 200 bases" in preview.size and preview.suggested == {"signal": "tracks:signal"}
+    assert "bins of 200 bases" in preview.size and preview.suggested == FIELDS
 
 
 def test_a_contig_whose_name_begins_like_a_heading_is_read(tmp_path):
@@ -105,7 +115,10 @@ def test_stretches_and_posteriors_go_home_in_places_of_the_genome(tmp_path):
     }
     written = write_result(data, tmp_path / "r.h5ad", arrays, {})
     bed = (tmp_path / "r_segments.bed").read_text().splitlines()
-    assert bed[0] == "chr2\t100\t400\tstate_1" and bed[1] == "chr2\t400\t51300\tstate_0"
+    # The columns of UCSC's BED9, in the colours of the page.
+    assert bed[0].startswith("track ") and 'itemRgb="On"' in bed[0]
+    assert bed[1] == "chr2\t100\t400\tstate_1\t0\t.\t100\t400\t255,127,14"
+    assert bed[2] == "chr2\t400\t51300\tstate_0\t0\t.\t400\t51300\t31,119,180"
     graph = (tmp_path / "r_posteriors.bedGraph").read_text().splitlines()
     assert sum(line.startswith("track") for line in graph) == 2
     assert 'name="state 1"' in "".join(graph) and "chr2\t100\t400\t1" in graph

@@ -8,7 +8,7 @@ from app.session.offered_fields import data_ports
 from diffbio_engine.declare import find_operator, operators
 from diffbio_engine.pipelines import PipelineSpec, presets
 from diffbio_engine.pipelines.usual_wires import usual_source
-from diffbio_engine.ports import COUNTS, EMBEDDINGS, Address, Kind, Role
+from diffbio_engine.ports import COUNTS, DATA_PORTS, EMBEDDINGS, Address, Kind, Role
 
 MAP_OF_LATENT = "vae_normalizer.latent>umap.features"
 CLUSTERS_OF_LATENT = "vae_normalizer.latent_mean>soft_kmeans.embeddings"
@@ -91,6 +91,9 @@ TOLD_OF_A_COMPARISON = {
     *(Role.COVARIANCE, Role.DETECTED, Role.OUTLIER),
 }
 
+# What names states (`bundles/axis_names.py`), and what is drawn above them (`app/plots/states.py`).
+TOLD_ALONG_POSITIONS = {Role.LEVEL, Role.SEEN}
+
 
 def test_every_role_that_an_input_waits_for_is_given_in_a_kind_that_it_takes():
     outputs = [p for name in operators() for p in find_operator(name).outputs]
@@ -100,8 +103,9 @@ def test_every_role_that_an_input_waits_for_is_given_in_a_kind_that_it_takes():
                 given = [p for p in outputs if p.role == role]
                 assert given and all(port.accepts(p) for p in given), f"{name}.{port.name}"
     asked = {r for name in operators() for p in find_operator(name).inputs for r in p.after}
-    assert asked == set(Role) - TOLD_OF_A_COMPARISON
-    assert {p.role for p in outputs} >= TOLD_OF_A_COMPARISON
+    assert asked == set(Role) - TOLD_OF_A_COMPARISON - TOLD_ALONG_POSITIONS
+    given = {p.role for p in (*outputs, *DATA_PORTS.values())}
+    assert given >= TOLD_OF_A_COMPARISON | TOLD_ALONG_POSITIONS
 
 
 def test_an_output_with_a_role_is_shown_before_the_others_are_unfolded():

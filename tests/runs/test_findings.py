@@ -131,3 +131,43 @@ def test_without_a_map_records_are_listed_and_some_are_shown_along_their_positio
     assert track.axes == ("sequences", "positions", "states")
     assert told.along(track, "sequences") == ["seq0", "seq10", "seq20", "seq30"]
     assert track.doc.endswith("4 of 40 sequences, evenly chosen.")
+
+
+def test_windows_that_are_shown_are_read_with_all_others_and_lie_in_their_contig(tmp_path):
+    """Of 7 windows, drawn two at a time as chunks, the third and sixth say what they say of all."""
+    n, bins = 7, 40
+    random = np.random.default_rng(3)
+    level = np.repeat(random.integers(0, 2, n * 4), bins // 4)
+    rows = random.normal(np.where(level, 2.0, 0.0), 1.0).astype(np.float32).reshape(n, bins)
+    names = [f"chr:1:{400 * i}-{400 * (i + 1)}" for i in range(n)]
+    order = np.arange(n, dtype=np.int32)
+    windows = Records(
+        per_record={"signal": rows, "window_order": order}, record="windows", record_names=names
+    )
+    wires = {"hmm.signal": "data.signal", "hmm.window_order": "data.window_order"}
+    blocks = {"hmm": ("statistical.track_hmm", {"num_states": 2, "transform": "none"})}
+    pipeline = build(assembled("States", blocks, wires, None), ports_of(windows, {}))
+    prepare(pipeline, windows)
+    ports, some = (
+        ("hmm.state_posteriors", "hmm.state_means", "hmm.log_likelihood"),
+        np.array([2, 5]),
+    )
+    whole = values_of_cells(pipeline, windows, ports)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("diffbio_engine.pipelines.population.CHUNK", 2)
+        shown = values_of_cells(pipeline, windows, ports, rows=some)
+    for port in (ports[0], ports[2]):
+        np.testing.assert_array_equal(shown[port], whole[port][some])
+    tracks = {ports[0]: shown[ports[0]]}
+    found = findings_of(1, pipeline.plan, windows, whole, None, tracks, some)
+    save_findings(tmp_path, found)
+    found = load_findings(tmp_path)
+    by_port = {f.port: f for f in found.found}
+    posteriors, seen = by_port[ports[0]], by_port["hmm.signal"]
+    low, high = found.along(posteriors, "states")
+    mean = whole["hmm.state_means"]
+    assert (low, high) == (f"state 0 (mean {mean[0]:.3g})", f"state 1 (mean {mean[1]:.3g})")
+    assert posteriors.ruler == (("chr:1", 800, 10, bins), ("chr:1", 2000, 10, bins))
+    np.testing.assert_array_equal(seen.values, rows[some])
+    placed = result_arrays(pipeline, windows)
+    assert placed.arrays["positions/states_diffbio"].names == (low, high)

@@ -1,16 +1,25 @@
 """Where ports find what lies along positions: letters, their qualities, a signal."""
 
 import numpy as np
+import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports import BACKGROUND, KNOWN_STATES, QUALITY, SEQUENCES, SIGNAL, offer_of
-
-LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS = (
-    offer_of(port.name).computed for port in (SEQUENCES, BACKGROUND, QUALITY, KNOWN_STATES, SIGNAL)
+from diffbio_engine.ports import (
+    BACKGROUND,
+    KNOWN_STATES,
+    QUALITY,
+    SEQUENCES,
+    SIGNAL,
+    WINDOW_ORDER,
+    offer_of,
 )
-OF_SEQUENCES = (LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS)
+
+OF_SEQUENCES = LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS, ORDER = tuple(
+    offer_of(port.name).computed
+    for port in (SEQUENCES, BACKGROUND, QUALITY, KNOWN_STATES, SIGNAL, WINDOW_ORDER)
+)
 # What a data set has not got, and which files have it.
 _LACKING = {
     SIGNAL.name: ("no signal along the genome", "Choose a bedGraph file."),
@@ -20,7 +29,12 @@ _LACKING = {
         "Choose a FASTA file with a third line in each record (.3line).",
     ),
 }
-_FIELD_AT = {QUALITIES: QUALITY.name, STATES: KNOWN_STATES.name, SIGNALS: SIGNAL.name}
+_FIELD_AT = {
+    QUALITIES: QUALITY.name,
+    STATES: KNOWN_STATES.name,
+    SIGNALS: SIGNAL.name,
+    ORDER: SIGNAL.name,
+}
 _BLOCK = 1 << 24
 
 
@@ -35,8 +49,21 @@ def of_sequences(dataset: Dataset, place: str) -> Ragged | np.ndarray:
         no_sequences = ("no sequences of letters", "Choose a FASTA or FASTQ file.")
         has, fix = _LACKING.get(wanted, no_sequences) if dataset.ragged else no_sequences
         raise DataError(f"{dataset.name} holds {has}.", fix=fix)
+    if place == ORDER:
+        return order_of_windows(dataset.obs)
     found = dataset.ragged[wanted]
     return frequencies(found, len(dataset.alphabet)) if place == FREQUENCIES else found
+
+
+def order_of_windows(windows: pd.DataFrame) -> np.ndarray:
+    """Whole numbers, one more from a window to the next that begins where it ends; else two more.
+
+    Args:
+        windows: ``chromosome``, ``start`` and ``end``, in the order of the genome.
+    """
+    names, start, end = (windows[name].to_numpy() for name in ("chromosome", "start", "end"))
+    touch = (names[1:] == names[:-1]) & (start[1:] == end[:-1])
+    return np.concatenate([[0], np.cumsum(np.where(touch, 1, 2))]).astype(np.int32)
 
 
 def frequencies(sequences: Ragged, n_letters: int) -> np.ndarray:

@@ -32,8 +32,6 @@ USUAL = "cells"
 _OF_THESE = (
     "It compares the {rows} that it was fitted to: what it found of them says nothing of others."
 )
-
-
 # Fields that one kind has alone, and what they are.
 _OF_OTHERS = {"signal": "a signal along the genome", "class_counts": "equivalence classes"}
 
@@ -252,10 +250,13 @@ class DataKind:
             return f"It reads sequences of letters, and the rows of this file are {self.name}."
         return ""
 
+    def ruler(self, name: str, length: int) -> tuple[str, int, int, int]:
+        """What a record of ``length`` positions is a part of, where they lie: `Finding.ruler`."""
+        return name, 1, 1, length
+
     def described(self, records: Records) -> str:
         """What a pipeline was trained on, for the text that lies in its bundle."""
-        n = records.n
-        said = f"{n:,} {self.name if n != 1 else self.record.one}"
+        said = f"{records.n:,} {self.name if records.n != 1 else self.record.one}"
         return f"{said} and {records.n_genes:,} genes" if records.n_genes else said
 
     def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:

@@ -9,10 +9,10 @@ import numpy as np
 
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.fields.letters import SIGNALS
+from diffbio_engine.data.fields.letters import ORDER, SIGNALS
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import DataKind, Opening
-from diffbio_engine.data.readers.bedgraph import ENDINGS, WINDOW, open_track
+from diffbio_engine.data.readers.bedgraph import ENDINGS, WINDOW, open_track, window_at
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written
 from diffbio_engine.data.writers.states_file import States
@@ -85,7 +85,7 @@ class Tracks(DataKind):
         )
 
     def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
-        return {"signal": SIGNALS} | super().fields(found, places)
+        return {"signal": SIGNALS, "window_order": ORDER} | super().fields(found, places)
 
     def as_trained(
         self, records: Records, fields: Mapping[str, Mapping[str, Any]], name: str
@@ -107,6 +107,13 @@ class Tracks(DataKind):
         if before := _other_bins(fields, taken):
             return f"It was trained on bins of {before} bases: choose these under 'Bases of a bin'."
         return ""
+
+    def ruler(self, name: str, length: int) -> tuple[str, int, int, int]:
+        found = window_at(name)
+        if found is None or not length:
+            return super().ruler(name, length)
+        chromosome, start, end = found
+        return chromosome, start, (end - start) // length, length
 
     def described(self, records: Records) -> str:
         signal = records.per_record.get("signal")

@@ -1,5 +1,6 @@
 """BedGraph files of strangers: a signal along the genome, averaged in bins, cut into windows."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def open_track(path: Path, reading: Reading) -> Dataset:
                 low = (first + at) * bases
                 high = low + len(piece) * bases
                 rows.append(piece)
-                names.append(f"{chromosome}:{low}-{high}")
+                names.append(f"{chromosome}:{low}-{high}")  # see `window_at`
                 table.append((chromosome, low, high, float(piece.mean()), float(piece.max())))
     if not rows:
         raise DataError(
@@ -84,7 +85,7 @@ def open_track(path: Path, reading: Reading) -> Dataset:
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     warnings = [
         f"The signal is averaged in bins of {bases:,} bases, in windows of {WINDOW} bins; what no"
-        " line covers is 0. Each window is judged by itself, so a state may change at its edge."
+        " line covers is 0."
     ]
     if empty := n_windows - len(rows):
         warnings.append(f"{empty:,} of {n_windows:,} windows have no signal and were left out.")
@@ -106,6 +107,12 @@ def open_track(path: Path, reading: Reading) -> Dataset:
         choices=(Choice("bin_size", "Bases of a bin", str(bases), possible, why),),
         ragged={"signal": Ragged(np.concatenate(rows), offsets, np.nan)},
     )
+
+
+def window_at(name: str) -> tuple[str, int, int] | None:
+    """Chromosome, first base and end of a window by its name, ``"chr1:0-102400"``; else None."""
+    found = re.fullmatch(r"(.+):([0-9]{1,11})-([0-9]{1,11})", name)
+    return None if found is None else (found[1], int(found[2]), int(found[3]))
 
 
 def _read(path: Path) -> dict[str, _Intervals]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.writers.colors import category_colors
 from diffbio_engine.data.writers.h5ad import whole_or_nothing
 
 # One sign for each state: its name where that is a single letter, else these in turn.
@@ -33,6 +34,27 @@ class States:
         return "".join(self.names) if single else _SIGNS[: len(self.names)]
 
 
+class BedLines:
+    """Lines of a BED with the names of states and their colours, as the page draws them.
+
+    Nine columns (UCSC), as ChromHMM's dense BED: score 0, no strand, the thick part all of it.
+    """
+
+    def __init__(self, states: States) -> None:
+        colors = category_colors(len(states.names))
+        channels = [",".join(str(int(c[i : i + 2], 16)) for i in (1, 3, 5)) for c in colors]
+        self._told = [
+            (name.replace(" ", "_"), rgb) for name, rgb in zip(states.names, channels, strict=True)
+        ]
+
+    head = 'track name="states" description="States" visibility=1 itemRgb="On"\n'
+
+    def line(self, chromosome: str, start: int, end: int, state: int) -> str:
+        """One stretch, counted from 0, its end not in it."""
+        name, rgb = self._told[state]
+        return f"{chromosome}\t{start}\t{end}\t{name}\t0\t.\t{start}\t{end}\t{rgb}\n"
+
+
 def write_states(dataset: Dataset, states: States, three_lines: Path, bed: Path) -> list[str]:
     """Writes both files; the sentences about them.
 
@@ -51,6 +73,8 @@ def write_states(dataset: Dataset, states: States, three_lines: Path, bed: Path)
         whole_or_nothing(bed) as other,
         other.open("w", encoding="utf-8", newline="\n") as stretches,
     ):
+        told = BedLines(states)
+        stretches.write(told.head)
         for i, name in enumerate(names):
             row = sequences.row(i)
             codes = np.full(len(row), -1)
@@ -59,8 +83,7 @@ def write_states(dataset: Dataset, states: States, three_lines: Path, bed: Path)
             head = name.encode("ascii", "replace")
             lines.write(b">%s\n%s\n%s\n" % (head, letters[row].tobytes(), signs[codes].tobytes()))
             for start, stop, state in runs_of(codes):
-                said = states.names[state].replace(" ", "_")
-                stretches.write(f"{name}\t{start}\t{stop}\t{said}\n")
+                stretches.write(told.line(name, start, stop, state))
     key = _key(states)
     return [
         f"{three_lines.name} has the state of each letter in a third line{key};"

@@ -7,23 +7,22 @@ import numpy as np
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.writers.h5ad import whole_or_nothing
-from diffbio_engine.data.writers.states_file import States, runs_of
+from diffbio_engine.data.writers.states_file import BedLines, States, runs_of
 
 
 def write_stretches(dataset: Dataset, states: States, bed: Path) -> str:
     """Writes a line for each run of bins in one state, joined over windows that touch."""
-    written: list[list] = []
+    written: list[tuple[str, int, int, int]] = []
     for chromosome, start, bases, i, n in _windows(dataset):
         for low, high, state in runs_of(states.codes[i, :n]):
-            said = states.names[state].replace(" ", "_")
             at, to = start + low * bases, start + high * bases
-            before = written[-1] if written else None
-            if before and before[0] == chromosome and before[2] == at and before[3] == said:
-                before[2] = to
-            else:
-                written.append([chromosome, at, to, said])
+            if written and (written[-1][0], *written[-1][2:]) == (chromosome, at, state):
+                at = written.pop()[1]
+            written.append((chromosome, at, to, state))
+    told = BedLines(states)
     with whole_or_nothing(bed) as part, part.open("w", encoding="utf-8", newline="\n") as lines:
-        lines.writelines("\t".join(map(str, line)) + "\n" for line in written)
+        lines.write(told.head)
+        lines.writelines(told.line(*stretch) for stretch in written)
     return f"{bed.name} has the {len(written):,} stretches of the states (BED, counted from 0)."
 
 

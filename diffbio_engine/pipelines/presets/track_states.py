@@ -15,7 +15,7 @@ def track_states_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
     return assembled(
         "Segment a track into states",
         {"states": ("statistical.track_hmm", {})},
-        {"states.signal": "data.signal"},
+        {"states.signal": "data.signal", "states.window_order": "data.window_order"},
         fields,
         outputs={
             "state_posteriors": "states.state_posteriors",

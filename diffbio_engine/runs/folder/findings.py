@@ -39,6 +39,9 @@ class Finding:
         values: The array; for shares the mean share by group of cells.
         ranks: As ``Port.ranks``.
         role: As ``Port.role``; empty for none.
+        ruler: Of what lies along positions of some records: for each what it is a part of, where
+            the first position lies there, how much each covers and how many it has:
+            ``("chr1", 0, 200, 512)``. Other records count positions from 1.
     """
 
     port: str
@@ -49,6 +52,7 @@ class Finding:
     values: np.ndarray
     ranks: str = ""
     role: str = ""
+    ruler: tuple[tuple[str, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,14 @@ def load_findings(folder: Path) -> Findings | None:
         with np.load(content, allow_pickle=False) as arrays:
             facts = json.loads(arrays[_FACTS].tobytes())
             found = tuple(
-                Finding(**{**_known(f), "axes": tuple(f["axes"])}, values=arrays[f["port"]])
+                Finding(
+                    **{
+                        **_known(f),
+                        "axes": tuple(f["axes"]),
+                        "ruler": tuple(map(tuple, f.get("ruler", ()))),
+                    },
+                    values=arrays[f["port"]],
+                )
                 for f in facts["found"]
             )
         first, record = facts.get("first", ""), facts.get("record", "cells")

@@ -9,9 +9,11 @@ from diffbio_engine.axes import Axis, numbered, said_of
 from diffbio_engine.bundles import names_along
 from diffbio_engine.bundles.rules import in_words
 from diffbio_engine.data import Records, sample_cells
+from diffbio_engine.data.kinds import kind_named
+from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.declare import Kind, Port
 from diffbio_engine.pipelines import Plan
-from diffbio_engine.ports import Address
+from diffbio_engine.ports import Address, Role
 from diffbio_engine.runs.folder.findings import GROUPS, Finding, Findings
 from diffbio_engine.runs.worker.shown_ports import (
     finding_ports,
@@ -52,13 +54,15 @@ def findings_of(
             array, axes = membership @ array, (GROUPS, *axes[1:])
         for axis, length in zip(axes, array.shape, strict=True):
             if len(names.get(axis, ())) != length:
-                names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
+                names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length, values)
         doc = in_words(port, array) or port.doc
         role = port.role or ""
         found.append(
             Finding(name, title_of_port(port), doc, port.kind, axes, array, port.ranks, role)
         )
-    found += [_track(p, plan, cells, v, track_rows, names) for p, v in (tracks or {}).items()]
+    tracks = tracks or {}
+    found += [_track(p, plan, cells, v, track_rows, names, values) for p, v in tracks.items()]
+    found += _seen(plan, cells, tracks, track_rows)
     if not map_ports(plan):  # what would colour a map is listed
         found += _listed(plan, cells, values, rows, names)
     calls = (p for p in plan.ports(Kind.SCORE) if plan.port(p).call and p in values)
@@ -107,6 +111,7 @@ def _track(
     array: np.ndarray,
     rows: np.ndarray | None,
     names: dict[str, list[str]],
+    told: Mapping[str, np.ndarray],
 ) -> Finding:
     """What is said along each of some records, who they are, and how many of all."""
     block, port, values = Address.parse(name).block, plan.port(name), np.asarray(array)
@@ -114,11 +119,43 @@ def _track(
     axes = (cells.record.name, *port.axis_names[1:])
     names[f"{block}.{axes[0]}"] = _names_of(cells, rows)
     for axis, length in zip(axes[1:], values.shape[1:], strict=True):
-        names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length)
+        names[f"{block}.{axis}"] = names_along(plan, cells, block, axis, length, told)
     doc = port.doc
     if len(rows) < cells.n:
         doc += f" {len(rows):,} of {cells.n:,} {cells.record.name}, evenly chosen."
-    return Finding(name, title_of_port(port), doc, port.kind, axes, values, port.ranks)
+    ruler = _ruler(cells, rows, values.shape[1]) if axes[1] == "positions" else ()
+    title = title_of_port(port)
+    return Finding(name, title, doc, port.kind, axes, values, port.ranks, ruler=ruler)
+
+
+def _ruler(cells: Records, rows: np.ndarray, width: int) -> tuple[tuple[str, int, int, int], ...]:
+    """Where the positions of these records lie; past the end of a record there are none."""
+    kind = kind_named(cells.record.name)
+    ragged = next((v for v in cells.per_record.values() if isinstance(v, Ragged)), None)
+    lengths = np.full(len(rows), width) if ragged is None else ragged.lengths[rows]
+    return tuple(
+        kind.ruler(name, min(int(n), width))
+        for name, n in zip(_names_of(cells, rows), lengths, strict=True)
+    )
+
+
+def _seen(
+    plan: Plan, cells: Records, tracks: Mapping[str, np.ndarray], rows: np.ndarray | None
+) -> list[Finding]:
+    """What blocks that say something along positions were given there: the signal of a track."""
+    found = []
+    for block in dict.fromkeys(Address.parse(port).block for port in tracks):
+        wires = plan.blocks[block].sources.items()
+        for name, field in ((n, w.field) for n, w in wires if w.from_data):
+            port = plan.data[field].port
+            if port.role != Role.SEEN or field not in cells.per_record:
+                continue
+            some = np.arange(cells.n) if rows is None else rows
+            axes = (cells.record.name, *port.axis_names[1:])
+            address, seen = Address(block, name), cells.rows(field, some)
+            title = title_of_port(port)
+            found.append(Finding(address, title, port.doc, port.kind, axes, seen, role=Role.SEEN))
+    return found
 
 
 def _first(plan: Plan) -> str:

@@ -16,6 +16,7 @@ from diffbio_engine.declare import (
     Kind,
     Operator,
     Port,
+    Role,
     dial,
     operator,
     setting,
@@ -191,6 +192,7 @@ class DifferentiableHMM(Operator):
             "states letters",
             Kind.PARAMETER,
             "Probability of each letter in each state.",
+            role=Role.LEVEL,
         ),
         Port(
             "transition_probabilities",

@@ -9,15 +9,18 @@ from flax import nnx
 
 from diffbio_engine.declare import (
     SIGNAL,
+    WINDOW_ORDER,
     Buffer,
     Config,
     Kind,
     Operator,
     Port,
+    Role,
     operator,
     setting,
 )
 from diffbio_engine.operators.statistical._first_states import counted_steps, in_groups
+from diffbio_engine.operators.statistical.track_hmm._whole_contigs import read_whole
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.hidden_paths import Scores, best_paths, log_path_sum, state_marginals
 
@@ -57,12 +60,17 @@ class DifferentiableTrackHMM(Operator):
     by the forward and backward algorithms in log space. States begin in the order of their means,
     the lowest first. NaN is past the end and counts for nothing.
 
-    Loss: ``-log_likelihood``, nats a bin, of the signal as it was transformed.
+    With ``window_order`` posteriors, best path and likelihood are those of whole contigs (the
+    windows of one that follow one another, without a gap), and do not depend on where a contig was
+    cut; without it each window is judged by itself.
+
+    Loss: ``-log p`` of windows, each by itself, nats a bin of the signal as it was transformed: so
+    training can draw some of them.
 
     Softens: nothing; the sum over all paths is smooth in means, spreads and probabilities.
     Hard limit: as spreads shrink, one path is left: ``viterbi_path``, which has no gradient.
     Gradients: reach signal, means, spreads and the logits of steps.
-    Cost: O(bins * states^2) time, O(bins * states) memory.
+    Cost: O(bins * states^2) time, for whole contigs O(bins * states^3); O(bins * states) memory.
     Start: k-means of the bins, and counts of the steps between its groups.
 
     References:
@@ -72,7 +80,7 @@ class DifferentiableTrackHMM(Operator):
     """
 
     Config = TrackHMMConfig
-    inputs = (SIGNAL,)
+    inputs = (SIGNAL, WINDOW_ORDER)
     outputs = (
         Port(
             "state_posteriors",
@@ -107,11 +115,17 @@ class DifferentiableTrackHMM(Operator):
             "log_likelihood",
             "windows",
             Kind.SCORE,
-            "Log-likelihood of each window, nats, of the signal as it was transformed: comparable"
-            " between runs with the same transformation.",
+            "Log-likelihood of each window, nats, given what lies before it in its contig, of the"
+            " signal as it was transformed: comparable between runs with the same transformation.",
             result="obs/log_likelihood_diffbio",
         ),
-        Port("state_means", "states", Kind.PROFILE, "Mean of each state, as a signal."),
+        Port(
+            "state_means",
+            "states",
+            Kind.PROFILE,
+            "Mean of each state, as a signal.",
+            role=Role.LEVEL,
+        ),
         Port(
             "transition_probabilities",
             "steps steps_after",
@@ -123,6 +137,7 @@ class DifferentiableTrackHMM(Operator):
     needs_training = True
     prepare_cells = 2000
     prepare_once = True
+    joins_records = True
 
     def setup(self, rngs: nnx.Rngs) -> None:
         n = self.config.num_states
@@ -161,11 +176,16 @@ class DifferentiableTrackHMM(Operator):
         put(self.log_initial_params, np.log(begins / begins.sum()))
         return None
 
-    def __call__(self, signal: jax.Array) -> dict[str, jax.Array]:
+    def __call__(
+        self, signal: jax.Array, window_order: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         scores = self.scores(signal)
-        likelihood = log_path_sum(scores)
-        posteriors = state_marginals(scores)
-        path, _ = best_paths(scores)
+        of_each = log_path_sum(scores)
+        if window_order is None:
+            posteriors, likelihood = state_marginals(scores), of_each
+            path, _ = best_paths(scores)
+        else:
+            posteriors, path, likelihood = read_whole(scores, window_order)
         n_bins = jnp.maximum(jnp.sum(scores.mask, axis=1), 1)
         likeliest = jnp.argmax(posteriors, axis=-1)
         return {
@@ -176,7 +196,7 @@ class DifferentiableTrackHMM(Operator):
             "log_likelihood": likelihood,
             "state_means": self._signal_of(self.means[...] * self.scale[...] + self.centre[...]),
             "transition_probabilities": jnp.exp(scores.transition),
-            "track_hmm_loss": -jnp.sum(likelihood) / jnp.maximum(jnp.sum(scores.mask), 1),
+            "track_hmm_loss": -jnp.sum(of_each) / jnp.maximum(jnp.sum(scores.mask), 1),
         }
 
     def scores(self, signal: jax.Array) -> Scores:
