@@ -48,6 +48,9 @@ export function render({ model }) {
       }
       if (card.kind === "data") {
         button("Choose data…", { do: "data" })
+        if (card.controlled)
+          button("Quality control…", { do: "quality" }).title =
+            "Remove broken cells and doublets by limits before training."
         if (card.removable) button("Delete", { do: "remove" }).title = "Delete this block (Del)"
       } else {
         const b = button(card.learns ? "Learns" : "Frozen", { do: "learns", value: !card.learns })

@@ -9,12 +9,14 @@ from panel.custom import JSComponent
 
 from app.inspector.form import Form, row, rows
 from app.session.data_in_use import CARDS
+from app.session.dataset_card import DatasetCard
 from app.session.offered_fields import data_ports
 from app.session.session import Session
 from app.style import messages, theme
 from app.style.titles import label, of_rows, place_title, term_label
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.declare import Port, Setting, find_operator
-from diffbio_engine.pipelines.spec import DATA
+from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 from diffbio_engine.ports import DATA_BLOCKS, Address, DialName, start_of
 
 _HERE = Path(__file__).parent
@@ -100,8 +102,8 @@ class Inspector(pn.viewable.Viewer):
             session.document.set_learns(block, bool(message.get("value")))
         elif message.get("do") == "remove":
             session.document.remove([block])
-        elif message.get("do") == "data":
-            session.showing = "data"
+        elif message.get("do") in ("data", "quality"):
+            session.showing = str(message["do"])
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -223,15 +225,15 @@ class Inspector(pn.viewable.Viewer):
     def _draw_data(self, block: str) -> None:
         session, card = self.session, self.session.shown_data_of(block)
         ports = data_ports(session.shown_dataset, session.shown_spec, session.shown_beside)
-        size = card.size if card else ""
         self._card.card = {
             "kind": "data",
             "id": "" if block == DATA else DATA_BLOCKS[block].title,
             "removable": block != DATA,
+            "controlled": block == DATA and card and kind_named(card.rows).has_quality_control,
             "title": card.name if card else "No data set yet",
             "icon": theme.icon(DATA),
             "color": "var(--db-accent)",
-            "summary": size if card else "Upload a file, pick one from the server or take a demo.",
+            "summary": _size_and_limits(card, session.shown_spec if block == DATA else None),
         }
         self._block.empty = ""
         chosen = row(VARIABLE_GENES, session.shown_spec.variable_genes)
@@ -267,6 +269,14 @@ class Inspector(pn.viewable.Viewer):
             margin=0,
             styles={"background": "var(--db-surface)"},
         )
+
+
+def _size_and_limits(card: DatasetCard | None, spec: PipelineSpec | None) -> str:
+    """How large the data are, and that quality control removes some of them."""
+    if card is None:
+        return "Upload a file, pick one from the server or take a demo."
+    removes = spec is not None and spec.quality_control.removes
+    return f"{card.size}. Quality control removes some before training." if removes else card.size
 
 
 def _tell_apart(lines: list[dict[str, Any]]) -> None:

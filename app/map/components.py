@@ -25,6 +25,7 @@ from diffbio_engine.declare import DATA_PORTS, Kind, find_operator, operators
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 from diffbio_engine.ports import Address, port_of_field
 from diffbio_engine.runs import GROUPS, Findings
+from diffbio_engine.runs.folder.snapshots import MOST_DRAWN
 
 _HERE = Path(__file__).parent
 # Over everything but dialogs and notices.
@@ -265,7 +266,11 @@ def cells_in_words(frame: MapFrame, session: Session) -> str:
     dataset, rows = session.cells_shown, _rows(session)
     n, total = len(frame.xy), dataset.n_cells if dataset else 0
     if frame.cells is not None and n < total:
-        return f"{n:,} of {total:,} {rows} shown, an even sample"
+        how = ", an even sample"
+        if session.run.pipeline is not None and session.run.spec.quality_control.removes:
+            how = f"{how} of those" if n >= MOST_DRAWN else ": those"
+            how += " that quality control keeps"
+        return f"{n:,} of {total:,} {rows} shown{how}"
     return f"{n:,} {rows} shown"
 
 

@@ -86,6 +86,10 @@ def changed_since(session: Session, but: Collection[str] = ()) -> tuple[set[str]
     said += [label(k).lower() for k in changed]
     if trained.variable_genes != now.variable_genes:
         said.append("variable genes")
+    limits = trained.quality_control, now.quality_control
+    if limits[0] != limits[1] and any(control.removes for control in limits):
+        said.append("quality control")
+        blocks |= set(after)  # each is of other cells
     return blocks & after.keys(), said
 
 

@@ -11,6 +11,7 @@ from app.access.from_browser import Page, names_no_files
 from app.canvas.palette import Palette
 from app.canvas.view import Canvas
 from app.data.page_drop import PageDrop
+from app.data.quality_control import QualityPane
 from app.data.view import DataPanel
 from app.help.shortcuts import Shortcuts
 from app.help.temperature import Softness
@@ -72,6 +73,7 @@ class Workbench(pn.viewable.Viewer):
             session,
             {
                 "data": ("Data", "lg", partial(DataPanel, session)),
+                "quality": ("Quality control", "xl", partial(QualityPane, session)),
                 "runs": ("Runs", "lg", partial(RunList, session)),
                 "maps": ("Maps side by side", "xl", partial(MapGallery, session)),
                 "findings": ("Results", "lg", partial(FindingsView, session)),

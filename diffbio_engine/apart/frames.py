@@ -15,9 +15,10 @@ import numpy as np
 from diffbio_engine.errors import RunError
 
 _MOST_HEAD = 256 * 2**20
-_MOST_VALUES = 2**28
+# Of all arrays of a message.
+_MOST_BYTES, _MOST_ARRAYS = 2**32, 8
 # What arrays may hold; everything else is no answer.
-_TYPES = ("<f4", "<i4")
+_TYPES = ("<f4", "<f8", "<i4")
 
 
 class GarbledError(RunError):
@@ -64,8 +65,10 @@ def receive(
         sizes = {str(name): (str(kind), int(n)) for name, (kind, n) in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise GarbledError("a head that is not the JSON of a message") from None
-    wrong = [s for s in sizes.values() if s[0] not in _TYPES or not 0 <= s[1] <= _MOST_VALUES]
-    if wrong or len(sizes) > 4 or not isinstance(content, dict):
+    wrong = [s for s in sizes.values() if s[0] not in _TYPES or s[1] < 0]
+    if wrong or len(sizes) > _MOST_ARRAYS or not isinstance(content, dict):
+        raise GarbledError("arrays of another kind than agreed")
+    if sum(n * np.dtype(kind).itemsize for kind, n in sizes.values()) > _MOST_BYTES:
         raise GarbledError("arrays of another kind than agreed")
     arrays = {}
     for name, (kind, n) in sizes.items():

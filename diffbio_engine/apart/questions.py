@@ -17,6 +17,9 @@ from diffbio_engine.apart.limits import Limits, allow_time, confine
 from diffbio_engine.data import Dataset, Reading, Records, align_genes, inspect, names_and_ids, read
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
+from diffbio_engine.data.quality import measured
+from diffbio_engine.data.quality.filtering import samples_of
+from diffbio_engine.data.quality.metrics import columns_that_mark
 from diffbio_engine.data.readers.archives import allow_to_unpack
 from diffbio_engine.data.readers.samples_apart import names_below, samples_in_names
 from diffbio_engine.data.samples import Sample, join, look_at_sample
@@ -218,6 +221,21 @@ class Reader:
         names, ids = names_and_ids(self._opened.genes(place))
         there = [] if ids is None else [str(i) for i in ids]
         return {"names": [str(n) for n in names], "ids": there}, {}
+
+    def ask_quality(self, place: str, mitochondrial: str, samples: str) -> Answer:
+        """The metrics of quality control of each cell (`measured`), and of which sample it is."""
+        dataset = self._opened
+        found = measured(dataset, place, mitochondrial)
+        codes, names = np.zeros(dataset.n_cells, np.int32), list[str]()
+        if samples:
+            codes, names = samples_of(dataset.obs, samples)
+        told = {
+            "samples": [_short(name) for name in names],
+            "n_mitochondrial": found.n_mitochondrial,
+            "mitochondrial": found.mitochondrial,
+            "columns": columns_that_mark(dataset, place),
+        }
+        return told, {**found.values, "samples": codes}
 
     def ask_beside(
         self, port: str, fields: dict[str, str], names: list[str], ids: list[str]

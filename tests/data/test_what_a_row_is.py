@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from app.map.components import cells_in_words
-from app.session.dataset_card import DatasetCard
+from app.session.session import DatasetCard, Session
 from diffbio_engine.data import inspect
 from diffbio_engine.data.kinds.spots import why_spots
 
@@ -45,4 +45,6 @@ def test_spots_are_called_so_where_they_are_counted(tmp_path):
     assert "3 spots x 2 genes" in preview.sentence
     card = DatasetCard("1", "slice.h5ad", str(path), 3, 2, preview=preview.as_dict())
     frame = type("Frame", (), {"xy": np.zeros((3, 2)), "cells": None})()
-    assert cells_in_words(frame, card) == "3 spots shown"
+    session = Session()
+    session.data.card = card
+    assert cells_in_words(frame, session) == "3 spots shown"

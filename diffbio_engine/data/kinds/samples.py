@@ -41,6 +41,7 @@ class Samples(Cells):
     record = axis_of("samples")
     shares_files_of = "cells"
     order = 60
+    has_quality_control = False  # of twelve samples, none is told apart by a deviation
     never = frozenset({"ambient_profile", "spliced", "unspliced"})
     # Three points lie in a plane whatever they are: their map and their groups say nothing.
     fewest = 4

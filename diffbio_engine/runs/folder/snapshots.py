@@ -23,6 +23,8 @@ from diffbio_engine.runs.folder.durable_files import read_json, replace_with, wr
 from diffbio_engine.runs.folder.plain_values import named, text, whole
 from diffbio_engine.runs.folder.snapshots_of_before import snapshot_of_before
 
+# More records than this are not drawn: an even sample stands for them, and the page says so.
+MOST_DRAWN = 50_000
 _FACTS = "facts.json"
 # No port is called so: their names have a dot.
 _CERTAINTY, _ROWS = "certainty", "rows"

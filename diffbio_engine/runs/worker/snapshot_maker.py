@@ -11,7 +11,7 @@ from diffbio_engine.pipelines import Pipeline, Plan, values_of_cells
 from diffbio_engine.pipelines.population import is_kept, preparing_key
 from diffbio_engine.ports import Address
 from diffbio_engine.runs.folder.findings import Findings
-from diffbio_engine.runs.folder.snapshots import Snapshot
+from diffbio_engine.runs.folder.snapshots import MOST_DRAWN, Snapshot
 from diffbio_engine.runs.worker.findings_maker import MOST_TRACKS, findings_of
 from diffbio_engine.runs.worker.marker_genes import Marked, marked_groups
 from diffbio_engine.runs.worker.shown_ports import (
@@ -22,8 +22,6 @@ from diffbio_engine.runs.worker.shown_ports import (
     track_ports,
 )
 
-# More cells than this are not drawn: an even sample stands for them, and the page says so.
-_MOST_DRAWN = 50_000
 # Drawing may take this share of the time.
 _SHARE = 0.25
 
@@ -41,8 +39,8 @@ class SnapshotMaker:
     def __init__(self, plan: Plan, cells: Records, seed: int = 0, *, settles: bool = False) -> None:
         """``settles``: whether the training ends with looking at all cells once more."""
         self.plan, self.cells, self.seed, self._settles = plan, cells, seed, settles
-        sampled = cells.n_cells > _MOST_DRAWN and not plan.needs_all_records
-        self.rows = sample_cells(cells.n_cells, _MOST_DRAWN, seed) if sampled else None
+        sampled = cells.n_cells > MOST_DRAWN and not plan.needs_all_records
+        self.rows = sample_cells(cells.n_cells, MOST_DRAWN, seed) if sampled else None
         self.maps = map_ports(plan)
         self.shares = shares_ports(plan)
         # What colours the map at first: the shares that the pipeline names first among its
