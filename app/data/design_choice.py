@@ -29,6 +29,8 @@ def design_choices(card: DatasetCard, port: Port, said: Offer) -> list[dict[str,
         "wrong": wrong,
         "place": place,
         "text": place.removeprefix("formula:"),
+        "begins": "formula:",
+        "example": "~ batch + condition",
         "options": [{"place": f.place, "title": replace(f, references={}).text} for f in offered],
     }
     return [first, *(_references(port, formula, table) if formula else [])]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.data.design_choice import design_choices
+from app.data.named_choice import named_choice
 from app.session.dataset_card import DatasetCard
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.inspection.times import times_in_order
@@ -17,6 +18,8 @@ def choices_of(card: DatasetCard, port: Port, said: Offer) -> list[dict[str, Any
     """The rows of the panel that are of one port."""
     if port.kind == Kind.DESIGN:
         return design_choices(card, port, said)
+    if port.kind == Kind.PROFILE and said.joins:
+        return named_choice(card, port, said)
     found = choice_of(card, port, said)
     return [found] if found else []
 
@@ -65,8 +68,15 @@ def _places(p: dict[str, Any], port: Port) -> list[tuple[str, str]]:
     return [
         (Place(table, c["name"]), f"{c['name']} ({_of_column(c, port.name)})")
         for c in p.get(table, ())
-        if c["n_values"] <= _MOST_GROUPS and c["kind"] != "text"
+        if c["kind"] != "text" and _names_groups(c, p, port)
     ]
+
+
+def _names_groups(column: dict[str, Any], p: dict[str, Any], port: Port) -> bool:
+    """As many values as the field can have; where groups are wanted, not another one for each."""
+    n, (least, most) = column["n_values"], port.offer.values if port.offer else (1, _MOST_GROUPS)
+    alone = least > 1 and 2 < p.get("n_cells", 0) <= n
+    return least <= n <= min(most, _MOST_GROUPS) and not alone
 
 
 def _of_column(column: dict[str, Any], port: str) -> str:

@@ -12,10 +12,10 @@ const preview = (model, pane) => {
     const input = make("input")
     input.value = field.text
     input.spellcheck = false
-    input.placeholder = "~ batch + condition"
+    input.placeholder = field.example
     input.setAttribute("aria-label", field.title)
     input.setAttribute("aria-invalid", String(!!field.wrong))
-    const say = (text) => put(text.trim() ? `formula:${text.trim()}` : "")
+    const say = (text) => put(text.trim() ? `${field.begins}${text.trim()}` : "")
     const put = (place) => {
       if (place !== field.place) model.send_msg({ do: "field", port: field.port, place })
     }
@@ -28,7 +28,7 @@ const preview = (model, pane) => {
     for (const o of field.options.slice(0, 4)) {
       if (o.place === field.place) continue
       const button = make("button", "", o.title)
-      button.title = "Use this design"
+      button.title = `${field.title}: ${o.title}`
       button.onclick = (event) => {
         event.preventDefault()
         put(o.place)

@@ -14,6 +14,8 @@ from app.access.reach import in_server_folder
 from app.data.apply import offer, trained_pipeline
 from app.data.beside import offer_beside, places_beside
 from app.data.field_choices import choices_of
+from app.data.joined_fields import joined
+from app.data.named_choice import found_of
 from app.data.server_files import can_be_chosen, server_files
 from app.files.uploads import DESKS
 from app.session.datasets import card_read_as, card_with, open_demo
@@ -23,6 +25,7 @@ from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
+from diffbio_engine.data.genes.named_genes import NAMED
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA, DATA_BLOCKS, DATA_PORTS
@@ -161,6 +164,7 @@ class DataPanel(pn.viewable.Viewer):
             fields = {k: v for k, v in {**self.card.fields, port: place}.items() if v}
             self.card = replace(self.card, fields=fields)
             self._show()
+            self._find_named(self.card, place)
         elif do == "reading" and self.card is not None:
             card, name, value = self.card, str(message["name"]), str(message["value"])
             self._look(lambda stop: card_read_as(session, card, name, value, stop))
@@ -171,11 +175,26 @@ class DataPanel(pn.viewable.Viewer):
             session.use_dataset(self.card, block)
             session.showing = ""
             if session.data.of(block) is self.card:
+                spec = session.document.spec
+                if block == DATA and (wired := joined(spec, self.card.fields)) is not spec:
+                    session.document.edit("Wires of the data", wired)
                 as_what = "" if block == DATA else f" as {DATA_BLOCKS[block].title.lower()}"
                 session.say(f"{self.card.name} is in use{as_what}.", "success")
         elif do == "apply" and self.card is not None and trained_pipeline(session):
             session.run.apply_to(self.card, few_genes=bool(message.get("sure")))
             session.showing = ""
+
+    def _find_named(self, card: DatasetCard, place: str) -> None:
+        """Says how many of the genes that were named the file has."""
+        if not place.startswith(NAMED):
+            return
+
+        def show(told: dict[str, Any]) -> None:
+            if self.card is card:
+                self.card = replace(card, preview={**card.preview, **told})
+                self._show()
+
+        self.session.read(lambda: found_of(card, place), show)
 
     def _registered(self, path: str, stop: Stop) -> DatasetCard:
         file = in_server_folder(self.session, path)

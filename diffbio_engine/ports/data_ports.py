@@ -209,6 +209,14 @@ DESIGN = Port(
     " compared.",
     offer=Offer(lacking="a design: groups of samples that are to be compared"),
 )
+CONTROL_GENES = Port(
+    "control_genes",
+    "genes",
+    Kind.PROFILE,
+    "Genes that size factors are taken from: those above 0.",
+    optional=True,
+    offer=Offer(lacking="genes to normalise by", joins=True),
+)
 # Prior knowledge, found by the names of the genes; the same for all cells.
 LR_PAIRS = Port(
     "lr_pairs",
@@ -244,6 +252,7 @@ DATA_PORTS: dict[str, Port] = {
     for port in (
         COUNTS,
         DESIGN,
+        CONTROL_GENES,
         AMBIENT_PROFILE,
         TOTAL_COUNTS,
         BATCH_LABELS,

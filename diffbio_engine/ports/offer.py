@@ -25,6 +25,7 @@ class Offer:
         computed: The place that stands for it where it is computed (``"counts:total"``): from the
             counts (``"counts:..."``), or from the names of the genes (``"genes:..."``).
         computed_as: The same in words, where a person can choose it.
+        joins: Where a person says where it lies, blocks that can use it are wired to it.
     """
 
     title: str = ""
@@ -37,6 +38,7 @@ class Offer:
     layers: tuple[str, ...] = ()
     computed: str = ""
     computed_as: str = ""
+    joins: bool = False
 
     @property
     def usual_place(self) -> str:

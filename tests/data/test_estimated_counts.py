@@ -47,8 +47,11 @@ def test_what_was_divided_or_is_a_logarithm_is_no_count(made, tmp_path):
         "log": np.log2(counts + 1),
     }[made]
     there = table(values, tmp_path / "values.csv")
-    assert "counts" not in inspect(there, rows="samples").suggested
-    with pytest.raises(DataError, match="raw counts"):
+    found = inspect(there, rows="samples")
+    assert "counts" not in found.suggested
+    (told,) = [w for w in found.warnings if "differential expression" in w]
+    assert "NumReads" in told and ("adds up to 1,000,000, as TPM" in told) == (made == "tpm")
+    with pytest.raises(DataError, match=r"raw counts.*NumReads"):
         open_source(read(there, rows="samples"), {"counts": "X"}, ["counts"])
 
 

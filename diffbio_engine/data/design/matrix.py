@@ -161,7 +161,7 @@ def _of_one_value(name: str, value: str) -> DataError:
 def _product(a: _Column, b: _Column) -> _Column:
     if not a.name:
         return b
-    told = f"how much more {a.told} is with {b.told}, as log2 fold changes"
+    told = f"how the effect of {a.told} differs with {b.told} (interaction)"
     return _Column(f"{a.name}:{b.name}", told, a.values * b.values)
 
 

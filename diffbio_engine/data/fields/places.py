@@ -14,8 +14,9 @@ from diffbio_engine.data.design import FORMULA, Design, design_of, formula_at
 from diffbio_engine.data.fields.classes import OF_CLASSES, of_classes
 from diffbio_engine.data.fields.labels import UNASSIGNED, Labels, labels_of, without_unknown
 from diffbio_engine.data.fields.letters import FREQUENCIES, OF_SEQUENCES, STATES, of_sequences
+from diffbio_engine.data.genes.named_genes import NAMED, Named, named_genes
 from diffbio_engine.data.genes.prior_knowledge import KNOWN_GENES
-from diffbio_engine.data.inspection.estimated_counts import rounded_estimates
+from diffbio_engine.data.inspection.estimated_counts import COUNTS_OF_SAMPLES, rounded_estimates
 from diffbio_engine.data.inspection.raw_counts import ambient_profile, as_matrix, require_counts
 from diffbio_engine.data.inspection.times import time_codes
 from diffbio_engine.data.sampling.cell_totals import (
@@ -84,12 +85,13 @@ def _check_place(place: str, port: str) -> None:
     if place.startswith(FORMULA) and formula_at(place):
         return
     known = place in ("X", "raw/X", AMBIENT_ALL, AMBIENT_LOW, OVER_ALL_GENES, *KNOWN_GENES)
-    known = known or place in OF_SEQUENCES or place in OF_CLASSES
+    known = known or place in OF_SEQUENCES or place in OF_CLASSES or place.startswith(NAMED)
     if not (known or (head in ("layers", "obs", "obsm", "var", "uns") and rest)):
         raise DataError(
             f"'{place}' is no place in a data set.",
             fix="Write X, raw/X, layers/NAME, obs/COLUMN, obsm/KEY, var/COLUMN, uns/NAME, "
-            f"ambient:mean, {OVER_ALL_GENES}, {', '.join(KNOWN_GENES)} or formula:~ COLUMN.",
+            f"ambient:mean, {OVER_ALL_GENES}, {', '.join(KNOWN_GENES)}, named:GENE,GENE* or"
+            " formula:~ COLUMN.",
             where=port,
         )
 
@@ -130,6 +132,8 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
         return design_of(dataset.obs, formula)
     if place in KNOWN_GENES:
         return _known(dataset, place, fields)
+    if place.startswith(NAMED):
+        return named_genes(place, *names_and_ids(_genes(dataset, fields)))
     if place in OF_CLASSES:
         return of_classes(dataset, place)
     if place in OF_SEQUENCES:
@@ -170,8 +174,7 @@ def _array(dataset: Dataset, port: str, place: str, fields: Mapping[str, str]) -
 
 def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
     """What is known of these genes by name: positions (or a matrix), and what they stand for."""
-    counts = fields.get(COUNTS, "")
-    genes = dataset.genes(counts) if counts in dataset.places else dataset.var
+    genes = _genes(dataset, fields)
     array, names, told = KNOWN_GENES[place](names_and_ids(genes)[0])
     if not names:
         what = Place.parse(place).recipe.replace("-", " ")
@@ -181,6 +184,11 @@ def _known(dataset: Dataset, place: str, fields: Mapping[str, str]) -> "Labels":
             fix="They are looked up by gene symbol: use a file whose genes have symbols.",
         )
     return Labels(array, names, (told,) if told else ())
+
+
+def _genes(dataset: Dataset, fields: Mapping[str, str]) -> pd.DataFrame:
+    counts = fields.get(COUNTS, "")
+    return dataset.genes(counts) if counts in dataset.places else dataset.var
 
 
 def _finite(array: np.ndarray, place: str) -> np.ndarray:
@@ -230,7 +238,12 @@ def open_source(
         if dataset.rows == "samples":
             counts, notes = rounded_estimates(counts, place)
         others = [p for p in dataset.places if p != place]
-        counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
+        try:
+            counts = require_counts(counts, place, {p: dataset.stored(p) for p in others})
+        except DataError as error:
+            if dataset.rows != "samples" or not error.fix.startswith("Bring the raw counts"):
+                raise
+            raise DataError(error.what, fix=COUNTS_OF_SAMPLES, where=COUNTS) from None
     if summed:
         found[TOTAL_COUNTS] = totals_of(as_matrix(counts))
     if several_batches and BATCH_LABELS in found:
@@ -252,6 +265,8 @@ def open_source(
         if isinstance(value, Design):
             per_cell[port] = value.matrix.astype(np.float32)
             along["covariates"] = list(value.names)
+        elif isinstance(value, Named):
+            per_dataset[port] = value.values
         elif isinstance(value, Labels):
             names[port] = value.names
             (per_dataset if fields[port] in KNOWN_GENES else per_cell)[port] = value.codes

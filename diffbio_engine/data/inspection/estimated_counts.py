@@ -35,6 +35,24 @@ def said_of_estimates(matrix: Any) -> str:
     return f"{n:,} of {of:,} counts are estimates that are not whole; a run rounds them."
 
 
+COUNTS_OF_SAMPLES = (
+    "Bring the counts themselves: of salmon the column NumReads, of RSEM expected_count, or what"
+    " featureCounts, HTSeq or STAR count. They cannot be had back from TPM, FPKM or CPM."
+)
+
+
+def said_of_normalised(matrix: Any, place: str) -> str:
+    """What values of samples are that are no counts, and what to bring instead."""
+    rows = as_matrix(matrix).load()
+    totals = np.asarray(rows.sum(axis=1), np.float64).ravel()
+    alike = bool(totals.size) and np.ptp(totals) <= _ALIKE * abs(totals.mean())
+    adds_up = f" (each sample adds up to {totals.mean():,.0f}, as TPM and CPM do)" if alike else ""
+    return (
+        f"{place} holds no counts{adds_up}, so it cannot be compared by differential expression."
+        f" {COUNTS_OF_SAMPLES}"
+    )
+
+
 def rounded_estimates(matrix: Any, place: str) -> tuple[Matrix, list[str]]:
     """Estimated counts as whole numbers, and what is to be said; anything else as it is."""
     said = said_of_estimates(matrix)

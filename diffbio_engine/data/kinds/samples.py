@@ -12,7 +12,7 @@ from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.design import level_of, proposed, table_of
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
-from diffbio_engine.data.inspection.estimated_counts import said_of_estimates
+from diffbio_engine.data.inspection.estimated_counts import said_of_estimates, said_of_normalised
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds.cells import Cells, first_look
 from diffbio_engine.data.matrix.matrix_preview import ESTIMATED, RAW
@@ -52,7 +52,14 @@ class Samples(Cells):
             title="Design",
             help="Columns of the samples: what is accounted for first, what is compared last.",
             lacking="groups of samples that are to be compared",
-        )
+        ),
+        "control_genes": Offer(
+            title="Normalise by these genes",
+            help="Spike-ins, or genes that do not change: size factors are taken from these alone."
+            " Paste names or a pattern (ERCC-*); empty: all genes.",
+            lacking="genes to normalise by",
+            joins=True,
+        ),
     }
 
     def why(self, dataset: Dataset) -> str:
@@ -144,7 +151,13 @@ def _with_estimates(found: Preview, dataset: Dataset) -> Preview:
         return found
     said = {m.place: said_of_estimates(dataset.matrix(m.place)) for m in found.matrices}
     if not any(said.values()):
-        return found
+        none = "No raw counts"
+        if not any(w.startswith(none) for w in found.warnings):
+            return found
+        first = found.matrices[0].place
+        instead = said_of_normalised(dataset.matrix(first), first)
+        told = [instead if w.startswith(none) else w for w in found.warnings]
+        return replace(found, warnings=tuple(told))
     matrices = tuple(replace(m, holds=ESTIMATED) if said[m.place] else m for m in found.matrices)
     warnings = [w for w in found.warnings if not w.startswith("No raw counts")]
     more = [f"{place}: {told}" for place, told in said.items() if told]

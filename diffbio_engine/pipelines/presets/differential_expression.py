@@ -19,7 +19,11 @@ def differential_expression_spec(fields: Mapping[str, str] | None = None) -> Pip
     spec = assembled(
         "Differential expression (bulk)",
         {"compare": ("statistical.nb_glm", {})},
-        {"compare.counts": "data.counts", "compare.design": "data.design"},
+        {
+            "compare.counts": "data.counts",
+            "compare.design": "data.design",
+            "compare.control_genes": "data.control_genes",
+        },
         fields,
         outputs={
             "log2_fold_change": "compare.log2_fold_change",

@@ -148,12 +148,13 @@ def test_where_no_gene_is_seen_in_all_samples_that_is_said():
     assert "poscounts" in said
 
 
-def test_control_genes_alone_tell_how_deep_samples_are():
-    rng = np.random.default_rng(0)
-    counts = rng.poisson(50.0, (4, 40)).astype(float)
-    counts[2:, 20:] *= 8
-    factors, _, _ = size_factors(counts, control=np.arange(40) < 20)
-    np.testing.assert_allclose(factors, 1.0, atol=0.1)
+def test_size_factors_of_control_genes_are_those_of_r_deseq2(three_levels):
+    counts, _, _, factors = three_levels
+    counts, control = counts.to_numpy(float).T, np.arange(len(counts)) < 40
+    for kind, name in (("ratio", "control"), ("poscounts", "poscounts")):
+        found, _, _ = size_factors(counts, kind, control)
+        np.testing.assert_allclose(found, factors[name], rtol=1e-10)
+    np.testing.assert_allclose(size_factors(counts)[0], factors["all"], rtol=1e-10)
 
 
 def test_a_simulation_with_a_batch_is_called_as_r_deseq2_calls_it(shared_data):

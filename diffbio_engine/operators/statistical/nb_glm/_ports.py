@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from diffbio_engine.declare import COUNTS, DESIGN, Kind, Port, Role
+from diffbio_engine.declare import CONTROL_GENES, COUNTS, DESIGN, Kind, Port, Role
 
 
 def _of_genes(name: str, column: str, doc: str, **more: Any) -> Port:
@@ -29,13 +29,7 @@ INPUTS = (
         "How much each sample counts beside the one that counts most; all alike if none.",
         optional=True,
     ),
-    Port(
-        "control_genes",
-        "genes",
-        Kind.PROFILE,
-        "Genes that size factors are taken from: those above 0.",
-        optional=True,
-    ),
+    CONTROL_GENES,
 )
 OUTPUTS = (
     _of_genes(

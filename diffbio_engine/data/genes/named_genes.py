@@ -1,0 +1,95 @@
+"""Genes that a person names: a list of names, and patterns such as ``ERCC-*``."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from diffbio_engine.errors import DataError
+
+# What a place begins with that is a list of names of genes.
+NAMED = "named:"
+_VERSION = re.compile(r"\.\d+$")
+_FEW, _LONGEST = 5, 20_000
+
+
+@dataclass(frozen=True)
+class Named:
+    """Which genes were named.
+
+    Attributes:
+        values: 1 for those named, else 0; (genes,).
+        said: How many of what was named are there, in full sentences.
+    """
+
+    values: np.ndarray
+    said: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (self.said,)
+
+
+def words_of_list(text: str) -> list[str]:
+    """The names and patterns of a list, each once: between commas, semicolons, blanks and lines."""
+    found = (word.strip("\"'") for word in re.split(r"[\s,;]+", text.removeprefix(NAMED)))
+    return list(dict.fromkeys(word for word in found if word))
+
+
+def named_genes(
+    text: str, names: Sequence[str] | np.ndarray, ids: Sequence[str] | np.ndarray | None = None
+) -> Named:
+    """The genes of a list, by name or id in any letters, ids with or without their version.
+
+    Raises:
+        DataError: The list is empty or too long, or none of it is among the genes.
+    """
+    words = words_of_list(text)
+    if not words or len(text) > _LONGEST:
+        raise DataError(
+            f"The list of genes has {len(text):,} letters." if words else "No gene is named.",
+            fix=f"Name genes by up to {_LONGEST:,} letters, or by a pattern such as ERCC-*.",
+        )
+    keys = [[_key(n) for n in names], *([[_key(n) for n in ids]] if ids is not None else [])]
+    at: dict[str, list[int]] = {}
+    for column in keys:
+        for i, key in enumerate(column):
+            at.setdefault(key, []).append(i)
+    found, missing = np.zeros(len(names), np.float32), []
+    for word in words:
+        key = word.upper()
+        if "*" in key or "?" in key:
+            hits = [i for name, rows in at.items() if fnmatchcase(name, _plain(key)) for i in rows]
+        else:
+            hits = at.get(_key(word), [])
+        if hits:
+            found[hits] = 1.0
+        else:
+            missing.append(word)
+    n, of = int(found.sum()), len(words)
+    shown = ", ".join(missing[:_FEW]) + (" ..." if len(missing) > _FEW else "")
+    if not n:
+        raise DataError(
+            f"None of the {of:,} genes that are named is among the {len(names):,} of the data"
+            f" ({', '.join(map(str, list(names)[:3]))}, ...): {shown}.",
+            fix="Write names as the file has them, or a pattern such as ERCC-*.",
+        )
+    lost = f" Not among them: {shown} ({len(missing):,})." if missing else ""
+    said = (
+        f"{of - len(missing):,} of {of:,} names and patterns are found: {n:,} of {len(names):,}"
+        f" genes.{lost}"
+    )
+    return Named(found, said)
+
+
+def _key(name: object) -> str:
+    """Ids of Ensembl are the same in each of their versions."""
+    key = str(name).strip().upper()
+    return _VERSION.sub("", key) if key.startswith("ENS") else key
+
+
+def _plain(pattern: str) -> str:
+    """``[`` is a letter like others."""
+    return pattern.replace("[", "[[]")
