@@ -7,6 +7,7 @@ genes are kept.
 import contextlib
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from app.style.colour_key import CLUSTER, ColourKey
 from app.style.palettes import category_colors, is_color
 from app.style.titles import port_title
 from diffbio_engine.data import file_of
-from diffbio_engine.errors import UserError
+from diffbio_engine.errors import DataError, UserError
 
 MOST_CATEGORIES = 200
 _KEPT_GENES = 64
+CLIP = 1.0  # percent of the cells beyond either end of the colour bar, until somebody asks
+_LOGGED = "log(1 + counts per 10\u202f000)"
 
 
 def by_cluster(labels: np.ndarray, names: tuple[str, ...] = ()) -> Colouring:
@@ -46,9 +49,8 @@ def by_certainty(certainty: np.ndarray) -> Colouring:
 
 def by_score(port: str, values: np.ndarray) -> Colouring:
     """What a block says of each cell as one number."""
-    values = np.asarray(values, np.float32)
-    low, high = _limits(values)
-    return Colouring(ColourKey("score", port), port_title(port), values=values, low=low, high=high)
+    key = ColourKey("score", port)
+    return clipped(Colouring(key, port_title(port), values=np.asarray(values, np.float32)))
 
 
 def by_column(path: str, column: str) -> Colouring:
@@ -56,8 +58,7 @@ def by_column(path: str, column: str) -> Colouring:
     told, arrays = opened(path).ask("column", name=column, most=MOST_CATEGORIES)
     key = ColourKey("obs", column)
     if "values" in arrays:
-        low, high = _limits(arrays["values"])
-        return Colouring(key, column, values=arrays["values"], low=low, high=high)
+        return clipped(Colouring(key, column, values=arrays["values"]))
     names = tuple(str(name) for name in told.get("names", ()))[:MOST_CATEGORIES]
     given = [str(color) for color in told.get("colors", ())]
     usable = len(given) >= len(names) and all(is_color(c) for c in given[: len(names)])
@@ -76,10 +77,43 @@ def by_gene(path: str, gene: str, place: str = "X") -> Colouring:
         return known
     told, arrays = opened(path).ask("gene", gene=gene, place=place)
     gene, values = str(told.get("gene", gene)), arrays.get("values", np.empty(0, np.float32))
-    title = f"{gene}, log(1 + counts per 10\u202f000)" if told.get("raw") else gene
-    low, high = _limits(values)
+    title = f"{gene}, {_LOGGED}" if told.get("raw") else gene
     named = ColourKey("gene", f"{place}/{gene}")
-    found = Colouring(named, title, values=values, low=min(low, 0.0), high=high)
+    return _kept(key, clipped(Colouring(named, title, values=values)))
+
+
+def by_gene_set(path: str, name: str, genes: Sequence[str], place: str = "X") -> Colouring:
+    """The mean over the genes of a set that are there, each as `by_gene` shows it.
+
+    Raises:
+        DataError: None of them is there; with some of their names.
+    """
+    key = (*_stamp(path), place, tuple(genes))
+    with _LOCK:
+        known = _GENES.get(key)
+    if known is not None:
+        return replace(known, key=ColourKey("set", name))
+    told, arrays = opened(path).ask("gene_set", genes=list(genes), place=place)
+    found, missing = ([str(g) for g in told.get(side, ())] for side in ("found", "missing"))
+    if not found:
+        raise DataError(
+            f"None of the {len(genes):,} genes of '{name}' is in the data: {_some(missing)}.",
+            fix="Look at how its genes are named: by symbols or ids, of which species.",
+        )
+    note = f"{len(found):,} of {len(found) + len(missing):,} genes found"
+    note += f"; not found: {_some(missing)}" if missing else ""
+    title = f"{name}, mean of {_LOGGED}" if told.get("raw") else f"{name}, mean of its genes"
+    made = Colouring(ColourKey("set", name), title, values=arrays["values"], note=note)
+    return _kept(key, clipped(made))
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _kept(key: Hashable, found: Colouring) -> Colouring:
     with _LOCK:
         _GENES[key] = found
         while len(_GENES) > _KEPT_GENES:
@@ -100,6 +134,12 @@ def names_of_cells(path: str) -> list[str]:
     return [str(name) for name in opened(path).ask("cells")[0].get("names", ())]
 
 
+def name_of_cell(path: str, row: int) -> str:
+    """The name of one cell; empty if there is no such row."""
+    names = opened(path).ask("cells", rows=[row])[0].get("names", ())
+    return str(names[0]) if names else ""
+
+
 def look_into(path: str) -> None:
     """Reads a data set before anything of it is asked for; a broken file is told of elsewhere."""
     with contextlib.suppress(OSError, UserError):
@@ -111,16 +151,35 @@ def _stamp(path: str) -> tuple[str, int]:
     return path, file.stat().st_mtime_ns if file.exists() else 0
 
 
-def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Ends of the colour bar: the 1st and 99th percentile, so that one cell does not dim all."""
-    fine = values[np.isfinite(values)]
+def clipped(colouring: Colouring, percent: float = CLIP) -> Colouring:
+    """The same values with ends of the colour bar at percentiles, so that one cell dims no other.
+
+    Of a gene that few cells have, the bar begins at zero; where both percentiles are the same
+    value, it reaches from the lowest to the highest value, and its words say so.
+
+    Args:
+        percent: What share of the cells lies beyond either end, in percent.
+    """
+    if colouring.values is None:
+        return colouring
+    fine = colouring.values[np.isfinite(colouring.values)]
     if not len(fine):
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(fine, (1, 99)))
-    if high <= low:
+        return replace(colouring, low=0.0, high=1.0, ends="no cell has a value")
+    low, high = (float(v) for v in np.percentile(fine, (percent, 100 - percent)))
+    ends = f"{_ordinal(percent)} to {_ordinal(100 - percent)} percentile"
+    if ColourKey.parse(colouring.key).kind in ("gene", "set"):
+        low = min(low, 0.0)
+    if high <= low or not percent:
         low, high = float(fine.min()), float(fine.max())
-    return (low, high) if high > low else (low, low + 1.0)
+        ends = "lowest to highest value"
+    return replace(colouring, low=low, high=high if high > low else low + 1.0, ends=ends)
+
+
+def _ordinal(number: float) -> str:
+    said = f"{number:g}"
+    last = {"1": "st", "2": "nd", "3": "rd"}.get(said[-1], "th")
+    return said + ("th" if "." in said or said[-2:] in ("11", "12", "13") else last)
 
 
 _LOCK = threading.Lock()
-_GENES: OrderedDict[tuple[str, int, str, str], Colouring] = OrderedDict()
+_GENES: OrderedDict[Hashable, Colouring] = OrderedDict()

@@ -9,8 +9,9 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from app.map.drawing import Drawn, MapViewState, has_own_names, selection_card
+from app.map.drawing import Drawn, MapViewState, has_own_names
 from app.map.frames import MapFrame
+from app.map.selection import selection_card
 from app.plots.map import PLACES, title_of
 from app.session.session import DatasetCard, Session
 from app.session.stale import preview_words, stale_words
@@ -31,6 +32,8 @@ _HERE = Path(__file__).parent
 # Over everything but dialogs and notices.
 _FULL = """:host(.fills-the-window) { position: fixed !important; inset: 0; z-index: 1250;
     width: 100vw !important; height: 100vh !important; }"""
+# Beside the map, more of a wide one.
+KEY_SIZE = ":host { width: clamp(188px, 20%, 250px) !important; flex: none !important; }"
 _CSS = (_HERE / "live_map.css").read_text(encoding="utf-8")
 
 
@@ -60,10 +63,15 @@ class MapKey(JSComponent):
     ramp = param.List()
     low = param.String()
     high = param.String()
+    ends = param.String(doc="What the ends of the colour bar are; empty: they cannot be moved.")
+    clip = param.Number(1.0, doc="Percent of the cells beyond either end.")
+    note = param.String(doc="What else is to be known of the colouring.")
     card = param.Dict({})
     rows = param.String(USUAL)
+    columns = param.List(doc="By what the selected can be counted: groups, as in `MapBar.colours`.")
+    counted_by = param.String(doc="Which of them; empty: what the map shows.")
 
-    _esm = script(_HERE / "map_legend.js")
+    _esm = script(_HERE / "map_card.js", _HERE / "map_legend.js")
     _stylesheets = [_CSS]
 
 
@@ -80,7 +88,7 @@ class MapTimeline(JSComponent):
 
 
 class MapStage(JSComponent):
-    """Words where there is no map yet."""
+    """Over the map: words where there is none yet, the tools, what lies under the pointer."""
 
     title = param.String()
     sentence = param.String()
@@ -88,6 +96,9 @@ class MapStage(JSComponent):
     why = param.String(doc="Why this may take; said once it does.")
     waits = param.Boolean(False, doc="Whether somebody waits: then it says for how long.")
     back = param.String(doc="Words of the button beside the badge; empty: no button.")
+    tools = param.Boolean(False, doc="Whether there is a map to use tools on.")
+    tool = param.String("move", doc="What a drag does: move, box or lasso.")
+    told = param.Dict({}, doc='Of the cell under the pointer: {"x", "y", "lines"}.')
 
     _esm = script(_HERE / "map_stage.js")
     _stylesheets = [_CSS]
@@ -106,6 +117,9 @@ def colour_groups(
         ours += [(ColourKey("class", p), title) for p, title in disambiguate(others).items()]
         ours += [(ColourKey("score", p), title) for p, title in disambiguate(frame.scores).items()]
     groups = [{"title": "", "items": [{"key": key, "title": title} for key, title in ours]}]
+    if state is not None and state.gene_sets and state.path:
+        sets = [{"key": ColourKey("set", name), "title": name} for name in state.gene_sets]
+        groups.append({"title": "Gene sets", "items": sets})
     named = [c["name"] for c in columns if c["kind"] != "text"]
     items = [{"key": ColourKey("obs", name), "title": name} for name in named]
     return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
@@ -115,8 +129,8 @@ def of_another_run(state: MapViewState, run: str) -> MapViewState:
     """The state for a run that has just been chosen: its own map, classes and scores."""
     own = ColourKey.parse(state.colour).is_of_one_run
     return replace(
-        state, run=run, map="", view=None, only=None, chosen=None, class_names={}, kinds={},
-        first="", colour="" if own else state.colour,
+        state, run=run, map="", view=None, only=None, chosen=None, counted_by="", class_names={},
+        kinds={}, first="", colour="" if own else state.colour,
     )  # fmt: skip
 
 
@@ -126,7 +140,7 @@ def of_cells_shown(state: MapViewState, session: Session) -> MapViewState:
     path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
     return replace(
         state, path=path, counts=fields.get("counts", "X"), theme=session.theme,
-        record=axis_of(_rows(session)).one,
+        gene_sets=session.gene_sets, record=axis_of(_rows(session)).one,
     )  # fmt: skip
 
 
@@ -180,11 +194,14 @@ def legend_of(
                      "on": on}
                 )  # fmt: skip
     if state.chosen is not None and len(state.chosen) == len(drawn.frame.xy):
-        card = {**selection_card(drawn.frame, colouring, state.chosen), "picks": list(picks)}
+        who = selection_card(drawn.frame, colouring, state.chosen, drawn.counted)
+        card = {**who, "picks": list(picks)}
     return {
         "title": colouring.title, "items": items, "ramp": ramp, "card": card,
         "low": f"{colouring.low:.3g}", "high": f"{colouring.high:.3g}",
         "rows": dataset.rows if dataset else f"{state.record}s",
+        "counted_by": state.counted_by, "ends": colouring.ends, "clip": state.clip,
+        "note": colouring.note,
     }  # fmt: skip
 
 
@@ -244,12 +261,13 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
         # Short over the cells; what else is to be known stands in the bar.
         badge = preview_words(session, drawn.frame.note) or stale_words(session) or start
         back = "As trained" if session.run.preview is not None else ""
-        return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back}
+        return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back,
+                "tools": True}  # fmt: skip
     title, sentence = words_without_map(session)
     why = why_it_takes(sentence, _rows(session))
     waits = session.run.is_running or session.run.opens
     words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
-    return {**words, "badge": "", "back": ""}
+    return {**words, "badge": "", "back": "", "tools": False}
 
 
 def _rows(session: Session) -> str:

@@ -2,18 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from app.map.arrows import arrows_of
-from app.map.colouring import by_certainty, by_class, by_cluster, by_column, by_gene, by_score
+from app.map.colouring import (
+    CLIP,
+    by_certainty,
+    by_class,
+    by_cluster,
+    by_column,
+    by_gene,
+    by_gene_set,
+    by_score,
+    clipped,
+)
 from app.map.frames import MapFrame, frame_of
 from app.map.render_cache import RENDERED
 from app.map.shading import (
     Colouring,
     View,
-    inside,
     opacity_of,
     shade,
     spread_of,
@@ -41,7 +49,10 @@ class MapViewState:
         view: The axes after a zoom; None follows the map.
         only: Categories that are meant; None for all.
         chosen: Which cells of the frame are selected; None for no selection.
+        counted_by: A colouring by which selected cells are counted; empty: what is shown.
         fade: Whether undecided cells are drawn fainter.
+        clip: Percent of the cells beyond either end of the colour bar.
+        gene_sets: Genes of each set that can colour the cells.
         class_names: By port of shares, what its classes are called.
         kinds: By port, the kind of what can be drawn.
         first: As ``Findings.first``.
@@ -59,7 +70,10 @@ class MapViewState:
     view: View | None = None
     only: frozenset[int] | None = None
     chosen: np.ndarray | None = None
+    counted_by: str = ""
     fade: bool = True
+    clip: float = CLIP
+    gene_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     first: str = ""
@@ -75,6 +89,7 @@ class Drawn:
         url: The picture that takes their place; or empty.
         counts: Cells by category.
         arrows: From x, y to x, y: which way time runs, where cells are coloured by it.
+        counted: By what the selected cells are counted; None where none are selected.
     """
 
     frame: MapFrame
@@ -86,6 +101,7 @@ class Drawn:
     url: str
     counts: tuple[int, ...]
     arrows: np.ndarray
+    counted: Colouring | None = None
 
 
 def draw(snapshot: Snapshot, state: MapViewState) -> Drawn:
@@ -95,6 +111,8 @@ def draw(snapshot: Snapshot, state: MapViewState) -> Drawn:
     in_tissue = is_to_scale(state.kinds.get(name) or snapshot.kinds.get(name, ""))
     frame = frame_of(state.run, snapshot, name, turned=not in_tissue)
     colouring = colouring_of(frame, state)
+    if colouring.ends and state.clip != CLIP:
+        colouring = clipped(colouring, state.clip)
     view = state.view or (to_scale(frame.view, state.size) if in_tissue else frame.view)
     arrows = _arrows(frame, state, colouring, view)
     palette = tuple(
@@ -106,10 +124,11 @@ def draw(snapshot: Snapshot, state: MapViewState) -> Drawn:
     if colouring.codes is not None:
         codes = colouring.codes
         counts = tuple(np.bincount(codes[codes >= 0], minlength=len(colouring.names)).tolist())
-    common = (frame, colouring, view, maps, palette)
+    counted = None if state.chosen is None else _counted(frame, state, colouring)
+    common, rest = (frame, colouring, view, maps, palette), (counts, arrows, counted)
     if len(frame.xy) <= MOST_GLYPHS:
-        return Drawn(*common, _dots(frame, colouring, state), "", counts, arrows)
-    return Drawn(*common, None, _url(frame, colouring, palette, view, state), counts, arrows)
+        return Drawn(*common, _dots(frame, colouring, state), "", *rest)
+    return Drawn(*common, None, _url(frame, colouring, palette, view, state), *rest)
 
 
 def to_scale(view: View, size: tuple[int, int]) -> View:
@@ -131,9 +150,7 @@ def colouring_of(frame: MapFrame, state: MapViewState) -> Colouring:
     """The colouring that the tab wants, for the cells of this frame."""
     first = ColourKey("score", state.first) if state.first in frame.scores else CLUSTER
     kind, name = ColourKey.parse(state.colour or first).parts
-    if kind in ("obs", "gene") and state.path:
-        of_column, counts = kind == "obs", state.counts
-        found = by_column(state.path, name) if of_column else by_gene(state.path, name, counts)
+    if found := _of_file(kind, name, state):
         return _of_cells(found, frame.cells, len(frame.xy))
     if kind == "score" and name in frame.scores:
         return by_score(name, frame.scores[name])
@@ -150,6 +167,26 @@ def colouring_of(frame: MapFrame, state: MapViewState) -> Colouring:
         return by_score(port, values)
     rows, codes = f"{state.record}s", np.zeros(len(frame.xy), np.int32)
     return Colouring("none", rows.capitalize(), codes, (rows,), ("#1f77b4",))
+
+
+def _of_file(kind: str, name: str, state: MapViewState) -> Colouring | None:
+    """What lies in the file: a column, a gene, the genes of a set."""
+    if not state.path:
+        return None
+    if kind == "obs":
+        return by_column(state.path, name)
+    if kind == "gene":
+        return by_gene(state.path, name, state.counts)
+    if kind == "set" and name in state.gene_sets:
+        return by_gene_set(state.path, name, state.gene_sets[name], state.counts)
+    return None
+
+
+def _counted(frame: MapFrame, state: MapViewState, colouring: Colouring) -> Colouring:
+    """By what selected cells are counted: what was asked, else what is shown, else clusters."""
+    shown = colouring.codes is not None or frame.labels is None
+    other = state.counted_by or ("" if shown else CLUSTER)
+    return colouring_of(frame, replace(state, colour=other)) if other else colouring
 
 
 def has_own_names(classes: tuple[str, ...]) -> bool:
@@ -221,15 +258,8 @@ def _dots(frame: MapFrame, colouring: Colouring, state: MapViewState) -> dict[st
     value = np.where(gone, np.float32(-1e9), value)
     alpha = np.where(gone, np.float32(0.35), alpha)
     order = drawing_order(gone, value if colouring.values is not None else None)
-    certainty = frame.certainty if frame.certainty is not None else np.full(n, np.nan)
-    rows = frame.cells if frame.cells is not None else np.arange(n)
-    labels = frame.labels if frame.labels is not None else np.full(n, -1)
-    columns = {
-        "x": frame.xy[:, 0], "y": frame.xy[:, 1], "value": value, "alpha": alpha,
-        "certainty": certainty, "cluster": labels, "row": rows,
-    }  # fmt: skip
-    kinds = {"cluster": np.int16, "row": np.int32}
-    return {k: np.ascontiguousarray(v[order], kinds.get(k, np.float32)) for k, v in columns.items()}
+    columns = {"x": frame.xy[:, 0], "y": frame.xy[:, 1], "value": value, "alpha": alpha}
+    return {k: np.ascontiguousarray(v[order], np.float32) for k, v in columns.items()}
 
 
 def _url(
@@ -239,7 +269,8 @@ def _url(
     chosen = None if state.chosen is None else hash(np.packbits(state.chosen).tobytes())
     key = (
         state.run, frame.step, frame.name, frame.serial, tuple(round(v, 5) for v in view), size,
-        colouring.key, state.path, state.theme, state.only, chosen, state.fade,
+        colouring.key, colouring.low, colouring.high, colouring.note, state.path, state.theme,
+        state.only, chosen, state.fade,
     )  # fmt: skip
 
     def make() -> str:
@@ -254,45 +285,3 @@ def _url(
         return to_url(to_png(image))
 
     return RENDERED.get(key, make)
-
-
-def selection_card(frame: MapFrame, colouring: Colouring, chosen: np.ndarray) -> dict[str, Any]:
-    """Who the selected cells are: how many, of which categories, how certain."""
-    n = int(chosen.sum())
-    card: dict[str, Any] = {"n": n, "of": len(chosen), "rows": [], "title": colouring.title}
-    codes, names, colors = colouring.codes, colouring.names, colouring.colors
-    if codes is None and frame.labels is not None:
-        clusters = by_cluster(frame.labels)
-        codes, names, colors = clusters.codes, clusters.names, clusters.colors
-        card["title"] = clusters.title
-    if codes is not None and n:
-        picked = codes[chosen]
-        found = np.bincount(picked[picked >= 0], minlength=len(names))
-        whole = np.bincount(codes[codes >= 0], minlength=len(names))
-        for i in np.argsort(-found)[:8]:
-            if found[i]:
-                card["rows"].append(
-                    {"name": names[i], "color": colors[i], "n": int(found[i]),
-                     "share": float(found[i] / n), "covered": float(found[i] / whole[i])}
-                )  # fmt: skip
-    if frame.certainty is not None and n:
-        card["certainty"] = float(frame.certainty[chosen].mean())
-    if colouring.values is not None and n:
-        card["mean"] = float(np.nanmean(colouring.values[chosen]))
-        card["mean_of"] = colouring.title
-    return card
-
-
-def lassoed(frame: MapFrame, xs: Any, ys: Any) -> np.ndarray:
-    """Which cells of the frame lie inside a drawn outline."""
-    corners = np.column_stack([xs, ys]).astype(np.float32)
-    if len(corners) < 3:
-        return np.zeros(len(frame.xy), bool)
-    return inside(frame.xy, corners)
-
-
-def combined(before: np.ndarray | None, chosen: np.ndarray, mode: str) -> np.ndarray:
-    """A new selection, added to the one before or taken from it."""
-    if before is None or len(before) != len(chosen) or not mode:
-        return chosen
-    return before | chosen if mode == "add" else before & ~chosen

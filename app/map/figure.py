@@ -108,6 +108,7 @@ def put_legend(fig: Any, axes: Any, drawn: Drawn, ink: str) -> None:
         bar = fig.colorbar(scale, ax=axes, shrink=0.5, aspect=14)
         bar.outline.set_visible(False)
         bar.ax.tick_params(colors=ink, labelsize=8)
+        bar.set_label(colouring.ends, color=ink, fontsize=7)
         return
     shown = [
         (name, color)

@@ -4,6 +4,7 @@ const ICONS = {
   fade: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   save: "M12 4v11M7.500 11 12 15.500 16.500 11M5 20h14",
   all: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
+  sets: "M4 6h10M4 11h10M4 16h6M17 13v8M13 17h8",
   full: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
   back: "M20 10h-6V4M14 10l6-6M4 14h6v6M10 14l-6 6",
   drop: "M12 3.500c4 5 6 7.500 6 10.500a6 6 0 0 1-12 0c0-3 2-5.500 6-10.500z",
@@ -19,6 +20,7 @@ export function render({ model, el }) {
       <span class="pick"><select class="colour" aria-label="Colour cells by"></select></span></label>
     <span class="gene"><input placeholder="Colour by a gene" aria-label="Colour by a gene"
       spellcheck="false" autocomplete="off"><div class="found" hidden></div></span>
+    <button class="sets" title="Colour by a set of genes: paste or drop a list" aria-label="Gene sets">${icon(ICONS.sets)}<span>Gene set</span></button>
     <span class="space"></span>
     <button class="fade" title="Draw what is undecided fainter">${icon(ICONS.fade)}</button>
     <button class="fit" title="Show the whole map and follow it">${icon(ICONS.fit)}</button>
@@ -56,6 +58,7 @@ export function render({ model, el }) {
     }
     colour.value = model.colour
     find(".gene").hidden = !model.genes
+    find(".sets").hidden = !model.genes
     find(".fade").classList.toggle("on", model.fade)
     find(".fit").classList.toggle("on", model.zoomed)
     find(".full").classList.toggle("on", model.full)
@@ -110,7 +113,8 @@ export function render({ model, el }) {
   map.onchange = () => send({ do: "map", name: map.value })
   colour.onchange = () => send({ do: "colour", key: colour.value })
   find(".fade").onclick = () => send({ do: "fade" })
-  find(".all").onclick = () => send({ do: "all" })
+  find(".all").onclick = () => send({ do: "maps" })
+  find(".sets").onclick = () => send({ do: "gene_sets" })
   find(".full").onclick = () => send({ do: "full", on: !model.full })
   const keys = (event) => {
     const path = event.composedPath(),

@@ -20,6 +20,12 @@ export function render({ model }) {
       high.textContent = model.high
       low.textContent = model.low
       box.append(scale)
+      if (model.ends) box.append(clip_slider())
+    }
+    if (model.note) {
+      const note = make("p", "note", model.note)
+      note.title = model.note
+      box.append(note)
     }
     const list = document.createElement("div")
     list.className = "items"
@@ -40,41 +46,34 @@ export function render({ model }) {
       list.append(row)
     }
     if (model.items.length) box.append(list)
-    if (model.card.of) box.prepend(card(model.card)) // above a long legend, where it is seen
+    if (model.card.of)
+      box.prepend(
+        selection_card(model.card, {
+          rows: model.rows,
+          columns: model.columns,
+          by: model.counted_by,
+          send: (message) => model.send_msg(message),
+        }),
+      )
   }
 
-  const card = (about) => {
-    const part = document.createElement("div")
-    part.className = "card"
-    const share = Math.round((1000 * about.n) / about.of) / 10
-    part.innerHTML = `<header><b></b><button title="Clear the selection (Esc)">Clear</button></header><p></p>`
-    part.querySelector("b").textContent = `${number(about.n)} ${model.rows} selected`
-    const facts = [`${share} % of all`]
-    if (about.certainty !== undefined) facts.push(`mean certainty ${about.certainty.toFixed(2)}`)
-    if (about.mean !== undefined) facts.push(`mean ${about.mean_of} ${about.mean.toPrecision(3)}`)
-    part.querySelector("p").textContent = facts.join(" · ")
-    part.querySelector("button").onclick = () => model.send_msg({ do: "clear" })
-    for (const [block, , called] of about.picks ?? []) {
-      const pick = document.createElement("button")
-      pick.className = "pick"
-      pick.textContent = `Use as ${called}`
-      pick.title = `The ${model.rows.slice(0, -1)} in the middle of the selection becomes the ${called} of ${block}`
-      pick.onclick = () => model.send_msg({ do: "pick", block })
-      part.append(pick)
+  // How much of either end is cut off: told at each move of the hand, drawn as soon as it can be.
+  let waiting = 0
+  const clip_slider = () => {
+    const label = make("label", "clip")
+    label.title =
+      "Cells beyond the ends have the colours of the ends: a few extreme ones dim no other"
+    label.innerHTML = `<span>Clip</span><input type="range" min="0" max="20" step="0.5" aria-label="Percent of cells beyond either end of the colour bar"><b></b><i></i>`
+    const slide = label.querySelector("input")
+    slide.value = model.clip
+    label.querySelector("b").textContent = `${model.clip} %`
+    label.querySelector("i").textContent = model.ends
+    slide.oninput = () => {
+      label.querySelector("b").textContent = `${slide.value} %`
+      clearTimeout(waiting)
+      waiting = setTimeout(() => model.send_msg({ do: "clip", percent: +slide.value }), 60)
     }
-    for (const row of about.rows) {
-      const line = document.createElement("div")
-      line.className = "part"
-      line.innerHTML = `<span></span><b></b><i></i>`
-      line.title = `${number(row.n)} ${model.rows}: ${Math.round(100 * row.covered)} % of all ${row.name}`
-      line.querySelector("span").textContent = row.name
-      line.querySelector("b").textContent = `${Math.round(100 * row.share)} %`
-      const meter = line.querySelector("i")
-      meter.style.setProperty("--share", row.share)
-      meter.style.setProperty("--color", row.color)
-      part.append(line)
-    }
-    return part
+    return label
   }
 
   const leave = (event) => {
@@ -89,7 +88,23 @@ export function render({ model }) {
   }
   document.addEventListener("keydown", leave)
   model.on("remove", () => document.removeEventListener("keydown", leave))
-  for (const name of ["title", "items", "ramp", "low", "high", "card", "rows"]) model.on(name, draw)
+  for (const name of [
+    "title",
+    "items",
+    "ramp",
+    "low",
+    "high",
+    "card",
+    "rows",
+    "counted_by",
+    "ends",
+    "clip",
+    "note",
+  ])
+    model.on(name, draw)
+  model.on("columns", () => {
+    if (model.card.of) draw()
+  })
   draw()
   return box
 }

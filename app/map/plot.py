@@ -7,9 +7,8 @@ import numpy as np
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import DoubleTap, PanStart, RangesUpdate, SelectionGeometry
 from bokeh.models import (
+    BoxSelectTool,
     ColumnDataSource,
-    CustomJSHover,
-    HoverTool,
     LassoSelectTool,
     LinearColorMapper,
     PanTool,
@@ -22,8 +21,8 @@ from app.map.drawing import Drawn, MapViewState
 from app.map.shading import View
 from app.style.palettes import SET_ASIDE
 
-_COLUMNS = ("x", "y", "value", "alpha", "certainty", "cluster", "row")
-_SAY = "return names.length ? (names[value] ?? '–') : (value < -1e8 ? '–' : value.toPrecision(3))"
+_COLUMNS = ("x", "y", "value", "alpha")
+TOOLS = ("move", "box", "lasso")
 
 
 class MapPlot:
@@ -31,8 +30,8 @@ class MapPlot:
 
     Args:
         zoomed: Called with the axes after a pan or zoom by hand.
-        outlined: Called with the corners of a lasso, and "add", "subtract" or "".
-        fitted: Called on a double click.
+        outlined: Called with what was drawn around cells, and "add", "subtract" or "".
+        doubled: Called with the place of a double click.
         resized: Called when the plot has another size.
     """
 
@@ -40,8 +39,8 @@ class MapPlot:
         self,
         *,
         zoomed: Callable[[View], None],
-        outlined: Callable[[Any, Any, str], None],
-        fitted: Callable[[], None],
+        outlined: Callable[[dict[str, Any], str], None],
+        doubled: Callable[[tuple[float, float]], None],
         resized: Callable[[], None],
     ):
         self._zoomed, self._outlined = zoomed, outlined
@@ -49,14 +48,13 @@ class MapPlot:
         self._mode = ""
         fig: Any = figure(
             x_range=Range1d(start=-1, end=1), y_range=Range1d(start=-1, end=1), tools="",
-            sizing_mode="stretch_both", toolbar_location="left", min_border=0,
+            sizing_mode="stretch_both", toolbar_location=None, min_border=0,
             background_fill_alpha=0, border_fill_alpha=0,
             outline_line_color=None, min_height=120, name="map",
         )  # fmt: skip
         self.figure = fig
         fig.axis.visible = False
         fig.grid.visible = False
-        fig.toolbar.logo, fig.toolbar.autohide = None, True
         self._dots = ColumnDataSource({name: [] for name in _COLUMNS}, name="cells")
         self._picture = ColumnDataSource({name: [] for name in ("url", "x", "y", "w", "h")})
         self._mapper = LinearColorMapper(palette=["#1f77b4"], low=-0.5, high=0.5)
@@ -78,20 +76,27 @@ class MapPlot:
         )  # fmt: skip
         # The lasso needs a glyph; which cells lie inside is found on the server, with all of them.
         nothing = fig.scatter([], [], alpha=0)
-        self._say = CustomJSHover(args={"names": []}, code=_SAY)
-        self._hover = HoverTool(
-            renderers=[self._glyph], attachment="above", formatters={"@value": self._say},
-            tooltips=[("Cell", "@row")],
-        )  # fmt: skip
-        pan, wheel, lasso = PanTool(), WheelZoomTool(), LassoSelectTool(renderers=[nothing])
-        fig.add_tools(pan, wheel, lasso, self._hover)
+        pan, wheel = PanTool(), WheelZoomTool()
+        box, lasso = (tool(renderers=[nothing]) for tool in (BoxSelectTool, LassoSelectTool))
+        self._tools = dict(zip(TOOLS, (pan, box, lasso), strict=True))
+        fig.add_tools(pan, wheel, box, lasso)
         fig.toolbar.active_scroll, fig.toolbar.active_drag = wheel, pan
         fig.on_event(RangesUpdate, self._moved)
         fig.on_event(PanStart, self._began)
         fig.on_event(SelectionGeometry, self._drew)
-        fig.on_event(DoubleTap, lambda event: fitted())
+        fig.on_event(DoubleTap, lambda event: doubled((float(event.x), float(event.y))))
         for side in ("inner_width", "inner_height"):
             fig.on_change(side, lambda attr, old, new: resized())
+
+    def take(self, tool: str) -> None:
+        """What a drag does: "move", "box" or "lasso"."""
+        self.figure.toolbar.active_drag = self._tools[tool]
+
+    @property
+    def axes(self) -> View:
+        """What the axes show now."""
+        x, y = self.figure.x_range, self.figure.y_range
+        return float(x.start), float(x.end), float(y.start), float(y.end)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -138,16 +143,6 @@ class MapPlot:
             high=colouring.high if by_value else len(palette) - 0.5,
             low_color=SET_ASIDE[state.theme],
         )
-        names = list(colouring.names)
-        one = state.record.capitalize()
-        tooltips = [(one, "@row"), (colouring.title, "@value{custom}")]
-        if colouring.key != "cluster" and drawn.frame.labels is not None:
-            tooltips.append(("Cluster", "@cluster"))
-        if colouring.key != "certainty" and drawn.frame.certainty is not None:
-            tooltips.append(("Certainty", "@certainty{0.00}"))
-        if self._hover.tooltips != tooltips or self._say.args.get("names") != names:
-            self._say.args = {"names": names}
-            self._hover.tooltips = tooltips
         size = float(np.interp(len(drawn.frame.xy), (300, 5000), (8, 4.5)))
         if self._glyph.glyph.size != size:
             self._glyph.glyph.size = size
@@ -182,5 +177,5 @@ class MapPlot:
 
     def _drew(self, event: SelectionGeometry) -> None:
         drawn: Any = event.geometry
-        if event.final and drawn and drawn.get("type") == "poly":
-            self._outlined(drawn["x"], drawn["y"], self._mode)
+        if event.final and drawn and drawn.get("type") in ("poly", "rect"):
+            self._outlined(drawn, self._mode)

@@ -31,6 +31,8 @@ class Colouring:
         colors: Their colours, ``#rrggbb``.
         values: Value of each cell, NaN for none; or None.
         low, high: Values at the ends of the colour bar.
+        ends: What these are, in words; empty where they are the same whatever the values.
+        note: What else is to be known of it.
     """
 
     key: str
@@ -41,6 +43,8 @@ class Colouring:
     values: np.ndarray | None = None
     low: float = 0.0
     high: float = 1.0
+    ends: str = ""
+    note: str = ""
 
 
 def opacity_of(certainty: np.ndarray, n_clusters: int) -> np.ndarray:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import panel as pn
 
-from app.files.downloads import OFFERS, Fetch, safe_name
+from app.files.downloads import Fetch
 from app.map.colouring import genes_like, look_into
 from app.map.components import (
+    KEY_SIZE,
     TOLD_BY_RUN,
     MapBar,
     MapKey,
@@ -27,11 +28,14 @@ from app.map.components import (
     with_names,
     with_picked,
 )
-from app.map.drawing import Drawn, MapViewState, combined, draw, lassoed
-from app.map.figure import file_name, saved
-from app.map.plot import MapPlot
+from app.map.drawing import Drawn, MapViewState, draw
+from app.map.plot import TOOLS, MapPlot
+from app.map.pointing import Pointing
+from app.map.saving import save
+from app.map.selection import combined, nearest, outlined
 from app.map.shading import View
 from app.session.data_in_use import CARDS
+from app.session.gene_sets import read_kept
 from app.session.picked_cells import pickable_here, take_as
 from app.session.previewing import as_trained
 from app.session.session import Session
@@ -53,17 +57,18 @@ class LiveMap(pn.viewable.Viewer):
         self._steps_read = 0.0
         # Fixed heights: a plot that was laid out before they are filled keeps its first size.
         self._bar = MapBar(sizing_mode="stretch_width", height=38, margin=0)
-        self._legend = MapKey(width=188, sizing_mode="stretch_height", margin=0)
+        self._legend = MapKey(sizing_mode="stretch_height", margin=0, stylesheets=[KEY_SIZE])
         self._timeline = MapTimeline(sizing_mode="stretch_width", height=30, margin=0)
         over = {"position": "absolute", "inset": "0", "pointer-events": "none"}
         self._stage = MapStage(sizing_mode="stretch_both", margin=0, styles=over)
         self._fetch = Fetch()
         self._plot = MapPlot(
-            zoomed=self._zoomed, outlined=self._outlined, fitted=self._fit, resized=self._resized
-        )
-        for part in (self._bar, self._legend, self._timeline):
+            zoomed=self._zoomed, outlined=self._outlined, doubled=self._doubled,
+            resized=self._resized,
+        )  # fmt: skip
+        self._pointing = Pointing(session, self._stage)
+        for part in (self._bar, self._legend, self._timeline, self._stage):
             part.on_msg(lambda event: self._asked(event.data))
-        self._stage.on_msg(lambda _: as_trained(session))
         self._box = map_page(
             self._bar, self._plot.figure, self._stage, self._legend, self._timeline, self._fetch
         )
@@ -74,6 +79,8 @@ class LiveMap(pn.viewable.Viewer):
         session.data.param.watch(self._new_words, CARDS)
         session.run.param.watch(self._new_words, list(TOLD_BY_RUN))
         session.param.watch(self._new_theme, ["theme"])
+        session.param.watch(self._new_words, ["gene_sets"])
+        session.read(lambda: read_kept(session), lambda kept: setattr(session, "gene_sets", kept))
         session.param.watch(lambda e: self._recolour(e.new["key"]), ["asked_colour"])
         self._new_run()
 
@@ -186,7 +193,7 @@ class LiveMap(pn.viewable.Viewer):
             zoomed=self.state.view is not None,
         )
         said = legend_of(drawn, self.state, pickable_here(self.session), self.session.cells_shown)
-        self._legend.param.update(**said, visible=True)
+        self._legend.param.update(**said, columns=self._colours(), visible=True)
         shown = cells_in_words(frame, self.session)
         self._timeline.param.update(cells=shown, step=frame.step)
         if steps is not None:
@@ -219,14 +226,31 @@ class LiveMap(pn.viewable.Viewer):
         elif do == "fade":
             self.state = replace(self.state, fade=not self.state.fade)
             self._redraw()
-        elif do == "all":
-            self.session.showing = "maps"
+        elif do in ("maps", "gene_sets"):
+            self.session.showing = do
+        elif do == "clip":
+            percent = min(max(float(message["percent"]), 0.0), 45.0)
+            self.state = replace(self.state, clip=percent)
+            self._redraw()
         elif do == "fit":
             self._fit()
         elif do == "full":
             self._fill(bool(message.get("on")))
         elif do == "clear":
             self._select(None)
+        elif do == "back":
+            as_trained(self.session)
+        elif do == "tool" and message.get("tool") in TOOLS:
+            self._stage.tool = message["tool"]
+            self._plot.take(message["tool"])
+        elif do == "hover" and self.drawn is not None:
+            x, y = int(message["x"]), int(message["y"])
+            self._pointing.at(self.drawn, self.state, self._plot.axes, self._plot.size, x, y)
+        elif do == "leave":
+            self._pointing.leave()
+        elif do == "count_by":
+            self.state = replace(self.state, counted_by=str(message.get("key", "")))
+            self._redraw()
         elif do == "pick" and self.drawn is not None and self.state.chosen is not None:
             frame = self.drawn.frame
             block = str(message["block"])
@@ -237,7 +261,7 @@ class LiveMap(pn.viewable.Viewer):
         elif do == "scrub":
             self._go_to(int(message["step"]))
         elif do in ("png", "svg", "csv"):
-            self._save(do)
+            save(self.session, self._fetch, self.drawn, self.state, do)
 
     def _recolour(self, colour: ColourKey) -> None:
         self.state = replace(self.state, colour=colour, only=None)
@@ -267,18 +291,6 @@ class LiveMap(pn.viewable.Viewer):
         self.state = replace(self.state, chosen=chosen)
         self._redraw()
 
-    def _save(self, kind: str) -> None:
-        drawn, state, owner = self.drawn, self.state, self.session.owner
-        if drawn is None:
-            return self.session.say("There is no map yet to save. Press Run first.", "warning")
-        title = map_title(drawn.frame.name, self.session)
-
-        def make() -> str:
-            name = safe_name(file_name(drawn, title, kind))
-            return OFFERS.add(owner, name, saved(drawn, state, title, kind))
-
-        self.session.work(make, self._fetch.get)
-
     def _zoomed(self, view: View) -> None:
         if self.drawn is None:
             return
@@ -301,16 +313,24 @@ class LiveMap(pn.viewable.Viewer):
         if self.drawn is not None and self.drawn.dots is None:
             self._redraw()
 
-    def _outlined(self, xs: Any, ys: Any, mode: str) -> None:
+    def _outlined(self, shape: dict[str, Any], mode: str) -> None:
         if self.drawn is None:
             return
         frame, before = self.drawn.frame, self.state.chosen
+        self.session.work(
+            lambda: outlined(frame, shape),
+            lambda chosen: self._select(combined(before, chosen, mode)),
+        )
 
-        def found(chosen: np.ndarray) -> None:
-            both = combined(before, chosen, mode)
-            self._select(both if both.any() else None)
-
-        self.session.work(lambda: lassoed(frame, xs, ys), found)
+    def _doubled(self, at: tuple[float, float]) -> None:
+        """A double click on a cell selects its whole category; beside them all, shows the map."""
+        if self.drawn is None:
+            return
+        codes = self.drawn.colouring.codes
+        found = nearest(self.drawn.frame.xy, at, self._plot.axes, self._plot.size)
+        if found < 0 or codes is None or codes[found] < 0:
+            return self._fit()
+        self._select(codes == codes[found])
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._box

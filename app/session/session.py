@@ -45,6 +45,7 @@ class Session(param.Parameterized):
     room = OfServer[Disk]()
 
     asked_colour: Any = param.Dict({}, doc='The colour last asked for: {"key", "n"}.')
+    gene_sets: Any = param.Dict({}, doc="Lists of genes that the person keeps, by name: tuples.")
     theme: Any = param.Selector(default="default", objects=["default", "dark"])
     showing = param.String(doc="Which dialog is open: see app/README.md.")
     layout: Any = param.Selector(default="build", objects=["build", "explore", "train"])

@@ -18,6 +18,7 @@ from app.help.temperature import Softness
 from app.inspector.view import Inspector
 from app.losses.view import Losses
 from app.map.gallery import MapGallery
+from app.map.gene_sets import GeneSets
 from app.results.exports import Exports
 from app.results.view import FindingsView
 from app.runs.bar import RunBar
@@ -76,6 +77,7 @@ class Workbench(pn.viewable.Viewer):
                 "quality": ("Quality control", "xl", partial(QualityPane, session)),
                 "runs": ("Runs", "lg", partial(RunList, session)),
                 "maps": ("Maps side by side", "xl", partial(MapGallery, session)),
+                "gene_sets": ("Colour by a set of genes", "md", partial(GeneSets, session)),
                 "findings": ("Results", "lg", partial(FindingsView, session)),
                 "exports": ("Export", "md", partial(Exports, session)),
                 "saved": ("Saved pipelines", "md", partial(SavedPipelines, session)),

@@ -9,7 +9,7 @@ class ColourKey(InTwoParts):
     """``ColourKey("gene", "CD3D")`` is "gene/CD3D"; ``ColourKey("cluster")`` is "cluster".
 
     Kinds: ``cluster``, ``certainty``, ``class`` and ``score`` of a port, ``obs`` (a column of the
-    data), ``gene``, ``none``; empty while nobody has chosen.
+    data), ``gene``, ``set`` (of genes, by its name), ``none``; empty while nobody has chosen.
     """
 
     _sign = "/"

@@ -13,6 +13,12 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.apart.frames import receive, send
+from diffbio_engine.apart.gene_values import (
+    as_stored,
+    columns_by_name,
+    log_normalised,
+    summed,
+)
 from diffbio_engine.apart.limits import Limits, allow_time, confine
 from diffbio_engine.data import Dataset, Reading, Records, align_genes, inspect, names_and_ids, read
 from diffbio_engine.data.kinds import kind_named
@@ -28,7 +34,6 @@ from diffbio_engine.errors import DataError, UserError, did_you_mean
 type Arrays = dict[str, np.ndarray]
 type Answer = tuple[dict[str, Any], Arrays]
 
-_ROWS_AT_ONCE = 4096
 # What a page can be told of one file.
 _MOST_SHOWN = 8 * 2**20
 _LONGEST_NAME = 200
@@ -150,9 +155,12 @@ class Reader:
         self._dataset = read(Path(path), **options)
         return {"n_cells": self._dataset.n_cells, "name": self._dataset.name}, {}
 
-    def ask_cells(self) -> Answer:
-        """The names of the cells."""
-        return {"names": [str(n) for n in self._opened.obs.index]}, {}
+    def ask_cells(self, rows: list[int] | None = None) -> Answer:
+        """The names of the cells: of all, or of those in some rows that are there."""
+        names = self._opened.obs.index
+        if rows is not None:
+            names = names[[row for row in rows if 0 <= row < len(names)]]
+        return {"names": [str(n) for n in names]}, {}
 
     def ask_column(self, name: str, most: int) -> Answer:
         """A column of ``obs``: ``values``, or ``codes`` of ``names`` with their ``colors``."""
@@ -189,9 +197,32 @@ class Reader:
             self._raw[place] = look(place, dataset.stored(place)).holds == RAW
         values = self._column_of(place, column)
         if self._raw[place]:
-            totals = np.maximum(self._totals[place], 1)
-            values = np.log1p(values / totals * 1e4).astype(np.float32)
+            values = log_normalised(values, self._totals[place]).astype(np.float32)
         return {"gene": _short(gene), "raw": self._raw[place]}, {"values": values}
+
+    def ask_gene_set(self, genes: list[str], place: str) -> Answer:
+        """Mean over some genes of what `ask_gene` says of each; which are there, and which not.
+
+        Cost: one look at the stored values of the matrix, however many genes.
+        """
+        dataset = self._opened
+        columns: dict[int, str] = {}
+        missing = []
+        table = dataset.genes(place)
+        names, ids = names_and_ids(table)
+        exact, small = columns_by_name(table.index, names, names if ids is None else ids)
+        for gene in genes:
+            same = exact.get(gene, small.get(gene.lower(), ()))
+            if len(same) == 1:
+                columns.setdefault(same[0], gene)
+            else:
+                missing.append(_short(gene))
+        if place not in self._raw:
+            self._raw[place] = look(place, dataset.stored(place)).holds == RAW
+        told = {"found": [_short(g) for g in columns.values()], "missing": missing}
+        sums = self._summed(place, list(columns), log_normalised if self._raw[place] else as_stored)
+        values = (sums / max(len(columns), 1)).astype(np.float32)
+        return {**told, "raw": self._raw[place]}, {"values": values}
 
     def ask_counts_of(self, gene: str, place: str) -> Answer:
         """Values of a gene by record, as they are in the file."""
@@ -279,22 +310,14 @@ class Reader:
         return self._dataset
 
     def _column_of(self, place: str, column: int) -> np.ndarray:
+        return self._summed(place, [column], as_stored)
+
+    def _summed(
+        self, place: str, columns: list[int], made: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         matrix: Any = self._opened.matrix(place)
-        n = self._opened.n_cells
-        values, totals = np.zeros(n, np.float32), self._totals.get(place)
-        fresh = totals is None
-        if totals is None:
-            totals = np.zeros(n, np.float32)
-        on_disk = hasattr(matrix, "block")
-        for start in range(0, n, _ROWS_AT_ONCE if on_disk else n):
-            block = matrix.block(start, start + _ROWS_AT_ONCE) if on_disk else matrix
-            rows = slice(start, start + block.shape[0])
-            there = np.flatnonzero(block.indices == column)
-            cells = np.searchsorted(block.indptr, there, side="right") - 1
-            values[rows] = np.bincount(cells, block.data[there], minlength=block.shape[0])
-            if fresh:
-                totals[rows] = block @ np.ones(block.shape[1], np.float32)
-        if on_disk:
+        known, n = self._totals.get(place), self._opened.n_cells
+        values, self._totals[place] = summed(matrix, n, columns, made, known)
+        if hasattr(matrix, "close"):
             matrix.close()
-        self._totals[place] = totals
         return values

@@ -130,8 +130,15 @@ def test_the_map_of_a_run_can_be_asked(page, served, eventually, cells):
 
     lasso(page)
     selected = legend.locator(".card header b")
-    expect(selected).to_contain_text("cells selected")
+    expect(selected).to_contain_text("of 2,138 cells")
     assert int(selected.inner_text().split()[0].replace(",", "")) > 1000
+    legend.locator(".card select").select_option("cluster")
+    expect(legend.locator(".card .part").first).to_contain_text("%")
+    before = selected.inner_text()
+    page.keyboard.down("Alt")
+    lasso(page, 0.5)
+    page.keyboard.up("Alt")
+    expect(selected).not_to_have_text(before)
     page.keyboard.press("Escape")
     expect(legend.locator(".card")).to_have_count(0)
 

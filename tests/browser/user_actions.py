@@ -52,15 +52,15 @@ def pull_wire(page, source, target):
     page.mouse.up()
 
 
-def lasso(page):
-    """Draws an ellipse that nearly fills the map."""
+def lasso(page, share=0.98):
+    """Draws an ellipse that nearly fills the map, or a share of it."""
     box = page.locator(".stage").bounding_box()
     half = np.array([box["width"], box["height"]]) / 2
     turns = np.linspace(0, 2 * np.pi, 41)
     circle = np.clip(1.4 * np.column_stack([np.cos(turns), np.sin(turns)]), -1, 1)
-    places = (np.array([box["x"], box["y"]]) + half + 0.98 * half * circle).tolist()
-    page.mouse.move(*(np.array([box["x"], box["y"]]) + half).tolist())
-    page.locator("[title='Lasso Select']").click()
+    places = (np.array([box["x"], box["y"]]) + half + share * half * circle).tolist()
+    page.get_by_role("button", name="Lasso").click()
+    expect(page.get_by_role("button", name="Lasso")).to_have_attribute("aria-pressed", "true")
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:
