@@ -9,7 +9,7 @@ const LETTERS =
   /\.(fasta|fa|fna|ffn|frn|faa|fas|fsa|mfa|afa|pep|fastq|fq|3line)(\.gz|\.bz2|\.xz)?$/i
 const TABLE = /\.(csv|tsv|txt|tab|xlsx)(\.gz|\.bz2|\.xz)?$/i
 const DESCRIBES =
-  /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table)[^/]*$/i
+  /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table|vocab)[^/]*$/i
 const STORE = /(^|\/)(\.zgroup|\.zattrs|zarr\.json)$/
 
 function groups(files) {

@@ -73,7 +73,8 @@ def _supposed(name: str) -> DataPort:
     """A field before there is data: lengths that let the shapes be checked all the same."""
     port = DATA_PORTS[name]
     lengths = {"genes": 2000, "features": 50, "positions": 200, "letters": 4, "covariates": 2}
-    return DataPort(port, _lengths(port, lengths), _classes_of(port, 2))
+    n_classes = lengths.get(port.classes, 2)
+    return DataPort(port, _lengths(port, lengths), _classes_of(port, n_classes))
 
 
 def _measured(name: str, dataset: DatasetCard) -> DataPort:
@@ -88,7 +89,8 @@ def _measured(name: str, dataset: DatasetCard) -> DataPort:
     elif not port.per_record and name in (known := dataset.preview.get("known_genes") or {}):
         lengths[port.axis_names[0]] = int(known[name])
     columns = {str(c.get("name")): c.get("n_values", 0) for c in _columns(dataset)}
-    return DataPort(port, _lengths(port, lengths), _classes_of(port, int(columns.get(key) or 2)))
+    n_classes = lengths.get(port.classes) or int(columns.get(key) or 2)
+    return DataPort(port, _lengths(port, lengths), _classes_of(port, n_classes))
 
 
 def _n_covariates(dataset: DatasetCard, place: str) -> int:

@@ -125,6 +125,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         ("quality", "from which sign qualities of FASTQ are counted: 33 or 64"),
         ("longest", "how many first positions of each sequence are used (1,024)"),
         ("sequence_column", 'which column of a table holds sequences; "none": it has counts'),
+        ("vocabulary", '"none": letters, though a vocabulary (vocab.txt) lies beside them'),
         ("bin_size", "over how many bases the signal of a track is averaged (200)"),
         ("sample", "which one, where a folder or zip holds several (all, joined)"),
         ("m", 'what "3m" stands for among times: minutes or months'),

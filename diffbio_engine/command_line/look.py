@@ -33,7 +33,8 @@ def in_words(found: dict[str, Any]) -> list[str]:
         why = f" ({choice['why']})" if choice["why"] else ""
         said.append(f"{choice['title']}: {choice['taken']}{why}.")
         if others:
-            said[-1] += f" Change it by --{choice['name']} {' | '.join(map(repr, others))}"
+            flag = choice["name"].replace("_", "-")
+            said[-1] += f" Change it by --{flag} {' | '.join(map(repr, others))}"
     said += [f"{port} <- {place}" for port, place in sorted(found["suggested"].items())]
     for column in found["obs"]:
         missing = f", {column['missing']:,} missing" if column["missing"] else ""

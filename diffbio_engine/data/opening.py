@@ -34,6 +34,7 @@ def inspect(
     bin_size: str | None = None,
     sequence_column: str | None = None,
     sample: str | None = None,
+    vocabulary: str | None = None,
 ) -> Preview:
     """What a file holds, from its headers, its tables and a sample of its values.
 
@@ -44,7 +45,7 @@ def inspect(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
         letters=letters, quality=quality, longest=longest, bin_size=bin_size,
-        sequence_column=sequence_column, sample=sample,
+        sequence_column=sequence_column, vocabulary=vocabulary, sample=sample,
     )  # fmt: skip
     with ExitStack() as stack:
         return look_at(Path(path), reading, stack)[1]
@@ -84,6 +85,7 @@ def read(
     bin_size: str | None = None,
     sequence_column: str | None = None,
     sample: str | None = None,
+    vocabulary: str | None = None,
     unpack_to: str | Path | None = None,
 ) -> Dataset:
     """Opens a data set. Matrices of HDF5 files stay on disk until they are asked for.
@@ -114,13 +116,14 @@ def read(
         sequence_column: Which column of a table holds sequences; ``"none"`` for a table of counts;
             None: by titles and values.
         sample: Which sample of a folder or archive that holds several; None: all, joined.
+        vocabulary: ``"none"`` takes the letters of sequences, though a vocabulary lies beside them.
         unpack_to: Where to unpack a zip; None: a folder that lives as long as the data set.
     """
     reading = _reading(
         features, orientation=orientation, genome=genome, separator=separator, sheet=sheet,
         part=part, annotation=annotation, molecules=molecules, m=m, rows=rows,
         letters=letters, quality=quality, longest=longest, bin_size=bin_size,
-        sequence_column=sequence_column, sample=sample,
+        sequence_column=sequence_column, vocabulary=vocabulary, sample=sample,
     )  # fmt: skip
     stack = ExitStack()
     try:

@@ -17,7 +17,7 @@ OFFSETS = ("33", "64")
 # times as much in the first layer of a network.
 MOST_USED = 65_536
 MOST_BASES = 1_000_000  # of a bin
-ALL_TABLES, NO_TABLES, NO_COLUMN = "all", "none", "none"
+ALL_TABLES, NO_TABLES, NO_COLUMN, NO_VOCABULARY = "all", "none", "none", "none"
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "space": " ", "bar": "|"}
 # What people also write.
 _SAME = {
@@ -63,6 +63,7 @@ class Reading:
         sequence_column: Which column of a table holds sequences: its title; ``"none"`` reads the
             table as one of counts.
         sample: Which sample of a folder or archive that holds several; empty: all, joined.
+        vocabulary: ``"none"`` takes the letters where a vocabulary lies beside them.
     """
 
     orientation: str = ""
@@ -81,6 +82,7 @@ class Reading:
     bin_size: str = ""
     sequence_column: str = ""
     sample: str = ""
+    vocabulary: str = ""
 
     def __post_init__(self) -> None:
         for name, same in _SAME.items():

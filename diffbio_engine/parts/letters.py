@@ -3,17 +3,18 @@
 import jax
 import jax.numpy as jnp
 
-from diffbio_engine.ports.alphabets import PAST_THE_END
+from diffbio_engine.ports.alphabets import end_of
 
 
 def one_hot_letters(codes: jax.Array, n_letters: int) -> tuple[jax.Array, jax.Array]:
     """Rows of letters (..., L, A), and where there is a letter, 1.0 or 0.0 (..., L).
 
-    A letter that is not told (code A) is a uniform row; past the end (code 255) rows are zeros.
+    A letter that is not told (code A) is a uniform row; past the end (code 255; of 255 letters and
+    more, -1) rows are zeros.
     """
     codes = codes.astype(jnp.int32)
     rows = jax.nn.one_hot(codes, n_letters, dtype=float)
-    there = codes != PAST_THE_END
+    there = codes != end_of(n_letters)
     not_told = there & ((codes < 0) | (codes >= n_letters))
     rows = jnp.where(not_told[..., None], 1.0 / n_letters, rows)
     return rows, there.astype(rows.dtype)

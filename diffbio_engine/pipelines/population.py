@@ -14,7 +14,7 @@ from diffbio_engine.pipelines.one_device import committed
 from diffbio_engine.pipelines.pipeline import Pipeline, _fold
 from diffbio_engine.pipelines.wiring import DataPort
 from diffbio_engine.ports import DATA_BLOCKS, Address, field_of
-from diffbio_engine.ports.alphabets import PAST_THE_END
+from diffbio_engine.ports.alphabets import PAST_THE_END, PAST_THE_WORDS
 
 CHUNK = 1024
 
@@ -116,7 +116,8 @@ def _joined(chunks: list[np.ndarray], port: Port) -> np.ndarray:
     """The chunks one after the other; what lies along positions is filled up to the longest."""
     shapes = [chunk.shape[1:] for chunk in chunks]
     widest = tuple(map(max, zip(*shapes, strict=True)))
-    fill = {Kind.SEQUENCE: PAST_THE_END, Kind.LABELS: -1}.get(port.kind, 0)
+    end = PAST_THE_END if chunks[0].dtype == np.uint8 else PAST_THE_WORDS
+    fill = {Kind.SEQUENCE: end, Kind.LABELS: -1}.get(port.kind, 0)
     return np.concatenate(
         [
             chunk

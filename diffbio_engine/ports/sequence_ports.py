@@ -17,6 +17,9 @@ SEQUENCES = Port(
         computed_as="letters of the file",
     ),
 )
+# Where sequences are in words of a vocabulary, and how many words share a letter: of overlapping
+# words of k letters k, else 1.
+SPANS = {f"sequences:words{f'-of-{k}' if k > 1 else ''}": k for k in range(1, 17)}
 BACKGROUND = Port(
     "background",
     "letters",

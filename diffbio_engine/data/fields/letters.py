@@ -15,11 +15,13 @@ from diffbio_engine.ports import (
     WINDOW_ORDER,
     offer_of,
 )
+from diffbio_engine.ports.sequence_ports import SPANS
 
-OF_SEQUENCES = LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS, ORDER = tuple(
+LETTERS, FREQUENCIES, QUALITIES, STATES, SIGNALS, ORDER = _PLACES = tuple(
     offer_of(port.name).computed
     for port in (SEQUENCES, BACKGROUND, QUALITY, KNOWN_STATES, SIGNAL, WINDOW_ORDER)
 )
+OF_SEQUENCES = (*_PLACES, *SPANS)
 # What a data set has not got, and which files have it.
 _LACKING = {
     SIGNAL.name: ("no signal along the genome", "Choose a bedGraph file."),
@@ -71,9 +73,9 @@ def frequencies(sequences: Ragged, n_letters: int) -> np.ndarray:
 
     The same for all where none is told.
     """
-    found = np.zeros(256, np.int64)
+    found = np.zeros(max(256, n_letters + 1), np.int64)
     for start in range(0, len(sequences.flat), _BLOCK):
-        found += np.bincount(sequences.flat[start : start + _BLOCK], minlength=256)
+        found += np.bincount(sequences.flat[start : start + _BLOCK], minlength=len(found))
     told = found[:n_letters].astype(np.float64)
     share = told / told.sum() if told.any() else np.full(n_letters, 1 / n_letters)
     return share.astype(np.float32)

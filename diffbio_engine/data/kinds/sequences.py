@@ -38,7 +38,10 @@ from diffbio_engine.data.readers.sequence_files import (
 )
 from diffbio_engine.data.readers.sequence_tables import open_tables
 from diffbio_engine.data.readers.sequence_text import FASTQ, THREE_LINES
+from diffbio_engine.data.readers.sequences_in_words import take_vocabulary
 from diffbio_engine.data.readers.tables import FILE_TYPE as TABLES
+from diffbio_engine.data.readers.vocabularies import is_vocabulary, overlap_of
+from diffbio_engine.data.readers.words_of_new_data import in_trained_words
 from diffbio_engine.data.reading import NO_COLUMN, Reading
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
@@ -47,9 +50,15 @@ from diffbio_engine.data.writers.states_file import States, write_states
 from diffbio_engine.data.writers.table_beside import Beside, write_table
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
-from diffbio_engine.ports.alphabets import ALPHABETS, alphabet_of
+from diffbio_engine.ports.alphabets import ALPHABETS, DNA, RNA, Alphabet, alphabet_of
+from diffbio_engine.ports.sequence_ports import SPANS
 
 _MOST_CLASSES, _MOST_TABLES = 200, 16
+# What a fact of the preview calls words of a vocabulary, and the place that says the same.
+_VOCABULARIES = {
+    "vocabulary" if k == 1 else f"vocabulary, overlapping words of {k} letters": place
+    for place, k in SPANS.items()
+}
 # What people call the class of a sequence besides what `labels` is called elsewhere.
 _CLASSES = ("label", "labels", "class", "target", "category", "family", "y")
 
@@ -123,11 +132,17 @@ class Sequences(DataKind):
         files = data_files(folder)
         mine = [f for f in files if is_sequence_file(f)]
         read = open_sequences if mine else open_tables
+        vocabularies = [f for f in files if is_vocabulary(f)]
         mine = mine or _tables_of_sequences(files) or [f for f in files if _is_table(f)]
-        dataset = read(mine, path.name, mine[0] if len(mine) == 1 else path, how.reading)
+        place = mine[0] if len(mine) == 1 else path
+        if read is open_tables:
+            dataset = open_tables(mine, path.name, place, how.reading, vocabularies)
+        else:
+            dataset = open_sequences(mine, path.name, place, how.reading)
+        take_vocabulary(dataset, vocabularies, how.reading)
         dataset.path = path
-        tables = [f for f in files if f not in mine and _is_table(f)]
-        known = {*mine, *join_tables(dataset, folder, tables, how.reading)}
+        tables = [f for f in files if f not in (*mine, *vocabularies) and _is_table(f)]
+        known = {*mine, *vocabularies, *join_tables(dataset, folder, tables, how.reading)}
         if others := [f.name for f in files if f not in known]:
             more = ", ..." if len(others) > 5 else ""
             dataset.warnings.append(f"Not opened: {', '.join(others[:5])}{more}.")
@@ -160,7 +175,7 @@ class Sequences(DataKind):
             facts=(
                 (f"{n:,}", one if n != 1 else one[:-1]),
                 (long, what),
-                (dataset.alphabet.name, "letters"),
+                (dataset.alphabet.name, _what_letters_are(dataset.alphabet)),
             ),
             told=tuple(_told_of(dataset, lengths)),
             parts="Files",
@@ -170,7 +185,7 @@ class Sequences(DataKind):
     def fields(self, found: Preview, places: Mapping[str, str]) -> dict[str, str]:
         """Letters and their frequencies always; qualities and labels where there are any."""
         has_quality = any(choice.name == "quality" for choice in found.choices)
-        own = {"sequences": LETTERS, "background": FREQUENCIES}
+        own = {"sequences": _place_of(found), "background": FREQUENCIES}
         own |= {"quality": QUALITIES} if has_quality else {}
         own |= {"known_states": STATES} if found.kind == THREE_LINES else {}
         taken = super().fields(found, places)
@@ -194,7 +209,7 @@ class Sequences(DataKind):
         trained = fields.get("sequences")
         if trained is None:
             return records, []
-        notes = _of_alphabets("".join(trained.get("letters", ())), records, name)
+        notes = _of_alphabets(trained.get("letters", ()), records, name)
         width, letters = int(trained["shape"][0]), records.per_record["sequences"]
         if longer := int((letters.lengths > width).sum()):
             notes.append(
@@ -216,15 +231,20 @@ class Sequences(DataKind):
         trained = fields.get("sequences")
         if trained is None:
             return "It was not trained on sequences of letters."
-        before = alphabet_of("".join(trained.get("letters", ())))
+        before = alphabet_of(trained.get("letters", ()))
         taken = (c["taken"] for c in found.get("choices", ()) if c["name"] == "letters")
         now = ALPHABETS.get(next(taken, ""))
+        in_words = any(what in _VOCABULARIES for _, what in found.get("facts", ()))
+        if before and before.unit != "token" and in_words:
+            return f"It was trained on letters ({before.name}); this file is in words."
+        if before and before.unit == "token":
+            return ""  # letters, or other words, are read in those that it knows
         if before and now and len(before) != len(now):
             return f"It was trained on {before.name}, and this file holds {now.name}."
         return ""
 
     def described(self, records: Records) -> str:
-        alphabet = alphabet_of("".join(records.names.get("letters", ())))
+        alphabet = alphabet_of(list(records.names.get("letters", ())))
         letters = records.per_record.get("sequences")
         said = f"{records.n:,} sequences"
         if letters is None or alphabet is None:
@@ -245,11 +265,25 @@ class Sequences(DataKind):
         if dataset.files:
             place = {FASTQ: fastq, THREE_LINES: three_lines}.get(form, fasta).of(out)
             said.append(write_sequences(dataset, form, dataset.files, arrays, written, place))
-        if states:
+        if states and dataset.alphabet.unit != "token":
             said += write_states(dataset, states[0], of_states.of(out), bed.of(out))
         if len(states) > 1:
             said.append(f"States of the first of {len(states)} blocks that find some are written.")
         return replace(written, notes=(*written.notes, *said))
+
+
+def _what_letters_are(alphabet: Alphabet) -> str:
+    """As a fact of the preview, by which pipelines know words and how many share a letter."""
+    if alphabet.unit != "token":
+        return "letters"
+    k = overlap_of(alphabet.letters)
+    return next(what for what, place in _VOCABULARIES.items() if SPANS[place] == max(k, 1))
+
+
+def _place_of(found: Preview) -> str:
+    """Where sequences lie: letters, or words of a vocabulary."""
+    said = (_VOCABULARIES[what] for _, what in found.facts if what in _VOCABULARIES)
+    return next(said, LETTERS)
 
 
 def _is_table(path: Path) -> bool:
@@ -258,19 +292,29 @@ def _is_table(path: Path) -> bool:
 
 def _tables_of_sequences(files: Sequence[Path]) -> list[Path]:
     """Tables of sequences, if every table is one, or tells of sequences by its name."""
-    tables = [f for f in files if _is_table(f)]
+    tables = [f for f in files if _is_table(f) and not is_vocabulary(f)]
     if not tables or len(tables) > _MOST_TABLES:
         return []
     mine = [f for f in tables if is_table_of_sequences(f)]
     return mine if all(f in mine or is_about_cells(f) for f in tables) else []
 
 
-def _of_alphabets(trained: str, records: Records, name: str) -> list[str]:
+def _of_alphabets(trained: Sequence[str], records: Records, name: str) -> list[str]:
     """What to know where letters are of another alphabet; a ``DataError`` where they cannot be."""
-    there = "".join(records.names.get("letters", ()))
+    there = list(records.names.get("letters", ()))
     before, now = alphabet_of(trained), alphabet_of(there)
     if before is None or now is None or before == now:
         return []
+    if before.unit == "token":
+        return in_trained_words(records, now, before, name)
+    if now.unit == "token":
+        raise DataError(
+            f"This pipeline was trained on letters ({before.name}), and {name} is in words of a"
+            " vocabulary.",
+            fix="Choose 'none: letters' under 'Words are of' (--vocabulary none), or leave the"
+            " vocabulary away.",
+            where="data",
+        )
     if len(before) != len(now):
         raise DataError(
             f"This pipeline was trained on {before.name}; the letters of {name} are taken for"
@@ -298,8 +342,9 @@ def _told_of(dataset: Dataset, lengths: np.ndarray) -> list[str]:
     order = range(len(shares)) if len(shares) <= 4 else np.argsort(-shares, kind="stable")[:6]
     shown = ", ".join(f"{alphabet.letters[i]} {shares[i]:.1%}" for i in order)
     most = "" if len(shares) <= 4 else "the most frequent "
-    letters = f"{n:,} letters: {most}{shown}; not told {unknown:,} of {n:,}."
-    if len(shares) == 4:
+    what = "words" if alphabet.unit == "token" else "letters"
+    letters = f"{n:,} {what}: {most}{shown}; not told {unknown:,} of {n:,}."
+    if alphabet in (DNA, RNA):
         letters += f" GC content {shares[1] + shares[2]:.1%}."
     said = [letters]
     if lengths.min() != lengths.max():

@@ -19,7 +19,7 @@ class Ragged:
     byte a position, four of a real number.
 
     Args:
-        flat: All rows, uint8; int8, of which batches are int32; or float32.
+        flat: All rows, uint8; int8 or int16, of which batches are int32; or float32.
         offsets: Where each begins, and where the last ends: int64, (n + 1,).
         fill: What stands past the end of a row.
         longest: Of a longer row only so many first positions are given; 0: all of it.
@@ -35,7 +35,7 @@ class Ragged:
         widths: tuple[int, ...] = (),
     ):
         flat = np.ascontiguousarray(flat)
-        kept = flat.dtype in (np.int8, np.float32)
+        kept = flat.dtype in (np.int8, np.int16, np.float32)
         self.flat = flat if kept else flat.astype(np.uint8, copy=False)
         self.offsets, self.fill, self.longest = np.asarray(offsets, np.int64), fill, longest
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.flat):
@@ -82,7 +82,7 @@ class Ragged:
         longest = int(lengths.max(initial=0))
         width = next((w for w in self.widths if w >= longest), longest)
         there = np.arange(width) < lengths[:, None]
-        dtype = np.int32 if self.flat.dtype == np.int8 else self.flat.dtype
+        dtype = np.int32 if self.flat.dtype.kind == "i" else self.flat.dtype
         out = np.full(there.shape, self.fill, dtype)
         out[there] = self.flat[(self.offsets[:-1][indices, None] + np.arange(width))[there]]
         return out

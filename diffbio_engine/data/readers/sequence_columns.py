@@ -12,6 +12,7 @@ from diffbio_engine.data.dataset.name_words import words_of
 from diffbio_engine.data.readers.archive_names import names_in
 from diffbio_engine.data.readers.packed_text import BROKEN, bare_name
 from diffbio_engine.data.readers.table_text import TableText, form_of
+from diffbio_engine.data.readers.vocabularies import is_vocabulary
 from diffbio_engine.errors import DataError
 
 # What a column of sequences is called: these alone, or beside other words ("protein_sequence").
@@ -97,6 +98,8 @@ def titles_of(text: TableText) -> list[str]:
 
 def is_table_of_sequences(path: Path, separator: str = "") -> bool:
     """Whether a column of a table of text clearly holds sequences; its first lines are read."""
+    if is_vocabulary(path):
+        return False
     try:
         return bool(columns_of_sequences(form_of(path, separator)))
     except (DataError, *BROKEN):  # whoever opens it says what is wrong with it
@@ -105,7 +108,8 @@ def is_table_of_sequences(path: Path, separator: str = "") -> bool:
 
 def zip_holds_tables_of_sequences(path: Path, endings: tuple[str, ...]) -> bool:
     """Whether every table in a zip is one of sequences, by the first bytes of each."""
-    tables = [n for n in names_in(path) if bare_name(n).endswith(endings)]
+    names = [n for n in names_in(path) if not is_vocabulary(Path(n))]
+    tables = [n for n in names if bare_name(n).endswith(endings)]
     if not tables or len(tables) > _MOST_TABLES:
         return False
     with tempfile.TemporaryDirectory(prefix="diffbio-") as place:
@@ -139,7 +143,8 @@ def letters_alone(value: str) -> str:
 
 def _judged(title: str, at: int, told: Sequence[str]) -> SequenceColumn | None:
     words = set(words_of(title)) | {"".join(words_of(title))}
-    if words & _CALLED_IDS and all(map(_IDS.fullmatch, told)):
+    n_ids = sum(bool(_IDS.fullmatch(value)) for value in told)
+    if words & _CALLED_IDS and n_ids >= _MOSTLY * len(told):
         return SequenceColumn(title, at, "ids", "whole numbers, one behind the other", 2)
     if not all(map(_LETTERS.fullmatch, told)):
         return None

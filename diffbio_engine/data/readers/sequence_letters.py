@@ -130,7 +130,7 @@ def what_was_read(counts: np.ndarray, alphabet: Alphabet, *, gaps: bool) -> list
         notes.append(f"{n_gaps:,} of {n:,} signs are gaps (- or .); they are left out.")
     if n_stops := int(counts[ord("*")]):
         notes.append(f"{n_stops:,} of {n:,} letters are stops (*); they count as not told.")
-    valid = set((alphabet.letters + alphabet.also).encode())
+    valid = set(("".join(alphabet.letters) + alphabet.also).encode())
     valid |= set(b"TU") if alphabet is not PROTEIN else set()
     valid |= {c + 32 for c in valid} | set(b"*-. \t\r\n")
     wrong = [c for c in range(256) if counts[c] and c not in valid]

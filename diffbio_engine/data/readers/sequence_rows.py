@@ -86,8 +86,8 @@ def data_set_of(
         choices.append(choice)
         warnings += of_quality
     if longest > USED or reading.longest:
-        choices.append(_of_lengths(longest, used, given=bool(reading.longest)))
-    obs, of_names = _table(read, files)
+        choices.append(length_choice(longest, used, given=bool(reading.longest)))
+    obs, of_names = table_of(read, files)
     for title, values in _measured(ragged["sequences"], told.alphabet).items():
         obs[title if title not in obs else f"{title}_of_letters"] = values
     warnings += [*notes, *of_names, *_of_rows(ragged["sequences"], raw_offsets, counts, gaps)]
@@ -128,7 +128,8 @@ def _qualities(flat: np.ndarray, reading: Reading) -> tuple[np.ndarray, Choice, 
     return values, Choice("quality", "Qualities are", str(offset), possible, why), notes
 
 
-def _of_lengths(longest: int, used: int, *, given: bool) -> Choice:
+def length_choice(longest: int, used: int, *, given: bool) -> Choice:
+    """How many first positions of each are used."""
     most = min(longest, MOST_USED)
     lengths = sorted({used, most, *(n for n in _USUAL_LENGTHS if n < most)})
     possible = tuple((str(n), f"{n:,}" + (" (all)" if n >= longest else "")) for n in lengths)
@@ -136,7 +137,7 @@ def _of_lengths(longest: int, used: int, *, given: bool) -> Choice:
     return Choice("longest", "First positions that are used", str(used), possible, why)
 
 
-def _table(read: SequenceRows, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
+def table_of(read: SequenceRows, files: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     """Names that are unique, what is told of each, and which file it is from."""
     names, columns, notes = read.names, read.columns, []
     index = pd.Index(names, dtype=object)
@@ -173,6 +174,14 @@ def _measured(sequences: Ragged, alphabet: Alphabet) -> dict[str, np.ndarray]:
     return found
 
 
+def cut_said(cut: int, n: int, longest: int, what: str = "letters") -> str:
+    """That some sequences are longer than what is used of them."""
+    return (
+        f"{cut:,} of {n:,} sequences are longer than {longest:,} {what}: the first {longest:,} of"
+        " each are used. More can be chosen under 'First positions that are used'."
+    )
+
+
 def _of_rows(
     sequences: Ragged, raw_offsets: np.ndarray, counts: np.ndarray, gaps: bool
 ) -> list[str]:
@@ -188,11 +197,7 @@ def _of_rows(
     if empty := int((lengths == 0).sum()):
         notes.append(f"{empty:,} of {n:,} sequences have no letters; nothing is learned of them.")
     if cut := int((lengths > sequences.longest).sum()):
-        notes.append(
-            f"{cut:,} of {n:,} sequences are longer than {sequences.longest:,} letters: the first"
-            f" {sequences.longest:,} of each are used. More can be chosen under 'First positions"
-            " that are used'."
-        )
+        notes.append(cut_said(cut, n, sequences.longest))
     if again := duplicates(sequences.flat, sequences.offsets):
         notes.append(
             f"{again:,} of {n:,} sequences are the same, letter for letter, as another one. Where"

@@ -19,6 +19,7 @@ from diffbio_engine.data.readers.sequence_columns import (
 )
 from diffbio_engine.data.readers.sequence_rows import SequenceRows, data_set_of
 from diffbio_engine.data.readers.sequence_text import LONGEST
+from diffbio_engine.data.readers.sequences_in_words import data_set_of_ids
 from diffbio_engine.data.readers.table_text import (
     MOST_ROWS,
     TableText,
@@ -35,14 +36,23 @@ _KEPT = 20_000_000
 _NAMES = ("id", "name", "seq_id", "seqid", "sequence_id", "accession", "entry", "identifier")
 
 
-def open_tables(files: Sequence[Path], name: str, path: Path, reading: Reading) -> Dataset:
+def open_tables(
+    files: Sequence[Path],
+    name: str,
+    path: Path,
+    reading: Reading,
+    vocabularies: Sequence[Path] = (),
+) -> Dataset:
     """One data set of the sequences of a table, or of several with the same columns.
+
+    Args:
+        vocabularies: Files of vocabularies beside them, for ids of tokens.
 
     Raises:
         DataError: With the file and the line, where one is damaged, or has no such column.
     """
     rows, notes = SequenceRows([], pd.DataFrame(), [], [], []), []
-    tables, titles = [], []
+    tables, titles, ids = [], [], list[np.ndarray]()
     choice = None
     for i, file in enumerate(files):
         text = _form(file, reading)
@@ -55,9 +65,13 @@ def open_tables(files: Sequence[Path], name: str, path: Path, reading: Reading) 
                 fix="Give the columns the same titles, or bring the tables one by one.",
             )
         table = _table(file, text)
-        letters, told = _letters(table[choice.taken], file)
+        if _holds_ids(text, choice.taken):
+            ids += _ids(table.pop(choice.taken), file)
+            letters, told = [""] * len(table), list[str]()
+        else:
+            letters, told = _letters(table[choice.taken], file)
         if sum(rows.lengths) + sum(map(len, letters)) > _KEPT:
-            table = table.drop(columns=[choice.taken])
+            table = table.drop(columns=[choice.taken], errors="ignore")
         notes += told
         rows.letters.append(np.frombuffer("".join(letters).encode("latin-1", "replace"), np.uint8))
         rows.lengths += list(map(len, letters))
@@ -69,7 +83,11 @@ def open_tables(files: Sequence[Path], name: str, path: Path, reading: Reading) 
     rows.columns = pd.DataFrame({t: typed(numbers_or_words(joined[t], text)) for t in titles})
     notes += [f"Columns that not every table has are empty where they lack: {', '.join(lacking)}."
               for lacking in [_lacking(tables, titles)] if lacking]  # fmt: skip
-    dataset = data_set_of(rows, TABLE, files, name, path, reading, notes)
+    if ids:
+        dataset = data_set_of_ids(rows, ids, files, name, path, reading, vocabularies)
+        dataset.warnings += notes
+    else:
+        dataset = data_set_of(rows, TABLE, files, name, path, reading, notes)
     dataset.files = ()  # they are no FASTA to be read again; the table of sequences goes home
     if choice is not None:
         dataset.choices = (choice, *dataset.choices)
@@ -146,6 +164,25 @@ def _table(path: Path, text: TableText) -> pd.DataFrame:
             f"{path.name} has no lines below its titles.", fix="Choose a table with sequences."
         )
     return pd.DataFrame(rows, columns=pd.Index(titles, dtype=object), dtype=object)
+
+
+def _holds_ids(text: TableText, title: str) -> bool:
+    return any(c.title == title and c.holds == "ids" for c in columns_of_sequences(text))
+
+
+def _ids(column: pd.Series, path: Path) -> list[np.ndarray]:
+    """Whole numbers, parted by blanks or commas, in brackets or not."""
+    found = []
+    for n, value in enumerate(column, 1):
+        words = str(value).strip().strip('"').strip("[]()").replace(",", " ").split()
+        wrong = [word for word in words if not (word.isdecimal() and len(word) < 9)]
+        if wrong:
+            raise DataError(
+                f"Row {n:,} of {path.name} holds '{wrong[0][:20]}' among ids of tokens.",
+                fix="Ids are whole numbers from 0.",
+            )
+        found.append(np.array([int(word) for word in words], np.int64))
+    return found
 
 
 def _letters(column: pd.Series, path: Path) -> tuple[list[str], list[str]]:

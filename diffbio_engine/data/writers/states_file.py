@@ -64,7 +64,7 @@ def write_states(dataset: Dataset, states: States, three_lines: Path, bed: Path)
     if len(states.names) > len(_SIGNS):
         return [f"{three_lines.name} was not written: {len(states.names)} states are too many."]
     unknown = "X" if dataset.alphabet.unit == "residue" else "N"
-    letters = np.frombuffer((dataset.alphabet.letters + unknown).encode(), np.uint8)
+    letters = np.frombuffer(("".join(dataset.alphabet.letters) + unknown).encode(), np.uint8)
     signs = np.frombuffer((states.signs + _NOT_KNOWN).encode(), np.uint8)
     sequences, names = dataset.ragged["sequences"], [str(name) for name in dataset.obs.index]
     with (

@@ -1,10 +1,12 @@
 """Pre-train on sequences: a transformer learns from letters alone, then from the labels."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from diffbio_engine.pipelines.presets.learned_vectors import labelled, learned_vectors
 from diffbio_engine.pipelines.presets.preset import JOINT, Preset
 from diffbio_engine.pipelines.spec import PipelineSpec
+from diffbio_engine.ports.sequence_ports import SPANS
 
 _PRE_TRAINING = {
     **JOINT["stages"][0],
@@ -23,10 +25,15 @@ _FINE_TUNING = {
 
 def pretraining_spec(fields: Mapping[str, str] | None = None) -> PipelineSpec:
     """A transformer of sequences, pre-trained on letters; fine-tuned where labels are known."""
+    # Words of a vocabulary that lies beside the data are vectors of their own.
+    place = "" if fields is None else fields.get("sequences", "")
+    words: dict[str, Any] = {}
+    if place in SPANS:
+        words = {"input_embedding_type": "token_embedding", "mask_span": SPANS[place]}
     return learned_vectors(
         "Pre-train on sequences",
         "encode",
-        ("foundation_models.transformer_sequence_encoder", {}),
+        ("foundation_models.transformer_sequence_encoder", words),
         {"sequences": "data.sequences", "labels": "data.labels"},
         [_PRE_TRAINING, _FINE_TUNING] if labelled(fields) else [_PRE_TRAINING],
         fields,

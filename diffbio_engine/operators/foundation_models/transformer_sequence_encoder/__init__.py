@@ -245,7 +245,11 @@ class TransformerSequenceEncoder(ReadsLetters):
         """Positions that have heard of the words that are not hidden, and which these are."""
         config = self.config
         visible, chosen = words.hidden(
-            config.mask_ratio, config.kmer_size, config.first_word, config.n_words, hide
+            config.mask_ratio,
+            config.mask_span or config.kmer_size,
+            config.first_word,
+            config.n_words,
+            hide,
         )
         return self._read(visible, words.mask, drop)[1], chosen
 

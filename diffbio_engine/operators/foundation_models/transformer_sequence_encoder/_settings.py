@@ -5,6 +5,7 @@ from typing import Literal
 from diffbio_engine.declare import Config, contract, setting, size
 from diffbio_engine.errors import SettingError
 from diffbio_engine.parts.transformer_layer import check_heads
+from diffbio_engine.ports.alphabets import MOST_AS_ROWS
 
 MOST_WORDS = 20_000  # logits of one position: 80 kB
 
@@ -17,8 +18,8 @@ class EncoderSettings(Config):
     input_embedding_type: Literal["linear", "token_embedding"] = setting(
         "linear",
         choices=("linear", "token_embedding"),
-        doc="linear: each letter by itself, one-hot. token_embedding: a vector for each word of"
-        " kmer_size letters, which overlap (DNABERT).",
+        doc="linear: each letter by itself, one-hot. token_embedding: a vector for each word, of a"
+        " vocabulary beside the data (vocab.txt) or of kmer_size letters, which overlap (DNABERT).",
     )
     kmer_size: int = setting(
         1,
@@ -68,6 +69,14 @@ class EncoderSettings(Config):
         doc="Mask ratio: share of the letters masked in training, to be predicted from the others."
         " 0: nothing is learned from letters alone.",
     )
+    mask_span: int | None = setting(
+        None,
+        low=1,
+        high=16,
+        doc="How many words are masked together. Empty: kmer_size. Overlapping words of k letters"
+        " spell each other, so k of a vocabulary of such words.",
+        advanced=True,
+    )
     dropout_rate: float = setting(
         0.1, low=0.0, high=0.9, doc="Dropout rate of the layers in training.", advanced=True
     )
@@ -95,6 +104,12 @@ class EncoderSettings(Config):
         super().__post_init__()
         check_heads(self.hidden_dim, self.num_heads, "hidden_dim")
         if self.input_embedding_type == "linear":
+            if self.alphabet_size > MOST_AS_ROWS:
+                raise SettingError(
+                    f"is linear, and sequences are in {self.alphabet_size:,} words.",
+                    fix="Choose token_embedding: a vector for each word.",
+                    where="input_embedding_type",
+                )
             for name, usual in (("kmer_size", 1), ("vocab_size", None)):
                 if getattr(self, name) != usual:
                     raise SettingError(

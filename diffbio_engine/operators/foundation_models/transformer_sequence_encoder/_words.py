@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import draw_masks, hidden_letters
 from diffbio_engine.parts.mean_over import mean_over
-from diffbio_engine.ports.alphabets import PAST_THE_END
+from diffbio_engine.ports.alphabets import PAST_THE_END, end_of
 
 
 class Words(NamedTuple):
@@ -57,6 +57,15 @@ def words_of(sequences: jax.Array, attention_mask: jax.Array | None, config: Any
     if config.vocab_size is not None:
         return _given(sequences, attention_mask, config)
     n_letters = config.alphabet_size
+    if sequences.ndim == 2 and config.input_embedding_type != "linear":
+        # Of a vocabulary there may be thousands: no rows are made of them.
+        codes = sequences.astype(jnp.int32)
+        mask = (codes != end_of(n_letters)).astype(float)
+        if attention_mask is not None:
+            mask = mask * (attention_mask > 0)
+        told = (mask > 0) & (codes >= 0) & (codes < n_letters)
+        codes = jnp.where(told, codes, n_letters)
+        return _overlapping(codes, mask, told, n_letters, config.kmer_size)
     rows, mask = letters_of(sequences, n_letters)
     if attention_mask is not None:
         mask = mask * (attention_mask > 0)

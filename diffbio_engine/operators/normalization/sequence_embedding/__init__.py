@@ -43,6 +43,7 @@ from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import hidden_letters
 from diffbio_engine.parts.transformer_layer import check_heads
+from diffbio_engine.ports.alphabets import MOST_AS_ROWS
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
 _LETTERS_AT_ONCE = 32_768
@@ -108,6 +109,12 @@ class SequenceEmbeddingConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.embedding_dim, self.num_heads, "embedding_dim")
+        if self.alphabet_size > MOST_AS_ROWS:
+            raise SettingError(
+                f"are {self.alphabet_size:,} words, and this block reads each as a row of numbers.",
+                fix="Take the block 'Sequence transformer' with token_embedding, or the letters.",
+                where="sequences",
+            )
         if self.reverse_complement != "off" and self.alphabet_size != 4:
             raise SettingError(
                 f"is '{self.reverse_complement}', and an alphabet of {self.alphabet_size} letters"
