@@ -14,8 +14,8 @@ from diffbio_engine.data.fields.letters import (
     LETTERS,
     QUALITIES,
     STATES,
-    frequencies,
 )
+from diffbio_engine.data.fields.letters_told import told_of_letters
 from diffbio_engine.data.inspection.column_names import called_labels
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import DataKind, Opening
@@ -50,7 +50,7 @@ from diffbio_engine.data.writers.states_file import States, write_states
 from diffbio_engine.data.writers.table_beside import Beside, write_table
 from diffbio_engine.errors import DataError
 from diffbio_engine.ports import offer_of
-from diffbio_engine.ports.alphabets import ALPHABETS, DNA, RNA, Alphabet, alphabet_of
+from diffbio_engine.ports.alphabets import ALPHABETS, Alphabet, alphabet_of
 from diffbio_engine.ports.sequence_ports import SPANS
 
 _MOST_CLASSES, _MOST_TABLES = 200, 16
@@ -177,7 +177,7 @@ class Sequences(DataKind):
                 (long, what),
                 (dataset.alphabet.name, _what_letters_are(dataset.alphabet)),
             ),
-            told=tuple(_told_of(dataset, lengths)),
+            told=tuple(told_of_letters(dataset, lengths)),
             parts="Files",
             lengths={"positions": sequences.widths[-1], "letters": len(dataset.alphabet)},
         )
@@ -331,46 +331,3 @@ def _of_alphabets(trained: Sequence[str], records: Records, name: str) -> list[s
 
 def _are(n: int) -> str:
     return "is one" if n == 1 else f"are {n}"
-
-
-def _told_of(dataset: Dataset, lengths: np.ndarray) -> list[str]:
-    """Letters, lengths and qualities in numbers."""
-    sequences, alphabet = dataset.ragged["sequences"], dataset.alphabet
-    n, flat = int(lengths.sum()), sequences.flat
-    shares = frequencies(sequences, len(alphabet))
-    unknown = int((flat == len(alphabet)).sum())
-    order = range(len(shares)) if len(shares) <= 4 else np.argsort(-shares, kind="stable")[:6]
-    shown = ", ".join(f"{alphabet.letters[i]} {shares[i]:.1%}" for i in order)
-    most = "" if len(shares) <= 4 else "the most frequent "
-    what = "words" if alphabet.unit == "token" else "letters"
-    letters = f"{n:,} {what}: {most}{shown}; not told {unknown:,} of {n:,}."
-    if alphabet in (DNA, RNA):
-        letters += f" GC content {shares[1] + shares[2]:.1%}."
-    said = [letters]
-    if lengths.min() != lengths.max():
-        q = np.percentile(lengths, [5, 25, 50, 75, 95]).astype(int)
-        said.append(
-            f"Lengths: median {q[2]:,}, half of them {q[1]:,}-{q[3]:,}, 90% {q[0]:,}-{q[4]:,},"
-            f" longest {lengths.max():,}."
-        )
-    if "quality" in dataset.ragged:
-        said.append(_of_quality(dataset.ragged["quality"]))
-    if "known_states" in dataset.ragged:
-        said.append(_of_states(dataset.ragged["known_states"].flat, dataset.states))
-    return said
-
-
-def _of_states(codes: np.ndarray, names: Sequence[str]) -> str:
-    n = np.bincount(codes[codes >= 0], minlength=len(names))
-    shown = ", ".join(f"{name} ({k:,})" for name, k in zip(names, n, strict=True))
-    unknown = len(codes) - int(n.sum())
-    return f"States of letters: {shown}; not known (U, ?, - or .) {unknown:,} of {len(codes):,}."
-
-
-def _of_quality(quality: Ragged) -> str:
-    scores = quality.flat[:: max(1, len(quality.flat) // 10_000_000)]
-    if not len(scores):
-        return "There are no qualities."
-    at_least = float((scores >= 30).mean())
-    middle = f"median {np.median(scores):.0f}, lowest {scores.min()}, highest {scores.max()}"
-    return f"Qualities: {middle}; {at_least:.1%} of the letters have 30 or more."
