@@ -187,7 +187,11 @@ class ObjectiveStep:
             }
         )
         new_params = optax.apply_updates(params, moved)
-        finite = jnp.isfinite(total) & jnp.all(jnp.isfinite(jnp.stack(lengths)))
+        # Behind a barrier, as the scales are: XLA would work it out anew beside every weight, which
+        # made a step of 94 weights a third larger and a quarter slower to compile.
+        finite = jax.lax.optimization_barrier(
+            jnp.isfinite(total) & jnp.all(jnp.isfinite(jnp.stack(lengths)))
+        )
 
         # A step that broke changes nothing: the last good weights stay.
         def keep(new: jax.Array, old: jax.Array) -> jax.Array:
@@ -212,5 +216,6 @@ def _clipped_by_block(gradients: Any, learns: Mapping[str, jax.Array]) -> tuple[
         for block in learns
     }
     scale = {b: learns[b] * jnp.minimum(1.0, _CLIP / (n + 1e-12)) for b, n in lengths.items()}
+    scale = jax.lax.optimization_barrier(scale)
     clipped = {path: v.replace(v.get_value() * scale[str(path[1])]) for path, v in flat}
     return nnx.from_flat_state(clipped), list(lengths.values())
