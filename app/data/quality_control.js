@@ -49,7 +49,7 @@ export function render({ model }) {
 
   const field = (m, end) => {
     const line = make("label", "end")
-    line.append(make("span", "", end === "least" ? "at least" : "at most"))
+    line.append(make("span", "", end === "least" ? "min" : "max"))
     const input = make("input", end)
     input.inputMode = "decimal"
     input.placeholder = "no limit"
@@ -145,6 +145,7 @@ export function render({ model }) {
         words.mitochondrial, "mitochondrial"), // biome-ignore format: as above
       make("p", "found", words.found || ""),
       genes,
+      make("p", "found genes"),
     )
   }
 
@@ -213,6 +214,10 @@ export function render({ model }) {
     }
     find(".samples").replaceChildren(...(words.several ? [table] : []))
     settings()
+    const [genes, ofGenes] = counted.genes || []
+    find(".genes").textContent = ofGenes
+      ? `${number(genes)} of ${number(ofGenes)} genes are kept.`
+      : ""
     find("textarea").value = counted.methods || ""
     find("footer").classList.toggle("unapplied", !!words.unapplied)
     find("footer > span").textContent = words.unapplied

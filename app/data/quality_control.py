@@ -1,6 +1,7 @@
 """Quality control: what was measured of each cell, and limits that are moved before they apply."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class QualityPane(pn.viewable.Viewer):
         self.draft: Draft | None = None
         self._card: DatasetCard | None = None
         self._asked_for: Any = None
+        self._counts_genes = False
         self._desk = QualityDesk(sizing_mode="stretch_width", margin=0)
         self._desk.on_msg(lambda event: self._take(event.data))
         session.param.watch(self._opened, ["showing"])
@@ -65,7 +67,7 @@ class QualityPane(pn.viewable.Viewer):
 
     def _opened(self, *_: Any) -> None:
         if self.session.showing != "quality":
-            return
+            return self._show_on_map()
         card = self.session.data.card
         applied = self.session.document.spec.quality_control
         if card is None or not kind_named(card.rows).has_quality_control:
@@ -75,6 +77,8 @@ class QualityPane(pn.viewable.Viewer):
         elif self.draft is None or card != self._card:
             wanted = applied if applied.removes else QualityControl(samples=_samples_of(card))
             self._measure(card, wanted)
+        else:
+            self._show()
 
     def _measure(self, card: DatasetCard, wanted: QualityControl) -> None:
         """Asks the reader of the file; what was shown before stays until it answers."""
@@ -187,7 +191,7 @@ class QualityPane(pn.viewable.Viewer):
 
     def _show(self) -> None:
         """The limits at once; how many they keep as soon as that is counted."""
-        draft = self.draft
+        draft, session = self.draft, self.session
         if draft is None:
             return
         control = draft.control
@@ -210,10 +214,47 @@ class QualityPane(pn.viewable.Viewer):
         )
 
         def show(counted: dict[str, Any]) -> None:
-            if self.draft is draft and draft.control is control:
+            if self.draft is draft and draft.control is control and self._card is not None:
+                kept = counted.pop("passing")
                 self._desk.counted = counted
+                session.data.passing = {"source": self._card.source, "kept": kept}
+                self._count_genes(draft, self._card)
 
-        self.session.work(lambda: draft.counted(control), show)
+        session.work(lambda: draft.counted(control), show)
+
+    def _count_genes(self, draft: Draft, card: DatasetCard) -> None:
+        """Asks how many genes are kept: a pass over all counts, so one at a time."""
+        control = draft.control
+        if self._counts_genes or not control.least_cells or draft.genes_by == control:
+            return
+        self._counts_genes = True
+        told = {"place": card.fields.get("counts", "X"), "control": control.to_json()}
+
+        def work() -> tuple[int, int] | None:
+            with suppress(UserError):  # no cell is left: that is seen
+                found = opened(card.source).ask("genes_kept", **told)[0]
+                return int(found["kept"]), int(found["of"])
+            return None
+
+        def show(found: tuple[int, int] | None) -> None:
+            self._counts_genes = False
+            if self.draft is draft:
+                draft.genes, draft.genes_by = found, control
+                self._show()
+
+        self.session.read(work, show)
+
+    def _show_on_map(self) -> None:
+        """Beside the closed pane the map knows of what is applied, and of nothing else."""
+        draft, card, session = self.draft, self._card, self.session
+        if draft is None or card is None or draft.is_applied:
+            return
+
+        def show(kept: Any) -> None:
+            if self.draft is draft and session.showing != "quality":
+                session.data.passing = {"source": card.source, "kept": kept}
+
+        session.work(lambda: draft.result(draft.applied).kept, show)
 
     def _say(self, problem: str = "", busy: str = "") -> None:
         self._desk.words = {**self._desk.words, "problem": problem, "busy": busy}

@@ -27,6 +27,7 @@ class Draft:
         automatic: The automatic limits, of all and of each sample.
         columns: Columns of the genes that can mark the mitochondrial ones.
         histograms: What the page draws of each metric, see `drawn`.
+        genes: How many genes are kept, of how many, by the limits ``genes_by``; None: not known.
     """
 
     measured: Measured
@@ -38,6 +39,8 @@ class Draft:
     automatic: tuple[Limit, ...] = ()
     columns: list[str] = field(default_factory=list)
     histograms: list[dict[str, Any]] = field(default_factory=list)
+    genes: tuple[int, int] | None = None
+    genes_by: QualityControl | None = None
 
     def __post_init__(self) -> None:
         known = self.names if self.is_of_several else ()
@@ -164,18 +167,22 @@ class Draft:
     def counted(self, control: QualityControl) -> dict[str, Any]:
         """How many cells limits keep, of all and of each sample; and the paragraph for a paper."""
         result = self.result(control)
+        genes = self.genes if self.genes_by == control else None
         return {
             "kept": result.n,
             "of": len(result.kept),
             "samples": [list(one) for one in result.samples],
             "removed": [[why, n] for why, n in result.removed],
+            "passing": result.kept,
             "methods": methods_text(
                 control,
                 result,
                 self.automatic,
                 rows=self.rows,
                 n_mitochondrial=self.measured.n_mitochondrial,
+                genes=genes,
             ),
+            "genes": list(genes or ()),
         }
 
 

@@ -9,6 +9,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from app.map.cells_shown import kept_rows, rows_of
 from app.map.drawing import Drawn, MapViewState, has_own_names
 from app.map.frames import MapFrame
 from app.map.selection import selection_card
@@ -26,7 +27,6 @@ from diffbio_engine.declare import DATA_PORTS, Kind, find_operator, operators
 from diffbio_engine.pipelines.spec import DATA, PipelineSpec
 from diffbio_engine.ports import Address, port_of_field
 from diffbio_engine.runs import GROUPS, Findings
-from diffbio_engine.runs.folder.snapshots import MOST_DRAWN
 
 _HERE = Path(__file__).parent
 # Over everything but dialogs and notices.
@@ -139,8 +139,8 @@ def of_cells_shown(state: MapViewState, session: Session) -> MapViewState:
     dataset = session.cells_shown
     path, fields = (dataset.source, dataset.fields) if dataset else ("", {})
     return replace(
-        state, path=path, counts=fields.get("counts", "X"), theme=session.theme,
-        gene_sets=session.gene_sets, record=axis_of(_rows(session)).one,
+        state, path=path, kept=kept_rows(session), counts=fields.get("counts", "X"),
+        theme=session.theme, gene_sets=session.gene_sets, record=axis_of(rows_of(session)).one,
     )  # fmt: skip
 
 
@@ -264,32 +264,10 @@ def stage_words(session: Session, drawn: Drawn | None) -> dict[str, Any]:
         return {"title": "", "sentence": "", "waits": False, "badge": badge, "back": back,
                 "tools": True}  # fmt: skip
     title, sentence = words_without_map(session)
-    why = why_it_takes(sentence, _rows(session))
+    why = why_it_takes(sentence, rows_of(session))
     waits = session.run.is_running or session.run.opens
     words = {"title": title, "sentence": sentence, "why": why, "waits": waits}
     return {**words, "badge": "", "back": "", "tools": False}
-
-
-def _rows(session: Session) -> str:
-    """What the rows on the map are; by the wires of the run, where its file was not looked at."""
-    if session.cells_shown is not None:
-        return session.cells_shown.rows
-    fields = (DATA_PORTS.get(wire.field) for wire in session.run.spec.wires if wire.from_data)
-    records = (port.record for port in fields if port is not None)
-    return next((axis.name for axis in records if axis and not axis.general), USUAL)
-
-
-def cells_in_words(frame: MapFrame, session: Session) -> str:
-    """How many cells are on the map, of how many."""
-    dataset, rows = session.cells_shown, _rows(session)
-    n, total = len(frame.xy), dataset.n_cells if dataset else 0
-    if frame.cells is not None and n < total:
-        how = ", an even sample"
-        if session.run.pipeline is not None and session.run.spec.quality_control.removes:
-            how = f"{how} of those" if n >= MOST_DRAWN else ": those"
-            how += " that quality control keeps"
-        return f"{n:,} of {total:,} {rows} shown{how}"
-    return f"{n:,} {rows} shown"
 
 
 def map_title(name: str, session: Session) -> str:

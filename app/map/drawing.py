@@ -50,6 +50,7 @@ class MapViewState:
         only: Categories that are meant; None for all.
         chosen: Which cells of the frame are selected; None for no selection.
         counted_by: A colouring by which selected cells are counted; empty: what is shown.
+        kept: Which rows of the data set pass its quality control; None: not known, or all.
         fade: Whether undecided cells are drawn fainter.
         clip: Percent of the cells beyond either end of the colour bar.
         gene_sets: Genes of each set that can colour the cells.
@@ -71,6 +72,7 @@ class MapViewState:
     only: frozenset[int] | None = None
     chosen: np.ndarray | None = None
     counted_by: str = ""
+    kept: np.ndarray | None = None
     fade: bool = True
     clip: float = CLIP
     gene_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -194,14 +196,28 @@ def has_own_names(classes: tuple[str, ...]) -> bool:
     return bool(classes) and not classes[0].startswith("cluster ")
 
 
-def meant(colouring: Colouring, state: MapViewState) -> np.ndarray | None:
-    """Which cells are meant: of the categories picked in the legend, and selected; None for all."""
-    mask = None
+def meant(colouring: Colouring, state: MapViewState, frame: MapFrame) -> np.ndarray | None:
+    """Which cells are meant: of the categories picked in the legend, selected, and not removed by
+    quality control; None for all.
+    """
+    mask = passing(state, frame)
     if state.only is not None and colouring.codes is not None:
-        mask = np.isin(colouring.codes, list(state.only))
+        picked = np.isin(colouring.codes, list(state.only))
+        mask = picked if mask is None else mask & picked
     if state.chosen is not None:
         mask = state.chosen if mask is None else mask & state.chosen
     return mask
+
+
+def passing(state: MapViewState, frame: MapFrame) -> np.ndarray | None:
+    """Which cells of the frame pass the limits of quality control; None for all."""
+    if state.kept is None:
+        return None
+    rows = frame.cells if frame.cells is not None else np.arange(len(frame.xy))
+    if len(rows) and rows.max() >= len(state.kept):
+        return None
+    kept = state.kept[rows]
+    return None if kept.all() else kept
 
 
 def opacities(frame: MapFrame, state: MapViewState) -> np.ndarray | None:
@@ -251,7 +267,7 @@ def _dots(frame: MapFrame, colouring: Colouring, state: MapViewState) -> dict[st
         codes = colouring.codes if colouring.codes is not None else np.zeros(n)
         value = codes.astype(np.float32)
         gone = value < 0
-    mask = meant(colouring, state)
+    mask = meant(colouring, state, frame)
     if mask is not None:
         gone = gone | ~mask
     # -1e9 lies below every palette: drawn in the colour of what is set aside, and first.
@@ -266,11 +282,14 @@ def _url(
     frame: MapFrame, colouring: Colouring, palette: tuple[str, ...], view: View, state: MapViewState
 ) -> str:
     size = tuple(max(round(s * state.pixel_ratio), 16) for s in state.size)
-    chosen = None if state.chosen is None else hash(np.packbits(state.chosen).tobytes())
+    chosen, kept = (
+        None if mask is None else hash(np.packbits(mask).tobytes())
+        for mask in (state.chosen, state.kept)
+    )
     key = (
         state.run, frame.step, frame.name, frame.serial, tuple(round(v, 5) for v in view), size,
         colouring.key, colouring.low, colouring.high, colouring.note, state.path, state.theme,
-        state.only, chosen, state.fade,
+        state.only, chosen, state.fade, kept,
     )  # fmt: skip
 
     def make() -> str:
@@ -279,7 +298,7 @@ def _url(
             frame.xy, rgb(palette), view, (size[0], size[1]),
             codes=colouring.codes, values=colouring.values,
             limits=(colouring.low, colouring.high), opacity=opacities(frame, state),
-            shown=meant(colouring, state), aside=(red, green, blue),
+            shown=meant(colouring, state, frame), aside=(red, green, blue),
             radius=spread_of(len(frame.xy), state.pixel_ratio),
         )  # fmt: skip
         return to_url(to_png(image))

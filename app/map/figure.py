@@ -60,7 +60,7 @@ def put_cells(axes: Any, drawn: Drawn, state: MapViewState, scale: float = 1.0) 
     """
     frame, colouring = drawn.frame, drawn.colouring
     ink = INK[state.theme]
-    mask = meant(colouring, state)
+    mask = meant(colouring, state, frame)
     opacity = opacities(frame, state)
     colors = np.ones((len(frame.xy), 4))
     aside = np.zeros(len(frame.xy), bool) if mask is None else ~mask

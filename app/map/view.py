@@ -8,6 +8,7 @@ import numpy as np
 import panel as pn
 
 from app.files.downloads import Fetch
+from app.map.cells_shown import cells_in_words
 from app.map.colouring import genes_like, look_into
 from app.map.components import (
     KEY_SIZE,
@@ -16,7 +17,6 @@ from app.map.components import (
     MapKey,
     MapStage,
     MapTimeline,
-    cells_in_words,
     colour_groups,
     knowing,
     legend_of,
@@ -76,7 +76,7 @@ class LiveMap(pn.viewable.Viewer):
         session.run.param.watch(self._new_snapshot, ["snapshot"])
         session.run.param.watch(self._new_preview, ["preview"])
         session.document.param.watch(self._new_words, ["spec"])
-        session.data.param.watch(self._new_words, CARDS)
+        session.data.param.watch(self._new_words, [*CARDS, "passing"])
         session.run.param.watch(self._new_words, list(TOLD_BY_RUN))
         session.param.watch(self._new_theme, ["theme"])
         session.param.watch(self._new_words, ["gene_sets"])
@@ -116,7 +116,7 @@ class LiveMap(pn.viewable.Viewer):
         self._redraw()
 
     def _new_words(self, *_: Any) -> None:
-        session, before = self.session, self.state.path
+        session, before, kept = self.session, self.state.path, self.state.kept
         self.state = of_cells_shown(self.state, session)
         if (path := self.state.path) and path != before:
             session.read(lambda: look_into(path))  # the first gene need not wait for it
@@ -126,6 +126,8 @@ class LiveMap(pn.viewable.Viewer):
         self._stage.param.update(**stage_words(session, self.drawn))
         if self.drawn is not None:
             self._timeline.cells = cells_in_words(self.drawn.frame, session)
+        if kept is not self.state.kept:
+            self._redraw()
 
     def _colours(self) -> list[dict[str, Any]]:
         preview = getattr(self.session.cells_shown, "preview", {})

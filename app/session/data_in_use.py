@@ -22,6 +22,9 @@ class DataInUse(param.Parameterized):
     card = param.ClassSelector(
         class_=DatasetCard, allow_None=True, doc="What the block `data` stands for, or None."
     )
+    passing: Any = param.Dict(
+        {}, doc="Rows that pass the limits on the page, once measured: {'source', 'kept'}."
+    )
     beside: Any = param.Dict({}, doc="DatasetCards of other data blocks: {'reference': card}.")
 
     def of(self, block: str) -> DatasetCard | None:

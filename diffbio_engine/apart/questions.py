@@ -23,13 +23,14 @@ from diffbio_engine.apart.limits import Limits, allow_time, confine
 from diffbio_engine.data import Dataset, Reading, Records, align_genes, inspect, names_and_ids, read
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
-from diffbio_engine.data.quality import measured
+from diffbio_engine.data.quality import filtered, measured
 from diffbio_engine.data.quality.filtering import samples_of
 from diffbio_engine.data.quality.metrics import columns_that_mark
 from diffbio_engine.data.readers.archives import allow_to_unpack
 from diffbio_engine.data.readers.samples_apart import names_below, samples_in_names
 from diffbio_engine.data.samples import Sample, join, look_at_sample
 from diffbio_engine.errors import DataError, UserError, did_you_mean
+from diffbio_engine.ports.quality_control import QualityControl
 
 type Arrays = dict[str, np.ndarray]
 type Answer = tuple[dict[str, Any], Arrays]
@@ -267,6 +268,11 @@ class Reader:
             "columns": columns_that_mark(dataset, place),
         }
         return told, {**found.values, "samples": codes}
+
+    def ask_genes_kept(self, place: str, control: dict[str, Any]) -> Answer:
+        """How many genes, of how many, the limits of a document keep; see `filtered`."""
+        facts = filtered(self._opened, QualityControl.from_json(control), place).facts
+        return {"kept": int(facts.get("genes_kept", 0)), "of": int(facts.get("genes", 0))}, {}
 
     def ask_beside(
         self, port: str, fields: dict[str, str], names: list[str], ids: list[str]

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from app.map.cells_shown import cells_in_words
 from app.map.components import (
-    cells_in_words,
     colour_groups,
     of_another_run,
     with_names,

@@ -8,6 +8,8 @@ import pytest
 from app.canvas.view import Canvas
 from app.data import quality_control
 from app.data.quality_control import QualityPane
+from app.map.cells_shown import cells_in_words
+from app.map.drawing import MapViewState, meant
 from app.session.session import DatasetCard, Session
 from app.session.stale import stale_words
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
@@ -111,3 +113,19 @@ def test_what_a_browser_may_send_besides_is_no_limit(pane):
     assert pane.draft.control == QualityControl(samples="obs/sample") and len(pane.asked) == 1
     pane.session.data.card = DatasetCard("2", "b", "/b", 9, 9, {}, {"rows": "samples"})
     assert "cells and spots, and these are samples" in pane._desk.words["problem"]
+
+
+def test_the_map_shows_in_grey_what_the_limits_remove(pane):
+    frame = SimpleNamespace(xy=np.zeros((200, 2)), cells=None)
+    shown = SimpleNamespace(key="", codes=None)
+    session = pane.session
+    of_map = MapViewState(kept=session.data.passing["kept"])
+    grey = ~meant(shown, of_map, frame)
+    assert grey.sum() == 200 - sum(kept(pane)) > 0
+    assert cells_in_words(frame, session) == (
+        f"200 cells shown, {grey.sum()} grey: quality control removes them"
+    )
+    session.showing = ""  # not applied, and closed
+    assert cells_in_words(frame, session) == "200 cells shown"
+    some = SimpleNamespace(xy=np.zeros((2, 2)), cells=np.array([0, 199]))  # rows of the file
+    assert meant(shown, of_map, some).tolist() == [True, False]

@@ -57,7 +57,7 @@ def test_limits_are_dragged_applied_and_undone_and_the_run_has_only_the_cells_th
     count, bar = pane.locator(".count"), pane.locator("footer")
     expect(pane.locator(".metric")).to_have_count(3)
     expect(bar).to_contain_text("These automatic limits are not yet applied")
-    expect(pane.locator(".found")).to_have_text(
+    expect(pane.locator(".found").first).to_have_text(
         "4 mitochondrial genes were found by their names (MT-...)."
     )
     look_closely(page, "quality_control_light")
@@ -94,6 +94,10 @@ def test_limits_are_dragged_applied_and_undone_and_the_run_has_only_the_cells_th
     look_closely(page, "quality_control_dark")
     session.later(lambda: setattr(session, "theme", "default"))
 
+    pane.locator(".least-cells").fill("20")
+    pane.locator(".least-cells").press("Tab")
+    by_cells = np.asarray((cells[kept.to_numpy()].X > 0).sum(axis=0)).ravel() >= 20
+    expect(pane.locator(".genes")).to_have_text(f"{by_cells.sum()} of 300 genes are kept.")
     assert not session.document.spec.quality_control.removes  # nothing before "Apply"
     expect(bar).to_contain_text("not yet applied")
     bar.get_by_role("button", name="Apply").click()
@@ -118,8 +122,9 @@ def test_limits_are_dragged_applied_and_undone_and_the_run_has_only_the_cells_th
     with page.expect_download() as caught:
         button.click()
     caught.value.save_as(tmp_path / "result.h5ad")
-    result, expected = anndata.read_h5ad(tmp_path / "result.h5ad"), cells[kept.to_numpy()]
+    result, expected = anndata.read_h5ad(tmp_path / "result.h5ad"), cells[kept.to_numpy(), by_cells]
     assert result.obs_names.equals(expected.obs_names)
+    assert result.var_names.equals(expected.var_names) and by_cells.sum() < 300
     np.testing.assert_array_equal(result.X.toarray(), expected.X.toarray())
     page.keyboard.press("Escape")
     # Taken back, what was trained on other cells says so; nothing runs by itself.

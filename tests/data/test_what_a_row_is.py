@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.map.components import cells_in_words
+from app.map.cells_shown import cells_in_words
 from app.session.session import DatasetCard, Session
 from diffbio_engine.data import inspect
 from diffbio_engine.data.kinds.spots import why_spots
