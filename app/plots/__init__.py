@@ -166,7 +166,9 @@ def _of_block(findings: Findings, block: str, found: list[Finding]) -> list[Shee
 def first_to_see(sheets: dict[str, Sheet]) -> str:
     """What blocks found last, but for what every run has: markers, compositions, parameters."""
     asked = [s.id for s in sheets.values() if s.asked]
-    telling = asked or [s.id for s in sheets.values() if not s.usual and not s.of_the_model]
+    if asked:  # of the last block, the first of its sheets
+        return next(name for name in asked if sheets[name].block == sheets[asked[-1]].block)
+    telling = [s.id for s in sheets.values() if not s.usual and not s.of_the_model]
     usual = [s for s in sheets.values() if s.usual]
     lists = [s.id for s in usual if s.form != "bars"]
     shares = [s.id for s in usual if s.form == "bars"]

@@ -1,7 +1,7 @@
 """What a comparison found of each gene: volcano, MA plot and dispersions, linked with one table."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,14 +34,52 @@ _MEANS = (
 )
 
 
+@dataclass(frozen=True)
+class _OfOne(Finding):
+    """What is said of one of several groups, such as clusters.
+
+    Attributes:
+        whole: What is said of all of them.
+        member: Which it is.
+    """
+
+    whole: Finding | None = None
+    member: int = -1
+
+
 def _together(found: list[Finding]) -> list[list[Finding]]:
-    """All that a comparison says of genes on one sheet; without what the plots show, none."""
-    return [found] if {f.role for f in found} >= _NEEDED else []
+    """All that a comparison says of genes on one sheet; without what the plots show, none.
+
+    Of several groups each has a sheet of its own.
+    """
+    axes = dict.fromkeys(f.axes for f in found)
+    alike = [[f for f in found if f.axes == same] for same in axes]
+    told = [group for group in alike if {f.role for f in group} >= _NEEDED]
+    return [sheet for group in told for sheet in _by_member(group)]
+
+
+def _by_member(found: list[Finding]) -> list[list[Finding]]:
+    if len(found[0].axes) == 1:
+        return [found]
+    (change,) = (f for f in found if f.role == Role.CHANGE)
+    # Nothing is drawn of a group that could not be compared; something is if none could.
+    could = np.flatnonzero(np.isfinite(change.values).any(axis=1))
+    of_each = [f for f in found if f.role in _TITLES]
+    groups = could if len(could) else [0]
+    return [[_of_one(f, int(k)) for f in of_each] for k in groups]
+
+
+def _of_one(whole: Finding, member: int) -> _OfOne:
+    told = vars(whole) | {"axes": whole.axes[1:], "values": whole.values[member]}
+    return _OfOne(**told, whole=whole, member=member)
 
 
 def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
-    column = tested(findings, block)
-    return _titled(column.replace("_", " ") or "Comparison", findings, block, found)
+    title = tested(findings, block).replace("_", " ") or "Comparison"
+    if isinstance(one := found[0], _OfOne) and one.whole:
+        name = findings.along(one.whole, one.whole.axes[0])[one.member]
+        title = f"{name[:1].upper()}{name[1:]}: {title}"
+    return _titled(title, findings, block, found)
 
 
 def _titled(title: str, findings: Findings, block: str, found: list[Finding]) -> Sheet:
@@ -54,17 +92,21 @@ def _titled(title: str, findings: Findings, block: str, found: list[Finding]) ->
         told = {f.port: values.get(Address.parse(f.port).port, f.values) for f in found}
         return _titled(title, findings, block, [replace(f, values=told[f.port]) for f in found])
 
+    member = f"/{change.member}" if isinstance(change, _OfOne) else ""
     return Sheet(
-        change.port, title, block, "comparison", _ABOUT, make, asked=True, other=other,
+        f"{change.port}{member}", title, block, "comparison", _ABOUT, make, asked=True, other=other,
         missing="NA",
     )  # fmt: skip
 
 
 def tested(findings: Findings, block: str) -> str:
-    """Which column of the design it is about, where the block says so."""
+    """Which column of the design it is about, or which group against which, where the block says
+    so."""
     for f in findings.found:
         if f.role == Role.TESTED and f.port.startswith(f"{block}.") and f.values.any():
-            return findings.along(f, f.axes[0])[int(np.argmax(f.values))]
+            names = findings.along(f, f.axes[0])
+            against = f" vs {names[int(np.argmin(f.values))]}" if f.values.min() < 0 else ""
+            return f"{names[int(np.argmax(f.values))]}{against}"
     return ""
 
 
@@ -90,7 +132,7 @@ def _content(findings: Findings, found: list[Finding]) -> Content:
 
 
 PLOT = Plot(
-    axes=("genes",),
+    axes=("genes", "* genes"),
     kinds=frozenset({Kind.PROFILE}),
     sheet=_sheet,
     place=2,

@@ -1,18 +1,24 @@
 """What a pipeline says of the genes that it was trained on, laid among all genes of a file."""
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data import Records
 
 
-def of_all_genes(cells: Records, values: np.ndarray) -> np.ndarray | sp.csr_matrix:
+def of_all_genes(
+    cells: Records, values: np.ndarray | pd.DataFrame
+) -> np.ndarray | sp.csr_matrix | pd.DataFrame:
     """Numbers along the genes of a pipeline, (..., genes), along those of the file.
 
-    One number a gene is NaN where the pipeline does not know the gene. A layer becomes CSR with
-    entries for the genes that it knows, and only for these.
+    One number a gene is NaN where the pipeline does not know the gene; so is a row of a table of
+    genes. A layer becomes CSR with entries for the genes that it knows, and only for these.
     """
     columns = cells.columns
+    if isinstance(values, pd.DataFrame):
+        of_each = {name: of_all_genes(cells, one.to_numpy()) for name, one in values.items()}
+        return pd.DataFrame(of_each, columns=values.columns)
     if columns is None or values.shape[-1] != cells.n_genes:
         return values
     n_all, there = cells.of_all_genes.n_genes, columns >= 0

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from diffbio_engine.bundles.axis_names import levels_of, names_along
+from diffbio_engine.bundles.axis_names import levels_of
 from diffbio_engine.bundles.bundle import Bundle
 from diffbio_engine.bundles.genes_of_file import genes_trained_on, of_all_genes
+from diffbio_engine.bundles.kept_values import (
+    as_kept,
+    likeliest_classes,
+    tell_small_p_values,
+)
 from diffbio_engine.bundles.new_cells_kept import counts_place, without_removed
 from diffbio_engine.bundles.not_known import without_unknown
 from diffbio_engine.bundles.result_places import of_the_whole, result_places
@@ -21,25 +25,19 @@ from diffbio_engine.data import (
     Fields,
     Labels,
     Records,
-    made_unique,
     open_source,
     resolve,
 )
 from diffbio_engine.data.genes.alignment import LEAST_OVERLAP
 from diffbio_engine.data.kinds import USUAL, kind_named
 from diffbio_engine.data.sampling.cell_totals import TOTAL_COUNTS
-from diffbio_engine.data.writers.h5ad import PROBABILITIES, likeliest
-from diffbio_engine.data.writers.small_p_values import with_small_p_values
-from diffbio_engine.data.writers.states_file import States
 from diffbio_engine.declare import Kind
 from diffbio_engine.errors import DataError, UserError, did_you_mean
-from diffbio_engine.pipelines import Pipeline, PlannedBlock, values_of_cells
-from diffbio_engine.ports import Address, Place, Role
+from diffbio_engine.pipelines import Pipeline, values_of_cells
+from diffbio_engine.ports import Place
 
 # Dense layers above this size are left out unless they are asked for, and that is said.
 _LAYER_LIMIT = 50e6
-# What is scored of each cell along these axes is looked up by name.
-_TABLES = frozenset({"pairs", "pathways", "regulators"})
 
 
 @dataclass
@@ -99,12 +97,10 @@ def result_arrays(
     values = values_of_cells(pipeline, cells, tuple(dict.fromkeys(ports)), tick=tick)
     rules = rules_in_words(pipeline.plan, {port: values.pop(port) for port in told})
     notes += without_unknown(pipeline, cells, values)
-    _tell_small_p_values(pipeline, values)
-    arrays = {small[port]: _as_kept(pipeline, cells, port, values) for port in small}
-    arrays |= _likeliest(pipeline, cells, small, values)
-    arrays = {
-        p: of_all_genes(cells, v) if Place.parse(p).table == "var" else v for p, v in arrays.items()
-    }
+    tell_small_p_values(pipeline, values)
+    arrays = {small[port]: as_kept(pipeline, cells, port, values) for port in small}
+    arrays |= likeliest_classes(pipeline, cells, small, values)
+    arrays = {p: of_all_genes(cells, v) if _is_of_genes(p) else v for p, v in arrays.items()}
     if cells.chosen is not None:
         arrays |= genes_trained_on(cells)
     notes += told_of_sizes(pipeline, cells)
@@ -118,70 +114,12 @@ def result_arrays(
     return NewCells(arrays, kept, notes, rules, main_map=small[maps[0]] if maps else "")
 
 
-def _tell_small_p_values(pipeline: Pipeline, values: dict[str, Any]) -> None:
-    """In 64 bits, as no spreadsheet or program would do with less: below 1e-38 all would be 0."""
-    for block in pipeline.plan.blocks.values():
-        ports = {p.role: f"{block.id}.{p.name}" for p in block.declared.outputs if p.role}
-        told = [ports.get(r, "") for r in (Role.STATISTIC, Role.CHANCE, Role.DISCOVERY)]
-        if all(port in values for port in told):
-            stat, *p_values = (np.asarray(values[port]) for port in told)
-            found = with_small_p_values(stat, *p_values)
-            values |= dict(zip(told[1:], found, strict=True))
+def _is_of_genes(place: str) -> bool:
+    return Place.parse(place).table in ("var", "varm")
 
 
 def _is_layer(place: str) -> bool:
     return Place.parse(place).table == "layers"
-
-
-def _as_kept(
-    pipeline: Pipeline, cells: Records, name: str, values: Mapping[str, np.ndarray]
-) -> Any:
-    """A call as yes or no; a table of things that have names as a table with these names."""
-    port, value = pipeline.plan.port(name), values[name]
-    if port.call:
-        return value > 0.5
-    if port.kind == Kind.LABELS and len(port.axis_names) > 1:
-        block = pipeline.plan.blocks[Address.parse(name).block]
-        n = _length(block, port.classes) or int(value.max()) + 1
-        told = names_along(pipeline.plan, cells, block.id, port.classes, n, values)
-        return States(value, tuple(told))
-    if not port.per_record or port.axis_names[-1] not in _TABLES:
-        return value
-    axis = port.axis_names[-1]
-    names = names_along(pipeline.plan, cells, Address.parse(name).block, axis, value.shape[1])
-    # HDF5 has no column of a name with a slash in it.
-    names = [name.replace("/", "|") for name in names]
-    return pd.DataFrame(value.astype(np.float32), columns=made_unique(pd.Index(names)))
-
-
-def _length(block: PlannedBlock, axis: str) -> int:
-    """How long an axis of a block is, by its outputs; 0 if none has it."""
-    return next(
-        (
-            int(block.shapes[port.name][port.axis_names.index(axis)] or 0)
-            for port in block.declared.outputs
-            if port.name in block.shapes and axis in port.axis_names
-        ),
-        0,
-    )
-
-
-def _likeliest(
-    pipeline: Pipeline,
-    cells: Records,
-    places: Mapping[str, str],
-    values: Mapping[str, np.ndarray],
-) -> dict[str, Any]:
-    """Beside ``obsm/cell_type_prob`` also ``obs/cell_type``: the likeliest class, by its name."""
-    found: dict[str, Any] = {}
-    for port, place in places.items():
-        if not place.endswith("_prob") or place == PROBABILITIES:  # clusters: see `write_result`
-            continue
-        block, axis = Address.parse(port).block, pipeline.plan.port(port).axis_names[-1]
-        names = names_along(pipeline.plan, cells, block, axis, values[port].shape[1])
-        name = Place.parse(place).name.removesuffix("_prob")
-        found[f"obs/{name}"] = pd.Categorical.from_codes(likeliest(values[port]), names)
-    return found
 
 
 def place_cells(
@@ -284,9 +222,7 @@ def placed_by(
     placed = result_arrays(bundle.pipeline, cells, layers=layers, tick=tick)
     # What was found of genes belongs to the cells that it was found in.
     own = of_the_whole(bundle.pipeline)
-    placed.arrays = {
-        k: v for k, v in placed.arrays.items() if Place.parse(k).table != "var" or k in own
-    }
+    placed.arrays = {k: v for k, v in placed.arrays.items() if not _is_of_genes(k) or k in own}
     placed.notes[:0] = notes
     placed.provenance |= {
         "applied_bundle": bundle.training.get("title", bundle.pipeline.plan.spec.name),

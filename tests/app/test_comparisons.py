@@ -47,6 +47,25 @@ def test_without_an_adjusted_p_value_there_is_a_table_and_no_volcano():
     assert [s.form for s in sheets("log2_fold_change", "base_mean")] == ["table"]
 
 
+def test_each_group_has_a_sheet_named_by_what_is_compared_and_none_where_it_could_not_be():
+    names = NAMES | {"de.clusters": ["cluster 0", "cluster 1"], "de.conditions": ["drug", "none"]}
+    values = {"padj": [0.9, 1e-9, np.nan], "log2_fold_change": [0.1, 4.0, -1.0]}
+    both = [
+        found(n, [[np.nan] * 3, values.get(n, [100.0, 50.0, 0.0])], r, ("clusters", "genes"))
+        for n, r in ROLES.items()
+    ]
+    tested = found("compared", [-1.0, 1.0], "tested", ("conditions",), "parameter")
+    (sheet,) = sheets_of(Findings(1, (*both, tested), names, {}))
+    assert (sheet.form, sheet.title) == ("comparison", "Cluster 1: none vs drug")
+    assert sheet.make()[0]["rows"][1] == ["FKBP5", 50.0, 4.0, 1e-9]
+    two = [
+        f if i else found("log2_fold_change", np.ones((2, 3)), "change", f.axes)
+        for i, f in enumerate(both)
+    ]
+    of_both = {s.id: s for s in sheets_of(Findings(1, (*two, tested), names, {}))}
+    assert len(of_both) == 2 and of_both[first_to_see(of_both)].title == "Cluster 0: none vs drug"
+
+
 def test_p_values_that_32_bits_lose_are_told_again_from_the_statistic():
     stat = np.array([30.0, -25.0, 14.0, 2.0, 0.1, np.nan])
     p = 2 * norm.sf(np.abs(stat[:5]))

@@ -29,7 +29,7 @@ RESULTS = {
     "simulation": [("agree", "numbers"), ("agree", "heat")],
     "learn_from_sequences": [("embed", "bars"), ("embed", "logo"), ("cluster", "bars")],
     "differential_expression": [("compare", "comparison")],
-    "soft_cluster_expression": [("cluster", "bars"), ("compare", "table")],
+    "soft_cluster_expression": [("cluster", "bars"), ("compare", "comparison")],
     "hidden_states": [("states", "strips")],
     "pretrain_sequences": [("encode", "bars"), ("encode", "logo"), ("encode", "numbers")],
     "track_states": [("states", "strips")],

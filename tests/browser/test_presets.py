@@ -29,6 +29,7 @@ TOLD_ELSEWHERE = {
     "track_states",
     "quantify_transcripts",
     "pretrain_expression",
+    "soft_cluster_expression",
 }
 IN_A_BROWSER = [name for name in RESULTS if name not in TOLD_ELSEWHERE]
 

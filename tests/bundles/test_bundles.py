@@ -1,14 +1,17 @@
 """A bundle gives the same results elsewhere, refuses what was changed, and never runs its code."""
 
 import json
+from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from flax import nnx
 
 from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
+from diffbio_engine.bundles.genes_of_file import of_all_genes
 from diffbio_engine.bundles.place import result_places
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import DATA_PORTS, Buffer, Dial
@@ -261,3 +264,12 @@ def test_the_rule_of_a_call_goes_home_with_the_result(monkeypatch):
     rules = result_arrays(pipeline, cells).provenance["rules"]["doublets"]
     assert rules["expected_rate"] == pytest.approx(0.008)
     assert rules["threshold_rule"] in RULES and 0 < rules["threshold"] <= 1
+
+
+def test_a_table_of_the_genes_trained_on_is_laid_among_all_genes_of_the_file():
+    every = SimpleNamespace(n_genes=4)
+    cells = SimpleNamespace(columns=np.array([2, 0]), n_genes=2, of_all_genes=every)
+    few = pd.DataFrame({"a": [1e-300, 2.0], "b": [3.0, 4.0]}).rename_axis(columns="cluster")
+    wide = of_all_genes(cells, few)
+    np.testing.assert_array_equal(wide["a"], [2.0, np.nan, 1e-300, np.nan])
+    assert wide.columns.name == "cluster"

@@ -1,8 +1,9 @@
 """Cells by genes: files of counts, as single-cell programs and people write them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from diffbio_engine.axes import axis_of
 from diffbio_engine.data.dataset import Dataset
@@ -32,8 +33,12 @@ from diffbio_engine.data.readers.samples_in_names import name_samples
 from diffbio_engine.data.readers.sequence_tables import choice_of
 from diffbio_engine.data.readers.workbooks import is_workbook
 from diffbio_engine.data.sampling.records import Records
+from diffbio_engine.data.writers.gene_table import write_table_by_group
+from diffbio_engine.data.writers.h5ad import Written
+from diffbio_engine.data.writers.table_beside import Beside
 from diffbio_engine.errors import DataError
 
+BY_GROUP = Beside("Genes by group (CSV)", "_genes_by_group.csv")
 # So few rows of so many genes can be cells or samples: which was taken is said.
 _FEW_CELLS, _MANY_GENES = 200, 1_000
 
@@ -49,6 +54,7 @@ class Cells(DataKind):
 
     record = axis_of("cells")
     order = 90
+    leaves: ClassVar[tuple[Beside, ...]] = (BY_GROUP,)
     has_quality_control = True
     joins = True
 
@@ -96,6 +102,12 @@ class Cells(DataKind):
         alignment = align_genes(names, records.var_ids, trained["names"], trained["ids"])
         alignment.require(least)
         return alignment
+
+    def write(self, dataset: Dataset, out: Path, arrays: Mapping[str, Any], **more: Any) -> Written:
+        """Also ``..._genes_by_group.csv``, where something was found of genes in each group."""
+        written = super().write(dataset, out, arrays, **more)
+        said = write_table_by_group(dataset, arrays, BY_GROUP.of(out))
+        return replace(written, notes=(*written.notes, *said))
 
 
 def first_look(dataset: Dataset) -> MatrixPreview | None:

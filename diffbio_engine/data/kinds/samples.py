@@ -14,7 +14,7 @@ from diffbio_engine.data.design import level_of, proposed, table_of
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
 from diffbio_engine.data.inspection.estimated_counts import said_of_estimates, said_of_normalised
 from diffbio_engine.data.inspection.preview import Preview
-from diffbio_engine.data.kinds.cells import Cells, first_look
+from diffbio_engine.data.kinds.cells import BY_GROUP, Cells, first_look
 from diffbio_engine.data.matrix.matrix_preview import ESTIMATED, RAW
 from diffbio_engine.data.writers.gene_table import write_gene_table
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
@@ -46,7 +46,9 @@ class Samples(Cells):
     # Three points lie in a plane whatever they are: their map and their groups say nothing.
     fewest = 4
     repeats = 2
-    leaves = (Beside("Table (CSV)", "_samples.csv"), Beside("Genes (CSV)", "_genes.csv"))
+    leaves = (
+        Beside("Table (CSV)", "_samples.csv"), Beside("Genes (CSV)", "_genes.csv"), BY_GROUP,
+    )  # fmt: skip
     offers: ClassVar[Mapping[str, Offer]] = {
         "design": Offer(
             title="Design",
@@ -135,7 +137,7 @@ class Samples(Cells):
         """Also ``..._samples.csv``: the table of samples, with what was found of each beside it."""
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        table, genes = (beside.of(out) for beside in self.leaves)
+        table, genes, _ = (beside.of(out) for beside in self.leaves)
         said = [write_table(dataset, arrays, written, table, self.record.one)]
         said += write_gene_table(dataset, arrays, genes)
         return replace(written, notes=(*written.notes, *said))

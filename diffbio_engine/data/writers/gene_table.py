@@ -1,6 +1,6 @@
 """The table of genes beside a result: what a comparison found of each, as DESeq2 writes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,48 @@ def write_gene_table(dataset: Dataset, arrays: Mapping[str, Any], out: Path) -> 
     }
     if not found:
         return []
-    order = sorted(found, key=lambda n: COLUMNS.index(n) if n in COLUMNS else len(COLUMNS))
-    table = pd.DataFrame({name: found[name] for name in order})
+    table = pd.DataFrame({name: found[name] for name in _ordered(found)})
     table.insert(0, "gene", [str(name) for name in dataset.var.index])
     with whole_or_nothing(out) as part:
         part.write_bytes(as_csv(table, missing="NA"))
     return [f"{out.name} is the table of genes, with DESeq2's names of columns."]
+
+
+def write_table_by_group(dataset: Dataset, arrays: Mapping[str, Any], out: Path) -> list[str]:
+    """As `write_gene_table` of what was found in each of several groups: a row for each and gene.
+
+    The first column says which group, under the name of the columns of the tables; groups of which
+    nothing can be said are left out.
+
+    Args:
+        arrays: What was found, by place in the result; tables of genes in ``varm``.
+    """
+    found = {
+        Place.parse(place).name.removesuffix(_OURS): values
+        for place, values in arrays.items()
+        if Place.parse(place).table == "varm" and len(values) == dataset.n_genes
+    }
+    if not found:
+        return []
+    groups = next(iter(found.values())).columns
+    genes = [str(name) for name in dataset.var.index]
+    parts = []
+    for group in groups:
+        of_one = pd.DataFrame({name: found[name][group].to_numpy() for name in _ordered(found)})
+        if of_one.notna().to_numpy().any():
+            of_one.insert(0, "gene", genes)
+            of_one.insert(0, str(groups.name or "group"), group)
+            parts.append(of_one)
+    if not parts:
+        return []
+    with whole_or_nothing(out) as part:
+        part.write_bytes(as_csv(pd.concat(parts, ignore_index=True), missing="NA"))
+    left = f"; of {len(groups) - len(parts)} of {len(groups)} groups nothing can be said"
+    told = left if len(parts) < len(groups) else ""
+    return [
+        f"{out.name} is the table of genes in each group, with DESeq2's names of columns{told}."
+    ]
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda n: COLUMNS.index(n) if n in COLUMNS else len(COLUMNS))

@@ -21,6 +21,7 @@ from diffbio_engine.data.writers.plain_elements import free_name, write_elem
 from diffbio_engine.errors import DataError, RunError
 from diffbio_engine.ports import Place
 
+_OF_GENES = ("var", "varm")
 PROBABILITIES = "obsm/cluster_diffbio_prob"
 type Layer = np.ndarray | sp.spmatrix | Callable[[], Iterator[np.ndarray]]
 
@@ -60,11 +61,12 @@ def write_h5ad(
     Args:
         dataset: The data that the run started from.
         out: Where to write.
-        arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"var/..."`` (one number a gene; left
-            out, and said, where the genes are others), ``"obsm/cluster_diffbio_prob"``;
+        arrays: By place: ``"obsm/X_latent"``, ``"obs/..."``, ``"var/..."`` (one number a gene)
+            and ``"varm/..."`` (several; both are left out, and said, where the genes are others),
+            ``"obsm/cluster_diffbio_prob"``;
             the last also gives ``obs/cluster_diffbio``, its certainty and its colours (a cell
-            whose shares are NaN is in no cluster). A data frame in ``obsm`` keeps the names of its
-            columns.
+            whose shares are NaN is in no cluster). A data frame in ``obsm`` or ``varm``
+            keeps the names of its columns.
         provenance: Goes to ``uns/diffbio`` as text; what is nested, as JSON.
         cluster_names: Names of the clusters; None: 0, 1, 2, ...
         layers: Cells by genes: an array, CSR, or a function that yields blocks of rows.
@@ -76,7 +78,7 @@ def write_h5ad(
         notes = carry_over(dataset, file)
         keys: dict[str, str] = {}
         for place, array in with_clusters(arrays, cluster_names).items():
-            if Place.parse(place).table == "var" and len(array) != dataset.n_genes:
+            if Place.parse(place).table in _OF_GENES and len(array) != dataset.n_genes:
                 notes.append(
                     f"{place} was left out: it is of {len(array):,} genes, but the file has"
                     f" {dataset.n_genes:,}."
@@ -170,9 +172,9 @@ def likeliest(shares: np.ndarray) -> np.ndarray:
 
 def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> str:
     table, name = Place.parse(place).parts
-    if table not in ("obs", "obsm", "var") or not name:
-        raise ValueError(f"{place}: results go to obs, obsm or var; layers have their own way.")
-    if table != "var" and len(array) != dataset.n_cells:
+    if table not in ("obs", "obsm", *_OF_GENES) or not name:
+        raise ValueError(f"{place}: results go to obs, obsm, var, varm; layers have their own way.")
+    if table not in _OF_GENES and len(array) != dataset.n_cells:
         raise DataError(
             f"{place} has {len(array):,} rows, but {dataset.name} has {dataset.n_cells:,} cells.",
             fix="Use the data that the run was made with.",
@@ -182,12 +184,13 @@ def _write_array(file: h5py.File, dataset: Dataset, place: str, array: Any) -> s
     if table in ("obs", "var"):
         _write_column(file[table], key, array)
     elif isinstance(array, pd.DataFrame):
-        write_elem(file["obsm"], key, array.set_axis(dataset.obs.index, axis=0))
+        index = dataset.var.index if table == "varm" else dataset.obs.index
+        write_elem(file[table], key, array.set_axis(index, axis=0))
     else:
         array = np.asarray(array)
         if array.dtype.kind == "f":
             array = array.astype(np.float32)
-        write_elem(file["obsm"], key, array)
+        write_elem(file[table], key, array)
     return f"{table}/{key}"
 
 

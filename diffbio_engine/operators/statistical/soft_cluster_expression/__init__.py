@@ -8,17 +8,10 @@ import numpy as np
 from flax import nnx
 
 from diffbio_engine.declare import (
-    BATCH_LABELS,
-    CONDITION_LABELS,
-    COUNTS,
-    TOTAL_COUNTS,
     Buffer,
     Config,
-    Kind,
     Notes,
     Operator,
-    Port,
-    Role,
     dial,
     operator,
     setting,
@@ -31,6 +24,7 @@ from diffbio_engine.operators.statistical.soft_cluster_expression._mixture impor
     responsibilities,
     started,
 )
+from diffbio_engine.operators.statistical.soft_cluster_expression._ports import INPUTS, OUTPUTS
 from diffbio_engine.operators.statistical.soft_cluster_expression._within_clusters import (
     COLUMNS,
     compared,
@@ -44,6 +38,7 @@ class SoftClusterExpressionConfig(Config):
 
     n_genes: int = size("genes", default=2000, doc="How many genes there are.")
     n_clusters: int = size("clusters", default=10, doc="How many clusters there are.")
+    n_conditions: int = size("conditions", default=2, doc="How many conditions the labels have.")
     evidence: float = dial(
         1.0,
         low=0.0,
@@ -72,10 +67,6 @@ class SoftClusterExpressionConfig(Config):
         doc="False discovery rate for which genes of low counts are filtered.",
         advanced=True,
     )
-
-
-def _of_clusters(name: str, doc: str, ranks: str = "") -> Port:
-    return Port(name, "clusters genes", Kind.PARAMETER, doc, ranks=ranks)
 
 
 @operator(
@@ -111,52 +102,8 @@ class SoftClusterExpression(Operator):
     """
 
     Config = SoftClusterExpressionConfig
-    inputs = (
-        COUNTS,
-        Port(
-            "cluster_assignments",
-            "cells clusters",
-            Kind.SHARES,
-            "Share of each cell in each cluster.",
-            after=(Role.CLUSTERS,),
-        ),
-        CONDITION_LABELS,
-        Port(
-            "batch_labels",
-            "cells",
-            Kind.LABELS,
-            "Which sample or donor each cell is from, counted from 0.",
-            classes=BATCH_LABELS.classes,
-            optional=True,
-        ),
-        TOTAL_COUNTS,
-    )
-    outputs = (
-        Port(
-            "responsibilities",
-            "cells clusters",
-            Kind.SHARES,
-            "Share of each cell in each cluster, by where it lies and by its counts.",
-            result="obsm/responsibilities_diffbio",
-        ),
-        _of_clusters("log2_fold_change", "Second condition against the first, log2.", ranks="far"),
-        _of_clusters("lfc_se", "Its standard error."),
-        _of_clusters("stat", "Change in standard errors (Wald statistic).", ranks="far"),
-        _of_clusters("pvalue", "How likely so large a change is by chance.", ranks="small"),
-        _of_clusters("padj", "Rate of false discoveries, within the cluster.", ranks="small"),
-        _of_clusters("base_mean", "Mean of the normalised sums."),
-        _of_clusters("dispersion", "alpha: the variance is mu + alpha mu^2."),
-        _of_clusters("change", "Change as the mixture says it, natural logarithms.", ranks="far"),
-        Port(
-            "smallest_padj",
-            "genes",
-            Kind.PROFILE,
-            "Smallest rate of false discoveries over clusters; 1 where there is none.",
-            result="var/smallest_padj_diffbio",
-            ranks="small",
-        ),
-        Port("mixture_loss", "", Kind.LOSS, "-log p of the cells' counts, nats a count."),
-    )
+    inputs = INPUTS
+    outputs = OUTPUTS
     example = {"n_clusters": 3, "replicates": "cells"}
 
     def setup(self, rngs: nnx.Rngs) -> None:
@@ -237,6 +184,7 @@ class SoftClusterExpression(Operator):
         return found | {
             "responsibilities": own,
             "change": self.log_fold_change[...],
+            "compared": jnp.zeros(self.config.n_conditions).at[0].set(-1.0).at[1].set(1.0),
             "smallest_padj": jnp.min(jnp.where(jnp.isnan(padj), 1.0, padj), axis=0),
             "mixture_loss": -jnp.sum(jnp.where(there, log_p, 0.0)) / n,
         }
