@@ -27,7 +27,7 @@ LEARNING_RATE = Setting(
 )  # fmt: skip
 STEPS = Setting(
     "steps", "int", 0, low=0,
-    doc="How many steps to train. 0 takes as many as the pipeline proposes.",
+    doc="How many steps to train, in all stages. 0: automatic, as many as the pipeline proposes.",
 )  # fmt: skip
 SEED = Setting("seed", "int", 0, low=0, doc="The same seed gives the same run.")
 BATCH = Setting("batch_size", "int", 256, low=8, doc="Cells in a training step.")
@@ -75,7 +75,7 @@ class Inspector(pn.viewable.Viewer):
         self._block = Form(sizing_mode="stretch_width", margin=0)
         self._block.on_change = self._set
         self._help = BlockCard(sizing_mode="stretch_width", margin=0)
-        watched = ["spec", "selected_block", "problems", "read_only"]
+        watched = ["spec", "selected_block", "problems", "read_only", "run_steps"]
         session.document.param.watch(self._draw, watched)
         session.data.param.watch(self._draw, CARDS)
         of_run = ["state", "dials", "errors", "is_looked_at", "tried", "dataset"]
@@ -167,7 +167,11 @@ class Inspector(pn.viewable.Viewer):
                 lines.append({**line, "label": said, "heading": "Temperatures", "advanced": False})
                 settings[name] = setting
         for setting in NEXT_RUN:
-            lines.append({**row(setting, training.get(setting.name)), "heading": "Next run"})
+            line = {**row(setting, training.get(setting.name)), "heading": "Next run"}
+            if setting is STEPS and not line["value"]:
+                n = session.document.run_steps
+                line["unit"] = f"automatic ({n})" if n else "automatic"
+            lines.append(line)
             settings[setting.name] = setting
         self._dials.show(lines, settings)
 

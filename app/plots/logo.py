@@ -24,7 +24,7 @@ def _logos(findings: Findings, finding: Finding) -> Content:
     """
     *before, place, alphabet = finding.axes
     letters, places = findings.along(finding, alphabet), findings.along(finding, place)
-    if place == "positions":  # of a sequence they are counted from 1, as everywhere in the field
+    if place in ("positions", "width"):  # counted from 1, as everywhere in the field
         places = [str(i + 1) for i in range(len(places))]
     slices = findings.along(finding, before[0]) if before else [""]
     values = np.nan_to_num(finding.values.astype(float)).reshape(-1, len(places), len(letters))

@@ -13,7 +13,7 @@ from app.server import disk_cleanup
 from app.server.editing import Editing
 from app.server.fair_pool import FairPool
 from app.server.paces import Paces
-from app.server.run_duration import how_long
+from app.server.run_duration import how_long, how_many
 from app.server.run_poll import look_on
 from app.server.run_updates import News, gathered, shown_of, values_by_block
 from app.server.snapshot_cache import SnapshotsSeen
@@ -290,14 +290,15 @@ class RunDriver:
         session = self.session
         spec, card = session.document.spec, session.data.card
         problems, planned = planned_or_not(spec, session.document.data_ports)
-        length = ""
+        length = steps = ""
         if planned is not None and card is not None:
             paces, owner = self.server.paces, session.owner
             taken = paces.of(owner, spec, card.path)
+            steps = how_many(planned, card.n_cells)
             length = how_long(planned, card.n_cells, taken, paces.to_begin(owner), card.rows)
 
         def show() -> None:
             if number == self._checking:
-                session.document.param.update(problems=problems, run_length=length)
+                session.document.param.update(problems=problems, run_length=length, run_steps=steps)
 
         session.later(show)

@@ -28,24 +28,41 @@ def how_long(
         to_begin: Seconds to the first step of other runs, for where there is none.
         rows: What the rows of the data set are called.
     """
-    training = planned.spec.training
-    steps = whole(training.get("steps"))
-    least = most = steps
-    if not steps:
-        try:
-            stages = stages_from(training.get("stages", ()), planned)
-            batch = whole(training.get("batch_size"), RunSpec.batch_size)
-            least, most = planned_steps(planned, n_cells, stages, batch)
-        except (UserError, TypeError, ValueError, AttributeError):
-            return ""  # Run says what is wrong
-    n = f"{most:,} step{'' if most == 1 else 's'}".replace(",", "\u202f")
-    n += "" if least == most else " at most"
+    found = _steps(planned, n_cells)
+    if found is None:
+        return ""  # Run says what is wrong
+    least, most = found
+    n = _in_words(least, most)
     earlier = "" if least == most else _EARLIER.format(rows=rows)
     if taken is None:
         begin = f" Other runs took up to {_duration(to_begin)} to begin."
         return f"Trains for {n}: {_UNKNOWN}.{begin if to_begin else ''}{earlier}"
     elsewhere = "" if taken.same_data else _ELSEWHERE
     return f"Trains for {n}: {_parts(taken, most)}.{elsewhere}{earlier}"
+
+
+def how_many(planned: Plan, n_cells: int) -> str:
+    """How many steps a run takes, in words; empty where that cannot be told."""
+    found = _steps(planned, n_cells)
+    return "" if found is None else _in_words(*found)
+
+
+def _steps(planned: Plan, n_cells: int) -> tuple[int, int] | None:
+    """The fewest and the most."""
+    training = planned.spec.training
+    if steps := whole(training.get("steps")):
+        return steps, steps
+    try:
+        stages = stages_from(training.get("stages", ()), planned)
+        batch = whole(training.get("batch_size"), RunSpec.batch_size)
+        return planned_steps(planned, n_cells, stages, batch)
+    except (UserError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _in_words(least: int, most: int) -> str:
+    n = f"{most:,} step{'' if most == 1 else 's'}".replace(",", "\u202f")
+    return n if least == most else f"{n} at most"
 
 
 def _parts(taken: Taken, steps: int) -> str:

@@ -40,6 +40,7 @@ class Document(param.Parameterized):
     selection = param.Dict({"blocks": [], "wires": []}, doc="All that is chosen on the canvas.")
     problems = param.List(doc="UserErrors of the present document.")
     run_length = param.String(doc="How long a run of it would take, in words.")
+    run_steps = param.String(doc="How many steps that would be, in words.")
 
     def __init__(
         self,

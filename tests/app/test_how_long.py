@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.server.paces import Paces, Taken, taken_by
-from app.server.run_duration import how_long
+from app.server.run_duration import how_long, how_many
 from diffbio_engine.data import CellSource
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines import Block, Pipeline, PipelineSpec, Wire, plan, ports_of
@@ -52,6 +52,7 @@ def test_steps_and_time_are_said_in_words():
     stages = [{"epochs": 7, "held_out": 0.1, "most_steps": 90}]
     said = how_long(planned(stages=stages), 500, Taken(1.0, 1.0, 1.0))
     assert "90 steps at most: about 90 s" in said and "held-out cells" in said
+    assert how_many(planned(stages=stages), 500) == "90 steps at most"
     said = how_long(planned(stages=stages), 500, None, rows="sequences")
     assert said.endswith("Ends earlier where held-out sequences gain no more.")
     assert how_long(planned(stages=[{"nonsense": 1}]), 500, Taken(1.0)) == ""

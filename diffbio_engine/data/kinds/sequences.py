@@ -14,6 +14,7 @@ from diffbio_engine.data.fields.letters import (
     LETTERS,
     QUALITIES,
     STATES,
+    frequencies,
 )
 from diffbio_engine.data.fields.letters_told import told_of_letters
 from diffbio_engine.data.inspection.column_names import called_labels
@@ -45,11 +46,12 @@ from diffbio_engine.data.readers.words_of_new_data import in_trained_words
 from diffbio_engine.data.reading import NO_COLUMN, Reading
 from diffbio_engine.data.sampling.records import Records
 from diffbio_engine.data.writers.h5ad import Written, with_clusters
+from diffbio_engine.data.writers.motif_file import write_motifs
 from diffbio_engine.data.writers.sequence_file import write_sequences
 from diffbio_engine.data.writers.states_file import States, write_states
 from diffbio_engine.data.writers.table_beside import Beside, write_table
 from diffbio_engine.errors import DataError
-from diffbio_engine.ports import offer_of
+from diffbio_engine.ports import Place, offer_of
 from diffbio_engine.ports.alphabets import ALPHABETS, Alphabet, alphabet_of
 from diffbio_engine.ports.sequence_ports import SPANS
 
@@ -97,6 +99,7 @@ class Sequences(DataKind):
         Beside("Sequences (3 lines)", "_sequences.3line"),
         Beside("States (3 lines)", "_states.3line"),
         Beside("States (BED)", "_states.bed"),
+        Beside("Motifs (MEME)", "_motifs.meme"),
     )
     repeats = 2
 
@@ -256,10 +259,15 @@ class Sequences(DataKind):
         states of letters, which have no place in an h5ad.
         """
         states = [values for values in arrays.values() if isinstance(values, States)]
-        arrays = {p: values for p, values in arrays.items() if not isinstance(values, States)}
+        motifs = [v for p, v in arrays.items() if Place.parse(p).table == "motifs"]
+        arrays = {
+            p: values
+            for p, values in arrays.items()
+            if not isinstance(values, States) and Place.parse(p).table != "motifs"
+        }
         written = super().write(dataset, out, arrays, **more)
         arrays = with_clusters(arrays, more.get("cluster_names"))
-        table, fasta, fastq, three_lines, of_states, bed = self.leaves
+        table, fasta, fastq, three_lines, of_states, bed, meme = self.leaves
         said = [write_table(dataset, arrays, written, table.of(out), self.record.one)]
         form = dataset.kind.partition(",")[0]
         if dataset.files:
@@ -267,9 +275,13 @@ class Sequences(DataKind):
             said.append(write_sequences(dataset, form, dataset.files, arrays, written, place))
         if states and dataset.alphabet.unit != "token":
             said += write_states(dataset, states[0], of_states.of(out), bed.of(out))
+        if motifs:
+            shares = frequencies(dataset.ragged["sequences"], len(dataset.alphabet))
+            found, windows = motifs[:2]
+            said.append(write_motifs(found, windows, dataset.alphabet, shares, meme.of(out)))
         if len(states) > 1:
             said.append(f"States of the first of {len(states)} blocks that find some are written.")
-        return replace(written, notes=(*written.notes, *said))
+        return replace(written, notes=(*written.notes, *filter(None, said)))
 
 
 def _what_letters_are(alphabet: Alphabet) -> str:

@@ -8,11 +8,17 @@ from diffbio_engine.pipelines.presets.preset import JOINT, Preset
 from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.ports.sequence_ports import SPANS
 
+# Minutes on a processor, where a step of 64 sequences takes 0.1 s (60 letters) to 0.4 s (200): of
+# 24,000 steps on splice junctions little was learned after 2,500 (tests/benchmarks/README.md). More
+# is the setting `steps`; of many sequences each is seen twice.
 _PRE_TRAINING = {
     **JOINT["stages"][0],
     "name": "pre-training",
     "learns": ["encode"],
     "weights": {"encode.label_loss": 0.0},
+    "epochs": 2,
+    "least_steps": 400,
+    "most_steps": 2_500,
 }
 # Letters go on being asked for, less loudly: few labels alone would be learned by heart.
 _FINE_TUNING = {
@@ -20,6 +26,8 @@ _FINE_TUNING = {
     "name": "fine-tuning",
     "learns": ["encode", "umap"],
     "weights": {"encode.mlm_loss": 0.3, "cluster.clustering_loss": 0.0},
+    "epochs": 2,
+    "most_steps": 1_000,
 }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from diffbio_engine.data.writers.motif_file import write_motifs
 from diffbio_engine.errors import DataError, SettingError
 from diffbio_engine.operators.normalization import SequenceEmbedding, SequenceEmbeddingConfig
 from diffbio_engine.operators.normalization.sequence_embedding._letters import reverse_complement
@@ -16,6 +17,7 @@ from diffbio_engine.operators.normalization.sequence_embedding._sequence_encoder
 )
 from diffbio_engine.parts.letters import one_hot_letters
 from diffbio_engine.parts.masked_letters import hidden_letters
+from diffbio_engine.ports.alphabets import DNA
 from tests.weights_of_pytorch import put_encoder
 
 REFERENCE = Path(__file__).parents[2] / "references/normalization/sequence_embedding.npz"
@@ -239,3 +241,37 @@ def test_what_cannot_be_is_said_in_words():
         short(random_codes(2, 64))
     with pytest.raises(DataError, match=r"\(sequences, positions, 4\) was expected"):
         block_of().apply({"sequences": np.zeros((2, 9, 5))}, {}, None)
+
+
+def test_a_motif_that_excites_a_filter_is_read_from_it_and_goes_home_as_meme(tmp_path):
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, (200, 40)).astype(np.uint8)
+    motif = np.array([2, 0, 3, 3, 0, 1, 0])  # GATTACA
+    at = random.integers(0, 33, 200)
+    for row, start in zip(codes, at, strict=True):
+        row[start : start + 7] = motif
+    block = SequenceEmbedding(
+        SequenceEmbeddingConfig(embedding_dim=8, num_heads=2, kernel_size=7), rngs=nnx.Rngs(0)
+    )
+    block.prepare_from({"sequences": codes}, jax.random.key(0))
+    first = block.encoder.layers[0]
+    kernel = np.zeros((7, 4, 8), np.float32)
+    kernel[np.arange(7), motif, 3] = 1.0  # one filter sees the motif, the others see nothing
+    first.kernel[...], first.bias[...] = jnp.asarray(kernel), jnp.full(8, -5.0)
+    found = block(codes[:2])
+    motifs, windows = np.asarray(found["filter_motifs"]), np.asarray(found["filter_windows"])
+    assert motifs.shape == (8, 7, 4) and windows[0] >= 200 and not windows[1:].any()
+    np.testing.assert_array_equal(motifs[0].argmax(axis=1), motif)
+    np.testing.assert_allclose(motifs.sum(axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(motifs[1:], 0.25)
+    counts = np.zeros((7, 4))  # by hand: windows with more than half of the largest score
+    for row in codes:
+        scores = np.array([(row[i : i + 7] == motif).sum() - 5.0 for i in range(34)])
+        for i in np.flatnonzero(scores > 1.0):
+            counts[np.arange(7), row[i : i + 7]] += 1
+    np.testing.assert_allclose(motifs[0], counts / counts.sum(axis=1, keepdims=True), atol=1e-5)
+    write_motifs(motifs, windows, DNA, np.full(4, 0.25), tmp_path / "m.meme")
+    text = (tmp_path / "m.meme").read_text()
+    assert text.count("MOTIF ") == 1 and f"w= 7 nsites= {int(windows[0])}" in text
+    home = np.array([line.split() for line in text.splitlines()[-7:]], float)
+    np.testing.assert_allclose(home, motifs[0], atol=1e-6)

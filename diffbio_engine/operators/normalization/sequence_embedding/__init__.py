@@ -20,12 +20,18 @@ from diffbio_engine.declare import (
     Port,
     ReadsLetters,
     Role,
+    TrainingBuffer,
     contract,
     operator,
     setting,
     size,
 )
 from diffbio_engine.errors import SettingError
+from diffbio_engine.operators.normalization.sequence_embedding._filter_motifs import (
+    MOTIFS,
+    filter_motifs,
+    some_to_read,
+)
 from diffbio_engine.operators.normalization.sequence_embedding._letters import (
     letter_cross_entropy,
     reverse_complement,
@@ -43,7 +49,7 @@ from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import hidden_letters
 from diffbio_engine.parts.transformer_layer import check_heads
-from diffbio_engine.ports.alphabets import MOST_AS_ROWS
+from diffbio_engine.ports.alphabets import MOST_AS_ROWS, PAST_THE_END
 
 # Letters that are read at a time where nothing is learned: memory stays some hundred MB.
 _LETTERS_AT_ONCE = 32_768
@@ -142,6 +148,10 @@ class SequenceEmbedding(ReadsLetters):
     ``label_loss`` is the cross-entropy, nats, of ``softmax(W embedding + b)`` over sequences whose
     label is not -1; without wired labels there are no classes and it is 0.
 
+    ``filter_motifs`` are what the first filters of conv see, as frequencies of letters: of windows
+    that excite a filter more than half as much as the most exciting one, among up to 1,024 of the
+    sequences it was prepared with.
+
     Softens: nothing; the networks are smooth, and which letters are masked is drawn.
     Hard limit: as ``W`` of the classes grows, the probabilities become one-hot; ``class_labels``
     are the likeliest class at any size.
@@ -155,6 +165,7 @@ class SequenceEmbedding(ReadsLetters):
     References:
         Alipanahi et al. (2015), Predicting the sequence specificities of DNA- and RNA-binding
         proteins by deep learning, Nature Biotechnology 33 (DeepBind).
+        Kelley et al. (2016), Basset, Genome Research 26 (motifs of filters).
         Ji et al. (2021), DNABERT, Bioinformatics 37; Devlin et al. (2019), BERT (masked letters).
         Vaswani et al. (2017), Attention is all you need.
     """
@@ -183,6 +194,7 @@ class SequenceEmbedding(ReadsLetters):
         ),
         *CLASSES_OF_SEQUENCES,
         SALIENCY,
+        *MOTIFS,
         Port("masked_letter_loss", "", Kind.LOSS, "-log p of masked letters, nats a letter."),
         Port("label_loss", "", Kind.LOSS, "Cross-entropy of sequences whose label is known."),
     )
@@ -199,11 +211,14 @@ class SequenceEmbedding(ReadsLetters):
         if config.n_classes:
             self.classes = ClassHead(width, config.n_classes, buffer=Buffer, rngs=rngs)
         self.centre, self.scale = Buffer(jnp.zeros(width)), Buffer(jnp.ones(width))
+        # Sequences of a person: they are in no bundle.
+        self.seen = TrainingBuffer(jnp.full((1, 1), PAST_THE_END, jnp.uint8))
 
     def prepare(self, sequences: np.ndarray, labels: np.ndarray | None = None) -> None:
         # Once: the classes have learned to read the embedding as it was scaled.
         pooled, mean, deviation = map(np.asarray, _measured(self, jnp.asarray(sequences)))
         put(self.centre, mean)
+        self.seen = TrainingBuffer(jnp.asarray(some_to_read(sequences)))
         # One for all: a channel that is silent at the start would be blown up when it speaks.
         scale = max(float(np.sqrt(np.mean(deviation**2))), 1e-3)
         put(self.scale, np.full(len(mean), scale))
@@ -238,6 +253,11 @@ class SequenceEmbedding(ReadsLetters):
                 _LETTERS_AT_ONCE // rows.shape[1],
             ),
         }
+        if self.config.method == "conv":
+            seen, there = letters_of(self.seen[...], self.config.alphabet_size)
+            found["filter_motifs"], found["filter_windows"] = filter_motifs(
+                self.encoder.excited(seen, there), seen, there, self.config.kernel_size
+            )
         if self.config.n_classes:
             rate = self.config.dropout_rate
             log_shares = self.classes(embeddings, rate, None if key is None else last)

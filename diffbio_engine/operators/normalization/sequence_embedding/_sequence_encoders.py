@@ -29,6 +29,10 @@ class Convolutions(nnx.Module):
             ]
         )
 
+    def excited(self, rows: jax.Array, mask: jax.Array) -> jax.Array:
+        """The filters of the first layer at each position, (N, L, width)."""
+        return nnx.relu(self.layers[0](rows)) * mask[..., None]
+
     def __call__(
         self, rows: jax.Array, mask: jax.Array, rate: float, key: jax.Array | None
     ) -> jax.Array:
