@@ -13,9 +13,9 @@ export function render({ model }) {
   const find = (s) => box.querySelector(s)
   find(".takes").textContent = model.takes
   const send = uploader(model, find(".uploads"))
-  const take = (files) => {
+  const take = (files, row = 0) => {
     model.send_msg({ do: "brought" })
-    return send(files)
+    return send(files, row)
   }
 
   const drop = find(".drop")
@@ -81,6 +81,13 @@ export function render({ model }) {
       button.textContent = before
     }, 3000)
   }
+  const addTo = (what) => {
+    const plus = make("button", "plus", "+")
+    plus.title = "Takes it as one of several samples that are joined."
+    plus.setAttribute("aria-label", `Take ${what.name || what.path} as a sample`)
+    plus.onclick = () => model.send_msg({ do: "sample_add", ...what })
+    return plus
+  }
   const tell = (text) => () => model.send_msg({ do: "refused", text })
   const lists = () => {
     find(".demos").replaceChildren(
@@ -123,7 +130,9 @@ export function render({ model }) {
             ? "Deletes the file for good. Runs that used it keep their maps and results."
             : "Takes it off your list; the file on the server stays."
         bin.onclick = () => surely(bin, { do: "delete", id: d.id })
-        line.append(item, bin)
+        const plus = addTo({ id: d.id, name: d.name })
+        plus.hidden = d.damaged || d.unfinished
+        line.append(item, plus, bin)
         return line
       }),
     )
@@ -136,18 +145,41 @@ export function render({ model }) {
     find(".where").textContent = model.folder
     find(".server").hidden = !model.listing.length
     find(".listing").replaceChildren(
-      ...model.listing.map((f) =>
-        row(f.folder ? ICON.folder : ICON.file, f.name, f.folder ? "" : size(f.size), () =>
-          model.send_msg({ do: f.folder && !f.tenx ? "enter" : "server", path: f.path }),
-        ),
-      ),
+      ...model.listing.map((f) => {
+        const line = make("div", "line")
+        const item = row(
+          f.folder ? ICON.folder : ICON.file,
+          f.name,
+          f.folder ? "" : size(f.size),
+          () => model.send_msg({ do: f.folder && !f.tenx ? "enter" : "server", path: f.path }),
+        )
+        const plus = addTo({ path: f.path })
+        plus.hidden = f.name === ".."
+        line.append(item, plus)
+        return line
+      }),
     )
   }
 
-  const look = preview(model, find(".look"))
+  const pane = find(".look")
+  const alone = preview(model, pane)
+  const table = samplesTable(model, pane, take)
+  const look = () => {
+    const n = model.samples.rows?.length ?? 0
+    const several = n > 0 && !model.preview.id && !model.busy
+    box.classList.toggle("wide", several)
+    pane.classList.toggle("busy", !!model.busy)
+    if (several) return table()
+    alone()
+    if (!n || model.busy) return
+    const back = make("button", "back", `← Back to the ${n === 1 ? "sample" : `${n} samples`}`)
+    back.onclick = () => model.send_msg({ do: "samples_show" })
+    pane.prepend(back)
+  }
   for (const name of ["demos", "recent", "used", "listing", "folder", "preview"])
     model.on(name, lists)
-  for (const name of ["preview", "applying", "beside", "problem", "busy"]) model.on(name, look)
+  for (const name of ["preview", "samples", "applying", "beside", "problem", "busy"])
+    model.on(name, look)
   lists()
   look()
   return box

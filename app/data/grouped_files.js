@@ -12,7 +12,11 @@ const DESCRIBES =
   /(design|meta_?data|coldata|pheno|samples?[-_]?(info|sheet|table)|cell_?info|sra_?run_?table|vocab)[^/]*$/i
 const STORE = /(^|\/)(\.zgroup|\.zattrs|zarr\.json)$/
 
-function groups(files) {
+// In a folder the raw counts beside the filtered ones, and what else Cell Ranger leaves, stay behind.
+const LEFT = /(molecule_info|\.cloupe|\.vloupe)/i
+
+function groups(files, hdf5 = []) {
+  const isHdf5 = (name) => hdf5.some((ending) => name.toLowerCase().endsWith(ending))
   const tops = new Map()
   for (const entry of files) {
     const parts = entry.path.split("/")
@@ -24,9 +28,22 @@ function groups(files) {
   for (const [top, inside] of tops) {
     const store = top && inside.some(({ path }) => STORE.test(path))
     const matrices = inside.some(({ file }) => MATRIX.test(file.name))
+    const there = new Set(inside.map(({ path }) => path))
+    const isRaw = (path) => {
+      const better = path.replace(/raw(?=[^/]*$)/, "filtered")
+      return better !== path && there.has(better)
+    }
+    const counted = ({ file, path }) =>
+      top && isHdf5(file.name) && !LEFT.test(file.name) && !isRaw(path)
+    const cells = !store && inside.filter(counted).length > (matrices ? 0 : 1)
     const together = store
       ? inside
-      : inside.filter(({ file }) => (matrices && LIST.test(file.name)) || TRIO.test(file.name))
+      : inside.filter(
+          (entry) =>
+            ((matrices || cells) && LIST.test(entry.file.name)) ||
+            TRIO.test(entry.file.name) ||
+            (cells && counted(entry)),
+        )
     const tables = inside.filter(({ file }) => TABLE.test(file.name))
     const letters = matrices ? [] : inside.filter(({ file }) => LETTERS.test(file.name))
     if (!together.length && letters.length && letters.length + tables.length > 1) {
@@ -69,11 +86,12 @@ function groups(files) {
       const name =
         together.length === 1 ? together[0].file.name : common.pop() || shared || "10x matrix"
       const paths = together.map(({ path }) => (top ? path.slice(top.length + 1) : path))
-      made.push({ name, files: together.map(({ file }) => file), paths })
+      const path = top || (together.length === 1 ? together[0].path : name)
+      made.push({ name, path, files: together.map(({ file }) => file), paths })
     }
     // Beside matrices in a folder lie reads and reports, which nobody means to bring.
     if (!top || !together.length)
-      for (const { file } of alone) made.push({ name: file.name, files: [file] })
+      for (const { file, path } of alone) made.push({ name: file.name, path, files: [file] })
   }
   return made
 }

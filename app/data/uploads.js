@@ -33,7 +33,7 @@ const uploader = (model, list) => {
       return decodeURIComponent(mark())
     },
   }
-  const send = async (group) => {
+  const send = async (group, more) => {
     const total = group.files.reduce((n, f) => n + f.size, 0)
     const row = make("div", "upload")
     row.innerHTML = `<b></b><span></span><button>Stop</button><i></i>`
@@ -133,7 +133,7 @@ const uploader = (model, list) => {
       }
     }
     row.remove()
-    model.send_msg({ do: "uploaded", id })
+    model.send_msg({ do: "uploaded", id, path: group.path ?? group.name, ...more })
   }
   const words = async (answer) => {
     try {
@@ -144,7 +144,9 @@ const uploader = (model, list) => {
       return answer.statusText || `The server answered ${answer.status}.`
     }
   }
-  return async (files) => {
-    for (const group of groups(files)) await send(group)
+  // Several at once are several samples; one that was let go on a row takes its place.
+  return async (files, row = 0) => {
+    const all = groups(files, model.endings)
+    for (const group of all) await send(group, { of: all.length, row: all.length > 1 ? 0 : row })
   }
 }

@@ -16,6 +16,7 @@ from app.data.beside import offer_beside, places_beside
 from app.data.field_choices import choices_of
 from app.data.joined_fields import joined
 from app.data.named_choice import found_of
+from app.data.samples_desk import SamplesDesk
 from app.data.server_files import can_be_chosen, server_files
 from app.files.uploads import DESKS
 from app.session.datasets import card_read_as, card_with, open_demo
@@ -27,6 +28,7 @@ from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
 from diffbio_engine.data.genes.named_genes import NAMED
 from diffbio_engine.data.kinds import kind_named
+from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA, DATA_BLOCKS, DATA_PORTS
 
@@ -45,6 +47,8 @@ class DataDesk(JSComponent):
     folder = param.String()
     listing = param.List()
     preview = param.Dict({})
+    samples = param.Dict({}, doc="The table of several samples, where there are any.")
+    endings = param.List(doc="How names of files end that hold cells by genes in HDF5.")
     applying = param.Dict({}, doc="Whether the shown run's trained pipeline fits this file.")
     beside = param.List(doc="Other data blocks of the pipeline that this file can be of.")
     problem = param.Dict({})
@@ -59,11 +63,14 @@ class DataDesk(JSComponent):
                 "file_words",
                 "uploads",
                 "preview",
+                "samples",
                 "data_panel",
             )
         )
     )
-    _stylesheets = [(_HERE / "data_panel.css").read_text(encoding="utf-8")]
+    _stylesheets = [
+        (_HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("data_panel", "samples")
+    ]
 
 
 class DataPanel(pn.viewable.Viewer):
@@ -74,6 +81,7 @@ class DataPanel(pn.viewable.Viewer):
         self.session = session
         self.card: DatasetCard | None = session.data.card
         self._stop = Stop()
+        self.samples = SamplesDesk(session, self)
         session.on_close(lambda: self._stop.set())
         token = DESKS.open(session.owner, session.store, session.room)
         session.on_close(lambda: DESKS.close(token))
@@ -81,6 +89,7 @@ class DataPanel(pn.viewable.Viewer):
             desk=token,
             mark=cookie_of(MARK, pn.config.cookie_secret),
             takes=f"{all_in_words()}. Any size.",
+            endings=list(hdf5_endings()),
             demos=[{"id": e.id, "title": e.title, "sentence": e.sentence} for e in examples()],
             sizing_mode="stretch_width",
             margin=0,
@@ -110,6 +119,10 @@ class DataPanel(pn.viewable.Viewer):
             self._list_all(self._desk.folder)
             self._show()
 
+    def show_table(self, table: dict[str, Any]) -> None:
+        """The table of samples as it is now."""
+        self._desk.samples = table
+
     def _list_all(self, folder: str) -> None:
         session = self.session
 
@@ -133,17 +146,21 @@ class DataPanel(pn.viewable.Viewer):
     # -- what the person asks ----------------------------------------------------------------
 
     def _asked(self, message: dict) -> None:
-        do, session = message.get("do"), self.session
-        if do in ("uploaded", "look"):
+        do, session = str(message.get("do")), self.session
+        if do == "uploaded":
+            self.samples.arrived(message)
+        elif do == "look":
             known = str(message["id"])
-            self._look(lambda stop: card_with(session, known, stop))
+            self.look(lambda stop: card_with(session, known, stop))
+        elif do.startswith("sample"):
+            self.samples.asked(do, message)
         elif do == "brought":
             self._desk.problem = {}  # of the file before: this one has its own line
         elif do == "refused":
             session.say(str(message.get("text", ""))[:300], "warning")
         elif do == "server":
             path = str(message["path"])
-            self._look(lambda stop: self._registered(path, stop))
+            self.samples.look(lambda: self.registered(path), path)
         elif do == "stop":
             self._stop.set()
         elif do == "delete":
@@ -167,7 +184,7 @@ class DataPanel(pn.viewable.Viewer):
             self._find_named(self.card, place)
         elif do == "reading" and self.card is not None:
             card, name, value = self.card, str(message["name"]), str(message["value"])
-            self._look(lambda stop: card_read_as(session, card, name, value, stop))
+            self.look(lambda stop: card_read_as(session, card, name, value, stop))
         elif do == "use" and self.card is not None:
             block = str(message.get("block") or DATA)
             if block not in session.document.spec.data_blocks:
@@ -196,17 +213,26 @@ class DataPanel(pn.viewable.Viewer):
 
         self.session.read(lambda: found_of(card, place), show)
 
-    def _registered(self, path: str, stop: Stop) -> DatasetCard:
+    def show_samples(self) -> None:
+        """The table instead of the file that was looked at."""
+        self._stop.set()
+        self._desk.param.update(busy="", problem={})
+        self.card = None
+        self._show()
+        self._list_all(self._desk.folder)
+
+    def registered(self, path: str) -> str:
+        """A file or folder of the server as a data set of the person: its id."""
         file = in_server_folder(self.session, path)
         if not can_be_chosen(file) or file == Path(self.session.data_dir).resolve():
             raise DataError(f"'{path[:200]}' holds no data.", fix="Choose one from the list.")
-        known = self.session.store.register(self.session.owner, file)
-        return card_with(self.session, known.id, stop)
+        return self.session.store.register(self.session.owner, file).id
 
-    def _look(self, make: Callable[[Stop], DatasetCard]) -> None:
+    def look(self, make: Callable[[Stop], Any], busy: str = "Looking at the file") -> None:
+        """Makes a card in the pool and shows it, or why there is none."""
         self._stop.set()  # nobody waits for the look before this one any more
         stop = self._stop = Stop()
-        self._desk.param.update(busy="Looking at the file", problem={})
+        self._desk.param.update(busy=busy, problem={})
 
         def work() -> Any:
             try:
@@ -274,11 +300,15 @@ def shown(card: DatasetCard) -> dict[str, Any]:
         "rows": card.rows,
         "n_genes": card.n_genes,
         "facts": list(p.get("facts") or ()) or _facts_of_genes(card),
-        "matrices": [*p.get("told", ()), *(m["sentence"] for m in p.get("matrices", ()))],
+        "matrices": [
+            *p.get("told", ()),
+            *(m["sentence"] for m in p.get("matrices", ())),
+            *p.get("origin", ()),
+        ],
         "warnings": list(p.get("warnings", ())),
         "columns": columns,
         "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
-        "samples": list(p.get("samples", ())),
+        "samples": list(p.get("samples", ())) if not p.get("origin") else [],
         "parts": p.get("parts") or "Samples",
         "fields": [
             found

@@ -41,7 +41,7 @@ def card_of(
     preview = READERS.inspect(dataset.path, person, stop=stop, **said)
     return DatasetCard(
         id=dataset.id,
-        name=dataset.name,
+        name=f"{dataset.name} ({said['sample']})" if "sample" in said else dataset.name,
         path=str(dataset.path),
         n_cells=preview["n_cells"],
         n_genes=preview["n_genes"],
@@ -51,10 +51,17 @@ def card_of(
     )
 
 
-def card_with(session: Session, dataset_id: str, stop: Stop | None = None) -> DatasetCard:
-    """The card of a data set that the person has, read as they said the last time."""
-    dataset = _known(session, dataset_id)
+def card_with(
+    session: Session, dataset_id: str, stop: Stop | None = None, sample: str = ""
+) -> DatasetCard:
+    """The card of a data set that the person has, read as they said the last time.
+
+    Args:
+        sample: Which of several samples that it holds; empty: all.
+    """
+    dataset = known_dataset(session, dataset_id)
     reading = session.store.reading(session.owner, dataset_id)
+    reading |= {"sample": sample} if sample else {}
     return card_of(dataset, reading, person=session.owner, stop=stop)
 
 
@@ -62,10 +69,12 @@ def card_read_as(
     session: Session, card: DatasetCard, name: str, value: str, stop: Stop | None = None
 ) -> DatasetCard:
     """The same file read in another way; kept with the data set once it has been looked at."""
-    known = _known(session, card.id)
+    known = known_dataset(session, card.id)
     reading = Reading.of({**card.reading, name: value})
     found = card_of(known, reading.as_dict(), person=session.owner, stop=stop)
-    session.store.set_reading(session.owner, card.id, reading.as_dict())
+    # Which sample of an archive is looked at is no way of reading the archive.
+    kept = {k: v for k, v in reading.as_dict().items() if k != "sample"}
+    session.store.set_reading(session.owner, card.id, kept)
     return found
 
 
@@ -101,7 +110,7 @@ def cards_beside(session: Session, told: Mapping[str, Mapping[str, Any]]) -> dic
     return found
 
 
-def _known(session: Session, dataset_id: str) -> DatasetEntry:
+def known_dataset(session: Session, dataset_id: str) -> DatasetEntry:
     """A data set of this person that lies where they may read."""
     dataset = session.store.dataset(session.owner, dataset_id)
     whole_within_reach(session, dataset.path)

@@ -38,8 +38,10 @@ def checked_preview(found: dict[str, Any], name: str) -> dict[str, Any]:
         and isinstance(found.get("suggested"), dict)
         and all(isinstance(v, str) for v in found["suggested"].values())
         and isinstance(found.get("obsm"), dict)
-        and isinstance(found.get("warnings"), list)
-        and all(isinstance(w, str) for w in found["warnings"])
+        and all(
+            isinstance(found.get(k, []), list) and all(isinstance(w, str) for w in found.get(k, []))
+            for k in ("warnings", "origin")
+        )
         and is_table(found.get("table", {}))
     )
     if not fine:

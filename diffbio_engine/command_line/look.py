@@ -22,11 +22,12 @@ def in_words(found: dict[str, Any]) -> list[str]:
     genes = f"genes are named by {found['gene_names']}: {', '.join(found['gene_examples'])}."
     said = [f"{found['name']}: {found['size']} ({found['kind']})"]
     said[0] += f"; {genes}" if found["n_genes"] else "."
-    if len(found["samples"]) > 1:
+    if len(found["samples"]) > 1 and not found["origin"]:
         rows = found["rows"]
         parts = ", ".join(f"{s['name']} ({s['n_cells']:,} {rows})" for s in found["samples"])
         said.append(f"{found['parts']}: {parts}")
     said += [*found["told"], *(m["sentence"] for m in found["matrices"])]
+    said += found["origin"]
     said += [f"Note: {warning}" for warning in found["warnings"]]
     for choice in found["choices"]:
         others = [p["value"] for p in choice["possible"] if p["value"] != choice["taken"]]

@@ -112,7 +112,7 @@ def test_a_joined_set_is_an_ordinary_one_that_says_where_it_comes_from(three, tm
     preview = inspect(tmp_path / "joined.h5ad")
     assert preview.suggested["counts"] == "X" and preview.suggested["batch_labels"] == "obs/sample"
     assert preview.samples == (("a", 30), ("b", 30), ("c", 30))
-    assert any("a (a of mine, 30 cells)" in said for said in preview.warnings)
+    assert "a (a of mine, 30 cells)" in preview.origin[0] and "32 of 41 genes" in preview.origin[1]
     kept = json.loads(read(tmp_path / "joined.h5ad").uns["joined_samples"])
     assert [s["file"] for s in kept["samples"]][1] == "b of mine" and kept["of_genes"] == 41
     assert all(len(s["sha256"]) == 64 for s in kept["samples"])
@@ -243,6 +243,7 @@ def test_names_are_proposed_without_what_all_begin_and_end_with():
     assert proposed_names(["GSM1_ctrl_rep1.h5", "GSM2_stim_rep1.h5"]) == ["ctrl", "stim"]
     assert proposed_names(["ctrl.h5ad", "ctrl_2.h5ad"]) == ["ctrl", "ctrl_2"]
     assert proposed_names(["a.h5", "a.h5ad"]) == ["a", "a_2"]
+    assert proposed_names(["filtered_feature_bc_matrix.h5"] * 2) == ["sample", "sample_2"]
 
 
 def test_the_command_joins_what_processes_of_their_own_read_and_says_each_line(

@@ -105,6 +105,8 @@ class Dataset:
         self.all_genes, self.inside = pd.Index(var.index), ""
         # The column of ``obs`` that was made of what stands in the names of the rows.
         self.column_from_names = ""
+        # Which samples it was joined from, and what was lost, as its file says.
+        self.origin: list[str] = []
         # What a row is: the name of a kind of data, told when the file is opened.
         self.rows = "cells"
         # Which rows of the file these are, where some were left out; None: all of them.

@@ -69,6 +69,7 @@ class Preview:
         lengths: Of axes that are no genes and no rows: ``{"positions": 200}``.
         parts: What ``samples`` are called.
         table: Of few rows, columns by name as they are, for a design; else empty.
+        origin: From which samples it was joined, as the file says.
     """
 
     path: str
@@ -97,6 +98,7 @@ class Preview:
     lengths: dict[str, int] = field(default_factory=dict)
     parts: str = "Samples"
     table: dict[str, list[Any]] = field(default_factory=dict)
+    origin: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -200,6 +202,7 @@ def preview_of(
         m=dataset.m,
         samples=dataset.samples or ((dataset.name, dataset.n_cells),),
         rows=dataset.rows,
+        origin=tuple(dataset.origin),
         size=f"{dataset.n_cells:,} {dataset.rows} x {dataset.n_genes:,} genes",
         warnings=(
             *dataset.warnings,

@@ -31,10 +31,10 @@ def say_where_from(dataset: Dataset, told: dict[str, Any]) -> None:
         for s in named[:_SHOWN]
     )
     more = f" and {len(named) - _SHOWN:,} more" if len(named) > _SHOWN else ""
-    dataset.warnings.append(f"Joined from {len(named):,} samples: {files}{more}.")
+    dataset.origin.append(f"Joined from {len(named):,} samples: {files}{more}.")
     said = told.get("said")
     if isinstance(said, list):
-        dataset.warnings += [str(sentence)[:1_000] for sentence in said[:8]]
+        dataset.origin += [str(sentence)[:1_000] for sentence in said[:8]]
 
 
 def told_of_joining(uns: Any) -> dict[str, Any]:

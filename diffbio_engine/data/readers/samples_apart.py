@@ -81,10 +81,16 @@ def samples_in_names(names: Iterable[str]) -> dict[str, list[str]]:
     if any(unit.needs_cells and unit.key not in with_cells for unit in units.values()):
         return {}
     shared = _n_shared(list(units))
-    return {
+    named = {
         "/".join(key[shared:]) or Path(unit.files[0]).name: unit.files
         for key, unit in units.items()
     }
+    return {name: named[name] for name in sorted(named, key=_counted)}
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """Puts sample 2 before sample 10."""
+    return [(int(p), "") if p.isdecimal() else (0, p) for p in re.split(r"(\d+)", name)]
 
 
 def _units_of(

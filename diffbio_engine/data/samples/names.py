@@ -1,6 +1,5 @@
 """Names of samples, proposed from the names of their files and folders."""
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -19,7 +18,7 @@ def proposed_names(paths: Sequence[str]) -> list[str]:
 
     ``["run1/ctrl/outs/filtered_feature_bc_matrix.h5", "run1/stim/outs/..."]`` gives ``["ctrl",
     "stim"]``; ``["GSM1_ctrl_rep1.h5", "GSM2_stim_rep1.h5"]`` gives ``["ctrl", "stim"]``. A name
-    that would be empty keeps the words that told it apart.
+    that would be empty keeps the words that told it apart; where nothing tells, it is "sample".
 
     Args:
         paths: Files or folders as a person knows them, with ``/``.
@@ -52,8 +51,8 @@ def _words(path: str) -> list[str]:
     parts = PurePosixPath(path).parts
     word = sample_word(parts[-1]) if parts else ""
     # The folders say it where the file is called as the program calls it.
-    said = word or "/".join(own_words(parts[:-1])) or os.path.basename(path)
-    return [w for w in _END_OF_WORD.split(said) if w] or [said]
+    said = word or "/".join(own_words(parts[:-1]))
+    return [w for w in _END_OF_WORD.split(said) if w]
 
 
 def _apart(words: list[list[str]]) -> list[list[str]]:
