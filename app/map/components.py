@@ -10,6 +10,7 @@ import param
 from panel.custom import JSComponent
 
 from app.map.cells_shown import kept_rows, rows_of
+from app.map.colouring import MOST_CATEGORIES
 from app.map.drawing import Drawn, MapViewState, has_own_names
 from app.map.frames import MapFrame
 from app.map.selection import selection_card
@@ -120,7 +121,8 @@ def colour_groups(
     if state is not None and state.gene_sets and state.path:
         sets = [{"key": ColourKey("set", name), "title": name} for name in state.gene_sets]
         groups.append({"title": "Gene sets", "items": sets})
-    named = [c["name"] for c in columns if c["kind"] != "text"]
+    few = (c for c in columns if c["kind"] != "text" or c.get("n_values", 0) <= MOST_CATEGORIES)
+    named = [c["name"] for c in few]
     items = [{"key": ColourKey("obs", name), "title": name} for name in named]
     return [*groups, {"title": "Columns of the data", "items": items}] if items else groups
 

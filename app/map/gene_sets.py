@@ -9,7 +9,8 @@ import param
 from panel.custom import JSComponent
 
 from app.map.colouring import by_gene_set
-from app.session.gene_sets import keep, parse, with_sets
+from app.session.gene_sets import GeneSets as Sets
+from app.session.gene_sets import keep, parse
 from app.session.session import Session
 from app.style.colour_key import ColourKey
 from app.style.scripts import script
@@ -58,37 +59,35 @@ class GeneSets(pn.viewable.Viewer):
         elif do == "show" and name in self.session.gene_sets:
             self._look(name)
         elif do == "forget" and name in self.session.gene_sets:
-            kept = {n: genes for n, genes in self.session.gene_sets.items() if n != name}
-            self._keep(kept, lambda: self._tell("info", f"'{name}' is gone."))
+            self._keep({}, name, lambda: self._tell("info", f"'{name}' is gone."))
 
     def _add(self, text: str, name: str) -> None:
-        before = self.session.gene_sets
         try:
-            new = parse(text, name, before)
-            kept = with_sets(before, new)
+            new = parse(text, name, self.session.gene_sets)
         except ValueError as error:
             return self._tell("error", str(error))
         if len(new) > 1:
             genes = sum(map(len, new.values()))
             said = f"{len(new):,} sets with {genes:,} genes are kept. Press one to show it."
-            return self._keep(kept, lambda: self._tell("info", said))
-        return self._keep(kept, lambda: self._look(next(iter(new))))
+            return self._keep(new, "", lambda: self._tell("info", said))
+        return self._keep(new, "", lambda: self._look(next(iter(new))))
 
-    def _keep(self, sets: dict[str, tuple[str, ...]], then: Callable[[], None]) -> None:
+    def _keep(self, added: Sets, removed: str, then: Callable[[], None]) -> None:
         session = self.session
-        session.gene_sets = sets
 
-        def work() -> Exception | None:
+        def work() -> Sets | Exception:
             try:
-                keep(session, sets)
+                return keep(session, added, removed)
             except Exception as error:
                 return error
-            return None
 
-        def done(error: Exception | None) -> None:
-            if error is not None:  # the tab has them all the same
-                session.refuse(error)
-            then()
+        def done(kept: Sets | Exception) -> None:
+            if isinstance(kept, ValueError):
+                return self._tell("error", str(kept))
+            if isinstance(kept, Exception):
+                return session.refuse(kept)
+            session.gene_sets = kept
+            return then()
 
         session.read(work, done)
 

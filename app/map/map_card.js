@@ -29,7 +29,7 @@ function selection_card(about, { rows, columns, by, send }) {
     facts.push(`mean certainty ${about.certainty.toFixed(2)}`)
     if (about.undecided) facts.push(`${number(about.undecided)} undecided`)
   }
-  if (about.mean !== undefined) facts.push(`mean ${about.mean_of}: ${few(about.mean)}`)
+  if (about.mean !== undefined) facts.push(`mean ${about.mean_of.split(",")[0]} ${few(about.mean)}`)
   find("p").textContent = facts.join(" · ")
   find("p").title = "Certainty: the largest share of a cell; undecided: it is below 0.5"
   find("header button").onclick = () => send({ do: "clear" })

@@ -7,10 +7,12 @@ export function render({ model }) {
   const draw = () => {
     box.replaceChildren()
     box.hidden = !model.title
+    const below = make("div", "below")
+    box.append(below)
     const head = document.createElement("h4")
     head.textContent = model.title
     head.title = model.title
-    box.append(head)
+    below.append(head)
     if (model.ramp.length) {
       const scale = document.createElement("div")
       scale.className = "scale"
@@ -19,13 +21,13 @@ export function render({ model }) {
       const [high, low] = scale.querySelectorAll("b")
       high.textContent = model.high
       low.textContent = model.low
-      box.append(scale)
-      if (model.ends) box.append(clip_slider())
+      below.append(scale)
+      if (model.ends) below.append(clip_slider())
     }
     if (model.note) {
       const note = make("p", "note", model.note)
       note.title = model.note
-      box.append(note)
+      below.append(note)
     }
     const list = document.createElement("div")
     list.className = "items"
@@ -45,7 +47,7 @@ export function render({ model }) {
         })
       list.append(row)
     }
-    if (model.items.length) box.append(list)
+    if (model.items.length) below.append(list)
     if (model.card.of)
       box.prepend(
         selection_card(model.card, {

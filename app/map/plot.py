@@ -43,7 +43,8 @@ class MapPlot:
         doubled: Callable[[tuple[float, float]], None],
         resized: Callable[[], None],
     ):
-        self._zoomed, self._outlined = zoomed, outlined
+        self._zoomed, self._outlined, self._tell_resized = zoomed, outlined, resized
+        self._usual_size = 5.0
         self._axes: View | None = None
         self._mode = ""
         fig: Any = figure(
@@ -86,7 +87,7 @@ class MapPlot:
         fig.on_event(SelectionGeometry, self._drew)
         fig.on_event(DoubleTap, lambda event: doubled((float(event.x), float(event.y))))
         for side in ("inner_width", "inner_height"):
-            fig.on_change(side, lambda attr, old, new: resized())
+            fig.on_change(side, lambda attr, old, new: self._resized())
 
     def take(self, tool: str) -> None:
         """What a drag does: "move", "box" or "lasso"."""
@@ -143,10 +144,20 @@ class MapPlot:
             high=colouring.high if by_value else len(palette) - 0.5,
             low_color=SET_ASIDE[state.theme],
         )
-        size = float(np.interp(len(drawn.frame.xy), (300, 5000), (8, 4.5)))
-        if self._glyph.glyph.size != size:
-            self._glyph.glyph.size = size
+        self._usual_size = float(np.interp(len(drawn.frame.xy), (300, 5000), (8, 4.5)))
+        self._size_dots()
         self._dots.data = drawn.dots
+
+    def _size_dots(self) -> None:
+        """Larger on a larger plot, but less than it: the eye follows the room between them."""
+        wide, high = self.size
+        size = self._usual_size * float(np.clip((wide * high / 235_000) ** 0.25, 0.7, 1.6))
+        if abs(self._glyph.glyph.size - size) > 0.2:
+            self._glyph.glyph.size = size
+
+    def _resized(self) -> None:
+        self._size_dots()
+        self._tell_resized()
 
     def _show_arrows(self, drawn: Drawn, theme: str) -> None:
         if not len(drawn.arrows) and not len(self._ways.data["x0"]):

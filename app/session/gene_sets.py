@@ -7,6 +7,7 @@ from pathlib import Path
 from app.session.session import Session
 from diffbio_engine.errors import DataError
 from diffbio_engine.runs.folder.durable_files import (
+    exclusive_lock,
     explain_os_error,
     make_inside,
     read_json,
@@ -107,11 +108,25 @@ def read_kept(session: Session) -> GeneSets:
     return {name: tuple(str(g) for g in genes) for name, genes in sets}
 
 
-def keep(session: Session, sets: GeneSets) -> None:
-    """Keeps them for the person; a tab without a server has them as long as it is open."""
+def keep(session: Session, added: GeneSets, removed: str = "") -> GeneSets:
+    """Keeps new sets for the person, beside those of other tabs; gives what there is then.
+
+    A tab without a server has them as long as it is open.
+
+    Raises:
+        DataError: They would be too many.
+        RunError: They could not be written.
+    """
     if not session.is_attached:
-        return
+        return with_sets(_without(session.gene_sets, removed), added)
     file = _file(session)
     with explain_os_error(file):
         make_inside(session.data_dir, file.parent)
-    write_json(file, {"sets": {name: list(genes) for name, genes in sets.items()}})
+        with exclusive_lock(file.with_suffix(".lock")):
+            sets = with_sets(_without(read_kept(session), removed), added)
+            write_json(file, {"sets": {name: list(genes) for name, genes in sets.items()}})
+    return sets
+
+
+def _without(sets: GeneSets, name: str) -> GeneSets:
+    return {n: genes for n, genes in sets.items() if n != name}

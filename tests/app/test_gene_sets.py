@@ -57,8 +57,11 @@ def test_sets_are_kept_by_person_and_what_cannot_be_read_is_none(tmp_path, monke
     monkeypatch.setattr(Session, "is_attached", True)
     mine, other = Session(owner="ann"), Session(owner="bob")
     mine.data_dir = other.data_dir = tmp_path
-    keep(mine, {"T": ("CD3D", "CD3E")})
-    assert read_kept(mine) == {"T": ("CD3D", "CD3E")} and read_kept(other) == {}
+    both = {"T": ("CD3D", "CD3E"), "B": ("MS4A1",)}
+    keep(mine, {"T": both["T"]})
+    # Another tab, which was opened before, adds to what is there, and takes only its own away.
+    assert keep(mine, {"B": both["B"]}) == read_kept(mine) == both and read_kept(other) == {}
+    assert keep(mine, {}, "B") == {"T": both["T"]}
     kept_sets._file(mine).write_text('{"sets": 7}')
     assert read_kept(mine) == {}
 

@@ -72,14 +72,30 @@ def test_a_run_that_is_looked_at_beside_another_pipeline_bears_its_own_name():
 
 def test_a_failed_run_says_in_the_bar_what_went_wrong_how_to_mend_it_and_where():
     session = training()
-    bar = RunBar(session, lambda: None)._bar
+    shown = []
+    view = RunBar(session, lambda: shown.append(session.layout))
+    bar = view._bar
     error = TrainingError("became infinite at step 6.", fix="Lower the learning rate.", where="k")
     session.run.state = "failed"
     session.run.errors = [error]
     assert bar.problem == "Soft k-means became infinite at step 6. Lower the learning rate."
     assert bar.place == "k"
+    session.layout = "explore"
+    view._take({"do": "block"})  # where the canvas is folded away, it comes back first
+    assert shown == ["build"] and session.document.selected_block == "k"
     session.run.state = "running"
     assert failure_of(session) == "" and not bar.problem
+
+
+def test_in_a_small_window_a_run_brings_the_map_unless_one_explores():
+    session = training()
+    bar = RunBar(session, lambda: None)
+    for narrow, before, after in (
+        (False, "build", "build"), (True, "build", "train"), (True, "explore", "explore"),
+    ):  # fmt: skip
+        session.layout = before
+        bar._take({"do": "run", "narrow": narrow})
+        assert session.layout == after
 
 
 def test_why_nothing_can_run_is_said_after_an_earlier_run_too():
