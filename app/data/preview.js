@@ -94,7 +94,9 @@ const preview = (model, pane) => {
         ),
       )
     for (const m of p.matrices) pane.append(make("p", "matrix", m))
-    for (const w of p.warnings) pane.append(make("p", "warning", w))
+    const plain = (w) => p.plain.includes(w)
+    for (const w of p.warnings.filter(plain)) pane.append(make("p", "matrix", w))
+    for (const w of p.warnings) if (!plain(w)) pane.append(make("p", "warning", w))
     const ways = make("div", "fields ways-of-reading")
     for (const choice of p.choices)
       ways.append(
@@ -128,7 +130,7 @@ const preview = (model, pane) => {
         foot.append(
           make(
             "p",
-            trained.doubtful || trained.why ? "fits warning" : "fits",
+            trained.doubtful && !trained.why ? "fits warning" : "fits",
             `${trained.title}, as trained: ${said}`,
           ),
         )
@@ -145,8 +147,7 @@ const preview = (model, pane) => {
     }
     for (const block of model.beside) {
       const said = block.why || block.sentence
-      if (said)
-        foot.append(make("p", block.why ? "fits warning" : "fits", `As ${block.title}: ${said}`))
+      if (said) foot.append(make("p", "fits", `As ${block.title}: ${said}`))
       const beside = make("button", block.first ? "use" : "apply", `Use as ${block.title}`)
       beside.disabled = !!block.why
       beside.title = "A second data set for this pipeline, beside the one whose rows are shown."

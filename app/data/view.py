@@ -306,6 +306,7 @@ def shown(card: DatasetCard) -> dict[str, Any]:
             *p.get("origin", ()),
         ],
         "warnings": list(p.get("warnings", ())),
+        "plain": list(p.get("plain", ())),
         "columns": columns,
         "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
         "samples": list(p.get("samples", ())) if not p.get("origin") else [],

@@ -50,6 +50,7 @@ class MapBar(JSComponent):
     fade = param.Boolean(True)
     zoomed = param.Boolean(False)
     full = param.Boolean(False, doc="Whether the map fills the window.")
+    tools = param.Boolean(True, doc="Whether there can be a map to use them on.")
 
     _esm = script(_HERE / "map_bar.js")
     _stylesheets = [_CSS]
@@ -235,18 +236,18 @@ def words_without_map(session: Session) -> tuple[str, str]:
     card = session.data.card
     spec = session.document.spec
     cells = f"the {card.n_cells:,} {card.rows} appear here and move while they train."
-    if spec.blocks and not _draws_a_map(spec):
+    if not can_draw_a_map(spec):
         cells = f"what is found of the {card.n_cells:,} {card.rows} appears here."
     if not spec.blocks:
         return "No run yet", f"Put blocks on the canvas, then press Run: {cells}"
     return "No run yet", f"Press Run: {cells}"
 
 
-def _draws_a_map(spec: PipelineSpec) -> bool:
-    """Whether a block lays records out, or the data say where they lie."""
+def can_draw_a_map(spec: PipelineSpec) -> bool:
+    """Whether a block lays records out, or the data say where they lie, or no block is there."""
     outputs = (p.kind for b in spec.blocks for p in find_operator(b.operator).outputs)
     given = (port.kind for port in map(port_of_field, spec.fields) if port is not None)
-    return not {Kind.MAP, Kind.COORDINATES}.isdisjoint({*outputs, *given})
+    return not spec.blocks or not {Kind.MAP, Kind.COORDINATES}.isdisjoint({*outputs, *given})
 
 
 # What of the run `stage_words` depends on, besides its preview.

@@ -36,6 +36,9 @@ export function render({ model, el }) {
   const menu = find(".menu .found")
 
   const fill = () => {
+    // Where no map can come there is nothing to colour, to fit or to save.
+    bar.classList.toggle("without", !model.tools)
+    if (!model.tools) menu.hidden = true
     map.replaceChildren(...model.maps.map((m) => new Option(m.title, m.name)))
     map.value = model.map
     map.parentElement.hidden = !model.maps.length
@@ -121,6 +124,7 @@ export function render({ model, el }) {
       tag = path[0].tagName
     if (path.some((e) => e.role === "dialog") || event.ctrlKey || event.metaKey || event.altKey)
       return
+    if (!model.tools && !model.full) return
     if (event.key === "Escape" && model.full) send({ do: "full", on: false })
     else if (
       event.key.toLowerCase() === "f" &&
@@ -148,7 +152,17 @@ export function render({ model, el }) {
       send({ do: a.dataset.do })
     }
   }
-  for (const name of ["maps", "map", "colours", "colour", "genes", "fade", "zoomed", "full"])
+  for (const name of [
+    "maps",
+    "map",
+    "colours",
+    "colour",
+    "genes",
+    "fade",
+    "zoomed",
+    "full",
+    "tools",
+  ])
     model.on(name, fill)
   model.on("suggestions", show)
   fill()

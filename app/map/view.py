@@ -17,6 +17,7 @@ from app.map.components import (
     MapKey,
     MapStage,
     MapTimeline,
+    can_draw_a_map,
     colour_groups,
     knowing,
     legend_of,
@@ -122,7 +123,8 @@ class LiveMap(pn.viewable.Viewer):
             session.read(lambda: look_into(path))  # the first gene need not wait for it
         # What has no genes is not coloured by them.
         known = getattr(session.cells_shown, "n_genes", 0)
-        self._bar.param.update(colours=self._colours(), genes=bool(path and known))
+        tools = can_draw_a_map(session.shown_spec)
+        self._bar.param.update(colours=self._colours(), genes=bool(path and known), tools=tools)
         self._stage.param.update(**stage_words(session, self.drawn))
         if self.drawn is not None:
             self._timeline.cells = cells_in_words(self.drawn.frame, session)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +228,38 @@ def offered_for(session: Session, preset: Preset) -> dict[str, str]:
     """
     beside = {field: "" for field in preset.needs if start_of(field).block != DATA}
     return beside | session.data.offered
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a ready pipeline fits the data in use.
+
+    Attributes:
+        lacking: What it needs and the data lack, in words; empty if it can be opened.
+        without: Which of its blocks the data do not allow, and why, in words; empty for none.
+    """
+
+    lacking: str = ""
+    without: str = ""
+
+
+def by_fit(session: Session) -> list[tuple[Preset, Fit]]:
+    """The ready pipelines, best first: those made for such rows, others, then what lacks something.
+
+    Without data they stand in their own order.
+    """
+    card = session.data.card
+    if card is None:
+        return [(preset, Fit()) for preset in presets().values()]
+    ranked = []
+    for place, preset in enumerate(presets().values()):
+        fields = offered_for(session, preset)
+        if missing := preset.missing(fields):
+            fit, others = Fit(lacking=preset.lacking(fields)), len(missing)
+        else:
+            fit, others = Fit(without=left_out(preset, fields)), 0
+        ranked.append(((others, preset.rows != card.rows, place), preset, fit))
+    return [(preset, fit) for _, preset, fit in sorted(ranked, key=lambda found: found[0])]
 
 
 def left_out(preset: Preset, fields: Mapping[str, str]) -> str:

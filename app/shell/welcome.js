@@ -49,6 +49,8 @@ export function render({ model }) {
     const cards = document.createElement("div")
     cards.className = "cards ready"
     for (const p of model.pipelines) {
+      // Among short names there is no room for a reason: the list of ready pipelines has them all.
+      if (p.lacking && model.mode === "hint") continue
       // In the dialog there is room for the whole title; what it says is also in the text.
       const title = model.mode === "pipelines" ? p.title : p.title.split(":")[0]
       const b = card("pipeline", title, p.text, { do: "preset", id: p.id })
@@ -56,6 +58,12 @@ export function render({ model }) {
       if (p.lacking) {
         b.classList.add("lacking")
         b.title += `\nThis data set lacks ${p.lacking}.`
+      }
+      const why = p.lacking ? `This data set lacks ${p.lacking}.` : p.without
+      if (why && model.mode === "pipelines") {
+        const line = document.createElement("em")
+        line.textContent = why
+        b.append(line)
       }
       cards.append(b)
     }

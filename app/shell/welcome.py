@@ -56,16 +56,16 @@ class Welcome(pn.viewable.Viewer):
             self._cards.mode = "welcome" if self.session.data.card is None else "hint"
 
     def _offer(self, *_: Any) -> None:
-        """The ready pipelines, and what the data lack for each."""
-        data = self.session.data.card
+        """The ready pipelines, those first that fit the data best, and what these lack for each."""
         self._cards.pipelines = [
             {
                 "id": p.id,
                 "title": p.title,
                 "text": p.summary,
-                "lacking": "" if data is None else p.lacking(datasets.offered_for(self.session, p)),
+                "lacking": fit.lacking,
+                "without": fit.without,
             }
-            for p in presets().values()
+            for p, fit in datasets.by_fit(self.session)
         ]
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         help="h5ad, 10x h5, mtx folder, zip, tar, loom, h5mu, zarr, csv, xlsx, FASTA, FASTQ, "
-        "bedGraph; "
+        "bedGraph, salmon quant --dumpEq (folder or zip); "
         "without it a demo",
     )
     for block in blocks_beside():

@@ -155,7 +155,13 @@ def plan(spec: PipelineSpec, data: Mapping[str, DataPort]) -> Plan:
             problems.append(PipelineError(error.what, fix=error.fix, where=error.where))
     known = {Address(b.id, p) for b in blocks.values() for p in b.shapes}
     if not problems:
-        problems += _unknown_ports(spec, known)
+        floors = {
+            Address(b.id, p.name): Address(b.id, p.floor_of)
+            for b in blocks.values()
+            for p in b.declared.terms
+            if p.floor_of
+        }
+        problems += _unknown_ports(spec, known, floors)
     if problems:
         first = problems[0]
         raise PipelineError(first.what, fix=first.fix, where=first.where, all=tuple(problems))
@@ -257,7 +263,9 @@ def _output_shapes(
     return tuple(found)
 
 
-def _unknown_ports(spec: PipelineSpec, known: set[Address]) -> Iterator[UserError]:
+def _unknown_ports(
+    spec: PipelineSpec, known: set[Address], floors: Mapping[Address, Address]
+) -> Iterator[UserError]:
     for public, port in spec.outputs.items():
         if port not in known:
             yield PipelineError(
@@ -270,5 +278,12 @@ def _unknown_ports(spec: PipelineSpec, known: set[Address]) -> Iterator[UserErro
             yield PipelineError(
                 f"A weight is given to '{port}', which does not exist.",
                 fix=did_you_mean(port, known),
+                where=Address.parse(port).block,
+            )
+        elif (floor := Address.parse(port)) in floors:
+            yield PipelineError(
+                f"A weight is given to '{port}', which is what a simpler method would have and no"
+                " term of the objective.",
+                fix=f"Leave it out, or weigh '{floors[floor]}'.",
                 where=Address.parse(port).block,
             )

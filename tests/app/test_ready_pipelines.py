@@ -4,11 +4,15 @@ By the worker's own code, in this process and with few of the cells; `tests/brow
 does the same with a mouse and a worker process.
 """
 
+from dataclasses import replace
+
 import anndata
 import numpy as np
 import pytest
 
 from app.plots import sheets_of
+from app.session.datasets import by_fit
+from app.session.session import DatasetCard, Session
 from diffbio_engine.data import examples, inspect
 from diffbio_engine.pipelines import presets
 from diffbio_engine.ports import offered_beside
@@ -42,6 +46,24 @@ CELLS = 240
 
 def test_every_ready_pipeline_is_here():
     assert set(RESULTS) == set(presets())
+
+
+def test_those_that_fit_the_data_stand_first_and_the_others_say_why_not():
+    session = Session()
+    in_order = [preset.id for preset, _ in by_fit(session)]
+    assert in_order == list(presets())
+    fields = {"signal": "tracks:signal", "window_order": "tracks:order"}
+    session.use_dataset(DatasetCard("a", "a.bdg", "/a.bdg", 9, 0, fields, {"rows": "windows"}))
+    (first, fit), *others = by_fit(session)
+    assert first.id == "track_states" and (fit.lacking, fit.without) == ("", "")
+    assert all(fit.lacking for _, fit in others)
+    card = DatasetCard("b", "b.csv", "/b.csv", 8, 50, {"counts": "X", "design": "formula:~ arm"})
+    session.use_dataset(replace(card, preview={"rows": "samples"}))
+    fits = {preset.id: fit for preset, fit in by_fit(session)}
+    assert next(iter(fits)) == "differential_expression"
+    possible = [not fit.lacking for fit in fits.values()]
+    assert possible == sorted(possible, reverse=True)  # none that fits stands behind one that lacks
+    assert "signal along the genome" in fits["track_states"].lacking
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_its_files_open_by_themselves_and_in_a_folder(toy):
 
 def test_it_can_be_chosen_and_is_said_to_open(toy):
     assert can_be_chosen(toy) and not can_be_chosen(toy.with_suffix(".docx"))
-    assert all_in_words().endswith(", toy")
+    assert ", toy, " in all_in_words()
     other = toy.with_suffix(".docx")
     other.write_bytes(b"x")
     with pytest.raises(DataError, match=r"Choose one of: .*toy, and folders"):
@@ -70,7 +70,7 @@ def test_it_can_be_chosen_and_is_said_to_open(toy):
 def test_the_page_says_what_can_be_brought_as_it_always_did():
     assert all_in_words() == (
         "h5ad, 10x h5, mtx (folder, files or zip; all samples), csv, xlsx, loom, h5mu, zarr, FASTA,"
-        " FASTQ, bedGraph"
+        " FASTQ, bedGraph, salmon quant --dumpEq (folder or zip)"
     )
     assert {".h5ad", ".h5", ".mtx", ".csv", ".xlsx", ".zip", ".tgz", ".gz"} <= set(all_endings())
 
@@ -78,9 +78,11 @@ def test_the_page_says_what_can_be_brought_as_it_always_did():
 def test_help_and_readme_name_every_type(capsys):
     with pytest.raises(SystemExit):
         main(["run", "--help"])
-    said, readme = capsys.readouterr().out, (ROOT / "README.md").read_text(encoding="utf-8")
+    # However the lines are broken.
+    texts = capsys.readouterr().out, (ROOT / "README.md").read_text(encoding="utf-8")
+    said, readme = (" ".join(text.split()) for text in texts)
     for kind in file_types():
-        assert kind.name in said.replace("\n", " "), kind.name
+        assert kind.name in said, kind.name
         assert any(e in readme for e in kind.endings) or kind.name in readme, kind.name
     for words in (kind.said.split(", ") for kind in kinds().values() if kind.said):
         assert all(word in said and word in readme for word in words), words

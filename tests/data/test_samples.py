@@ -41,7 +41,11 @@ def folder(tmp_path):
 def test_a_design_beside_the_counts_is_joined_by_the_names_of_the_samples(folder):
     preview = inspect(folder)
     assert preview.size == "8 samples x 5,200 genes"
-    assert any("8 of 8 samples found in design.csv" in said for said in preview.warnings)
+    # How it was read is told plainly; that eight are few is a warning.
+    assert any("8 of 8 samples found in design.csv" in said for said in preview.plain)
+    assert any("are taken for samples" in said for said in preview.plain)
+    warned = set(preview.warnings) - set(preview.plain)
+    assert warned and all("learns them by heart" in said for said in warned)
     assert preview.suggested["condition_labels"] == "obs/arm"
     assert preview.suggested["batch_labels"] == "obs/donor"  # each of two samples, in both arms
     assert "ambient_profile" not in preview.suggested  # no droplets, no empty ones

@@ -68,7 +68,12 @@ def test_a_batch_is_filled_up_with_nan_and_lines_that_overlap_are_added_and_said
     [
         ("", "no intervals"),
         ("chr1\t0\t10\n", "Line 1 .* has 3 columns"),
-        ("chr1\t0\t10\t1\nchr1\tx\t20\t1\n", "Line 2 .* no numbers"),
+        (
+            "chr1\t0\t10\t1\nchr1\tx\t20\t1\n",
+            r"Line 2 .* has 'x' in column 2 \(start\), where a whole",
+        ),
+        ("chr1\t0\t10\tx\n", r"has 'x' in column 4 \(value\), where a number belongs"),
+        ("chr1\t0\t1.5\t1\n", r"has '1.5' in column 3 \(end\)"),
         ("chr1\t10\t10\t1\n", "goes from 10 to 10"),
         ("chr1\t-5\t10\t1\n", "goes from -5"),
         ("chr1\t0\t99999999999999\t1\n", "goes from 0"),
@@ -77,7 +82,7 @@ def test_a_batch_is_filled_up_with_nan_and_lines_that_overlap_are_added_and_said
         ("chr1\t0\t9999999999\t1\n", "more than 20,000,000 bins"),
         ("x" * 20_000, "no line of text"),
         (b"chr1\t0\t10\t1\x00\n", "no line of text"),
-        ("chr1\t" + "9" * 5000 + "\t10\t1\n", "no numbers"),
+        ("chr1\t" + "9" * 5000 + "\t10\t1\n", "has '9{20}…' in column 2"),
         ("c" * 201 + "\t0\t10\t1\n", "no name of a chromosome"),
         ("chr1\x1b[2J\t0\t10\t1\n", "no name of a chromosome"),
     ],

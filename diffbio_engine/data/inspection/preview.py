@@ -9,6 +9,7 @@ import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset, shapes_in
 from diffbio_engine.data.dataset.gene_names import REGIONS, gene_name_style, names_and_ids
+from diffbio_engine.data.dataset.plain_note import PlainNote
 from diffbio_engine.data.genes.prior_knowledge import n_known
 from diffbio_engine.data.inspection.column_evidence import likeness, nested_in, one_for_each
 from diffbio_engine.data.inspection.column_names import (
@@ -68,6 +69,7 @@ class Preview:
         told: What is in it where there is no matrix, in full sentences.
         lengths: Of axes that are no genes and no rows: ``{"positions": 200}``.
         parts: What ``samples`` are called.
+        plain: Those of ``warnings`` in which nothing is amiss.
         table: Of few rows, columns by name as they are, for a design; else empty.
         origin: From which samples it was joined, as the file says.
     """
@@ -97,6 +99,7 @@ class Preview:
     told: tuple[str, ...] = ()
     lengths: dict[str, int] = field(default_factory=dict)
     parts: str = "Samples"
+    plain: tuple[str, ...] = ()
     table: dict[str, list[Any]] = field(default_factory=dict)
     origin: tuple[str, ...] = ()
 
@@ -211,6 +214,7 @@ def preview_of(
             *_of_regions(names),
             *_warnings(matrices),
         ),
+        plain=tuple(w for w in dataset.warnings if isinstance(w, PlainNote)),
     )
 
 

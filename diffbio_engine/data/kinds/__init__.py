@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from diffbio_engine.axes import Axis, said_of
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.plain_note import in_other_words
 from diffbio_engine.data.fields.places import Labels
 from diffbio_engine.data.genes.alignment import GeneAlignment
 from diffbio_engine.data.inspection.preview import Preview, preview_of
@@ -136,7 +137,7 @@ class DataKind:
 
     def say_of_rows(self, dataset: Dataset) -> None:
         """Says of its rows what readers, which write of cells, have said of an opened file."""
-        dataset.warnings = [said_of(self.record, said) for said in dataset.warnings]
+        dataset.warnings = [in_other_words(w, said_of(self.record, w)) for w in dataset.warnings]
         dataset.choices = tuple(
             replace(
                 choice,

@@ -38,6 +38,7 @@ class Classes(DataKind):
 
     record = axis_of("equivalence classes")
     endings = (".zip", ".sf")
+    said = "salmon quant --dumpEq (folder or zip)"
     order = 15
     never = frozenset(DATA_PORTS) - frozenset(PLACES)
     leaves = (

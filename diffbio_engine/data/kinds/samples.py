@@ -10,6 +10,7 @@ import pandas as pd
 
 from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.plain_note import PlainNote, in_other_words
 from diffbio_engine.data.design import level_of, proposed, table_of
 from diffbio_engine.data.inspection.column_names import sides_of_a_comparison
 from diffbio_engine.data.inspection.estimated_counts import said_of_estimates, said_of_normalised
@@ -91,18 +92,21 @@ class Samples(Cells):
         dataset.samples = ()
         said = f"in the column '{column}'."
         dataset.warnings = [
-            w.replace(said, f"in the column '{free}'.") if w.endswith(said) else w
+            in_other_words(w, w.replace(said, f"in the column '{free}'."))
+            if w.endswith(said)
+            else w
             for w in dataset.warnings
         ]
 
     def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
         n = dataset.n_cells
-        said = []
+        said: list[str] = []
         if why:
-            said.append(
+            told = (
                 f"The {n:,} rows are taken for samples, each of many cells: {why}. If they are"
                 " single cells, say so under 'Rows are'."
             )
+            said.append(PlainNote(told))
         if n < self.fewest:
             said.append(f"A run needs {self.fewest} samples or more; there are {n}.")
         elif n < _FEW:

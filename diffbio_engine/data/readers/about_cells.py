@@ -9,6 +9,7 @@ import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.name_words import head_of, words_of
+from diffbio_engine.data.dataset.plain_note import PlainNote
 from diffbio_engine.data.inspection.column_names import CLUSTERINGS
 from diffbio_engine.data.readers.barcodes import Matched, match, match_samples
 from diffbio_engine.data.readers.cell_tables import read_about, typed
@@ -95,9 +96,8 @@ def _place_spots(dataset: Dataset) -> None:
     there = all(c in dataset.obs and dataset.obs[c].dtype.kind in "fiu" for c in columns)
     if there and not len(dataset.obsm):
         dataset.obsm = {"spatial": dataset.obs[columns].to_numpy(np.float64)}
-        dataset.warnings.append(
-            f"Where the spots lie (obsm/spatial) is taken from {' and '.join(columns)}."
-        )
+        told = f"Where the spots lie (obsm/spatial) is taken from {' and '.join(columns)}."
+        dataset.warnings.append(PlainNote(told))
 
 
 def _called(path: Path, folder: Path) -> str:
@@ -173,9 +173,8 @@ def _one(
         f"its column {shown} is" if len(put) == 1 else f"its {len(put)} columns ({shown}) are"
     )
     known = f"; {same} more say what is known already" if same else ""
-    return how_many, (
-        f"{how_many} found in {name}{how}: {columns_are} in the table of cells{known}.{unused}"
-    )
+    told = f"{how_many} found in {name}{how}: {columns_are} in the table of cells{known}.{unused}"
+    return how_many, PlainNote(told) if found.n_cells == len(cells) and not unused else told
 
 
 def _in_its_sample(

@@ -1,14 +1,16 @@
 """BedGraph files of strangers: a signal along the genome, averaged in bins, cut into windows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.plain_note import PlainNote
 from diffbio_engine.data.matrix.memory_limit import refuse_if_too_big
 from diffbio_engine.data.matrix.ragged import Ragged
 from diffbio_engine.data.readers.file_types import FileType
@@ -83,10 +85,11 @@ def open_track(path: Path, reading: Reading) -> Dataset:
     obs = pd.DataFrame(table, columns=columns, index=pd.Index(names, dtype=object))
     obs["chromosome"] = pd.Categorical(obs["chromosome"])
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    warnings = [
+    read = (
         f"The signal is averaged in bins of {bases:,} bases, in windows of {WINDOW} bins; what no"
         " line covers is 0."
-    ]
+    )
+    warnings: list[str] = [PlainNote(read)]
     if empty := n_windows - len(rows):
         warnings.append(f"{empty:,} of {n_windows:,} windows have no signal and were left out.")
     if overlapping:
@@ -165,10 +168,8 @@ def _interval(path: Path, number: int, line: bytes) -> tuple[str, int, int, floa
     words = line.split()
     if len(words) != 4:
         raise _no_bedgraph(path, number, f"has {len(words)} columns")
-    try:
-        start, end, value = int(words[1]), int(words[2]), float(words[3])
-    except ValueError:
-        raise _no_bedgraph(path, number, "has no numbers in columns 2 to 4") from None
+    start, end = (_number(path, number, words, i, int) for i in (1, 2))
+    value = _number(path, number, words, 3, float)
     if not 0 <= start < end <= LONGEST_CHROMOSOME:
         raise _no_bedgraph(path, number, f"goes from {start} to {end}")
     if not abs(value) < 1e30:
@@ -177,6 +178,22 @@ def _interval(path: Path, number: int, line: bytes) -> tuple[str, int, int, floa
     if len(chromosome) > _LONGEST_NAME or not chromosome.isprintable():
         raise _no_bedgraph(path, number, "has no name of a chromosome in column 1")
     return chromosome, start, end, value
+
+
+def _number(
+    path: Path, number: int, words: list[bytes], place: int, of: Callable[[bytes], Any]
+) -> Any:
+    try:
+        return of(words[place])
+    except ValueError:
+        told = words[place][:20].decode("utf-8", "replace")
+        more = "…" if len(words[place]) > 20 else ""
+        said = f"'{told}{more}'" if told.isprintable() else "no text"
+        what = "a number" if of is float else "a whole number"
+        name = ("start", "end", "value")[place - 1]
+        raise _no_bedgraph(
+            path, number, f"has {said} in column {place + 1} ({name}), where {what} belongs"
+        ) from None
 
 
 def _no_bedgraph(path: Path, number: int, what: str) -> DataError:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.plain_note import PlainNote
 from diffbio_engine.data.inspection.column_evidence import one_for_each
 from diffbio_engine.data.inspection.column_names import MOST_BATCHES, called_batches
 from diffbio_engine.data.inspection.preview import preview_column
@@ -64,10 +65,11 @@ def name_samples(dataset: Dataset, files: Iterable[Path]) -> None:
         for mark, title in list(zip(groups.marks, groups.titles, strict=True))[:_SHOWN]
     )
     more = ", ..." if len(groups.titles) > _SHOWN else ""
-    dataset.warnings.append(
+    told = (
         f"{said}: {len(groups.titles)} samples{groups.by} ({shown}{more}), in the column "
         f"'{column}'."
     )
+    dataset.warnings.append(PlainNote(told))
 
 
 def _numbers_at_the_end(names: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
+from diffbio_engine.data.dataset.plain_note import PlainNote
 from diffbio_engine.data.matrix.in_memory import InMemory
 from diffbio_engine.data.matrix.whole_numbers import are_whole
 from diffbio_engine.data.readers.feature_kinds import kept_features
@@ -86,7 +87,7 @@ def open_table(path: Path, reading: Reading) -> Dataset:
         var=var,
         matrices={"X": InMemory(matrix)},
         warnings=(
-            _orientation_said(sketch),
+            PlainNote(_orientation_said(sketch)),
             *sketch.said,
             *_facts_said(sketch, matrix.shape),
             *empty,

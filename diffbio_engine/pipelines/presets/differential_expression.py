@@ -42,5 +42,6 @@ PRESET = Preset(
     make=differential_expression_spec,
     demo="treated_samples",
     place=13,
+    rows="samples",
     needs=("counts", "design"),
 )

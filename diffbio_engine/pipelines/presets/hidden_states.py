@@ -39,5 +39,6 @@ PRESET = Preset(
     make=hidden_states_spec,
     demo="membrane_proteins",
     place=12,
+    rows="sequences",
     needs=("sequences",),
 )

@@ -40,5 +40,6 @@ PRESET = Preset(
     make=sequences_spec,
     demo="motif_sequences",
     place=11,
+    rows="sequences",
     needs=("sequences",),
 )

@@ -20,6 +20,7 @@ class Preset:
         demo: Id of the demo data set that shows it best.
         needs: Fields without which it is not what its title says.
         place: Where it stands among the others, from 1.
+        rows: What rows it is made for; of data with such rows it stands before the others.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Preset:
     demo: str = ""
     needs: tuple[str, ...] = ("counts",)
     place: int = 99
+    rows: str = "cells"
 
     def missing(self, fields: Mapping[str, str]) -> list[str]:
         """The fields that it needs and that these are not."""

@@ -57,5 +57,6 @@ PRESET = Preset(
     make=pretraining_spec,
     demo="motif_sequences",
     place=13,
+    rows="sequences",
     needs=("sequences",),
 )

@@ -41,5 +41,6 @@ PRESET = Preset(
     make=quantify_transcripts_spec,
     demo="transcript_classes",
     place=14,
+    rows="equivalence classes",
     needs=_FIELDS,
 )

@@ -44,5 +44,6 @@ PRESET = Preset(
     make=spatial_spec,
     demo="tissue",
     place=9,
+    rows="spots",
     needs=("counts", "spatial_coords"),
 )

@@ -33,5 +33,6 @@ PRESET = Preset(
     make=track_states_spec,
     demo="simulated_track",
     place=13,
+    rows="windows",
     needs=("signal",),
 )

@@ -9,7 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
-from diffbio_engine.errors import SettingError
+from diffbio_engine.errors import PipelineError, SettingError
 from diffbio_engine.operators.foundation_models import (
     DifferentiableFoundationModel,
     FoundationModelConfig,
@@ -127,8 +127,11 @@ def test_the_lines_to_stay_below_are_those_of_the_hidden_values(block, counts, r
 def test_these_lines_are_told_of_each_step_and_are_no_part_of_the_objective():
     model = Block("model", "foundation_models.foundation_model", SMALL)
     wires = (Wire("data.counts", "model.counts"),)
-    spec = PipelineSpec("Lines", (model,), wires, weights={"model.mean_error": 5.0})
-    pipeline = build(spec, {"counts": DataPort.named("counts", 150)})
+    data = {"counts": DataPort.named("counts", 150)}
+    weighted = PipelineSpec("Lines", (model,), wires, weights={"model.mean_error": 5.0})
+    with pytest.raises(PipelineError, match=r"no term of the objective.*weigh 'model.masked_loss'"):
+        build(weighted, data)
+    pipeline = build(PipelineSpec("Lines", (model,), wires), data)
     losses = {"model.masked_loss", "model.label_loss"}
     lines = {"model.mean_error", "model.components_error"}
     assert set(pipeline.plan.losses) == losses and set(pipeline.plan.terms) == losses | lines
