@@ -15,6 +15,7 @@ from app.session.session import Session
 from app.style import theme
 from app.style.palettes import category_colors, for_theme
 from diffbio_engine.declare import find_operator
+from diffbio_engine.pipelines import PipelineSpec
 from diffbio_engine.ports import Address, DialName
 
 _HERE = Path(__file__).parent
@@ -25,6 +26,10 @@ _NOTHING = (
 _APPLIED = (
     "<div class='words'><b>Nothing is trained here</b>The losses are with the run that learned."
     "</div>"
+)
+_ESTIMATED = (
+    "<div class='words'><b>Estimated in one pass: nothing to train</b>What the blocks say was found"
+    " from all {rows} at once.</div>"
 )
 _INK = {"default": "#16202c", "dark": "#e6ebf2"}
 _MARK_COLORS = {"dial": "#d97706", "stage": "#7c3aed", "error": "#dc2626", "resumed": "#0d9488"}
@@ -151,14 +156,24 @@ class Losses(pn.viewable.Viewer):
                 "color": colors[name],
                 # In lanes of their own the values stand beside the curves.
                 "value": ""
-                if self._bar.scale == "each" and name not in {*floors, *self.history.silent}
+                if self._bar.scale == "each"
+                and not self._estimated
+                and name not in {*floors, *self.history.silent}
                 else f"{self.history.last.get(name, np.nan):.4g}",
                 "on": name not in self._hidden,
             }
             for name in terms
         ]
         nothing = _APPLIED if self.session.run.applies else _NOTHING
-        self._words.object = "" if terms else nothing
+        if terms and self._estimated:
+            cells = self.session.cells_shown
+            self._words.object = _ESTIMATED.format(rows=cells.rows if cells else "rows")
+        else:
+            self._words.object = "" if terms else nothing
+
+    @property
+    def _estimated(self) -> bool:
+        return estimates_only(self.session.run.spec)
 
     def _build(self) -> None:
         """Makes the figure anew: for another scale, another theme or other terms."""
@@ -166,8 +181,11 @@ class Losses(pn.viewable.Viewer):
         floors = self._floors()
         unseen = self._hidden | self.history.silent
         shown = {n: titles[n] for n in titles if not unseen & {n, floors.get(n, n)}}
+        marks = self._marks
+        if self._estimated:  # one step that moves nothing is no curve
+            shown, marks = {}, {name: [] for name in marks}
         self._plot = LossPlot(
-            self.history.columns, shown, self._colors(), self._marks,
+            self.history.columns, shown, self._colors(), marks,
             scale=self._bar.scale, theme=self.session.theme, floors=floors,
         )  # fmt: skip
         self._pane.object = self._plot.figure
@@ -182,6 +200,12 @@ class Losses(pn.viewable.Viewer):
             sizing_mode="stretch_both", margin=0, css_classes=["losses-beside"],
             styles={"background": "var(--db-surface)", "min-width": "220px"},
         )  # fmt: skip
+
+
+def estimates_only(spec: PipelineSpec) -> bool:
+    """Whether no stage of its training moves a weight: all is found in one look at the data."""
+    stages = spec.training.get("stages") or ()
+    return bool(stages) and all(stage.get("learning_rate") == 0 for stage in stages)
 
 
 def _height(lines: int) -> int:

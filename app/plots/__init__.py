@@ -9,6 +9,7 @@ of its ``form`` draws that. The page asks these, never an operator.
 | ``lists`` | numbers of genes, of pairs: one table of a block for what lies along one axis |
 | ``numbers`` | single numbers of a block |
 | ``ordered`` | several things of groups and genes: the best genes of each group |
+| ``abundances`` | shares of a whole along one axis (transcripts): one bar |
 | ``shares`` | how each group of records is shared among classes: bars |
 | ``directions`` | who acts on whom by which pair: dots, with how sure each is |
 | ``network`` | who acts on which gene: a table of edges, the strongest first |

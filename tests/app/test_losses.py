@@ -6,8 +6,9 @@ import pytest
 from app.losses.history import MOST_POINTS, LossHistory
 from app.losses.plot import SCALES, LossPlot
 from app.losses.smoothing import noise, smoothed
-from app.losses.view import Losses, mark_of, title_of
+from app.losses.view import Losses, estimates_only, mark_of, title_of
 from app.session.session import Session
+from diffbio_engine.pipelines import presets
 
 
 def rows(start, stop, **terms):
@@ -56,6 +57,18 @@ def test_a_turned_dial_is_a_mark_in_words():
     assert mark_of(event) == ("dial", 40, "cluster temperature to 0.2")
     assert mark_of({"kind": "checkpoint", "step": 1}) is None
     assert title_of("vae.kl_loss") == "vae kl"
+
+
+def test_where_no_stage_moves_a_weight_there_is_nothing_to_train_and_no_lane():
+    made = {name: preset.make(None) for name, preset in presets().items()}
+    found = {name for name, spec in made.items() if estimates_only(spec)}
+    assert found == {"differential_expression", "quantify_transcripts"}
+    session = Session()
+    session.run.pipeline = made["quantify_transcripts"]
+    losses = Losses(session)
+    losses._take(rows(0, 1, em=np.sqrt))
+    assert "nothing to train" in losses._words.object
+    assert losses._bar.terms[0]["value"] and not losses._plot.figure.renderers[1:]
 
 
 def curves(scale, floors=None, **columns):

@@ -66,6 +66,7 @@ def test_counts_and_a_design_become_a_table_of_genes(
     look_closely(tab, "de-canvas")
     tab.locator("[data-do=run]").click()
     expect(tab.locator("[data-state=done]")).to_be_visible(timeout=180_000)
+    expect(tab.get_by_text("Estimated in one pass: nothing to train")).to_be_visible()
     look_closely(tab, "de-page")
     # Beside the losses the list of results stands above them, and no column of DESeq2's is cut off.
     beside, cells = tab.locator("table:visible").first, tab.locator("thead th:visible")

@@ -172,3 +172,14 @@ def test_the_demo_is_the_same_each_time_and_opens(tmp_path):
     assert simulate_transcript_classes() == simulate_transcript_classes()
     (tmp_path / "demo.zip").write_bytes(simulate_transcript_classes())
     assert "of 60 transcripts, 30,000 fragments" in inspect(tmp_path / "demo.zip").size
+
+
+def test_counts_that_32_bits_round_are_exact_in_what_is_said_and_the_run_is_said_to_round_them(
+    tmp_path,
+):
+    many = 2**24 + 1
+    folder = salmon(tmp_path / "sample", CLASSES.replace("\t7\n", f"\t{many}\n"))
+    seen = inspect(folder)
+    assert seen.size.endswith(f"{many + 5:,} fragments")
+    assert any("1 of 2 classes" in said and f"{many:,}" in said for said in seen.told)
+    assert arrays_of(read(folder))["class_counts"].dtype == np.float32

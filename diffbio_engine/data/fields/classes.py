@@ -31,6 +31,7 @@ def of_classes(dataset: Dataset, place: str) -> np.ndarray:
             fix="Choose the folder that salmon quant --dumpEq wrote.",
         )
     arrays = (
-        found.starts, found.transcripts, found.weights, found.counts, found.effective_lengths,
+        found.starts, found.transcripts, found.weights, found.counts.astype(np.float32),
+        found.effective_lengths,
     )  # fmt: skip
     return dict(zip(OF_CLASSES, arrays, strict=True))[place]

@@ -123,6 +123,7 @@ class Classes(DataKind):
                 f" {sizes.max():,}. {seen:,} of {n:,} transcripts are fitted by any.",
                 weights,
                 f"Effective lengths: {low:,.0f}-{high:,.0f} bases, median {middle:,.0f}.",
+                *_rounded(classes.counts),
             ),
             lengths={
                 "fragment_classes": n_classes,
@@ -163,6 +164,17 @@ class Classes(DataKind):
         """
         quant, table = self.leaves
         return write_quant(dataset, out, arrays, quant.of(out), table.of(out), **more)
+
+
+def _rounded(counts: np.ndarray) -> tuple[str, ...]:
+    """What a run, which reckons in 32 bits, knows of very large counts; nothing where it is all."""
+    n = int((counts.astype(np.float32) != counts).sum())
+    if not n:
+        return ()
+    return (
+        f"{n:,} of {len(counts):,} classes have more fragments than 32 bits count one by one"
+        f" (largest {counts.max():,.0f}): a run knows these to seven digits.",
+    )
 
 
 def _beside(path: Path) -> list[Path]:

@@ -122,7 +122,7 @@ class _Growing:
             np.frombuffer(self.starts, np.int64).astype(np.int32),
             members,
             weights.astype(np.float32),
-            np.frombuffer(self.counts).astype(np.float32),
+            np.array(self.counts),
             effective.astype(np.float32),
             bool(self.weighed),
         )

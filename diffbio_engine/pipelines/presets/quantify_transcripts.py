@@ -8,7 +8,7 @@ from diffbio_engine.pipelines.spec import PipelineSpec
 
 # The first look finds the fixed point, where no weight has a slope: one step shows that.
 _TRAINING: dict[str, Any] = {
-    "stages": [{"name": "quantify", "steps": 1}],
+    "stages": [{"name": "quantify", "steps": 1, "learning_rate": 0.0}],
     "batch_size": 256,
     "learning_rate": 1e-3,
 }
@@ -37,7 +37,7 @@ def quantify_transcripts_spec(fields: Mapping[str, str] | None = None) -> Pipeli
 PRESET = Preset(
     id="quantify_transcripts",
     title="Quantify transcripts",
-    summary="TPM and counts with intervals from salmon's equivalence classes.",
+    summary="TPM and counts from salmon's equivalence classes; with intervals if asked for.",
     make=quantify_transcripts_spec,
     demo="transcript_classes",
     place=14,

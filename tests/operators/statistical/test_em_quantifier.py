@@ -126,7 +126,18 @@ def test_a_table_without_lengths_or_of_another_width_is_refused():
 @pytest.fixture(scope="module")
 def by_salmon(polyester):
     data, _ = polyester
-    return quantifier(441, n_bootstraps=20).apply(data)[0]
+    block = quantifier(441, n_bootstraps=20)
+    drawn = block.apply(data)[0]
+    block.prepare_from(data, jax.random.key(0))
+    known = block.apply(data)[0]
+    # Of the prepared fragments they are known, and the same; of others they are drawn again.
+    for end in ("counts_low", "counts_high"):
+        np.testing.assert_allclose(known[end], drawn[end], rtol=1e-4, atol=1e-3)
+        np.testing.assert_array_equal(known[end], block.drawn[end.removeprefix("counts_")][...])
+    doubled = data | {"class_counts": 2 * data["class_counts"]}
+    again = block.apply(doubled)[0]["counts_low"]
+    assert float(jnp.sum(again)) > 1.5 * float(jnp.sum(known["counts_low"]))
+    return known
 
 
 def test_of_441_transcripts_it_is_as_near_to_the_truth_as_salmon(sequences, polyester, by_salmon):

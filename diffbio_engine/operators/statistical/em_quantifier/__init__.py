@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from diffbio_engine.declare import (
@@ -15,8 +16,10 @@ from diffbio_engine.declare import (
     EFFECTIVE_LENGTHS,
     Config,
     Kind,
+    Notes,
     Operator,
     Port,
+    TrainingBuffer,
     check_axes,
     dial,
     operator,
@@ -24,18 +27,22 @@ from diffbio_engine.declare import (
     size,
 )
 from diffbio_engine.errors import DataError
+from diffbio_engine.operators.statistical.em_quantifier._bootstrap import intervals, mark_of
 from diffbio_engine.operators.statistical.em_quantifier._compatibility import Compatibility
 from diffbio_engine.operators.statistical.em_quantifier._fixed_point import (
     fixed_point,
     log_levels,
     with_derivatives,
 )
+from diffbio_engine.operators.statistical.em_quantifier._ports import OUTPUTS
+from diffbio_engine.parts.count_autoencoder import put
 
 # Fewer expected fragments are the underflow of none.
 _NONE = 1e-8
-# Of all fragments, moved by a step: far less than draws differ.
-_NEAR_ENOUGH = 1e-5
-_INTERVAL = (0.025, 0.975)
+_NO_INTERVALS = (
+    "Counts are without intervals: the fragments were drawn again 0 times (Bootstraps, as in salmon"
+    " by default). 100 times give intervals; each takes half as long as the estimate."
+)
 _TABLE = Port(
     "compatibility",
     "fragments transcripts",
@@ -72,12 +79,13 @@ class EMQuantifierConfig(Config):
         " explain go to 0 (variational Bayes). 0: maximum likelihood, which leaves dust on them.",
     )
     n_bootstraps: int = setting(
-        100,
+        0,
         low=0,
         high=1000,
         unit="times",
-        doc="How often fragments are drawn again for the intervals; 0: no intervals. Each takes up"
-        " to as long as the estimate: of more than 100,000 classes, take 0 or few.",
+        doc="How often fragments are drawn again for intervals (100 tell the middle 95%); 0: no"
+        " intervals, as in salmon. Each takes half as long as the estimate: 100 of a million"
+        " classes a quarter of an hour.",
     )
     gradients: str = setting(
         "implicit",
@@ -86,6 +94,14 @@ class EMQuantifierConfig(Config):
         " them, and gradients through each; these alone reach the first abundances.",
         advanced=True,
     )
+
+
+@nnx.jit
+def _bootstrapped(
+    block: "DifferentiableEMQuantifier", problem: Compatibility
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    counts = block.counts_of(problem)[0]
+    return *block.draw(problem, counts), mark_of(problem, block.dial("temperature"))
 
 
 @operator(title="Quantify transcripts", name="em_quantifier")
@@ -106,7 +122,8 @@ class DifferentiableEMQuantifier(Operator):
     divided by the effective lengths here. A fragment that fits nothing counts nowhere.
 
     Intervals (``counts_low``, ``counts_high``): the middle 95% of the expected fragments where the
-    fragments are drawn again (a Poisson bootstrap, of fixed seed).
+    fragments are drawn again (a Poisson bootstrap, of fixed seed); drawn once, in ``prepare``, for
+    its fragments, and again only for others.
 
     Softens: the assignment of a fragment to its likeliest transcript.
     Hard limit: as ``temperature`` goes to 0, each fragment belongs to one transcript (hard EM).
@@ -125,65 +142,33 @@ class DifferentiableEMQuantifier(Operator):
 
     Config = EMQuantifierConfig
     inputs = (CLASS_STARTS, CLASS_TRANSCRIPTS, CLASS_WEIGHTS, CLASS_COUNTS, EFFECTIVE_LENGTHS)
-    outputs = (
-        Port(
-            "abundances",
-            "transcripts",
-            Kind.PROFILE,
-            "Share of the fragments that come from each transcript; adds up to one.",
-            result="var/abundance_diffbio",
-        ),
-        Port(
-            "tpm",
-            "transcripts",
-            Kind.PROFILE,
-            "Transcripts per million: shares of the molecules, whatever their lengths.",
-            result="var/tpm_diffbio",
-            ranks="large",
-        ),
-        Port(
-            "expected_counts",
-            "transcripts",
-            Kind.PROFILE,
-            "Expected fragments of each transcript.",
-            result="var/counts_diffbio",
-        ),
-        Port(
-            "counts_low",
-            "transcripts",
-            Kind.PROFILE,
-            "2.5% of draws of the fragments give fewer of this transcript.",
-            optional=True,
-            result="var/counts_low_diffbio",
-        ),
-        Port(
-            "counts_high",
-            "transcripts",
-            Kind.PROFILE,
-            "2.5% of draws of the fragments give more of this transcript.",
-            optional=True,
-            result="var/counts_high_diffbio",
-        ),
-        Port(
-            "log_likelihood",
-            "",
-            Kind.PARAMETER,
-            "Log-likelihood of the fragments, nats; compares abundances for the same classes.",
-        ),
-        Port(
-            "likelihood_gain",
-            "iterations",
-            Kind.PARAMETER,
-            "How much likelier the fragments became as the steps went on, nats a fragment above the"
-            " first abundances; of every third step if accelerated.",
-        ),
-        Port("em_loss", "", Kind.LOSS, "-log_likelihood, nats a fragment."),
-    )
+    outputs = OUTPUTS
     needs_all_records = True
     example = {"n_transcripts": 5, "n_iterations": 600, "n_bootstraps": 3}
 
     def setup(self, rngs: nnx.Rngs) -> None:
-        self.log_initial_abundances = nnx.Param(jnp.zeros(self.config.n_transcripts))
+        n = self.config.n_transcripts
+        self.log_initial_abundances = nnx.Param(jnp.zeros(n))
+        ends = ("low", "high") if self.config.n_bootstraps else ()
+        self.drawn = nnx.Dict({end: TrainingBuffer(jnp.zeros(n)) for end in ends})
+        self.mark = TrainingBuffer(jnp.zeros(2, jnp.uint32))
+
+    def prepare(
+        self,
+        class_starts: np.ndarray,
+        class_transcripts: np.ndarray,
+        class_weights: np.ndarray,
+        class_counts: np.ndarray,
+    ) -> None:
+        if not self.config.n_bootstraps:
+            self.notes = Notes((_NO_INTERVALS,))
+            return
+        arrays = (class_starts, class_transcripts, class_weights, class_counts)
+        problem = Compatibility.of_classes(*map(jnp.asarray, arrays))
+        low, high, mark = _bootstrapped(self, problem)
+        put(self.drawn["low"], np.asarray(low))
+        put(self.drawn["high"], np.asarray(high))
+        put(self.mark, np.asarray(mark))
 
     def __call__(
         self,
@@ -228,6 +213,14 @@ class DifferentiableEMQuantifier(Operator):
         total = jnp.sum(rate)
         return 1e6 * rate / jnp.where(total > 0, total, 1.0)
 
+    def counts_of(self, problem: Compatibility) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Expected fragments (transcripts,), likelihoods on the way, and what they began as."""
+        n_fragments = problem.fitting
+        start = n_fragments * self.get_initial_abundances().astype(n_fragments.dtype)
+        solved = self._unrolled if self.config.gradients == "unrolled" else self._solved
+        counts, path = solved(problem, start)
+        return jnp.where(counts < _NONE, 0.0, counts), path, start
+
     def _step(self, problem: Compatibility, counts: jax.Array) -> jax.Array:
         return problem.assigned(log_levels(counts, self.config.prior), self.dial("temperature"))
 
@@ -235,10 +228,7 @@ class DifferentiableEMQuantifier(Operator):
         self, problem: Compatibility, effective_lengths: jax.Array
     ) -> dict[str, jax.Array]:
         n_fragments = problem.fitting
-        start = n_fragments * self.get_initial_abundances().astype(n_fragments.dtype)
-        solved = self._unrolled if self.config.gradients == "unrolled" else self._solved
-        counts, path = solved(problem, start)
-        counts = jnp.where(counts < _NONE, 0.0, counts)
+        counts, path, start = self.counts_of(problem)
         total = jnp.sum(counts)
         abundances = counts / jnp.where(total > 0, total, 1.0)
         likelihood = problem.log_likelihood(abundances)
@@ -265,24 +255,29 @@ class DifferentiableEMQuantifier(Operator):
         return jax.lax.scan(step, start, length=self.config.n_iterations)
 
     def _intervals(self, problem: Compatibility, counts: jax.Array) -> dict[str, jax.Array]:
-        n = self.config.n_bootstraps
-        if not n:
+        """Those of `prepare` where these are its fragments; of others they are drawn here."""
+        if not self.config.n_bootstraps:
             return {}
-        held, counts = jax.lax.stop_gradient((problem, counts))
-        temperature, config = self.dial("temperature"), self.config
-        # None may be 0 at the start, for it would stay so; from near the solution it is not far.
-        start = (counts + jnp.mean(counts)) / 2
-
-        def again(key: jax.Array) -> jax.Array:
-            drawn = jax.random.poisson(key, held.counts).astype(counts.dtype)
-            drawn_again = held._replace(counts=drawn)
-            return fixed_point(
-                drawn_again, start, temperature, config.prior, config.n_iterations, _NEAR_ENOUGH
-            ).counts
-
-        draws = jax.lax.map(again, jax.random.split(jax.random.key(0), n))
-        low, high = jnp.quantile(draws, jnp.asarray(_INTERVAL, draws.dtype), axis=0)
+        mark = mark_of(problem, self.dial("temperature"))
+        known = {name: buffer[...].astype(counts.dtype) for name, buffer in self.drawn.items()}
+        low, high = jax.lax.cond(
+            jnp.all(mark == self.mark[...]),
+            lambda: (known["low"], known["high"]),
+            lambda: self.draw(problem, counts),
+        )
         return {"counts_low": low, "counts_high": high}
+
+    def draw(self, problem: Compatibility, counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Ends of the intervals of these fragments, (transcripts,) each, by drawing them again."""
+        config = self.config
+        return intervals(
+            problem,
+            counts,
+            jax.lax.stop_gradient(self.dial("temperature")),
+            prior=config.prior,
+            n_iterations=config.n_iterations,
+            n_bootstraps=config.n_bootstraps,
+        )
 
     def _take(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         """A dense table stands for the classes."""
