@@ -80,4 +80,24 @@ def _references(port: Port, formula: Formula, table: pd.DataFrame) -> list[dict[
                 "options": options,
             }
         )
+        if len(levels) > 2:
+            rows.append(_tested(port, formula, column, levels))
     return rows
+
+
+def _tested(port: Port, formula: Formula, column: str, levels: list[str]) -> dict[str, Any]:
+    """Of several levels, which is compared with the reference in the tables of a run."""
+
+    def last(level: str) -> str:
+        rest = [v for v in levels if v != level]
+        return formula.with_levels(column, (*rest, level)).place
+
+    title = f"{levels[-1]} against {levels[0]}"
+    rest = [{"place": last(v), "title": f"{v} against {levels[0]}"} for v in levels[1:-1]]
+    return {
+        "port": port.name,
+        "title": f"Compared of {column}",
+        "help": "What the files of a run hold; Results compare any two levels.",
+        "place": formula.place,
+        "options": [*rest, {"place": formula.place, "title": title}],
+    }

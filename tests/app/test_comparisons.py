@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, norm
 
+from app.data.design_choice import design_choices
 from app.plots import as_csv, first_to_see, sheets_of
 from app.results.contrasts import Asked, Contrasts
 from app.results.gene_counts import counts_of_gene
 from app.session.session import DatasetCard
+from diffbio_engine.data.design import design_of, formula_at
 from diffbio_engine.data.writers.small_p_values import with_small_p_values
 from diffbio_engine.pipelines import Block, PipelineSpec
+from diffbio_engine.ports import DATA_PORTS, Offer
 from diffbio_engine.runs import Finding, Findings
 
 NAMES = {"genes": ["ACTB", "FKBP5", "XIST"], "de.covariates": ["Intercept", "dex_drug_vs_control"]}
@@ -144,3 +147,14 @@ def test_another_level_is_compared_by_name_from_the_estimate_that_is_there():
     assert contrasts.of(sheet, Asked("dose", "c", "c")) is None
     elsewhere = Contrasts(spec, replace(card, fields={"design": "formula:~ other"}), findings)
     assert elsewhere.offered(sheet, None) == {}
+
+
+def test_the_data_panel_offers_which_of_several_levels_is_compared():
+    table = {"dose": ["none", "low", "high"] * 3}
+    card = DatasetCard("1", "a", "/a", 9, 3, {"design": "formula:~ dose"}, {"table": table})
+    rows = {row["title"]: row for row in design_choices(card, DATA_PORTS["design"], Offer())}
+    offered = {o["title"]: o["place"] for o in rows["Compared of dose"]["options"]}
+    assert set(offered) == {"high against none", "low against none"}
+    assert rows["Compared of dose"]["place"] == offered["low against none"] == "formula:~ dose"
+    asked = formula_at(offered["high against none"])
+    assert design_of(table, asked).compared == "dose high against none"

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from diffbio_engine.data import Dataset, inspect, open_source, read
-from diffbio_engine.data.design import Formula, design_of, levels_of, proposed, table_of
+from diffbio_engine.data.design import (
+    Formula,
+    design_of,
+    levels_of,
+    proposed,
+    table_of,
+)
 from diffbio_engine.errors import DataError
 
 NAMES = [f"s{i}" for i in range(8)]
@@ -164,3 +170,22 @@ def test_a_preview_makes_the_designs_that_the_file_makes(tmp_path):
         np.testing.assert_array_equal(found.matrix, wanted.matrix)
     assert proposed(seen[["run"]])[0].columns == ("run",) and "note" not in seen
     assert proposed(seen[["run"]])[0].text == '~ relevel(factor(run), ref="1")'
+
+
+def test_of_several_levels_the_first_is_the_reference_and_the_last_is_tested():
+    doses = pd.DataFrame({"dose": ["none", "low", "high"] * 3})
+    formula = Formula.parse('~ factor(dose, levels=c("none", "high", "low"))')
+    design = design_of(doses, formula)
+    assert design.names == ("Intercept", "dose_high_vs_none", "dose_low_vs_none")
+    assert design.compared == "dose low against none"
+    np.testing.assert_array_equal(design.matrix[:, 2], doses["dose"] == "low")
+    assert Formula.parse(formula.text) == formula
+    other = formula.with_reference("dose", "low")
+    assert design_of(doses, other).compared == "dose high against low"
+    again = Formula.parse(f'~ relevel({formula.text.removeprefix("~ ")}, ref="low")')
+    assert again == other
+    with pytest.raises(DataError, match="are not those of the samples: low"):
+        design_of(doses, formula.with_levels("dose", ("none", "high")))
+    for wrong in ('factor(dose, levels="a")', 'factor(dose, levels=c("a", "a"))'):
+        with pytest.raises(DataError, match=r"levels in order|each level once"):
+            Formula.parse(f"~ {wrong}")

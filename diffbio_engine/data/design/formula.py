@@ -4,7 +4,7 @@ They are read here, word by word: a library that evaluates formulas runs whateve
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -31,11 +31,14 @@ class Formula:
         terms: Columns, or several whose effects depend on each other, in the order written.
         references: By column, the level that the others are compared with.
         classes: Columns of numbers that name classes (``factor(batch)``).
+        levels: By column, its levels in their order (``factor(dose, levels=c("none", "low"))``):
+            the others are compared with the first, and of what is compared the last is tested.
     """
 
     terms: tuple[tuple[str, ...], ...]
     references: Mapping[str, str] = field(default_factory=dict)
     classes: frozenset[str] = frozenset()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -54,15 +57,25 @@ class Formula:
 
     def with_reference(self, column: str, level: str) -> "Formula":
         """The same, compared with another level of a column."""
+        if column in self.levels:
+            rest = [v for v in self.levels[column] if v != level]
+            return self.with_levels(column, (level, *rest))
         return replace(self, references={**self.references, column: level})
+
+    def with_levels(self, column: str, levels: Iterable[str]) -> "Formula":
+        """The same, with the levels of a column in this order."""
+        references = {name: v for name, v in self.references.items() if name != column}
+        return replace(self, references=references, levels={**self.levels, column: tuple(levels)})
 
     def _written(self, column: str) -> str:
         name = column if _PLAIN.fullmatch(column) else _quoted(column, "`")
+        if order := self.levels.get(column):
+            return f"factor({name}, levels=c({', '.join(map(_in_quotes, order))}))"
         name = f"factor({name})" if column in self.classes else name
         level = self.references.get(column)
         if level is None:
             return name
-        return f"relevel({name}, ref={_quoted(level, "'" if '"' in level else '"')})"
+        return f"relevel({name}, ref={_in_quotes(level)})"
 
     @classmethod
     def parse(cls, text: str) -> "Formula":
@@ -91,6 +104,7 @@ class _Reader:
         self._text, self._words = text.strip(), _words_of(text)
         self._references: dict[str, str] = {}
         self._classes: set[str] = set()
+        self._levels: dict[str, tuple[str, ...]] = {}
 
     def formula(self) -> Formula:
         self._take("~")
@@ -117,7 +131,7 @@ class _Reader:
                     )
         # What columns do together comes after what each does, as R orders it.
         ordered = sorted(terms, key=len)
-        return Formula(tuple(ordered), self._references, frozenset(self._classes))
+        return Formula(tuple(ordered), self._references, frozenset(self._classes), self._levels)
 
     def _crossed(self) -> list[tuple[str, ...]]:
         """``a * b`` is a, b, and both together."""
@@ -155,6 +169,8 @@ class _Reader:
         if word == "factor":
             name = self._variable()
             self._classes.add(name)
+            if self._next(","):
+                self._levels[name] = self._order()
             self._take(")")
             return name
         if word == "relevel":
@@ -166,10 +182,31 @@ class _Reader:
             kind, level = self._words.pop(0) if self._words else ("", "")
             if kind != "text":
                 raise self._wrong('wants the level in quotes: relevel(condition, ref="control")')
-            self._references[name] = _unquoted(level)
+            level = _unquoted(level)
+            if order := self._levels.get(name):  # as R does it: to the front, the others stay
+                self._levels[name] = (level, *(v for v in order if v != level))
+            else:
+                self._references[name] = level
             self._take(")")
             return name
         raise self._wrong(f"asks for {word}(), and only relevel() and factor() are known")
+
+    def _order(self) -> tuple[str, ...]:
+        """``levels = c("control", "low", "high")``."""
+        for word in (("name", "levels"), ("sign", "="), ("name", "c"), ("sign", "(")):
+            if self._words[:1] != [word]:
+                raise self._wrong('wants levels in order: factor(dose, levels=c("none", "low"))')
+            self._words.pop(0)
+        found: list[str] = []
+        while True:
+            kind, level = self._words.pop(0) if self._words else ("", "")
+            if kind != "text" or (level := _unquoted(level)) in found:
+                raise self._wrong("wants each level once, in quotes")
+            found.append(level)
+            if not self._next(","):
+                break
+        self._take(")")
+        return tuple(found)
 
     def _next(self, sign: str) -> bool:
         there = bool(self._words) and self._words[0] == ("sign", sign)
@@ -195,6 +232,10 @@ class _Reader:
 def _quoted(word: str, quote: str) -> str:
     """In quotes; a quote or a backslash in it has a backslash before it, as R has them."""
     return quote + word.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
+
+
+def _in_quotes(level: str) -> str:
+    return _quoted(level, "'" if '"' in level else '"')
 
 
 def _unquoted(word: str) -> str:

@@ -94,6 +94,15 @@ def levels_of(table: pd.DataFrame | Mapping[str, Any], formula: Formula, column:
     if column not in table or not _is_class(table[column], column in formula.classes):
         return []
     levels = _levels(table[column])
+    if order := formula.levels.get(column):
+        if set(order) != set(levels):
+            said = ", ".join(sorted(set(levels) ^ set(order))[:4])
+            raise DataError(
+                f"The levels of '{column}' in the design are not those of the samples: {said}.",
+                fix=f"Name each of {_listed(levels[:8])} once.",
+                where="design",
+            )
+        return list(order)
     reference = formula.references.get(column) or _usual_reference(levels)
     if reference not in levels:
         raise DataError(

@@ -56,7 +56,8 @@ class NBGLMConfig(Config):
         -1,
         low=-64,
         high=63,
-        doc="Which column of the design is tested, counted from 0; -1: the last.",
+        doc="Which column of the design is tested, counted from 0; -1: the last. By name: under"
+        " Data, or in Results, where any two levels are compared.",
     )
     size_factor_type: Literal["ratio", "poscounts", "none"] = setting(
         "ratio",
