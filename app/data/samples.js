@@ -1,7 +1,7 @@
 // Several files, a sample each: what each holds or what is wrong with it, what it is called, and how they are joined.
 
 /** @param {any} model @param {HTMLElement} pane Where it is shown.
- *  @param {(files: any[], row?: number) => any} take Sends files. */
+ *  @param {any} take Sends files; one that was let go on a row with its key. */
 const samplesTable = (model, pane, take) => {
   const tell = (message) => model.send_msg(message)
   const keyed = (input, say) => {

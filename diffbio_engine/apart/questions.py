@@ -27,8 +27,7 @@ from diffbio_engine.data.quality import filtered, measured
 from diffbio_engine.data.quality.filtering import samples_of
 from diffbio_engine.data.quality.metrics import columns_that_mark
 from diffbio_engine.data.readers.archives import allow_to_unpack
-from diffbio_engine.data.readers.samples_apart import names_below, samples_in_names
-from diffbio_engine.data.samples import Sample, join, look_at_sample
+from diffbio_engine.data.samples import Sample, join, look_at_sample, samples_inside
 from diffbio_engine.errors import DataError, UserError, did_you_mean
 from diffbio_engine.ports.quality_control import QualityControl
 
@@ -137,8 +136,8 @@ class Reader:
         return found, {}
 
     def ask_samples(self, path: str) -> Answer:
-        """Names of the samples of a folder or archive, by the names of its files."""
-        return {"names": list(samples_in_names(names_below(Path(path))))}, {}
+        """Names of the samples of a folder or archive, none where it is one data set."""
+        return {"names": samples_inside(Path(path))}, {}
 
     def ask_sample(self, path: str, reading: dict[str, str]) -> Answer:
         """What has to be known of one sample to compare it with others."""

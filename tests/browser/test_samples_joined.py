@@ -28,7 +28,7 @@ def row(tab, name):
 
 
 def test_samples_dropped_at_once_are_told_apart_mended_joined_and_run_as_batches(
-    tab, served, tmp_path
+    tab, served, tmp_path, compiled_in_haste
 ):
     tab.set_viewport_size({"width": 1366, "height": 768})
     hand, names = Hand(tab), ("ctrl", "stim", "late", "day9")

@@ -13,7 +13,14 @@ import scipy.sparse as sp
 
 from diffbio_engine.data import inspect, read
 from diffbio_engine.data.reading import Reading
-from diffbio_engine.data.samples import Sample, compare, join, look_at_sample, proposed_names
+from diffbio_engine.data.samples import (
+    Sample,
+    compare,
+    join,
+    look_at_sample,
+    proposed_names,
+    samples_inside,
+)
 from diffbio_engine.errors import DataError
 
 GENES = [f"GENE{i}" for i in range(40)]
@@ -235,6 +242,25 @@ def test_a_zip_of_samples_is_told_by_its_names_and_one_broken_sample_hides_no_ot
     with pytest.raises(DataError, match=r"barcodes\.tsv\.gz"):
         inspect(tmp_path / "broken.zip", sample=names[0])
     assert inspect(tmp_path / "broken.zip", sample=names[1]).n_cells == 100
+
+
+def test_tables_of_the_same_cells_and_files_of_other_kinds_are_no_samples(tmp_path):
+    a, b = (cells(name).to_df() for name in "ab")
+    for where, tables in (("same", {"counts": a, "lognorm": np.log1p(a * 1.7)}),
+                          ("two", {"GSM1_a_counts": a, "GSM2_b_counts": b})):  # fmt: skip
+        (tmp_path / where).mkdir()
+        for name, table in tables.items():
+            table.to_csv(tmp_path / where / f"{name}.csv")
+    assert samples_inside(tmp_path / "same") == []
+    assert samples_inside(tmp_path / "two") == ["GSM1_a", "GSM2_b"]
+    (tmp_path / "two/GSM2_b_counts.csv").write_text("cut")  # a broken one leaves them apart
+    assert samples_inside(tmp_path / "two") == ["GSM1_a", "GSM2_b"]
+    (tmp_path / "letters").mkdir()
+    for name in "ab":
+        lines = [f"{name}{i},{'ACGT' * 5},{i % 2}" for i in range(12)]
+        text = "\n".join(["id,sequence,class", *lines])
+        (tmp_path / f"letters/{name}.csv").write_text(text + "\n")
+    assert samples_inside(tmp_path / "letters") == []
 
 
 def test_names_are_proposed_without_what_all_begin_and_end_with():

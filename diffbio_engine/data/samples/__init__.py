@@ -4,8 +4,9 @@ from diffbio_engine.data.samples.comparison import Comparison, Verdict, compare
 from diffbio_engine.data.samples.facts import Facts, facts_of, look_at_sample
 from diffbio_engine.data.samples.join import GENES, Joined, Sample, join
 from diffbio_engine.data.samples.names import proposed_names
+from diffbio_engine.data.samples.several import samples_inside
 
 __all__ = [
     "GENES", "Comparison", "Facts", "Joined", "Sample", "Verdict", "compare", "facts_of", "join",
-    "look_at_sample", "proposed_names",
+    "look_at_sample", "proposed_names", "samples_inside",
 ]  # fmt: skip
