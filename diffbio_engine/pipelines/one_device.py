@@ -12,4 +12,13 @@ def committed(arrays: Any) -> Any:
     all that a compiled piece keeps (weights, buffers, moments) is bound first, whether it is fresh,
     restored, or what a step of training left.
     """
-    return jax.device_put(arrays, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
+    return jax.device_put(arrays, _first())
+
+
+def copied(arrays: Any) -> Any:
+    """Copies on the first device; ``jnp.array`` would compile one program for each shape."""
+    return jax.device_put(arrays, _first(), may_alias=False)
+
+
+def _first() -> jax.sharding.SingleDeviceSharding:
+    return jax.sharding.SingleDeviceSharding(jax.local_devices()[0])

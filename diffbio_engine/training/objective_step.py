@@ -13,7 +13,7 @@ from flax import nnx
 from diffbio_engine.declare import Dial
 from diffbio_engine.parts.count_autoencoder import PACE
 from diffbio_engine.pipelines import Pipeline
-from diffbio_engine.pipelines.one_device import committed
+from diffbio_engine.pipelines.one_device import committed, copied
 from diffbio_engine.ports import DialName
 
 # A block's gradient may not be longer than this. Adam does not care about the scale of ordinary
@@ -60,16 +60,17 @@ class ObjectiveStep:
         params, dials, rest = states
         self._dial_paths = [path for path, _ in nnx.to_flat_state(dials)]
         self._dial_names = [f"{path[1]}.{path[3]}" for path in self._dial_paths]
-        self._params = committed(jax.tree.map(jnp.array, params))  # copies: a step donates them
+        self._params = copied(params)  # a step donates them
         self._dials = dials
         self._rest = committed(rest)
         if self._moments is None:
-            self._moments = committed(self._adam.init(self._params))
+            shapes = jax.eval_shape(self._adam.init, self._params)
+            self._moments = committed(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes))
 
     def write_to(self, pipeline: Pipeline) -> None:
         """Puts copies of the present weights into the module."""
         if self._graph is not None:
-            nnx.update(pipeline, jax.tree.map(jnp.array, self._params))
+            nnx.update(pipeline, copied(self._params))
 
     def moments(self) -> dict[str, np.ndarray]:
         """The optimizer's state by name."""
@@ -129,7 +130,7 @@ class ObjectiveStep:
         Args:
             weights: By path, in place of the present ones.
         """
-        kept = jax.tree.map(jnp.copy, (self._params, self._moments))
+        kept = copied((self._params, self._moments))
         if weights:
             flat = dict(nnx.to_flat_state(self._params))
             for path, variable in flat.items():
