@@ -88,6 +88,7 @@ SALIENCY = Port(
     "sequences positions letters",
     Kind.SCORE,
     "How much each letter speaks for the likeliest class of its sequence, against any other letter"
-    " there; without classes, for the letters that are masked. Gradient times input.",
+    " there; without classes, for the letters that are masked. Gradient times input; of words of"
+    " letters, summed over the words that a letter stands in.",
     optional=True,
 )

@@ -12,6 +12,7 @@ import argparse
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -21,6 +22,7 @@ from diffbio_engine.operators.foundation_models import create_dna_encoder
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._floors import (
     letter_floors,
 )
+from diffbio_engine.parts.masked_letters import draw_masks
 
 
 def repeats(n=2200):
@@ -48,6 +50,27 @@ def trained(codes, steps, look=None, **settings):
     return block
 
 
+def counted(learn, test, before, after, ratio=0.15):
+    """Nats of the masked letters of ``test`` by those beside them, counted in ``learn``."""
+    width = before + 1 + after
+
+    def contexts(codes):
+        windows = np.lib.stride_tricks.sliding_window_view(codes, width, axis=1)
+        context = np.zeros(windows.shape[:2], int)
+        for i in (i for i in range(width) if i != before):
+            context = context * 4 + np.minimum(windows[..., i], 3)
+        return context, windows[..., before], (windows < 4).all(axis=-1)
+
+    context, letter, told = contexts(learn)
+    counts = np.ones((4 ** (width - 1), 4))
+    np.add.at(counts, (context[told], letter[told]), 1.0)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    context, letter, told = contexts(test)
+    masked = np.asarray(draw_masks(jnp.asarray(test < 4), ratio, None).chosen)
+    told &= masked[:, before : test.shape[1] - after]
+    return float(-np.log(share[context[told], letter[told]]).mean())
+
+
 def long_training(codes, steps, every=500):
     """Of each look: steps, nats of what was put aside, nats of the fifth that is never seen."""
     n = len(codes)
@@ -65,9 +88,11 @@ def long_training(codes, steps, every=500):
 
     trained(told, steps, look)
     best = min(seen, key=lambda found: found[1])
-    alone, beside = letter_floors(codes, 4)
     print("the best by what was put aside, of {:,} steps: {:.4f}; not seen {:.4f}".format(*best))
-    print(f"letters alone {alone:.4f}, letters beside {beside:.4f}")
+    learn = np.concatenate([told, aside])
+    sides = [*((k, 0) for k in range(1, 6)), *((k, k) for k in range(1, 4))]
+    floor, before, after = min((counted(learn, unseen, *both), *both) for both in sides)
+    print(f"the same letters by {before} before and {after} after: {floor:.4f}")
 
 
 def main():

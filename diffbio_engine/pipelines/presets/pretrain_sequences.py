@@ -9,7 +9,7 @@ from diffbio_engine.pipelines.spec import PipelineSpec
 from diffbio_engine.ports.sequence_ports import SPANS
 
 # Minutes on a processor, where a step of 64 sequences takes 0.1 s (60 letters) to 0.4 s (200): of
-# 24,000 steps on splice junctions little was learned after 2,500 (tests/benchmarks/README.md). More
+# 12,500 steps on splice junctions little was learned after 2,500 (tests/benchmarks/README.md). More
 # is the setting `steps`; of many sequences each is seen twice.
 _PRE_TRAINING = {
     **JOINT["stages"][0],

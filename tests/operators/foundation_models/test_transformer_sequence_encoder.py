@@ -19,6 +19,9 @@ from diffbio_engine.operators.foundation_models import (
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._floors import (
     letter_floors,
 )
+from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._word_saliency import (
+    saliency_of_letters,
+)
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._words import words_of
 from diffbio_engine.parts.letters import one_hot_letters
 from diffbio_engine.parts.masked_letters import draw_masks
@@ -280,3 +283,50 @@ def test_what_cannot_be_is_said_in_words():
         encoder_of(max_length=20)(random_codes(2, 64))
     with pytest.raises(DataError, match=r"\(sequences, positions, 4\) was expected"):
         encoder_of().apply({"sequences": np.zeros((2, 9, 5))}, {}, None)
+
+
+def test_the_saliency_of_words_is_that_of_letters_where_words_have_one_and_adds_up_over_words():
+    random = np.random.default_rng(0)
+    table, gradient = random.normal(size=(17, 3)), random.normal(size=(1, 4, 3))
+    rows_of = lambda codes: jax.nn.one_hot(jnp.asarray(codes), 4)[None]  # noqa: E731
+    one = saliency_of_letters(
+        jnp.asarray(gradient), jnp.array([[2, 0, 4, 1]]), rows_of([2, 0, -1, 1]),
+        jnp.asarray(table[:5]), 1)  # fmt: skip
+    centred = table[:4] - table[:4].mean(axis=0)
+    expected = np.zeros((1, 4, 4))
+    for p, letter in ((0, 2), (1, 0), (3, 1)):
+        expected[0, p, letter] = gradient[0, p] @ centred[letter]
+    np.testing.assert_allclose(one, expected, atol=1e-5)
+    codes = np.array([[0, 3, 1, 2]])  # the words 03, 31, 12; none at the last position
+    two = saliency_of_letters(
+        jnp.asarray(gradient), jnp.array([[3, 13, 6, 16]]), rows_of(codes[0]),
+        jnp.asarray(table), 2)  # fmt: skip
+    of = table[:16].reshape(4, 4, 3)
+    second = gradient[0, 1] @ (of[3, 1] - of[:, 1].mean(axis=0))  # the 3 that begins 31
+    second += gradient[0, 0] @ (of[0, 3] - of[0].mean(axis=0))  # and ends 03
+    np.testing.assert_allclose(two[0, 1], [0, 0, 0, second], atol=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [0, 3])
+def test_words_of_one_letter_are_as_salient_as_letters_given_as_rows(n_classes):
+    rows, words = (
+        encoder_of(n_classes=n_classes, dropout_rate=0.0, input_embedding_type=how)
+        for how in ("linear", "token_embedding")
+    )
+    random = np.random.default_rng(0)
+    for variable in jax.tree.leaves(
+        nnx.state(rows, nnx.Param), is_leaf=lambda v: isinstance(v, nnx.Variable)
+    ):
+        variable[...] = jnp.asarray(random.normal(size=variable[...].shape), jnp.float32)
+    parts = ["transformer", "mlm_head", *(["classes"] if n_classes else [])]
+    for part in parts:
+        nnx.update(getattr(words, part), nnx.state(getattr(rows, part)))
+    given = rows.input_projection
+    vectors = given.kernel[...] + given.bias[...]
+    # What is hidden is a uniform row of letters, and a word of its own.
+    vectors = jnp.concatenate([vectors, vectors.mean(axis=0, keepdims=True)])
+    words.input_projection.embedding[...] = vectors
+    codes = random.integers(0, 4, (3, 12)).astype(np.uint8)
+    of_rows, of_words = (nnx.jit(lambda b: b(codes)["letter_saliency"])(b) for b in (rows, words))
+    assert float(jnp.abs(of_rows).max()) > 0.01
+    np.testing.assert_allclose(of_words, of_rows, rtol=1e-3, atol=1e-4)

@@ -28,8 +28,14 @@ from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._fl
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._settings import (
     EncoderSettings,
 )
+from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._word_saliency import (
+    MOST_LETTERS,
+    saliency_of_letters,
+    word_gradient,
+)
 from diffbio_engine.operators.foundation_models.transformer_sequence_encoder._words import (
     Words,
+    measured,
     words_of,
 )
 from diffbio_engine.parts.class_head import ClassHead, told_classes
@@ -37,6 +43,7 @@ from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.dense_networks import quiet_linear
 from diffbio_engine.parts.in_pieces import in_pieces
 from diffbio_engine.parts.letter_saliency import class_margin, letter_saliency
+from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.transformer_stack import TransformerStack, sinusoids
 from diffbio_engine.ports.alphabets import width_for
 
@@ -67,6 +74,8 @@ class TransformerSequenceEncoder(ReadsLetters):
     letter whole. ``mlm_logits`` and ``mlm_mask`` are of that pass. ``label_loss`` is the
     cross-entropy, nats, of ``softmax(W embedding + b)`` over sequences whose label is not -1;
     without wired labels there are no classes and it is 0.
+
+    ``letter_saliency`` of words: of each letter, in all the words of letters that it stands in.
 
     Softens: nothing; the networks are smooth, and which words are masked is drawn.
     Hard limit: as ``W`` of the classes grows, the probabilities become one-hot; ``class_labels``
@@ -169,7 +178,7 @@ class TransformerSequenceEncoder(ReadsLetters):
     ) -> None:
         # Once: the classes have learned to read the embedding as it was scaled.
         given = None if attention_mask is None else jnp.asarray(attention_mask)
-        found = _measured(self, jnp.asarray(sequences), given)
+        found = measured(self, jnp.asarray(sequences), given)
         pooled, mean, deviation, counts = map(np.asarray, found)
         put(self.log_frequency, np.log((counts + 1.0) / (counts + 1.0).sum()))
         put(self.centre, mean)
@@ -217,6 +226,8 @@ class TransformerSequenceEncoder(ReadsLetters):
             found["letter_saliency"] = letter_saliency(
                 self._telling, words.values, words.mask, at_once
             )
+        elif config.vocab_size is None and config.alphabet_size <= MOST_LETTERS:
+            found["letter_saliency"] = self._saliency_of_words(sequences, words)
         return found
 
     def get_positional_encoding(self, seq_len: int) -> jax.Array:
@@ -244,13 +255,8 @@ class TransformerSequenceEncoder(ReadsLetters):
     ) -> tuple[jax.Array, jax.Array]:
         """Positions that have heard of the words that are not hidden, and which these are."""
         config = self.config
-        visible, chosen = words.hidden(
-            config.mask_ratio,
-            config.mask_span or config.kmer_size,
-            config.first_word,
-            config.n_words,
-            hide,
-        )
+        ratio, span, first = config.mask_ratio, config.span, config.first_word
+        visible, chosen = words.hidden(ratio, span, first, config.n_words, hide)
         return self._read(visible, words.mask, drop)[1], chosen
 
     def _telling(self, rows: jax.Array, mask: jax.Array) -> jax.Array:
@@ -262,11 +268,35 @@ class TransformerSequenceEncoder(ReadsLetters):
         heard, chosen = self._hidden(words, None, None)
         return -words.cross_entropy(self.mlm_head(heard) + self.log_frequency[...], chosen)
 
+    def _saliency_of_words(self, sequences: jax.Array, words: Words) -> jax.Array:
+        """The same for letters that are read as overlapping words."""
+        config, shown, chosen = self.config, words.values, jnp.zeros_like(words.mask)
+        if not config.n_classes and config.mask_ratio:
+            shown, chosen = words.hidden(config.mask_ratio, config.span, 0, config.n_words, None)
+
+        def score(x: jax.Array, mask: jax.Array, *said: jax.Array) -> jax.Array:
+            pooled, positions = self._encode(x, mask, None)
+            if config.n_classes:
+                of_classes = self.classes((pooled - self.centre[...]) / self.scale[...])
+                return class_margin(of_classes)
+            ids, told, asked = said
+            logits = self.mlm_head(positions) + self.log_frequency[...]
+            return -Words(ids, ids, mask, told).cross_entropy(logits, asked)
+
+        vectors, beside = self.input_projection(shown), (words.mask, words.ids, words.told, chosen)
+        at_once = _LETTERS_AT_ONCE // words.mask.shape[1]
+        gradient = word_gradient(score, vectors, beside, at_once)
+        rows, _ = letters_of(sequences, config.alphabet_size)
+        assert isinstance(self.input_projection, nnx.Embed)
+        table = self.input_projection.embedding[...]
+        return saliency_of_letters(gradient, shown, rows, table, config.kmer_size)
+
     def _encode(
         self, values: jax.Array, mask: jax.Array, drop: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
         """Pooled vectors (N, E) and those of positions (N, L, E)."""
-        x = self.input_projection(values)
+        given = values.ndim == 3 and not self._reads_letters  # vectors of words
+        x = values if given else self.input_projection(values)
         if self.cls_token is not None:
             first = jnp.broadcast_to(self.cls_token[...], (len(x), 1, x.shape[-1]))
             x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
@@ -295,23 +325,6 @@ class TransformerSequenceEncoder(ReadsLetters):
                 fix=f"Raise max_length to {length}, or use shorter sequences.",
                 where="max_length",
             )
-
-
-@nnx.jit
-def _measured(
-    block: TransformerSequenceEncoder, sequences: jax.Array, attention_mask: jax.Array | None
-) -> tuple[jax.Array, ...]:
-    """Pooled vectors; mean and deviation over all positions, (E,); how often each word stands."""
-    words = words_of(sequences, attention_mask, block.config)
-    pooled, x = block._read(words.values, words.mask, None)
-    n = jnp.maximum(jnp.sum(words.mask), 1.0)
-    mean = jnp.sum(x, axis=(0, 1)) / n
-    squares = jnp.sum(words.mask[..., None] * (x - mean) ** 2, axis=(0, 1))
-    counts = jnp.bincount(
-        jnp.where(words.told, words.ids, block.config.n_words).ravel(),
-        length=block.config.n_words + 1,
-    )
-    return pooled, mean, jnp.sqrt(squares / n), counts[:-1]
 
 
 def create_dna_encoder(

@@ -137,6 +137,11 @@ class EncoderSettings(Config):
         return self.vocab_size or self.alphabet_size**self.kmer_size
 
     @property
+    def span(self) -> int:
+        """How many words are masked together."""
+        return self.mask_span or self.kmer_size
+
+    @property
     def first_word(self) -> int:
         """The least id that is no mark; of letters, and of words of them, none is a mark."""
         return self.special_tokens if self.vocab_size is not None else 0

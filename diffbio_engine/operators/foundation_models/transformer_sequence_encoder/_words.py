@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from diffbio_engine.parts.letters import letters_of
 from diffbio_engine.parts.masked_letters import draw_masks, hidden_letters
@@ -109,3 +110,20 @@ def _given(sequences: jax.Array, attention_mask: jax.Array | None, config: Any) 
     known = there & (ids < config.vocab_size)
     ids = jnp.where(known, ids, config.vocab_size)
     return Words(ids, ids, there.astype(float), known & (ids >= config.special_tokens))
+
+
+@nnx.jit
+def measured(
+    block: Any, sequences: jax.Array, attention_mask: jax.Array | None
+) -> tuple[jax.Array, ...]:
+    """Pooled vectors; mean and deviation over all positions, (E,); how often each word stands."""
+    words = words_of(sequences, attention_mask, block.config)
+    pooled, x = block._read(words.values, words.mask, None)
+    n = jnp.maximum(jnp.sum(words.mask), 1.0)
+    mean = jnp.sum(x, axis=(0, 1)) / n
+    squares = jnp.sum(words.mask[..., None] * (x - mean) ** 2, axis=(0, 1))
+    counts = jnp.bincount(
+        jnp.where(words.told, words.ids, block.config.n_words).ravel(),
+        length=block.config.n_words + 1,
+    )
+    return pooled, mean, jnp.sqrt(squares / n), counts[:-1]
