@@ -154,6 +154,12 @@ const preview = (model, pane) => {
       beside.onclick = () => model.send_msg({ do: "use", block: block.id })
       foot.append(beside)
     }
+    if (p.controlled) {
+      const control = make("button", "apply", "Quality control…")
+      control.title = `Remove broken ${p.rows} and doublets by limits before training.`
+      control.onclick = () => model.send_msg({ do: "quality" })
+      foot.append(control)
+    }
     const first = model.beside.some((block) => block.first)
     const use = make("button", first ? "apply" : "use", "Use this data set")
     const wrong = p.fields.find((field) => field.wrong)

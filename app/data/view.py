@@ -13,7 +13,7 @@ from app.access.cookies import MARK, cookie_of
 from app.access.reach import in_server_folder
 from app.data.apply import offer, trained_pipeline
 from app.data.beside import offer_beside, places_beside
-from app.data.field_choices import choices_of
+from app.data.card_shown import shown
 from app.data.joined_fields import joined
 from app.data.named_choice import found_of
 from app.data.samples_desk import SamplesDesk
@@ -27,10 +27,9 @@ from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
 from diffbio_engine.data.genes.named_genes import NAMED
-from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.errors import DataError, UserError
-from diffbio_engine.ports import DATA, DATA_BLOCKS, DATA_PORTS
+from diffbio_engine.ports import DATA, DATA_BLOCKS
 
 _HERE = Path(__file__).parent
 
@@ -163,6 +162,8 @@ class DataPanel(pn.viewable.Viewer):
             self.samples.look(lambda: self.registered(path), path)
         elif do == "stop":
             self._stop.set()
+        elif do == "quality":
+            session.showing = "quality"
         elif do == "delete":
             gone = str(message["id"])
             if self.card is not None and self.card.id == gone:
@@ -263,7 +264,9 @@ class DataPanel(pn.viewable.Viewer):
 
     def _show(self) -> None:
         card = self.card
-        self._desk.param.update(preview=shown(card) if card is not None else {}, applying={})
+        self._desk.param.update(
+            preview=shown(card, self.session.data.card) if card is not None else {}, applying={}
+        )
         self._offer_beside()
         if card is None:
             return
@@ -276,52 +279,3 @@ class DataPanel(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._desk
-
-
-def shown(card: DatasetCard) -> dict[str, Any]:
-    """What the person sees of a data set before using it; plain data."""
-    p, kind = card.preview, kind_named(card.rows)
-    kinds = {"categorical": "{n} values", "number": "number", "text": "text, {n} values"}
-    columns = [
-        {
-            "name": c["name"],
-            "what": kinds[c["kind"]].format(n=f"{c['n_values']:,}")
-            + (f", {c['missing']:,} missing" if c["missing"] else ""),
-            "examples": ", ".join(c["examples"]),
-        }
-        for c in p.get("obs", ())
-    ]
-    return {
-        "id": card.id,
-        "name": card.name,
-        "kind": p.get("kind", ""),
-        "bytes": p.get("n_bytes", 0),
-        "n_cells": card.n_cells,
-        "rows": card.rows,
-        "n_genes": card.n_genes,
-        "facts": list(p.get("facts") or ()) or _facts_of_genes(card),
-        "matrices": [
-            *p.get("told", ()),
-            *(m["sentence"] for m in p.get("matrices", ())),
-            *p.get("origin", ()),
-        ],
-        "warnings": list(p.get("warnings", ())),
-        "plain": list(p.get("plain", ())),
-        "columns": columns,
-        "choices": [c for c in p.get("choices", ()) if len(c["possible"]) > 1],
-        "samples": list(p.get("samples", ())) if not p.get("origin") else [],
-        "parts": p.get("parts") or "Samples",
-        "fields": [
-            found
-            for port in DATA_PORTS.values()
-            if (said := kind.offer(port.name)).title
-            for found in choices_of(card, port, said)
-        ],
-    }
-
-
-def _facts_of_genes(card: DatasetCard) -> list[tuple[str, str]]:
-    """The first things to know of rows by genes: value, and what it is of."""
-    n_rows, n_genes = f"{card.n_cells:,}", f"{card.n_genes:,}"
-    names = str(card.preview.get("gene_names", ""))
-    return [(n_rows, card.rows), (n_genes, "genes"), (names, "gene names")]

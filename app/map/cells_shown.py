@@ -30,12 +30,11 @@ def cells_in_words(frame: MapFrame, session: Session) -> str:
     """How many cells are on the map, of how many; and how many are grey as limits remove them."""
     dataset, rows = session.cells_shown, rows_of(session)
     kept = passing(MapViewState(kept=kept_rows(session)), frame)
-    grey = "" if kept is None else f", {int((~kept).sum()):,} grey: quality control removes them"
+    grey = "" if kept is None else f", {int((~kept).sum()):,} removed (grey)"
     n, total = len(frame.xy), dataset.n_cells if dataset else 0
     if frame.cells is not None and n < total:
         how = ", an even sample"
         if session.run.pipeline is not None and session.run.spec.quality_control.removes:
-            how = f"{how} of those" if n >= MOST_DRAWN else ": those"
-            how += " that quality control keeps"
+            how = ", an even sample of those kept" if n >= MOST_DRAWN else " (quality control)"
         return f"{n:,} of {total:,} {rows} shown{how}{grey}"
     return f"{n:,} {rows} shown{grey}"

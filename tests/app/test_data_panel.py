@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.data.view import server_files, shown
+from app.data.card_shown import shown
+from app.data.view import server_files
 from app.session.dataset_card import DatasetCard
 from diffbio_engine.data import inspect
 from diffbio_engine.errors import DataError

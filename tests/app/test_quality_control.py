@@ -122,9 +122,7 @@ def test_the_map_shows_in_grey_what_the_limits_remove(pane):
     of_map = MapViewState(kept=session.data.passing["kept"])
     grey = ~meant(shown, of_map, frame)
     assert grey.sum() == 200 - sum(kept(pane)) > 0
-    assert cells_in_words(frame, session) == (
-        f"200 cells shown, {grey.sum()} grey: quality control removes them"
-    )
+    assert cells_in_words(frame, session) == (f"200 cells shown, {grey.sum()} removed (grey)")
     session.showing = ""  # not applied, and closed
     assert cells_in_words(frame, session) == "200 cells shown"
     some = SimpleNamespace(xy=np.zeros((2, 2)), cells=np.array([0, 199]))  # rows of the file

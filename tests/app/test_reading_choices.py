@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.data.view import DataPanel, shown
+from app.data.card_shown import shown
+from app.data.view import DataPanel
 from app.files.readers import opened
 from app.session.datasets import card_with
 from app.session.session import Session

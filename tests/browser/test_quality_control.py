@@ -51,7 +51,9 @@ def test_limits_are_dragged_applied_and_undone_and_the_run_has_only_the_cells_th
     )
     session.later(lambda: session.document.open_pipeline(spec))
     page.locator(".react-flow__node[data-id=data]").click()
-    page.get_by_role("button", name="Quality control…").click()
+    expect(page.get_by_role("button", name="Quality control…")).to_be_visible()
+    page.get_by_role("button", name="Choose data…").click()
+    page.locator(".look footer").get_by_role("button", name="Quality control…").click()
 
     pane = page.locator(".quality")
     count, bar = pane.locator(".count"), pane.locator("footer")

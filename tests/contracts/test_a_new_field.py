@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.data.view import shown
+from app.data.card_shown import shown
 from app.session.session import DatasetCard
 from diffbio_engine.data import Dataset, open_source, resolve, suggest_fields
 from diffbio_engine.data.inspection.preview import preview_of
