@@ -199,8 +199,11 @@ class Samples:
 
         session.read(work, show)
 
-    def join(self, stop: Stop) -> tuple[DatasetEntry, Joined]:
+    def join(self, stop: Stop, tell: Callable[[float, float], None]) -> tuple[DatasetEntry, Joined]:
         """Joins what can be joined into a new data set of the person; for the pool.
+
+        Args:
+            tell: Called now and then with the share that is written and the seconds left.
 
         Raises:
             UserError: There are too few, a name stands twice, or a file changed meanwhile.
@@ -222,7 +225,13 @@ class Samples:
             with explain_os_error(made.partial_path):
                 made.partial_path.parent.mkdir(parents=True, exist_ok=True)
             joined = READERS.samples.join(
-                samples, made.partial_path, owner, column=self.column, genes=self.genes, stop=stop
+                samples,
+                made.partial_path,
+                owner,
+                column=self.column,
+                genes=self.genes,
+                stop=stop,
+                tell=tell,
             )
             return store.finish_upload(owner, made.id), joined
         except BaseException:

@@ -8,7 +8,8 @@ from app.data.samples_told import told
 from app.session.datasets import card_with
 from app.session.session import DatasetCard, Session
 from diffbio_engine.apart import Stop
-from diffbio_engine.data.samples import Facts
+
+_JOINING = "Joining the samples"
 
 
 class Panel(Protocol):
@@ -22,11 +23,11 @@ class Panel(Protocol):
     def registered(self, path: str) -> str:
         """A file or folder of the server as a data set of the person: its id."""
 
+    def say_busy(self, text: str, stop: Stop) -> None:
+        """How far the look is that this would stop."""
+
     def show_samples(self) -> None:
         """The table instead of the file that was looked at."""
-
-    def show_table(self, table: dict[str, Any]) -> None:
-        """The table as it is now."""
 
 
 class SamplesDesk:
@@ -35,10 +36,11 @@ class SamplesDesk:
     Args:
         session: Whose files they are.
         panel: Where files are looked at by themselves.
+        show: Shows the table as it is now.
     """
 
-    def __init__(self, session: Session, panel: Panel):
-        self.session, self._panel = session, panel
+    def __init__(self, session: Session, panel: Panel, show: Callable[[dict[str, Any]], Any]):
+        self.session, self._panel, self._show = session, panel, show
         self._samples, self._asked_for = Samples(session, self._tell), 0
 
     def arrived(self, message: dict[str, Any]) -> None:
@@ -97,11 +99,14 @@ class SamplesDesk:
             known, part = row.dataset_id, row.part
             panel.look(lambda stop: card_with(self.session, known, stop, part))
         elif do == "samples_join":
-            n = sum(isinstance(r.found, Facts) for r in samples.rows)
-            panel.look(self._joined, f"Joining {n} samples")
+            panel.look(self._joined, _JOINING)
 
     def _joined(self, stop: Stop) -> DatasetCard:
-        made, _ = self._samples.join(stop)
+        def tell(share: float, left: float) -> None:
+            said = f"{_JOINING}: {share:.0%} written, about {max(left, 1):.0f} s left"
+            self.session.later(lambda: self._panel.say_busy(said, stop))
+
+        made, _ = self._samples.join(stop, tell)
         return card_with(self.session, made.id, stop)
 
     def _take(self, find: Callable[[], str], file: str, row: int = 0) -> None:
@@ -133,6 +138,6 @@ class SamplesDesk:
 
         def show(found: dict[str, Any]) -> None:
             if number == self._asked_for:
-                self._panel.show_table(found)
+                self._show(found)
 
         self.session.work(lambda: told(self._samples), show)

@@ -80,7 +80,7 @@ class DataPanel(pn.viewable.Viewer):
         self.session = session
         self.card: DatasetCard | None = session.data.card
         self._stop = Stop()
-        self.samples = SamplesDesk(session, self)
+        self.samples = SamplesDesk(session, self, lambda t: self._desk.param.update(samples=t))
         session.on_close(lambda: self._stop.set())
         token = DESKS.open(session.owner, session.store, session.room)
         session.on_close(lambda: DESKS.close(token))
@@ -117,10 +117,6 @@ class DataPanel(pn.viewable.Viewer):
             self.card = self.session.data.of(chosen) or self.card
             self._list_all(self._desk.folder)
             self._show()
-
-    def show_table(self, table: dict[str, Any]) -> None:
-        """The table of samples as it is now."""
-        self._desk.samples = table
 
     def _list_all(self, folder: str) -> None:
         session = self.session
@@ -213,6 +209,11 @@ class DataPanel(pn.viewable.Viewer):
                 self._show()
 
         self.session.read(lambda: found_of(card, place), show)
+
+    def say_busy(self, text: str, stop: Stop) -> None:
+        """How far the look is that this would stop."""
+        if stop is self._stop and self._desk.busy:
+            self._desk.busy = text
 
     def show_samples(self) -> None:
         """The table instead of the file that was looked at."""

@@ -20,6 +20,7 @@ from diffbio_engine.apart.gene_values import (
     summed,
 )
 from diffbio_engine.apart.limits import Limits, allow_time, confine
+from diffbio_engine.apart.progress import telling
 from diffbio_engine.data import Dataset, Reading, Records, align_genes, inspect, names_and_ids, read
 from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.matrix.matrix_preview import RAW, look
@@ -35,8 +36,7 @@ type Arrays = dict[str, np.ndarray]
 type Answer = tuple[dict[str, Any], Arrays]
 
 # What a page can be told of one file.
-_MOST_SHOWN = 8 * 2**20
-_LONGEST_NAME = 200
+_MOST_SHOWN, _LONGEST_NAME = 8 * 2**20, 200
 # Names of cells are matched, not shown, so there is one for each; `ask_inspect` looks itself.
 _LONG_ANSWERS = ("cells", "inspect")
 
@@ -147,8 +147,9 @@ class Reader:
     def ask_join(self, samples: list[dict[str, Any]], to: str, column: str, genes: str) -> Answer:
         """Joins samples into an h5ad."""
         parts = [Sample(**{**told, "path": Path(told["path"])}) for told in samples]
-        made = join(parts, Path(to), column=column, genes=genes)
-        return {name: value for name, value in vars(made).items() if name != "path"}, {}
+        with telling(Path(to)) as tell:
+            made = join(parts, Path(to), column=column, genes=genes, progress=tell)
+        return {**vars(made), "path": to}, {}
 
     def ask_open(self, path: str, options: dict[str, Any]) -> Answer:
         """Opens the file for the questions below."""

@@ -1,6 +1,6 @@
 """Several files, a sample each, looked at and joined by readers: one process for each of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 
 from diffbio_engine.apart.checked import checked_preview
 from diffbio_engine.apart.limits import Limits
+from diffbio_engine.apart.progress import listening
 from diffbio_engine.apart.reader import AGAIN, Reader
 from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
@@ -80,10 +81,14 @@ class SamplesApart:
         column: str,
         genes: str,
         stop: Stop | None = None,
+        tell: Callable[[float, float], None] = lambda share, left: None,
     ) -> Joined:
         """Joins samples into an h5ad; a reader writes it block by block.
 
         Memory is that of the largest file by itself, time that of all files.
+
+        Args:
+            tell: Called now and then with the share that is written and the seconds left.
 
         Raises:
             DataError: One of them cannot be read or does not go with the others; names which.
@@ -103,6 +108,7 @@ class SamplesApart:
         with (
             self._readers.turns.turn(person or str(samples[0].path), stop),
             self._readers.one(samples[0].path, stop, limits=limits, name=to.name) as reader,
+            listening(to, tell),
         ):
             found, _ = reader.ask("join", samples=told, to=str(to), column=column, genes=genes)
         numbers = [n for k in ("n_cells", "n_genes", "n_any") if isinstance(n := found.get(k), int)]

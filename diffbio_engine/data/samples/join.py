@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +74,12 @@ class Joined:
 
 
 def join(
-    samples: Sequence[Sample], to: Path, *, column: str = "sample", genes: str = SHARED
+    samples: Sequence[Sample],
+    to: Path,
+    *,
+    column: str = "sample",
+    genes: str = SHARED,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Joined:
     """Joins samples as ``anndata.concat(join="inner", label=column, index_unique="_")`` does.
 
@@ -89,6 +94,7 @@ def join(
         to: The h5ad to write; it appears when it is whole.
         column: The column of ``obs`` that names the sample.
         genes: ``"shared"`` by all samples, or ``"all"``: then 0 stands where a sample lacks one.
+        progress: Told which share of the rows is written.
 
     Raises:
         DataError: One of them cannot be read or does not go with the others; names which.
@@ -104,7 +110,9 @@ def join(
             facts.append((sample.name, facts_of(dataset, preview)))
         found = compare(facts)
         _refuse_others(samples, found)
-        return _written(samples, opened, found, facts, to, column, every=genes == ALL)
+        return _written(
+            samples, opened, found, facts, to, column, every=genes == ALL, progress=progress
+        )
 
 
 def _check_said(samples: Sequence[Sample], column: str, genes: str) -> None:
@@ -153,6 +161,7 @@ def _written(
     column: str,
     *,
     every: bool,
+    progress: Callable[[float], None],
 ) -> Joined:
     datasets = [d for _, d in opened]
     places, left = _places(datasets, found.mains)
@@ -197,7 +206,7 @@ def _written(
         file[f"uns/{PROVENANCE}"].attrs.update(
             {"encoding-type": "string", "encoding-version": "0.2.0"}
         )
-        _write_matrices(file, datasets, places, found.mains, of_genes)
+        _write_matrices(file, datasets, places, found.mains, of_genes, progress)
     pairs = tuple(zip(names, sizes, strict=True))
     return Joined(to, sum(sizes), len(main.var), found.n_any, pairs, said)
 
@@ -248,14 +257,18 @@ def _write_matrices(
     places: list[str],
     mains: Sequence[str],
     of_genes: Mapping[str, GenesOf],
+    progress: Callable[[float], None],
 ) -> None:
     """Sample by sample, so that what was read of one is let go before the next."""
     growing = {p: _growing(file, p, of_genes.get(p, of_genes["X"])) for p in places}
+    done, total = 0, len(growing) * sum(d.n_cells for d in datasets)
     for i, main in enumerate(mains):
         for place, rows in growing.items():
             columns = of_genes.get(place, of_genes["X"]).columns[i]
             for block in _blocks(datasets[i].stored(main if place == "X" else place)):
                 rows.add(block, columns)
+                done += block.shape[0]
+                progress(done / total)
     for rows in growing.values():
         rows.end()
 
