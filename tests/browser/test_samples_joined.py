@@ -78,5 +78,5 @@ def test_samples_dropped_at_once_are_told_apart_mended_joined_and_run_as_batches
     assert (of_stim.X != made["stim"].X).nnz == 0
     session.later(lambda: session.document.open_pipeline(few_blocks(session.data.offered), "Open"))
     expect(tab.locator(".react-flow__node")).to_have_count(3)
-    session.later(lambda: session.run.start(n_steps=3))
+    session.later(lambda: session.run.start(steps=3))
     expect(tab.locator(".status .chip b")).to_have_text("Done", timeout=120_000)
