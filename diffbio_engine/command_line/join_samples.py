@@ -45,7 +45,7 @@ def join_samples(asked: argparse.Namespace) -> int:
             fix="Mend them, or say --skip to leave them out.",
         )
     made = apart.join(good, asked.to.absolute(), column=asked.column, genes=asked.genes)
-    print(f"{asked.to}: {made.n_cells:,} cells x {made.n_genes:,} genes of {len(good)} samples.")
+    print(f"{asked.to}: {made.n_cells:,} rows x {made.n_genes:,} genes of {len(good)} samples.")
     print("\n".join(f"Note: {said}" for said in made.said))
     sys.stdout.flush()
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffbio_engine.axes import axis_of, said_of
 from diffbio_engine.data.dataset import Dataset, shapes_in
 from diffbio_engine.data.dataset.gene_names import REGIONS, gene_name_style, names_and_ids
 from diffbio_engine.data.dataset.plain_note import PlainNote
@@ -205,7 +206,7 @@ def preview_of(
         m=dataset.m,
         samples=dataset.samples or ((dataset.name, dataset.n_cells),),
         rows=dataset.rows,
-        origin=tuple(dataset.origin),
+        origin=tuple(said_of(axis_of(dataset.rows), said) for said in dataset.origin),
         size=f"{dataset.n_cells:,} {dataset.rows} x {dataset.n_genes:,} genes",
         warnings=(
             *dataset.warnings,

@@ -21,7 +21,9 @@ _NO_SAMPLE = re.compile(
     r"matrix|dge|expression|umi|gene_expression|readspergene\.out)$",
     re.IGNORECASE,
 )
-_ENDS = re.compile(r"(\.(csv|tsv|txt|tab|gct|h5|hdf5|h5ad|h5mu|loom|zarr|zip))+$", re.IGNORECASE)
+_ENDS = re.compile(
+    r"(\.(csv|tsv|txt|tab|gct|xlsx|h5|hdf5|h5ad|h5mu|loom|zarr|zip|tar))+$", re.IGNORECASE
+)
 ABOUT_CELLS = re.compile(
     r"meta_?data|annotation|clusters?|barcodes|obs|coldata|cell_?info|design|pheno|"
     r"samples?[-_]?(info|sheet|table)|sra_?run_?table",
