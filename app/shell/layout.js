@@ -42,11 +42,11 @@ export function render({ model, view }) {
     due = requestAnimationFrame(() => view.root.compute_layout())
   }
   const folded = (part) => size(part) === "0px"
-  const choose = (wanted) => {
+  const choose = (wanted, was_kept = false) => {
     if (!known(wanted)) return
     layout = wanted
     draw()
-    if (model.layout !== layout) model.send_msg({ layout })
+    if (model.layout !== layout) model.send_msg({ layout, kept: was_kept })
   }
 
   // A bar tells of its part: {part, size}, or {part, reset}, or {part, fold}; `rests` when let go.
@@ -91,6 +91,7 @@ export function render({ model, view }) {
     kept.layout = layout
     keep()
   })
+  model.on("msg:custom", (message) => choose(message?.layout))
   model.on(["layouts", "person"], draw)
   model.on("remove", () => {
     cancelAnimationFrame(due)
@@ -98,6 +99,6 @@ export function render({ model, view }) {
     document.removeEventListener("diffbio:search", search, true)
     document.removeEventListener("keydown", keys)
   })
-  choose(layout)
+  choose(layout, true)
   return document.createElement("div")
 }

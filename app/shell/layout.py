@@ -68,10 +68,21 @@ class LayoutDesk(JSComponent):
         self.session = session
         self.on_msg(lambda event: self._take(event.data))
         session.param.watch(lambda _: self.param.update(layout=session.layout), ["layout"])
+        session.document.param.watch(self._show_canvas, ["spec"])
 
     def _take(self, message: dict[str, Any]) -> None:
-        if message.get("layout") in LAYOUTS:
+        if message.get("layout") not in LAYOUTS:
+            return
+        if message.get("kept") and not self.session.shown_spec.blocks:
+            self._send_msg({"layout": "build"})  # an empty page says how to begin, on the canvas
+        else:
             self.session.layout = message["layout"]
+
+    def _show_canvas(self, event: Any) -> None:
+        """Who opens a pipeline that has no run yet, or empties it, looks at the canvas."""
+        opened = event.old.name != event.new.name and not self.session.run.is_shown
+        if opened or not self.session.shown_spec.blocks:
+            self.session.layout = "build"
 
 
 class Splitter(JSComponent):

@@ -2,6 +2,7 @@
 
 from app.runs.bar import RunBar, failure_of, message_of, state_in_words
 from app.session.session import DatasetCard, Session
+from app.shell.layout import LayoutDesk
 from diffbio_engine.errors import TrainingError
 from diffbio_engine.pipelines.spec import Block, PipelineSpec
 
@@ -96,6 +97,23 @@ def test_in_a_small_window_a_run_brings_the_map_unless_one_explores():
         session.layout = before
         bar._take({"do": "run", "narrow": narrow})
         assert session.layout == after
+
+
+def test_who_opens_a_pipeline_without_a_run_looks_at_the_canvas(monkeypatch):
+    session = training()
+    desk, sent = LayoutDesk(session), []
+    monkeypatch.setattr(desk, "_send_msg", sent.append)
+    desk._take({"layout": "explore"})
+    desk._take({"layout": "elsewhere"})
+    session.document.add_block("normalization.umap")
+    assert session.layout == desk.layout == "explore"
+    session.document.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
+    assert session.layout == "build"
+    desk._take({"layout": "train", "kept": True})
+    assert session.layout == "train" and not sent
+    session.document.open_pipeline(PipelineSpec("Untitled pipeline"))
+    desk._take({"layout": "train", "kept": True})  # as it was kept; but there is nothing to train
+    assert session.layout == "build" and sent == [{"layout": "build"}]
 
 
 def test_why_nothing_can_run_is_said_after_an_earlier_run_too():

@@ -55,6 +55,9 @@ def test_the_map_has_the_window_where_it_is_the_point_and_each_part_is_as_large_
     small, served, eventually
 ):
     session, plot = served.session, small.locator(".stage")
+    spec = PipelineSpec("Mine", blocks=(Block("umap", "normalization.umap"),))  # draws a map
+    session.later(lambda: session.document.open_pipeline(spec))
+    expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
     told_by_a_run(served, state="running")
     small.locator("[data-layout=explore]").click()
     eventually(lambda: plot.bounding_box()["width"] >= 800 and plot.bounding_box()["height"] >= 560)
