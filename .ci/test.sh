@@ -55,19 +55,29 @@ browser_tests() {
   [ ${#again[@]} -gt 0 ] && in_a_browser "${again[@]}"
 }
 
+# Types take most of a minute of one core: they are checked while the tests have begun.
+types() {
+  wait "$typed"
+  local ended=$?
+  cat .cache/types.log
+  return "$ended"
+}
+
 mkdir -p .cache
+"$bin/mypy" >.cache/types.log 2>&1 &
+typed=$!
 with_a_chromium >.cache/browser-tests.log 2>&1 &
 browser=$!
-trap 'kill "$browser" 2>/dev/null' EXIT
+trap 'kill "$browser" "$typed" 2>/dev/null' EXIT
 
 check "ruff check" "$bin/ruff" check .
 check "ruff format" "$bin/ruff" format --check .
 check "scripts of the page" bash .ci/scripts.sh
-check "mypy" "$bin/mypy"
 check "import-linter" "$bin/lint-imports" --no-cache
 # The longest files come first (tests/conftest.py), so that both processes end together.
 check "tests" "$bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
   --ignore tests/browser
+check "mypy" types
 check "tests in a browser" browser_tests
 
 if [ ${#failed[@]} -gt 0 ]; then

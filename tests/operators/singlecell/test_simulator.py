@@ -224,8 +224,9 @@ def test_cells_are_the_same_in_any_chunks_and_chunks_are_not_alike(prepared, giv
 
 
 def test_a_key_gives_other_cells_of_the_same_genes(prepared, given, made):
-    again = run(prepared, given, jax.random.key(7))
-    assert (np.asarray(again["simulated_counts"]) != made["simulated_counts"]).mean() > 0.1
+    # Of the first cells: a cell is the same in any chunk.
+    again = run(prepared, {n: x[:200] for n, x in given.items()}, jax.random.key(7))
+    assert (np.asarray(again["simulated_counts"]) != made["simulated_counts"][:200]).mean() > 0.1
     np.testing.assert_array_equal(again["gene_means"], made["gene_means"])
 
 
