@@ -1,5 +1,6 @@
 """The inspector: the dials of the run on top, then the chosen block with its ports and help."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,8 @@ class Inspector(pn.viewable.Viewer):
         for setting in NEXT_RUN:
             line = {**row(setting, training.get(setting.name)), "heading": "Next run"}
             if setting is STEPS and not line["value"]:
-                n = session.document.run_steps
-                line["unit"] = f"automatic ({n})" if n else "automatic"
+                n = re.sub(" steps?", "", session.document.run_steps)
+                line["label"] += f": automatic ({n})" if n else ": automatic"
             lines.append(line)
             settings[setting.name] = setting
         self._dials.show(lines, settings)
