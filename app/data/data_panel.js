@@ -119,9 +119,17 @@ export function render({ model }) {
                   "Its upload was broken off: drop the same file again, and it goes on where it was.",
                 ),
               )
-            : row(ICON.file, d.name, `${size(d.size)} · ${day(d.added)}`, () =>
-                model.send_msg({ do: "look", id: d.id }),
+            : row(
+                ICON.file,
+                d.name,
+                d.wrong
+                  ? "cannot be read"
+                  : `${size(d.size)}${d.again ? " again" : ""} · ${day(d.added)}`,
+                () => model.send_msg({ do: "look", id: d.id }),
               )
+        if (d.wrong) item.title = `${d.name}: ${d.wrong} Delete it, or mend it and bring it again.`
+        else if (d.again)
+          item.title = `${d.name}: a file of this name and size was brought before. Delete one of them.`
         item.classList.toggle("on", d.id === model.preview.id)
         const bin = make("button", "bin", d.ours ? "Delete" : "Remove")
         bin.title = d.unfinished

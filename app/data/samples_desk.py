@@ -17,7 +17,7 @@ class Panel(Protocol):
 
     card: DatasetCard | None
 
-    def look(self, make: Callable[[Stop], Any], busy: str = ...) -> None:
+    def look(self, make: Callable[[Stop], Any], busy: str = ..., of: str = ...) -> None:
         """Makes a card in the pool and shows it, or why there is none."""
 
     def registered(self, path: str) -> str:
@@ -54,14 +54,15 @@ class SamplesDesk:
         if several or in_table or row:
             self._take(lambda: known, file, row)
         else:
-            self.look(lambda: known, file)
+            self.look(lambda: known, file, of=known)
 
-    def look(self, find: Callable[[], str], file: str) -> None:
+    def look(self, find: Callable[[], str], file: str, of: str = "") -> None:
         """Looks at a file; where it holds several samples these become rows.
 
         Args:
             find: Gives its id, in the pool.
             file: As the person knows it.
+            of: Its id, where it is known before.
         """
 
         def made(stop: Stop) -> DatasetCard | list[str]:
@@ -72,7 +73,7 @@ class SamplesDesk:
             self.session.later(lambda: self._samples.take(known, file, parts))
             return parts
 
-        self._panel.look(made)
+        self._panel.look(made, of=of)
 
     def asked(self, do: str, message: dict[str, Any]) -> None:
         """Carries out what the page asks of the table."""

@@ -31,7 +31,7 @@ from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA, DATA_BLOCKS
 
-_HERE = Path(__file__).parent
+_HERE, _LOOKING = Path(__file__).parent, "Looking at the file"
 
 
 class DataDesk(JSComponent):
@@ -79,7 +79,7 @@ class DataPanel(pn.viewable.Viewer):
         super().__init__()
         self.session = session
         self.card: DatasetCard | None = session.data.card
-        self._stop = Stop()
+        self._stop, self.wrong = Stop(), dict[str, str]()  # why files cannot be read, by id
         self.samples = SamplesDesk(session, self, lambda t: self._desk.param.update(samples=t))
         session.on_close(lambda: self._stop.set())
         token = DESKS.open(session.owner, session.store, session.room)
@@ -123,7 +123,7 @@ class DataPanel(pn.viewable.Viewer):
 
         def look() -> dict[str, Any]:
             listing = server_files(session, folder)
-            used = {"recent": own_datasets(session)[:200], "used": room_used(session)}
+            used = {"recent": own_datasets(session, self.wrong)[:200], "used": room_used(session)}
             return {**used, "listing": listing, "folder": folder}
 
         session.work(look, lambda found: self._desk.param.update(**found))
@@ -146,7 +146,7 @@ class DataPanel(pn.viewable.Viewer):
             self.samples.arrived(message)
         elif do == "look":
             known = str(message["id"])
-            self.look(lambda stop: card_with(session, known, stop))
+            self.look(lambda stop: card_with(session, known, stop), of=known)
         elif do.startswith("sample"):
             self.samples.asked(do, message)
         elif do == "brought":
@@ -230,8 +230,8 @@ class DataPanel(pn.viewable.Viewer):
             raise DataError(f"'{path[:200]}' holds no data.", fix="Choose one from the list.")
         return self.session.store.register(self.session.owner, file).id
 
-    def look(self, make: Callable[[Stop], Any], busy: str = "Looking at the file") -> None:
-        """Makes a card in the pool and shows it, or why there is none."""
+    def look(self, make: Callable[[Stop], Any], busy: str = _LOOKING, of: str = "") -> None:
+        """Makes a card in the pool and shows it, or why there is none (in the list too, ``of``)."""
         self._stop.set()  # nobody waits for the look before this one any more
         stop = self._stop = Stop()
         self._desk.param.update(busy=busy, problem={})
@@ -250,7 +250,9 @@ class DataPanel(pn.viewable.Viewer):
                 return
             # Whatever went wrong, the file that was looked at before is not the one asked for.
             self.card = found if isinstance(found, DatasetCard) else None
+            self.wrong.pop(of, None)
             if isinstance(found, UserError):
+                self.wrong[of] = found.what
                 self._desk.problem = {"what": found.what, "fix": found.fix}
             elif isinstance(found, Exception):
                 self.session.refuse(found)

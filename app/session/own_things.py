@@ -1,6 +1,6 @@
 """What a person has on the server, how much room it takes, and getting rid of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.session.session import Session
@@ -12,16 +12,25 @@ from diffbio_engine.workspace.room import size_of
 _BUSY = ("queued", "starting", "running", "paused", "stopping")
 
 
-def own_datasets(session: Session) -> list[dict[str, Any]]:
+def own_datasets(session: Session, wrong: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     """The person's data sets, newest first; what did not arrive whole or cannot be read is last.
 
-    Of these the person can only get rid.
+    Of these the person can only get rid. A file that was brought again, by name and size, says so.
+
+    Args:
+        wrong: Why files could not be read that were looked at, by id.
     """
     store, owner = session.store, session.owner
-    mine = [
-        {"id": d.id, "name": d.name, "size": d.size, "added": d.added, "ours": d.uploaded}
+    mine: list[dict[str, Any]] = [
+        {"id": d.id, "name": d.name, "size": d.size, "added": d.added, "ours": d.uploaded,
+         "wrong": (wrong or {}).get(d.id, "")}
         for d in store.datasets(owner)
-    ]
+    ]  # fmt: skip
+    there: set[tuple[str, int]] = set()
+    for one in reversed(mine):
+        same = (one["name"], one["size"])
+        one["again"] = same in there and one["ours"]
+        there.add(same)
     damaged = [
         {"id": found, "name": "A data set that cannot be read", "size": 0, "added": 0.0,
          "ours": True, "damaged": True}

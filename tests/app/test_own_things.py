@@ -46,6 +46,13 @@ def test_a_data_set_is_deleted_with_its_file_and_a_chosen_one_only_from_the_list
     assert there.exists() and not mine.path.exists() and own_datasets(session) == []
 
 
+def test_a_file_that_was_brought_again_says_so_and_one_that_cannot_be_read_why(session):
+    first, other, again = uploaded(session), uploaded(session, "y.csv"), uploaded(session)
+    listed = {d["id"]: d for d in own_datasets(session, {other.id: "It is empty."})}
+    assert [listed[d.id]["again"] for d in (first, other, again)] == [False, False, True]
+    assert [listed[d.id]["wrong"] for d in (first, other, again)] == ["", "It is empty.", ""]
+
+
 def test_a_damaged_data_set_stands_in_the_list_and_can_be_deleted(session):
     mine = uploaded(session)
     (mine.path.parent / "dataset.json").write_text("{")
