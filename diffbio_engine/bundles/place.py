@@ -182,6 +182,7 @@ def cells_for(
     if "counts" in needed:
         alignment = kind_named(dataset.rows).align(source, bundle.genes, least_overlap)
         notes.append(alignment.sentence)
+        notes += _looking_past(bundle.pipeline, alignment.columns < 0)
         if "lr_pairs" in per_dataset:
             notes += silent_pairs(bundle.per_dataset["lr_pairs"], alignment.columns >= 0)
         source = source.aligned(alignment)
@@ -195,6 +196,16 @@ def cells_for(
         codes = _codes(dataset, name, place, bundle.fields[name]["names"], notes)
         source.per_cell[name] = codes
     return source, notes
+
+
+def _looking_past(pipeline: Pipeline, missing: np.ndarray) -> list[str]:
+    """Tells blocks which genes are missing; what to know of those that make something of it."""
+    past = (
+        [name for name in pipeline.plan.blocks if pipeline.blocks[name].look_past(missing)]
+        if missing.any()
+        else []
+    )
+    return [f"{name} does not look at missing genes, nor take them for silent." for name in past]
 
 
 def _of_other_rows(bundle: Bundle, dataset: Dataset) -> list[str]:

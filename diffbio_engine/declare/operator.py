@@ -102,6 +102,10 @@ class Operator(nnx.Module):
         buffers of its own leaves this out.
         """
 
+    def look_past(self, missing: np.ndarray) -> bool:
+        """Told which genes new records lack; False: it takes them for silent, as it sees zeros."""
+        return False
+
     def dial(self, name: str) -> jax.Array:
         """The present value of a dial, traced."""
         if name in self.dials:

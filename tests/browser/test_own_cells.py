@@ -80,7 +80,8 @@ def test_partly_labelled_cells_teach_a_model_that_names_cells_of_other_genes(
     likeliest = types[result.obsm["type_foundation_prob"].argmax(axis=1)]
     assert (likeliest == result.obs["type_foundation"]).all()
     placed = placed_by_command(session.run.folder() / "bundle", others, tmp_path / "placed.h5ad")
-    assert "88% of 80 genes found (70)" in str(placed.uns["diffbio"])
+    said = str(placed.uns["diffbio"])
+    assert "88% of 80 genes found (70)" in said and "does not look at missing genes" in said
     assert (
         placed.obs["type_foundation"].astype(str) == placed.obs["kind"].astype(str)
     ).mean() > 0.9

@@ -92,6 +92,18 @@ def test_columns_in_another_order_change_nothing(block, counts, run):
     np.testing.assert_allclose(turned["predicted_expression"], there, atol=1e-5)
 
 
+def test_genes_that_a_new_file_lacks_are_not_taken_for_silent(block, counts, run):
+    missing = np.random.default_rng(0).random(150) < 0.4
+    fewer = np.where(missing, 0.0, counts[:64])
+    whole, silent = (np.asarray(run(block, x)["embeddings"]) for x in (counts[:64], fewer))
+    own = nnx.clone(block)
+    assert own.look_past(missing)
+    past, more = (np.asarray(run(own, x)["embeddings"]) for x in (fewer, fewer + 9 * missing))
+    np.testing.assert_array_equal(past, more)
+    away = [np.square(x - whole)[:, :5].mean() for x in (past, silent)]
+    assert away[0] < 0.7 * away[1], away
+
+
 def test_cells_do_not_know_of_each_other(block, counts, run):
     whole, alone = run(block, counts[:200]), run(block, counts[:8])
     np.testing.assert_allclose(whole["embeddings"][:8], alone["embeddings"], atol=1e-4)

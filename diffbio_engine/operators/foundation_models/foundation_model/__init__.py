@@ -134,7 +134,7 @@ class DifferentiableFoundationModel(Operator):
     the gene's mean and of 30 principal components, filled in again and again, for the same values
     from the same visible molecules: lines to stay below, which nothing is learned from. The
     components were fitted to the prepared cells whole, so on those the line is the harder one.
-    Without a key nothing is hidden.
+    Without a key nothing is hidden. Genes that a new file lacks are not taken for silent.
     ``label_loss`` is the cross-entropy of ``softmax(W factors + b)`` over cells whose label is
     not -1; without wired labels there are no types and it is 0.
 
@@ -198,6 +198,10 @@ class DifferentiableFoundationModel(Operator):
             )
         self.floors = LinearFloors(config.n_genes)
         self.typical_total = Buffer(jnp.asarray(1000.0))  # of all genes, where these are told
+
+    def look_past(self, missing: np.ndarray) -> bool:
+        put(self.network.measured, ~missing)
+        return True
 
     @classmethod
     def takes_totals(cls, config: Any) -> bool:

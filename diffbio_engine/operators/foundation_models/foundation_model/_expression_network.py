@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from diffbio_engine import soft_ops
-from diffbio_engine.declare import Buffer
+from diffbio_engine.declare import Buffer, TrainingBuffer
 from diffbio_engine.operators.foundation_models.foundation_model._gene_sentences import (
     GeneSentences,
 )
@@ -65,6 +65,7 @@ class ExpressionNetwork(nnx.Module):
         self.centre, self.spread = Buffer(jnp.zeros(n_genes)), Buffer(jnp.ones(n_genes))
         self.share = Buffer(jnp.full(n_genes, 1.0 / n_genes))
         self.typical_library = Buffer(jnp.asarray(1000.0))
+        self.measured = TrainingBuffer(jnp.ones(n_genes))  # 0: not in the file at hand
 
     def begin(self, counts: np.ndarray, start: CountStart) -> None:
         """Takes the data-driven start, and the medians of these cells, (cells, genes)."""
@@ -114,6 +115,7 @@ class ExpressionNetwork(nnx.Module):
         def by_gene(variable: nnx.Variable) -> jax.Array:
             return variable[...] if ids is None else variable[...][ids]
 
+        visible = visible * by_gene(self.measured)
         counts = counts * visible
         known = jnp.sum(visible * by_gene(self.share), axis=1, keepdims=True)
         library = soft_ops.div(jnp.sum(counts, axis=1, keepdims=True), known)
