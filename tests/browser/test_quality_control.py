@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from app.session.stale import stale_words
 from diffbio_engine.pipelines import Block, PipelineSpec, Wire
-from tests.browser.user_actions import look_closely
+from tests.browser.user_actions import look_closely, still
 
 
 def three_samples():
@@ -51,8 +51,9 @@ def test_limits_are_dragged_applied_and_undone_and_the_run_has_only_the_cells_th
     )
     session.later(lambda: session.document.open_pipeline(spec))
     page.locator(".react-flow__node[data-id=data]").click()
-    expect(page.get_by_role("button", name="Quality control…")).to_be_visible()
-    page.get_by_role("button", name="Choose data…").click()
+    card = page.locator(".card[data-kind=data]")
+    expect(card.get_by_role("button", name="Quality control…")).to_be_visible()
+    card.get_by_role("button", name="Choose data…").click()
     page.locator(".look footer").get_by_role("button", name="Quality control…").click()
 
     pane = page.locator(".quality")
@@ -65,6 +66,7 @@ def test_limits_are_dragged_applied_and_undone_and_the_run_has_only_the_cells_th
     look_closely(page, "quality_control_light")
     # While the line is dragged, the counter moves with it.
     mito = pane.locator("[data-metric=pct_counts_mt]")
+    still(page, mito.locator(".limit.most .hit"))  # the dialog grows while it opens
     line = mito.locator(".limit.most .hit").bounding_box()
     x, y = line["x"] + line["width"] / 2, line["y"] + 20
     page.mouse.move(x, y)
