@@ -1,8 +1,10 @@
 """A file that could reach out of itself is refused before anything in it is read."""
 
 import io
+import shutil
 import stat
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 import zoo
 
 from diffbio_engine.data import inspect, read, write_result
+from diffbio_engine.data.readers import archives
 from diffbio_engine.data.readers.archives import unpack
+from diffbio_engine.data.readers.tars import unpack_tar
 from diffbio_engine.errors import DataError
 
 
@@ -180,3 +184,19 @@ def test_arrays_of_python_objects_are_never_unpickled(tmp_path):
     (tmp_path / "x.h5ad").write_bytes(buffer.getvalue())
     with pytest.raises(DataError, match=r"not an HDF5 file"):
         read(tmp_path / "x.h5ad")
+
+
+@pytest.mark.parametrize("packed", ["zip", "tar"])
+def test_what_a_reader_may_unpack_is_for_all_its_archives_together(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_ALLOWED", [0])
+    monkeypatch.setattr(archives, "_COUNTED", [False])
+    archives.allow_to_unpack(3_500)
+    (tmp_path / "both").mkdir()
+    for name in "ab":
+        (tmp_path / "both" / name).write_bytes(bytes(1_000))
+    file = Path(shutil.make_archive(str(tmp_path / "both"), packed, tmp_path, "both"))
+    take = unpack if packed == "zip" else unpack_tar
+    there = [take(file, tmp_path / "one", only=["both/a"]), take(file, tmp_path / "two")]
+    assert [sorted(p.name for p in f.rglob("?")) for f in there] == [["a"], ["a", "b"]]
+    with pytest.raises(DataError, match=r"needs 0 MB|at most 0 MB"):
+        take(file, tmp_path / "three")

@@ -54,13 +54,11 @@ class Opening:
     with_uns: bool = True
 
     def unpacked(self, path: Path, only: Collection[str] | None = None) -> Path:
-        """The folder of what lies in a zip or tar, or of those files of a zip that are wanted."""
+        """The folder of what lies in a zip or tar, or of those of its files that are wanted."""
         folder = self.unpack_to or self.stack.enter_context(
             tempfile.TemporaryDirectory(prefix="diffbio-")
         )
-        if is_tar(path):
-            return unpack_tar(path, Path(folder))
-        return unpack(path, Path(folder), only)
+        return (unpack_tar if is_tar(path) else unpack)(path, Path(folder), only)
 
 
 class DataKind:
@@ -82,6 +80,7 @@ class DataKind:
             average.
         has_quality_control: Whether rows can be removed by the quality control of counts.
         joins: Whether several files of it can be joined into one: on the genes that they share.
+        same_names: Whether rows of different files are called alike: places on a slide.
     """
 
     record: ClassVar[Axis]
@@ -97,6 +96,7 @@ class DataKind:
     repeats: ClassVar[int] = 10
     has_quality_control: ClassVar[bool] = False
     joins: ClassVar[bool] = False
+    same_names: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

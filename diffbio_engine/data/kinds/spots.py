@@ -20,6 +20,7 @@ class Spots(Cells):
     record = axis_of("spots")
     shares_files_of = "cells"
     order = 40
+    same_names = True  # a barcode is a place, the same on each slide
 
     def told(self, dataset: Dataset, why: str) -> tuple[str, ...]:
         return ()

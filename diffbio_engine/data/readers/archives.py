@@ -16,7 +16,8 @@ MOST_FILES = 2_000
 MOST_BYTES = 64 * 2**30
 # Text of counts shrinks about tenfold; zeros shrink a thousandfold.
 MOST_SHRUNK = 200
-_ALLOWED = [MOST_BYTES]
+# What may be unpacked, and what of it was; nothing is counted where nobody said how much may.
+_ALLOWED, _COUNTED = [MOST_BYTES], [False]
 _SMALL = 64 * 2**20
 _BLOCK = 2**20
 _LONGEST_NAME = 240
@@ -42,9 +43,11 @@ def unpack(path: Path, folder: Path, only: Collection[str] | None = None) -> Pat
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not is_junk(m.filename)]
-            _check(path, members, folder)
-            for member in members if only is None else _some(members, only):
+            wanted = [m for m in members if only is None or m.filename in only]
+            _check(path, members, wanted, folder)
+            for member in wanted:
                 _unpack_one(archive, member, folder / member.filename)
+            was_unpacked(sum(m.file_size for m in wanted))
     except DataError:
         raise
     except _BROKEN as error:
@@ -61,13 +64,15 @@ def unpack(path: Path, folder: Path, only: Collection[str] | None = None) -> Pat
     return folder
 
 
-def _some(members: list[zipfile.ZipInfo], only: Collection[str]) -> list[zipfile.ZipInfo]:
-    return [m for m in members if m.filename in only]
-
-
 def allow_to_unpack(n_bytes: int) -> None:
     """How much of an archive this process may unpack from now on; never more than is free."""
-    _ALLOWED[0] = n_bytes
+    _ALLOWED[0], _COUNTED[0] = n_bytes, True
+
+
+def was_unpacked(n_bytes: int) -> None:
+    """Of what this process may unpack, so much less is left: of several archives, all count."""
+    if _COUNTED[0]:
+        _ALLOWED[0] = max(0, _ALLOWED[0] - n_bytes)
 
 
 def allowed_to_unpack() -> int:
@@ -80,7 +85,9 @@ def is_junk(name: str) -> bool:
     return name.startswith("__MACOSX/") or PurePosixPath(name).name in (".DS_Store", "Thumbs.db")
 
 
-def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
+def _check(
+    path: Path, members: list[zipfile.ZipInfo], wanted: list[zipfile.ZipInfo], folder: Path
+) -> None:
     if not members:
         raise DataError(f"{path.name} is an empty archive.", fix="Zip the folder again.")
     if len(members) > MOST_FILES:
@@ -104,9 +111,9 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     free = min(shutil.disk_usage(folder).free, allowed_to_unpack())
-    if total > free:
+    if (needed := sum(m.file_size for m in wanted)) > free:
         raise DataError(
-            f"{path.name} needs {total / 2**20:,.0f} MB, but only {free / 2**20:,.0f} MB of disk "
+            f"{path.name} needs {needed / 2**20:,.0f} MB, but only {free / 2**20:,.0f} MB of disk "
             "are free for it.",
             fix="Free some space.",
         )

@@ -3,9 +3,16 @@
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
-from diffbio_engine.data.readers.archives import MOST_FILES, allowed_to_unpack, check_place, is_junk
+from diffbio_engine.data.readers.archives import (
+    MOST_FILES,
+    allowed_to_unpack,
+    check_place,
+    is_junk,
+    was_unpacked,
+)
 from diffbio_engine.data.readers.packed_text import BROKEN, bare_name, open_bytes
 from diffbio_engine.errors import DataError
 
@@ -19,8 +26,12 @@ def is_tar(path: Path) -> bool:
     return bare_name(path).endswith(TARS)
 
 
-def unpack_tar(path: Path, folder: Path) -> Path:
-    """Unpacks into ``folder``, member by member: plain files only, nothing outside of it."""
+def unpack_tar(path: Path, folder: Path, only: Collection[str] | None = None) -> Path:
+    """Unpacks into ``folder``, member by member: plain files only, nothing outside of it.
+
+    Args:
+        only: The members that are wanted; None: all.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     n_files = n_bytes = 0
     try:
@@ -28,8 +39,11 @@ def unpack_tar(path: Path, folder: Path) -> Path:
             for member in archive:
                 if member.isdir() or is_junk(member.name):
                     continue
-                n_files, n_bytes = n_files + 1, n_bytes + member.size
+                wanted = only is None or member.name in only
+                n_files, n_bytes = n_files + 1, n_bytes + wanted * member.size
                 _check(path, member, n_files, n_bytes, folder)
+                if not wanted:
+                    continue
                 source = archive.extractfile(member)
                 target = folder / member.name
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +62,7 @@ def unpack_tar(path: Path, folder: Path) -> Path:
         ) from None
     if not n_files:
         raise DataError(f"{path.name} is an empty archive.", fix="Pack the folder again.")
+    was_unpacked(n_bytes)
     return folder
 
 
