@@ -1,6 +1,6 @@
 """Several files, a sample each: looked at one by one, told in a table, joined into one data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -70,6 +70,7 @@ class Samples:
         self.session, self._changed = session, changed
         self.rows: list[Row] = []
         self.column, self.genes = "sample", GENES[0]
+        self.refused = frozenset[int]()  # keys of rows of which was told that they cannot be joined
         self._keys = 0
         session.on_close(self.clear)
 
@@ -91,9 +92,8 @@ class Samples:
             parts: The samples of an archive or folder that holds several.
             instead_of: The key of a row.
         """
-        verdicts = compared(self.called())[1]
-        bad = {r.key for r in self.rows if isinstance(r.found, UserError)}
-        bad |= {key for key, verdict in verdicts.items() if verdict.problem}
+        # As it was told: comparing many samples takes a while, and this is no place to wait.
+        bad = {r.key for r in self.rows if isinstance(r.found, UserError)} | self.refused
         for part in parts or [""]:
             self._keys += 1
             row = Row(self._keys, dataset_id, file or "file", part)
@@ -118,7 +118,7 @@ class Samples:
         """Whether a file of this name is among them."""
         return any(PurePosixPath(r.file) == PurePosixPath(file) for r in self.rows)
 
-    def _same(self, row: Row, bad: set[int]) -> Row | None:
+    def _same(self, row: Row, bad: Collection[int]) -> Row | None:
         """A row of the same name that cannot be joined as it is.
 
         Good ones stay: two runs of Cell Ranger call their files alike.

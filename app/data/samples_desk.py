@@ -137,8 +137,11 @@ class SamplesDesk:
         self._asked_for += 1
         number = self._asked_for
 
-        def show(found: dict[str, Any]) -> None:
-            if number == self._asked_for:
+        def look() -> dict[str, Any] | None:
+            return told(self._samples) if number == self._asked_for else None
+
+        def show(found: dict[str, Any] | None) -> None:
+            if found is not None and number == self._asked_for:
                 self._show(found)
 
-        self.session.work(lambda: told(self._samples), show)
+        self.session.work(look, show)

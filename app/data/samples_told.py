@@ -13,6 +13,7 @@ def told(samples: Samples) -> dict[str, Any]:
     if not called:
         return {}
     found, verdicts = compared(called)
+    samples.refused = frozenset(key for key, verdict in verdicts.items() if verdict.problem)
     names = [name for _, name in called]
     rows = [_row(row, n, names.count(n) > 1, verdicts.get(row.key)) for row, n in called]
     n_good = sum(row["state"] == "good" for row in rows)

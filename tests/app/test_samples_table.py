@@ -40,7 +40,11 @@ def states(table):
     return {row["name"]: row["state"] for row in told(table)["rows"]}
 
 
-def test_a_mended_file_takes_the_place_of_the_broken_one_and_good_ones_of_its_name_stay(table):
+def test_a_mended_file_takes_the_place_of_the_broken_one_and_good_ones_of_its_name_stay(
+    table, monkeypatch
+):
+    # Comparing takes a while with many samples: the loop of the page does not wait for it.
+    monkeypatch.setattr(module, "compared", lambda rows: pytest.fail("compared in the loop"))
     table.take("PBMC_a.h5", "PBMC_a.h5", [])
     table.take("cut.h5", "PBMC_b.h5", [])
     assert states(table) == {"a": "good", "b": "bad"}
