@@ -65,6 +65,12 @@ def open_tables(
                 fix="Give the columns the same titles, or bring the tables one by one.",
             )
         table = _table(file, text)
+        if i and bool(ids) != _holds_ids(text, choice.taken):
+            raise DataError(
+                f"The column '{choice.taken}' holds letters in some tables and ids of tokens in"
+                f" others ({files[0].name}, {file.name}).",
+                fix="Bring the tables of letters and those of ids apart.",
+            )
         if _holds_ids(text, choice.taken):
             ids += _ids(table.pop(choice.taken), file)
             letters, told = [""] * len(table), list[str]()
