@@ -16,6 +16,7 @@ from diffbio_engine.apart.stop import Stop
 from diffbio_engine.apart.turns import Turns
 from diffbio_engine.data.kinds import kinds
 from diffbio_engine.data.samples import Facts, Joined, Sample
+from diffbio_engine.data.samples.facts import MOST_GENES
 from diffbio_engine.errors import DataError
 
 
@@ -146,7 +147,7 @@ def _is_sample(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> bool:
         and isinstance(told["cells_of_any"], bool)
         and isinstance(sizes, dict)
         and set(sizes) in (set(_HASHED), {*_HASHED, "raw names", "raw ids"})
-        and all(isinstance(n, int) and n >= 0 for n in sizes.values())
+        and all(isinstance(n, int) and 0 <= n <= MOST_GENES for n in sizes.values())
         and hashes is not None
         and hashes.dtype == np.int32
         and len(hashes) == 2 * sum(sizes.values())

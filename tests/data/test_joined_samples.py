@@ -105,6 +105,7 @@ def test_joined_files_equal_what_anndata_joins_in_counts_and_names(three, tmp_pa
     assert (joined.X != expected.X).nnz == 0 and joined.X.format == "csr"
     assert list(joined.obs["donor_sample"]) == list(expected.obs["donor_sample"])
     assert list(joined.obs["donor_sample"].cat.categories) == ["a", "b", "c"]
+    assert list(joined.var.columns) == ["gene_ids"]
     assert list(joined.var["gene_ids"]) == list(three["a"][1][:, joined.var_names].var["gene_ids"])
     assert (made.n_genes, made.n_any, made.samples[2]) == (32, 41, ("c", 30))
     assert made.said[0].startswith("32 of 41 genes are in all 3 samples, matched by their ids")
@@ -185,8 +186,11 @@ def test_ids_and_symbols_are_told_apart_and_ids_join_where_names_differ(tmp_path
     said = compare(told(paths))
     assert said.by == "ids" and said.good == [0, 1, 2]
     assert "Its genes are human symbols (GENE0), those of a" in said.verdicts[3].problem
-    made = join([Sample(p, p.stem) for p in paths[:3]], tmp_path / "joined.h5ad")
-    assert list(anndata.read_h5ad(made.path).var_names) == GENES
+    for three in (paths[:3], paths[2::-1]):  # whichever is the first, both names stay
+        made = join([Sample(p, p.stem) for p in three], tmp_path / "joined.h5ad")
+        var = anndata.read_h5ad(made.path).var
+        assert list(var["gene_ids"]) == list(cells("a").var["gene_ids"])
+        assert list(var.index) == (GENES if three[0] == paths[0] else list(renamed.var_names))
 
 
 def test_counts_that_lie_in_different_places_are_found_in_each(tmp_path):
@@ -199,6 +203,52 @@ def test_counts_that_lie_in_different_places_are_found_in_each(tmp_path):
     counts = sp.vstack([a.X, b.layers["counts"]])
     assert (counts != anndata.read_h5ad(made.path).X).nnz == 0
     assert any("X of the joined set is X of a and layers/counts of b" in s for s in made.said)
+
+
+def of_kind(name, path, layer, **obs):
+    """Counts in a layer, X and another layer of a kind of their own."""
+    adata = cells(name, n=60, **obs)
+    adata.layers["counts"], adata.layers["normed"] = adata.X.copy(), layer(adata.X.toarray())
+    adata.X = adata.layers["normed"]
+    adata.write_h5ad(path)
+    return Sample(path, name)
+
+
+def test_values_of_two_kinds_are_not_stacked_and_what_only_looks_alike_is_told(tmp_path):
+    samples = [
+        of_kind("a", tmp_path / "a.h5ad", lambda x: np.log1p(x / x.sum(1, keepdims=True) * 1e4),
+                leiden=["0", "1"] * 30, age=[5] * 60),
+        of_kind("b", tmp_path / "b.h5ad", lambda x: (x - x.mean(0)) / x.std(0),
+                leiden=["1", "2"] * 30, age=["old"] * 60),
+    ]  # fmt: skip
+    made = join(samples, tmp_path / "joined.h5ad")
+    joined, said = anndata.read_h5ad(made.path), " ".join(made.said)
+    counts = [anndata.read_h5ad(s.path).layers["counts"] for s in samples]
+    assert (sp.vstack(counts) != joined.X).nnz == 0 and not joined.layers
+    assert "X of the samples holds log-normalised values and scaled values" in said
+    assert "normed holds log-normalised and scaled in different samples and was left out" in said
+    assert "leiden: clusters of each file by itself" in said
+    assert "words now: age." in said
+
+
+def test_a_part_of_a_sample_is_there_twice_and_spots_of_two_slides_are_not(tmp_path):
+    whole = cells("w", n=60)
+    whole.write_h5ad(tmp_path / "whole.h5ad")
+    whole[:20].copy().write_h5ad(tmp_path / "part.h5ad")
+    for n, part in (("one", whole[:55].copy()), ("two", whole[3:].copy())):
+        part.obsm["spatial"] = np.arange(2 * part.n_obs, dtype=np.int32).reshape(-1, 2)
+        part.write_h5ad(tmp_path / f"{n}.h5ad")
+    cells_, spots = (
+        compare(told([tmp_path / f"{n}.h5ad" for n in names]))
+        for names in (("whole", "part"), ("one", "two"))
+    )
+    assert cells_.verdicts[1].problem.startswith("The cells of part are among those of whole")
+    assert spots.good == [0, 1] and "the same names as those of one" in spots.verdicts[1].notes[0]
+    made = join([Sample(tmp_path / f"{n}.h5ad", n) for n in ("one", "two")], tmp_path / "j.h5ad")
+    places = anndata.read_h5ad(made.path).obsm["spatial"]
+    one, two = places[:55], places[55:]  # none has neighbours on the other slide
+    assert two[:, 0].min() - one[:, 0].max() > np.ptp(one) - 2 and "side by side" in made.said[-1]
+    assert (two - two[0] == np.arange(2 * 57).reshape(-1, 2) - [0, 1]).all()
 
 
 def test_raw_and_layers_that_all_have_are_joined_with_their_own_genes(tmp_path):

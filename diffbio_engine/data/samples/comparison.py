@@ -7,37 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from diffbio_engine.data.kinds import kind_named
-from diffbio_engine.data.samples.facts import RAW_X, SKETCH, Facts
+from diffbio_engine.data.samples.cells_twice import judge_cells
+from diffbio_engine.data.samples.facts import RAW_X, Facts
+from diffbio_engine.data.samples.verdict import Verdict
 
 IDS, NAMES = "ids", "names"
 # Below this share of the smaller list of genes two samples are of different worlds; of two
 # selections of the most variable genes a third is usual.
 _OTHER_GENES = 0.05
 _FEW_GENES = 0.5
-_SAME_CELLS, _FEWEST_CELLS, _EVERY_BARCODE = 0.9, 2, 100_000
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is to be said of one sample beside the others.
-
-    Attributes:
-        problem, fix: Why it cannot be joined with them, and what to do; empty if it can.
-        notes: What a person should know of it besides.
-        n_genes: How many genes it has where it is joined.
-        n_shared: How many of these all samples have.
-    """
-
-    problem: str = ""
-    fix: str = ""
-    notes: tuple[str, ...] = ()
-    n_genes: int = 0
-    n_shared: int = 0
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it can be joined."""
-        return not self.problem
 
 
 @dataclass(frozen=True)
@@ -76,7 +54,7 @@ def compare(samples: Sequence[tuple[str, Facts]]) -> Comparison:
     """
     verdicts = [Verdict() for _ in samples]
     _judge_rows(samples, verdicts)
-    _judge_cells(samples, verdicts)
+    judge_cells(samples, verdicts)
     mains = _mains(samples, verdicts)
     tables = ["raw" if m == RAW_X and "raw" in f.genes else "var"
               for m, (_, f) in zip(mains, samples, strict=True)]  # fmt: skip
@@ -87,7 +65,7 @@ def compare(samples: Sequence[tuple[str, Facts]]) -> Comparison:
         return Comparison(tuple(verdicts), by, tuple(mains))
     keys = {i: _keys(samples[i][1], tables[i], by) for i in good}
     shared = _of_all([keys[i] for i in good])
-    n_any = len(np.unique(np.concatenate([keys[i] for i in good])))
+    n_any = len(_of_any([keys[i] for i in good]))
     for i in good:
         verdicts[i] = replace(verdicts[i], n_genes=len(keys[i]), n_shared=len(shared))
         if len(good) > 1 and len(shared) < _FEW_GENES * len(keys[i]):
@@ -126,39 +104,15 @@ def _most(words: Sequence[str]) -> str:
     return max(dict.fromkeys(words), key=lambda w: counts[w])
 
 
-def _judge_cells(samples: Sequence[tuple[str, Facts]], verdicts: list[Verdict]) -> None:
-    """A sample that holds the cells of one before it is there twice."""
-    for i, (_, facts) in enumerate(samples):
-        for j, (name, other) in enumerate(samples[:i]):
-            if not (verdicts[i].is_good and verdicts[j].is_good) or not _are_same(facts, other):
-                continue
-            if not facts.cells_of_any:
-                verdicts[i] = Verdict(
-                    f"It holds the same cells as {name}: joined, each would be there twice.",
-                    "Leave one of the two out.",
-                )
-            else:
-                said = f"Its cells have the same names as those of {name}; they are taken for other"
-                verdicts[i] = replace(verdicts[i], notes=(f"{said} cells.",))
-
-
-def _are_same(one: Facts, other: Facts) -> bool:
-    """Whether nearly all cells of the smaller one are called as cells of the other."""
-    fewest, most = sorted((one.n_cells, other.n_cells))
-    if fewest < _FEWEST_CELLS or fewest < 0.5 * most or fewest >= _EVERY_BARCODE:
-        return False
-    # The smallest hashes of both together are an even sample of the names of both together.
-    both = np.union1d(one.cells, other.cells)[:SKETCH]
-    in_both = np.isin(both, one.cells) & np.isin(both, other.cells)
-    n_shared = in_both.mean() * (fewest + most) / (1 + in_both.mean())
-    return bool(n_shared >= _SAME_CELLS * fewest)
-
-
 def _mains(samples: Sequence[tuple[str, Facts]], verdicts: list[Verdict]) -> list[str]:
-    """Of each the matrix that becomes X: X itself, or the counts where they lie in other places."""
+    """Of each the matrix that becomes X: X itself, or the counts where they lie in other places,
+    and where X of one holds other values than X of another.
+    """
     first = ["X" if "X" in f.places else (f.places or ["X"])[0] for _, f in samples]
-    good = [f for (_, f), v in zip(samples, verdicts, strict=True) if v.is_good]
-    if not any(f.counts for f in good) or len({f.counts for f in good if f.counts}) == 1:
+    judged = zip(first, samples, verdicts, strict=True)
+    good = [(x, f) for x, (_, f), v in judged if v.is_good]
+    counts = {f.counts for _, f in good if f.counts}
+    if not counts or (len(counts) == 1 and len({f.holds_at(x) for x, f in good}) == 1):
         return first
     return [f.counts or x for x, (_, f) in zip(first, samples, strict=True)]
 
@@ -171,12 +125,23 @@ def _keys(facts: Facts, table: str, by: str) -> np.ndarray:
 def _of_all(keys: Sequence[np.ndarray]) -> np.ndarray:
     found = keys[0]
     for other in keys[1:]:
-        found = np.intersect1d(found, other)
+        if not np.array_equal(found, other):  # of one reference, which is usual
+            found = np.intersect1d(found, other)
+    return found
+
+
+def _of_any(keys: Sequence[np.ndarray]) -> np.ndarray:
+    found = keys[0]
+    for other in keys[1:]:
+        if not np.array_equal(keys[0], other):
+            found = np.union1d(found, other)
     return found
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:
     fewest = min(len(one), len(other))
+    if np.array_equal(one, other):
+        return float(fewest > 0)
     return len(np.intersect1d(one, other)) / fewest if fewest else 0.0
 
 
@@ -259,6 +224,11 @@ def _said_of_mains(
     places: dict[str, list[str]] = {}
     for i in good:
         places.setdefault(mains[i], []).append(samples[i][0])
+    held = sorted({samples[i][1].holds_at("X") for i in good} - {""})
+    if len(places) == 1 and "X" not in places and len(held) > 1:
+        (place,) = places
+        told = " and ".join(map(_values, held))
+        return (f"X of the samples holds {told}: X of the joined set is their {place}.",)
     if len(places) < 2:
         return ()
     of = " and ".join(f"{place} of {', '.join(names[:5])}" for place, names in places.items())

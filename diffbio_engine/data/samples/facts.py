@@ -12,13 +12,17 @@ from diffbio_engine.data.dataset import Dataset
 from diffbio_engine.data.dataset.gene_names import VERSION, made_unique, names_and_ids
 from diffbio_engine.data.genes.spelling import kind_of_names, organism_of
 from diffbio_engine.data.inspection.preview import Preview
+from diffbio_engine.data.kinds import kind_named
 from diffbio_engine.data.opening import look_at
 from diffbio_engine.data.readers.same_cells import any_sample_has
 from diffbio_engine.data.reading import Reading
+from diffbio_engine.errors import DataError
 
 RAW_X = "raw/X"
 # So many names of cells are compared: those with the smallest hashes, of one sample as of another.
 SKETCH = 2_000
+# More genes than any genome and more peaks than any caller finds; all are compared in memory.
+MOST_GENES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class Facts:
     def holds(self) -> str:
         """What its first matrix holds, where it has no counts."""
         return str(self.preview["matrices"][0]["holds"]) if self.preview["matrices"] else ""
+
+    def holds_at(self, place: str) -> str:
+        """What one of its matrices holds; empty where it has none there."""
+        found = (str(m["holds"]) for m in self.preview["matrices"] if m["place"] == place)
+        return next(found, "")
 
     def as_answer(self) -> tuple[dict[str, Any], np.ndarray]:
         """Plain data, and all hashes one after the other, each as two numbers of 32 bits."""
@@ -99,7 +108,17 @@ def look_at_sample(path: Path, reading: Reading) -> Facts:
 
 
 def facts_of(dataset: Dataset, preview: Preview) -> Facts:
-    """The same of a data set that is open."""
+    """The same of a data set that is open.
+
+    Raises:
+        DataError: It has more genes than are compared.
+    """
+    n = max([len(dataset.var), *(len(dataset.genes(place)) for place in dataset.places)])
+    if n > MOST_GENES:
+        raise DataError(
+            f"It has {n:,} genes; samples of {MOST_GENES:,} genes at most are joined.",
+            fix="Leave out what is not counted in any cell, or join them with anndata.concat.",
+        )
     names, ids = names_and_ids(dataset.var)
     tables = {"var": dataset.var}
     if RAW_X in dataset.places and dataset.genes(RAW_X) is not dataset.var:
@@ -109,7 +128,7 @@ def facts_of(dataset: Dataset, preview: Preview) -> Facts:
         preview=preview.as_dict(),
         genes={table: _hashed_genes(var) for table, var in tables.items()},
         cells=np.sort(of_cells)[:SKETCH],
-        cells_of_any=any_sample_has(dataset.obs.index),
+        cells_of_any=kind_named(dataset.rows).same_names or any_sample_has(dataset.obs.index),
         spelling=kind_of_names(dataset.var.index),
         organism=organism_of(names, ids, sum(preview.known_genes.values())),
         counts=preview.suggested.get("counts", ""),

@@ -20,6 +20,8 @@ from diffbio_engine.data.reading import Reading
 from diffbio_engine.data.samples.comparison import Comparison, compare
 from diffbio_engine.data.samples.facts import RAW_X, Facts, facts_of
 from diffbio_engine.data.samples.growing import GrowingRows
+from diffbio_engine.data.samples.places import places_joined
+from diffbio_engine.data.samples.slides import side_by_side
 from diffbio_engine.data.samples.tables import GenesOf, cells_of, genes_of
 from diffbio_engine.data.writers.h5ad import whole_or_nothing
 from diffbio_engine.data.writers.plain_elements import write_elem, write_table
@@ -86,7 +88,7 @@ def join(
     Counts, names of cells (``barcode_sample``) and names of genes are equal to its; genes are
     matched by ids where all samples have them. Matrices that all samples have are joined, each
     block of rows by itself. What was computed of a sample by itself (embeddings, graphs) is left
-    out, as it says nothing of all together; places in a tissue are kept. Columns of cells that
+    out, as it says nothing of all together; slides are laid side by side. Columns of cells that
     only some samples have are kept, and missing elsewhere.
 
     Args:
@@ -124,7 +126,7 @@ def _check_said(samples: Sequence[Sample], column: str, genes: str) -> None:
             f"Two samples are called '{twice}'.", fix="Give one of them another name.", where="name"
         )
     for what, said in (("sample", min(names, key=len)), ("column", column)):
-        if not said.strip() or "/" in column:
+        if not said.strip(" .") or "/" in column:
             raise DataError(f"'{said}' is no name of a {what}.", fix="Give it another name.")
     if genes not in GENES:
         raise DataError(f"'{genes}' is no choice of genes.", fix=f"Say {' or '.join(GENES)}.")
@@ -164,7 +166,7 @@ def _written(
     progress: Callable[[float], None],
 ) -> Joined:
     datasets = [d for _, d in opened]
-    places, left = _places(datasets, found.mains)
+    places, left = places_joined(datasets, found.mains, [f for _, f in facts])
     of_genes = {
         place: genes_of([d.genes(m if place == "X" else place)
                          for d, m in zip(datasets, found.mains, strict=True)],
@@ -175,6 +177,7 @@ def _written(
     placed, of_obsm = _placed(datasets)
     main = of_genes["X"]
     said = (*_of_genes(found, main, every=every), *found.said, *left, *of_obsm, *of_obs)
+    marks = {path: fingerprint(path) for path in {s.path for s in samples}}
     names, sizes = [n for n, _ in opened], [d.n_cells for d in datasets]
     told = {
         "column": column,
@@ -185,7 +188,7 @@ def _written(
         "said": said,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "samples": [
-            {"name": s.name, "file": s.called, "sha256": fingerprint(s.path),
+            {"name": s.name, "file": s.called, "sha256": marks[s.path],
              "kind": f.preview["kind"], "n_cells": d.n_cells, "n_genes": v.n_genes,
              "reading": dict(s.reading)}
             for s, d, v, (_, f) in zip(samples, datasets, found.verdicts, facts, strict=True)
@@ -211,28 +214,21 @@ def _written(
     return Joined(to, sum(sizes), len(main.var), found.n_any, pairs, said)
 
 
-def _places(datasets: list[Dataset], mains: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The matrices that are joined, X first, and what is said of those that are left out."""
-    others = [[p for p in d.places if p != main] for d, main in zip(datasets, mains, strict=True)]
-    # Where the counts lie in different places, a layer of one is the X of another.
-    mixed = len(set(mains)) > 1
-    kept = [] if mixed else [p for p in others[0] if all(p in o for o in others)]
-    left = sorted({p for o in others for p in o if p not in kept})
-    said = [f"{', '.join(left)} is not in all samples and was left out."] if left else []
-    return ["X", *[p for p in kept if p != "X"]], said
-
-
 def _placed(datasets: list[Dataset]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Places in a tissue, where all samples have them, and what else is left out."""
     shapes = [{k: s for k, s in shapes_in(d.obsm).items() if len(s) == 2} for d in datasets]
     axes = {k: {o[k][1] if k in o else 0 for o in shapes} for k in shapes[0]}
     same = [k for k, found in axes.items() if "spatial" in k.lower() and len(found) == 1]
-    kept = {k: np.concatenate([np.asarray(d.obsm[k]) for d in datasets]) for k in same}
-    left = sorted({k for o in shapes for k in o} - set(kept))
-    if not left:
-        return kept, []
-    why = "computed of each sample by itself, which has no axes in common with the others"
-    return kept, [f"Left out of obsm: {', '.join(left[:6])} ({why})."]
+    laid = {k: side_by_side([np.asarray(d.obsm[k]) for d in datasets]) for k in same}
+    said = [
+        f"Slides lay over each other: in obsm/{k} they lie side by side, so that no row has"
+        " neighbours on another slide."
+        for k, (_, moved) in laid.items() if moved
+    ]  # fmt: skip
+    if left := sorted({k for o in shapes for k in o} - set(laid)):
+        why = "computed of each sample by itself, which has no axes in common with the others"
+        said.append(f"Left out of obsm: {', '.join(left[:6])} ({why}).")
+    return {k: places for k, (places, _) in laid.items()}, said
 
 
 def _of_genes(found: Comparison, genes: GenesOf, *, every: bool) -> list[str]:

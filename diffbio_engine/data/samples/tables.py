@@ -7,10 +7,14 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.dataset.gene_names import made_unique
+from diffbio_engine.data.dataset.gene_names import gene_name_style, made_unique, names_and_ids
+from diffbio_engine.data.dataset.name_words import words_of
+from diffbio_engine.data.inspection.column_names import CLUSTERINGS
 from diffbio_engine.data.samples.comparison import IDS
 from diffbio_engine.data.samples.facts import ids_of, names_of, without_versions
 from diffbio_engine.errors import DataError
+
+_BY_IDS = "Ensembl ids"
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ def genes_of(tables: Sequence[pd.DataFrame], by: str, *, every: bool, name: str)
         raise DataError(f"The samples share no genes ({name}).", fix="Leave one of them out.")
     columns = [kept.get_indexer(k).astype(np.int64) for k in keys]
     in_all = np.logical_and.reduce([kept.isin(k) for k in keys])
-    return GenesOf(_var(tables, keys, kept), columns, int((~in_all).sum()))
+    made = _var(tables, keys, kept)
+    if len(found) == len(tables):
+        made = _with_both_names(made, tables, keys, kept)
+    return GenesOf(made, columns, int((~in_all).sum()))
 
 
 def _var(tables: Sequence[pd.DataFrame], keys: Sequence[pd.Index], kept: pd.Index) -> pd.DataFrame:
@@ -78,6 +85,32 @@ def _var(tables: Sequence[pd.DataFrame], keys: Sequence[pd.Index], kept: pd.Inde
         dtype = tables[0][column].dtype
         plain = isinstance(dtype, np.dtype) and dtype.kind in "iufb"
         made[column] = found.astype(dtype) if plain else found
+    return made
+
+
+def _with_both_names(
+    made: pd.DataFrame, tables: Sequence[pd.DataFrame], keys: Sequence[pd.Index], kept: pd.Index
+) -> pd.DataFrame:
+    """Genes that were matched by ids have ids and symbols, whichever a sample is named by.
+
+    Where some samples are named by ids and others by symbols, all genes are named by symbols.
+    """
+    symbols = np.full(len(kept), "", dtype=object)
+    styles = [gene_name_style(var.index) for var in tables]
+    for var, key, style in reversed(list(zip(tables, keys, styles, strict=True))):
+        names, place = names_and_ids(var)[0], kept.get_indexer(key)
+        told = (place >= 0) & (names != "")
+        if style == _BY_IDS:
+            told &= names != np.array([str(n).strip() for n in var.index], dtype=object)
+        symbols[place[told]] = names[told]
+    if set(styles) & {_BY_IDS, "numbers"} and set(styles) != {_BY_IDS}:
+        called = [str(s or k) for s, k in zip(symbols, kept, strict=True)]
+        made.index = made_unique(pd.Index(called, dtype=object))
+    names, ids = names_and_ids(made)
+    if ids is None:
+        made["gene_ids"] = kept.to_numpy(object)
+    elif set(styles) == {_BY_IDS} and (symbols != "").any() and list(names) == list(ids):
+        made["gene_symbols"] = symbols
     return made
 
 
@@ -108,6 +141,15 @@ def cells_of(parts: Sequence[tuple[str, Dataset]], column: str) -> tuple[pd.Data
             free += "_"
         kept_as[column] = free
         said.append(f"The files have a column '{column}' of their own: it is called '{free}' now.")
+    if clusters := [c for c in every if _are_clusters(c, [d.obs for _, d in parts])]:
+        said.append(
+            f"{', '.join(clusters[:6])}: clusters of each file by itself, so cluster 0 of one"
+            " sample need not be cluster 0 of another."
+        )
+    if mixed := [c for c in every if _are_mixed([d.obs[c] for _, d in parts if c in d.obs])]:
+        said.append(
+            f"Numbers in some samples and words in others are words now: {', '.join(mixed[:6])}."
+        )
     names = [f"{cell}_{sample}" for sample, d in parts for cell in d.obs.index]
     obs = pd.DataFrame(index=made_unique(pd.Index(names, dtype=object)))
     of = [sample for sample, d in parts for _ in range(d.n_cells)]
@@ -115,6 +157,18 @@ def cells_of(parts: Sequence[tuple[str, Dataset]], column: str) -> tuple[pd.Data
     for old, new in kept_as.items():
         obs[new] = _stacked([d.obs[old] if old in d.obs.columns else d.n_cells for _, d in parts])
     return obs, said
+
+
+def _are_clusters(column: str, tables: Sequence[pd.DataFrame]) -> bool:
+    """Whether clusters of several samples have the same numbers."""
+    if not CLUSTERINGS & set(words_of(column)):
+        return False
+    found = [set(map(str, t[column].unique())) for t in tables if column in t.columns]
+    return len(found) > 1 and any(one & found[0] for one in found[1:])
+
+
+def _are_mixed(pieces: Sequence[pd.Series]) -> bool:
+    return len({p.dtype.kind if p.dtype.kind not in "iuf" else "number" for p in pieces}) > 1
 
 
 def _stacked(pieces: list[pd.Series | int]) -> pd.api.extensions.ExtensionArray | np.ndarray:
