@@ -23,13 +23,13 @@ def join_samples(asked: argparse.Namespace) -> int:
             found.append((sample, error))
     readable = [(s, one) for s, one in found if isinstance(one, Facts)]
     compared = compare([(s.name, facts) for s, facts in readable])
-    verdicts = dict(zip([s.called for s, _ in readable], compared.verdicts, strict=True))
+    verdicts = iter(compared.verdicts)
     good = []
     for sample, one in found:
         if isinstance(one, DataError):
             print(f"x {sample.name} ({sample.called}): {one}")
             continue
-        verdict, size = verdicts[sample.called], one.preview["size"]
+        verdict, size = next(verdicts), one.preview["size"]
         of = f", {one.organism}" if one.organism else ""
         told = f"{sample.name} ({sample.called}): {size}, {one.preview['kind']}{of}."
         if verdict.is_good:
@@ -66,16 +66,17 @@ def _listed(apart: SamplesApart, paths: Sequence[Path]) -> list[Sample]:
 
 def _named(samples: list[Sample], said: Sequence[str]) -> list[Sample]:
     ways = [s.reading.get("sample") or s.file for s in samples]
-    names = dict(zip([s.called for s in samples], proposed_names(ways), strict=True))
+    names = proposed_names(ways)
     for pair in said:
         file, equals, name = pair.rpartition("=")
-        called = next((s.called for s, way in zip(samples, ways, strict=True)
-                       if file in (s.called, s.file, way)), "")  # fmt: skip
-        if not equals or not called:
+        places = (i for i, (s, way) in enumerate(zip(samples, ways, strict=True))
+                  if file in (s.called, s.file, way))  # fmt: skip
+        place = next(places, None)
+        if not equals or place is None:
             raise DataError(
                 f"'{pair}' names none of the samples.",
                 fix=did_you_mean(file, ways) or f"Say FILE=NAME of {', '.join(ways[:8])}.",
                 where="name",
             )
-        names[called] = name
-    return [Sample(s.path, names[s.called], s.reading, s.file) for s in samples]
+        names[place] = name
+    return [Sample(s.path, n, s.reading, s.file) for s, n in zip(samples, names, strict=True)]

@@ -335,7 +335,8 @@ def test_the_command_joins_what_processes_of_their_own_read_and_says_each_line(
     assert "x cut " in said.out and "was cut off" in said.out and "+ B (" in said.out
     assert "32 of its 38 genes are in all" in said.out
     assert "1 of 4 samples cannot be joined" in said.err
-    assert main([*asked, "--skip"]) == 0
+    assert main(["join", files[0], *asked[1:], "--skip"]) == 0  # of what is there twice one stays
+    assert "x a_2 (" in capsys.readouterr().out
     by_itself = join([Sample(p, n) for (p, _), n in zip(three.values(), "aBc", strict=True)],
                      tmp_path / "again.h5ad")  # fmt: skip
     one, other = (anndata.read_h5ad(p) for p in (to, by_itself.path))

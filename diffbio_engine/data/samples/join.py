@@ -125,8 +125,8 @@ def _check_said(samples: Sequence[Sample], column: str, genes: str) -> None:
         raise DataError(
             f"Two samples are called '{twice}'.", fix="Give one of them another name.", where="name"
         )
-    for what, said in (("sample", min(names, key=len)), ("column", column)):
-        if not said.strip(" .") or "/" in column:
+    for what, said in (*(("sample", name) for name in names), ("column", column)):
+        if not said.strip() or (what == "column" and (said == "." or "/" in said)):
             raise DataError(f"'{said}' is no name of a {what}.", fix="Give it another name.")
     if genes not in GENES:
         raise DataError(f"'{genes}' is no choice of genes.", fix=f"Say {' or '.join(GENES)}.")
