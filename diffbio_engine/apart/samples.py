@@ -86,7 +86,8 @@ class SamplesApart:
     ) -> Joined:
         """Joins samples into an h5ad; a reader writes it block by block.
 
-        Memory is that of the largest file by itself, time that of all files.
+        Memory is that of the largest file by itself, time that of all files. Tables of text are
+        held until all are written: of very many large ones that may be too little.
 
         Args:
             tell: Called now and then with the share that is written and the seconds left.
