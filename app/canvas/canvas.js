@@ -73,6 +73,8 @@ export function render({ model }) {
   const moves = ["wheel", "pointermove", "click"]
   for (const name of moves) document.addEventListener(name, taken, { capture: true, passive: true })
 
+  const folded = () =>
+    document.documentElement.style.getPropertyValue("--db-canvas").trim() === "0px"
   const key = (event) => {
     const ctrl = event.ctrlKey || event.metaKey,
       name = event.key.toLowerCase()
@@ -89,7 +91,9 @@ export function render({ model }) {
     if (event.key === "Escape" && !event.composedPath().some((el) => el.role === "dialog"))
       send({ do: "escape" })
     if (typing(event)) return
-    if (ctrl && name === "z") act({ do: event.shiftKey ? "redo" : "undo" })
+    // What is chosen on a canvas that is folded away is not deleted unseen.
+    if (["delete", "backspace"].includes(name) && folded()) event.stopImmediatePropagation()
+    else if (ctrl && name === "z") act({ do: event.shiftKey ? "redo" : "undo" })
     else if (ctrl && name === "y") act({ do: "redo" })
     else if (ctrl && name === "d") act({ do: "duplicate" })
     else if (ctrl && name === "c") send({ do: "copy" })

@@ -92,7 +92,7 @@ def by_gene_set(path: str, name: str, genes: Sequence[str], place: str = "X") ->
     with _LOCK:
         known = _GENES.get(key)
     if known is not None:
-        return replace(known, key=ColourKey("set", name))
+        return _of_set(known, name)
     told, arrays = opened(path).ask("gene_set", genes=list(genes), place=place)
     found, missing = ([str(g) for g in told.get(side, ())] for side in ("found", "missing"))
     if not found:
@@ -102,9 +102,14 @@ def by_gene_set(path: str, name: str, genes: Sequence[str], place: str = "X") ->
         )
     note = f"{len(found):,} of {len(found) + len(missing):,} genes found"
     note += f"; not found: {_some(missing)}" if missing else ""
-    title = f"{name}, mean of {_LOGGED}" if told.get("raw") else f"{name}, mean of its genes"
-    made = Colouring(ColourKey("set", name), title, values=arrays["values"], note=note)
-    return _kept(key, clipped(made))
+    title = f"mean of {_LOGGED}" if told.get("raw") else "mean of its genes"
+    made = Colouring(ColourKey("set", ""), title, values=arrays["values"], note=note)
+    return _of_set(_kept(key, clipped(made)), name)
+
+
+def _of_set(known: Colouring, name: str) -> Colouring:
+    """The same genes may be kept under several names, and by several people."""
+    return replace(known, key=ColourKey("set", name), title=f"{name}, {known.title}")
 
 
 def _some(names: Sequence[str], most: int = 12) -> str:
@@ -154,7 +159,7 @@ def _stamp(path: str) -> tuple[str, int]:
 def clipped(colouring: Colouring, percent: float = CLIP) -> Colouring:
     """The same values with ends of the colour bar at percentiles, so that one cell dims no other.
 
-    Of a gene that few cells have, the bar begins at zero; where both percentiles are the same
+    Of genes the bar begins at zero, or below; where both percentiles are the same
     value, it reaches from the lowest to the highest value, and its words say so.
 
     Args:
@@ -166,9 +171,10 @@ def clipped(colouring: Colouring, percent: float = CLIP) -> Colouring:
     if not len(fine):
         return replace(colouring, low=0.0, high=1.0, ends="no cell has a value")
     low, high = (float(v) for v in np.percentile(fine, (percent, 100 - percent)))
-    ends = f"{_ordinal(percent)} to {_ordinal(100 - percent)} percentile"
-    if ColourKey.parse(colouring.key).kind in ("gene", "set"):
-        low = min(low, 0.0)
+    begins = _ordinal(percent)
+    if low > 0 and ColourKey.parse(colouring.key).kind in ("gene", "set"):
+        low, begins = 0.0, "0"
+    ends = f"{begins} to {_ordinal(100 - percent)} percentile"
     if high <= low or not percent:
         low, high = float(fine.min()), float(fine.max())
         ends = "lowest to highest value"

@@ -1,9 +1,11 @@
 """Which cells of a map a hand has meant, and who they are."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from app.map.drawing import Drawn, MapViewState, meant
 from app.map.frames import MapFrame
 from app.map.shading import Colouring, View, inside
 
@@ -29,6 +31,12 @@ def outlined(frame: MapFrame, shape: dict[str, Any]) -> np.ndarray:
     if len(corners) < 3:
         return np.zeros(len(frame.xy), bool)
     return inside(frame.xy, corners)
+
+
+def not_grey(cells: np.ndarray, drawn: Drawn, state: MapViewState) -> np.ndarray:
+    """Those of some cells that the legend and quality control leave: no others are meant."""
+    shown = meant(drawn.colouring, replace(state, chosen=None), drawn.frame)
+    return cells if shown is None else cells & shown
 
 
 def combined(before: np.ndarray | None, chosen: np.ndarray, mode: str) -> np.ndarray | None:

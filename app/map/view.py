@@ -33,7 +33,7 @@ from app.map.drawing import Drawn, MapViewState, draw
 from app.map.plot import TOOLS, MapPlot
 from app.map.pointing import Pointing
 from app.map.saving import save
-from app.map.selection import combined, nearest, outlined
+from app.map.selection import combined, nearest, not_grey, outlined
 from app.map.shading import View
 from app.session.data_in_use import CARDS
 from app.session.gene_sets import read_kept
@@ -320,10 +320,10 @@ class LiveMap(pn.viewable.Viewer):
     def _outlined(self, shape: dict[str, Any], mode: str) -> None:
         if self.drawn is None:
             return
-        frame, before = self.drawn.frame, self.state.chosen
+        drawn, state = self.drawn, self.state
         self.session.work(
-            lambda: outlined(frame, shape),
-            lambda chosen: self._select(combined(before, chosen, mode)),
+            lambda: not_grey(outlined(drawn.frame, shape), drawn, state),
+            lambda chosen: self._select(combined(state.chosen, chosen, mode)),
         )
 
     def _doubled(self, at: tuple[float, float]) -> None:
@@ -334,7 +334,8 @@ class LiveMap(pn.viewable.Viewer):
         found = nearest(self.drawn.frame.xy, at, self._plot.axes, self._plot.size)
         if found < 0 or codes is None or codes[found] < 0:
             return self._fit()
-        self._select(codes == codes[found])
+        same = not_grey(codes == codes[found], self.drawn, self.state)
+        self._select(combined(None, same, ""))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._box

@@ -43,7 +43,7 @@ def _strips(findings: Findings, finding: Finding) -> Content:
     note = f"The first {_MOST_POSITIONS:,} {finding.axes[1]} of each; the file has all."
     content: dict[str, Any] = {
         "names": records, "classes": states, "axis": finding.axes[1],
-        "one": "base" if any(step > 1 for _, _, step, _ in ruler) else one(finding.axes[1]),
+        "one": "base" if _is_of_contigs(records, ruler) else one(finding.axes[1]),
         "ruler": [[title, first, step] for title, first, step, _ in ruler],
         "values": [lists(row[:n]) for row, n in zip(values, drawn, strict=True)],
         "note": note if cut else "",
@@ -58,6 +58,11 @@ def _strips(findings: Findings, finding: Finding) -> Content:
             "top": top if top > 0 else max(largest, 1e-9), "largest": largest,
         }  # fmt: skip
     return content, _table(finding, records, states, ruler, seen)
+
+
+def _is_of_contigs(records: list[str], ruler: tuple[tuple[str, int, int, int], ...]) -> bool:
+    """Whether these are windows of contigs, whose bases are counted from 0; else from 1."""
+    return any(title != name for (title, *_), name in zip(ruler, records, strict=True))
 
 
 def _seen(findings: Findings, finding: Finding) -> Finding | None:
@@ -88,7 +93,7 @@ def _table(
     places = np.concatenate([np.arange(n) for n in lengths]) if len(lengths) else rows
     firsts, steps = (np.array([r[i] for r in ruler], int)[rows] for i in (1, 2))
     columns = {one(finding.axes[0]): np.array(records, object)[rows]}
-    if (steps > 1).any():
+    if _is_of_contigs(records, ruler):
         start = firsts + places * steps
         columns |= {"start": start, "end": start + steps}
     else:

@@ -1,7 +1,8 @@
 """Lists of genes that a person keeps by name: read from what was pasted or dropped, and kept."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from app.session.session import Session
@@ -45,10 +46,10 @@ def parse(text: str, name: str = "", kept: Mapping[str, object] | None = None) -
     stem = Path(name).stem if kind in (".txt", ".csv", ".tsv") else name
     if kind == ".gmt" or _is_gmt(lines):
         fields = [line.split("\t") for line in lines]
-        found = {f[0].strip(): _genes(f[2:]) for f in fields if len(f) > 2 and f[0].strip()}
+        sets = [(f[0].strip(), _genes(f[2:])) for f in fields if len(f) > 2 and f[0].strip()]
     else:
-        found = {stem.strip() or _numbered(kept or {}): _genes(_BETWEEN.split(text))}
-    found = {name[:LONGEST_NAME]: genes for name, genes in found.items() if genes}
+        sets = [(stem.strip() or _numbered(kept or {}), _genes(_BETWEEN.split(text)))]
+    found = _told_apart(sets)
     if not found:
         raise DataError(
             "There are no genes in it.",
@@ -75,6 +76,28 @@ def _is_gmt(lines: list[str]) -> bool:
 def _genes(words: list[str]) -> tuple[str, ...]:
     """Each gene once, in the order in which they stand."""
     return tuple(dict.fromkeys(w.strip()[:_LONGEST_GENE] for w in words if w.strip()))
+
+
+def _told_apart(sets: Iterable[tuple[str, tuple[str, ...]]]) -> GeneSets:
+    """Those with genes, none in place of another: of the same name a second one is numbered.
+
+    A long name is cut in its middle, for many of MSigDB differ only at their end.
+    """
+    found: GeneSets = {}
+    many: Counter[str] = Counter()
+    for whole, genes in sets:
+        name = whole
+        if len(name) > LONGEST_NAME:
+            name = f"{whole[: LONGEST_NAME - 32]}…{whole[-31:]}"
+        if not genes or found.get(name) == genes:
+            continue
+        first = name
+        while name in found:
+            many[first] += 1
+            tail = f" ({many[first] + 1})"
+            name = first[: LONGEST_NAME - len(tail)] + tail
+        found[name] = genes
+    return found
 
 
 def _numbered(kept: Mapping[str, object]) -> str:

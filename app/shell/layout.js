@@ -7,6 +7,8 @@ const PARTS = [
 ]
 
 export function render({ model, view }) {
+  const { document: page } = view.model
+  name_by_id(page)
   const root = document.documentElement
   const place = `diffbio-layout:${model.person}`
   let kept = { layout: "", sizes: {} }

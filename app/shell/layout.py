@@ -59,7 +59,7 @@ class LayoutDesk(JSComponent):
     layouts = param.Dict(LAYOUTS, doc="By layout and part, a size of CSS; empty: its own share.")
     person = param.String(doc="Whose sizes these are.")
 
-    _esm = (_HERE / "layout.js").read_text(encoding="utf-8")
+    _esm = script(_HERE / "sent_by_id.js", _HERE / "layout.js")
 
     def __init__(self, session: Session, **params: Any):
         super().__init__(

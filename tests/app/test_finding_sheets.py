@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,10 @@ def test_strips_of_a_track_have_its_signal_and_lie_in_bases():
     assert [len(row) for row in content["values"]] == [3, 2]
     assert rows_of(sheet)[0] == ["window", "start", "end", "signal", "low", "high"]
     assert rows_of(sheet)[-1] == ["chr1:600-1000", "800", "1000", "5", "0.5", "0.5"]
+    # Bins of a single base are counted from 0, too.
+    fine = replace(shares, ruler=(("chr1", 0, 1, 3), ("chr1", 3, 1, 2)))
+    (sheet,) = sheets_of(Findings(1, (fine,), names, {}, record="windows"))
+    assert sheet.make()[0]["one"] == "base" and rows_of(sheet)[1][1:3] == ["0", "1"]
 
 
 def test_letters_of_a_motif_are_as_high_as_the_bits_that_they_carry():

@@ -14,7 +14,15 @@ from app.map.drawing import MapViewState, draw
 from app.map.shading import Colouring
 from app.session import gene_sets as kept_sets
 from app.session.dataset_card import DatasetCard
-from app.session.gene_sets import MOST_GENES, MOST_SETS, keep, parse, read_kept, with_sets
+from app.session.gene_sets import (
+    LONGEST_NAME,
+    MOST_GENES,
+    MOST_SETS,
+    keep,
+    parse,
+    read_kept,
+    with_sets,
+)
 from app.session.session import Session
 from diffbio_engine.errors import DataError
 from tests.runs.drawn import drawn as snapshot_of
@@ -43,6 +51,13 @@ def test_genes_are_read_from_whatever_stands_between_them_each_once():
     gmt = "T\thttp://x\tCD3D\tCD3E\nB\tna\tMS4A1\n"
     assert parse(gmt) == {"T": ("CD3D", "CD3E"), "B": ("MS4A1",)}
     assert parse("T\tall of them\tCD3D", "x.gmt") == {"T": ("CD3D",)}
+    # None takes the place of another: not of the same name, nor of one with the same beginning.
+    twice = parse("T\tna\tA\nT\tna\tB\nT\tna\tA\nT\tna\tC\n")
+    assert twice == {"T": ("A",), "T (2)": ("B",), "T (3)": ("C",)}
+    long = "GOMF_OXIDOREDUCTASE_ACTIVITY_WITH_INCORPORATION_OR_REDUCTION_OF_MOLECULAR_OXYGEN_OF"
+    up, down = parse(f"{long}_UP\tna\tA\n{long}_DN\tna\tB\n")
+    assert up.endswith("OXYGEN_OF_UP") and down.endswith("OXYGEN_OF_DN")
+    assert len(up) == len(down) == LONGEST_NAME
     with pytest.raises(DataError, match="no genes in it"):
         parse(" ,; \n")
     with pytest.raises(DataError, match="holds no text"):
@@ -75,6 +90,8 @@ def test_the_score_is_the_mean_of_log_normalised_genes_that_are_there_and_names_
     # One gene by two spellings counts once.
     assert found.note == "3 of 4 genes found; not found: NOSUCH"
     assert found.title == "T/NK, mean of log(1 + counts per 10\u202f000)"
+    # The same genes are kept once for all, whatever somebody else calls them.
+    assert by_gene_set(path, "mine", MIXED).title.startswith("mine, mean")
     with pytest.raises(DataError, match=r"None of the 2 genes of 'mine' is in the data: FOO, BAR"):
         by_gene_set(path, "mine", ("FOO", "BAR"))
 
@@ -84,7 +101,7 @@ def test_a_set_colours_the_map_with_the_highest_on_top_and_its_clip_is_said(path
     drawn = draw(snapshot_of(1, np.eye(3, 2, dtype=np.float32), np.zeros(3, np.int16)), state)
     assert drawn.colouring.key == "set/T/NK" and (np.diff(drawn.dots["value"]) >= 0).all()
     legend = legend_of(drawn, state)
-    assert legend["ends"] == "1st to 99th percentile" and legend["note"].startswith("3 of 4")
+    assert legend["ends"] == "0 to 99th percentile" and legend["note"].startswith("3 of 4")
     assert {"key": "set/T/NK", "title": "T/NK"} in colour_groups([], None, state)[-1]["items"]
     # Of a set that is gone the clusters are shown.
     assert draw(snapshot_of(1, np.eye(3, 2, dtype=np.float32), np.zeros(3, np.int16)),
@@ -95,7 +112,8 @@ def test_the_colour_bar_ends_at_the_asked_percentiles_or_says_that_it_does_not()
     values = np.arange(101, dtype=np.float32)
     score = clipped(Colouring("score/x", "x", values=values), 10)
     assert (score.low, score.high, score.ends) == (10, 90, "10th to 90th percentile")
-    assert clipped(Colouring("gene/A", "A", values=values), 2.5).low == 0
+    gene = clipped(Colouring("gene/A", "A", values=values), 2.5)
+    assert (gene.low, gene.ends) == (0, "0 to 97.5th percentile")
     assert clipped(Colouring("score/x", "x", values=values), 2.5).ends.startswith("2.5th to 97.5th")
     rare = np.where(values > 98, 5, 0).astype(np.float32)
     gene = clipped(Colouring("gene/A", "A", values=rare), 10)

@@ -9,7 +9,14 @@ import pytest
 from app.map.components import legend_of
 from app.map.drawing import MapViewState, draw
 from app.map.pointing import Pointing, told_of
-from app.map.selection import MOST_LISTED, combined, nearest, outlined, selection_card
+from app.map.selection import (
+    MOST_LISTED,
+    combined,
+    nearest,
+    not_grey,
+    outlined,
+    selection_card,
+)
 from app.map.shading import Colouring
 from tests.runs.drawn import drawn as snapshot_of
 
@@ -34,6 +41,15 @@ def test_boxes_and_lassos_mean_the_cells_inside_whichever_way_they_were_drawn(fr
     lasso = {"type": "poly", "x": [-1, 3, 3, -1], "y": [4, 4, 6, 6]}
     assert outlined(frame, lasso).tolist() == [False, False, False, True, True]
     assert not outlined(frame, {"type": "poly", "x": [0], "y": [0]}).any()
+
+
+def test_what_the_legend_or_quality_control_has_made_grey_is_not_selected():
+    state = replace(STATE, only=frozenset({1}), kept=np.array([1, 1, 1, 0, 1], bool))
+    state = replace(state, chosen=np.array([1, 0, 0, 0, 0], bool))  # what was before rules nothing
+    shown = draw(snapshot_of(3, XY, LABELS, CERTAINTY), state)
+    everything = np.ones(5, bool)
+    assert not_grey(everything, shown, state).tolist() == [False, False, True, False, True]
+    assert not_grey(everything, shown, STATE).all()
 
 
 def test_a_selection_is_added_to_or_taken_from_and_an_empty_one_is_none():

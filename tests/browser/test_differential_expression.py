@@ -13,6 +13,15 @@ from tests.browser.user_actions import look_closely
 
 # As few genes as are still taken for bulk samples by themselves.
 N_GENES = 5_000
+# Of all that the page sends, the longest part so far.
+WEIGH = """() => {
+  const send = WebSocket.prototype.send
+  window.longest = 0
+  WebSocket.prototype.send = function (part) {
+    window.longest = Math.max(window.longest, part.length ?? part.byteLength)
+    return send.call(this, part)
+  }
+}"""
 
 
 def two_files(shared_data, folder):
@@ -75,6 +84,7 @@ def test_counts_and_a_design_become_a_table_of_genes(
     assert cells.nth(6).evaluate("e => e.getBoundingClientRect().right") <= scroll
     tab.locator("table:visible").first.scroll_into_view_if_needed()
     look_closely(tab, "de-page-table")
+    tab.evaluate(WEIGH)
     tab.locator(".header [data-show=findings]").click()
     desk = tab.locator("[role=dialog] .findings")
     expect(desk.locator("h3")).to_contain_text("dex treated vs control")
@@ -109,6 +119,8 @@ def test_counts_and_a_design_become_a_table_of_genes(
     expect(desk.get_by_label("Against", exact=True)).to_have_value("N080611")
     expect(desk.locator(".one-gene")).to_contain_text("divided by size factors, by cell")
     look_closely(tab, "de-compared")
+    # What came from the server is named, not sent back with all its rows.
+    assert 0 < tab.evaluate("longest") < 10_000
     tab.keyboard.press("Escape")
     (there,) = saved_results(tab, tmp_path, "Genes (CSV)").values()
     home = pd.read_csv(there, index_col="gene")

@@ -58,11 +58,14 @@ def test_the_map_has_the_window_where_it_is_the_point_and_each_part_is_as_large_
     spec = PipelineSpec("Mine", blocks=(Block("umap", "normalization.umap"),))  # draws a map
     session.later(lambda: session.document.open_pipeline(spec))
     expect(small.locator(".react-flow__node.block:not(.data)")).to_have_count(1)
+    small.locator(".react-flow__node.block:not(.data)").click()
+    eventually(lambda: session.document.selected_block == "umap")
     told_by_a_run(served, state="running")
     small.locator("[data-layout=explore]").click()
     eventually(lambda: plot.bounding_box()["width"] >= 800 and plot.bounding_box()["height"] >= 560)
     assert session.layout == "explore"
     expect(bar_beside(small, "Canvas")).to_have_attribute("aria-valuetext", "folded away")
+    small.keyboard.press("Delete")  # nothing that cannot be seen
     small.keyboard.press("f")
     eventually(lambda: map_box(small) == (0, 0, 1366, 768))
     small.keyboard.press("Escape")
@@ -84,6 +87,7 @@ def test_the_map_has_the_window_where_it_is_the_point_and_each_part_is_as_large_
     # The plot itself has followed, not only the box around it.
     width = "() => Bokeh.documents[0].get_model_by_name('map').outer_width"
     eventually(lambda: abs(small.evaluate(width) - plot.bounding_box()["width"]) <= 1)
+    assert session.document.spec.blocks
 
     small.reload()
     again = bar_beside(small, "Losses")
