@@ -142,6 +142,7 @@ PLOTS.comparison = (c, sheet) => {
   }
   inner.searched = mark
   PLOTS.table(c, inner)
+  sheet.note(c.contrast?.words)
   for (const p of plots) {
     p.onChoose = (i) => choose(names[i])
     p.nameOf = (i) => names[i]

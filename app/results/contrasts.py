@@ -14,7 +14,12 @@ from diffbio_engine.declare import find_operator
 from diffbio_engine.errors import UserError
 from diffbio_engine.pipelines import PipelineSpec
 from diffbio_engine.ports import Address, Role
-from diffbio_engine.runs import Findings
+from diffbio_engine.runs import Finding, Findings
+
+_TOO_LARGE = (
+    "Other comparisons of so many columns of the design and genes are too large to be kept: choose"
+    " what is compared under Data, and run again."
+)
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,11 @@ class Contrasts:
             pass
 
     def offered(self, sheet: Sheet, asked: Asked | None) -> dict[str, Any]:
-        """What the page offers, and which it is now; nothing where there is no choice."""
+        """What the page offers, and which it is now; nothing where there is no choice, or words
+        where it was too large."""
         known = self._known(sheet)
         if known is None:
-            return {}
+            return {"words": _TOO_LARGE} if self._is_left_out(sheet) else {}
         if asked is None:
             asked = Asked(*(known.named(tested(self._findings, sheet.block)) or ("",)))
         factors = [{"name": f.name, "levels": list(f.levels)} for f in known.factors]
@@ -76,8 +82,16 @@ class Contrasts:
         """Where the block's columns are those of the samples' design, and it says how they vary."""
         if self._all is None or sheet.other is None:
             return None
-        for f in self._findings.found:
-            if f.role == Role.COVARIANCE and Address.parse(f.port).block == sheet.block:
-                same = tuple(self._findings.along(f, f.axes[0])) == self._all.names
-                return self._all if same else None
-        return None
+        f = self._of_block(sheet, Role.COVARIANCE)
+        same = f is not None and tuple(self._findings.along(f, f.axes[0])) == self._all.names
+        return self._all if same else None
+
+    def _is_left_out(self, sheet: Sheet) -> bool:
+        """Whether the block said how its columns vary, and that was not kept."""
+        roles = (Role.COVARIANCE, Role.DETECTED)
+        covariance, detected = (self._of_block(sheet, role) for role in roles)
+        return covariance is None and detected is not None
+
+    def _of_block(self, sheet: Sheet, role: str) -> Finding | None:
+        own = (f for f in self._findings.found if Address.parse(f.port).block == sheet.block)
+        return next((f for f in own if f.role == role), None)

@@ -147,6 +147,9 @@ def test_another_level_is_compared_by_name_from_the_estimate_that_is_there():
     assert contrasts.of(sheet, Asked("dose", "c", "c")) is None
     elsewhere = Contrasts(spec, replace(card, fields={"design": "formula:~ other"}), findings)
     assert elsewhere.offered(sheet, None) == {}
+    kept = tuple(f for f in findings.found if f.role != "covariance")
+    told = Contrasts(spec, card, replace(findings, found=kept)).offered(sheet, None)
+    assert told["words"].startswith("Other comparisons of so many columns")
 
 
 def test_the_data_panel_offers_which_of_several_levels_is_compared():

@@ -16,6 +16,7 @@ from diffbio_engine.runs.folder.findings import (
     load_findings,
     save_findings,
 )
+from diffbio_engine.runs.worker import findings_maker
 from diffbio_engine.runs.worker.findings_maker import findings_of
 from diffbio_engine.runs.worker.shown_ports import (
     finding_ports,
@@ -171,3 +172,21 @@ def test_windows_that_are_shown_are_read_with_all_others_and_lie_in_their_contig
     np.testing.assert_array_equal(seen.values, rows[some])
     placed = result_arrays(pipeline, windows)
     assert placed.arrays["positions/states_diffbio"].names == (low, high)
+
+
+def test_what_other_comparisons_need_is_kept_up_to_a_size(monkeypatch):
+    cells = CellSource(
+        np.ones((6, 5), np.float32), {"design": np.eye(6, 2, dtype=np.float32)},
+        var_names=[f"GENE{g}" for g in range(5)],
+    )  # fmt: skip
+    wires = {"compare.counts": "data.counts", "compare.design": "data.design"}
+    spec = assembled("DE", {"compare": ("statistical.nb_glm", {})}, wires, None)
+    plan = build(spec, ports_of(cells, {})).plan
+    values = {"compare.covariance": np.zeros((2, 2, 5)), "compare.base_mean": np.ones(5)}
+
+    def kept():
+        return [f.port for f in findings_of(1, plan, cells, values).found]
+
+    assert "compare.covariance" in kept()
+    monkeypatch.setattr(findings_maker, "MOST_COVARIANCE", 100)
+    assert kept() == ["compare.base_mean"]

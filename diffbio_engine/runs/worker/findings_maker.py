@@ -24,6 +24,8 @@ from diffbio_engine.runs.worker.shown_ports import (
 
 # So many records are shown with all that is said along them, and so many in a list.
 MOST_TRACKS, _MOST_LISTED = 24, 2_000
+# Bytes of what other comparisons need, columns of the design squared by genes: each tab holds it.
+MOST_COVARIANCE = 128 << 20
 # Read letter by letter, and so written in capitals.
 _LETTERS = {"tpm"}
 
@@ -50,6 +52,8 @@ def findings_of(
             continue
         block, port, array = Address.parse(name).block, plan.port(name), np.asarray(values[name])
         axes = port.axis_names
+        if port.role == Role.COVARIANCE and array.nbytes > MOST_COVARIANCE:
+            continue
         if port.kind == Kind.SHARES:
             array, axes = membership @ array, (GROUPS, *axes[1:])
         for axis, length in zip(axes, array.shape, strict=True):
