@@ -80,8 +80,9 @@ class LayoutDesk(JSComponent):
 
     def _show_canvas(self, event: Any) -> None:
         """Who opens a pipeline that has no run yet, or empties it, looks at the canvas."""
-        opened = event.old.name != event.new.name and not self.session.run.is_shown
-        if opened or not self.session.shown_spec.blocks:
+        old, new = event.old, event.new
+        opened = old.name != new.name and old.blocks != new.blocks  # not only another name
+        if (opened and not self.session.run.is_shown) or not self.session.shown_spec.blocks:
             self.session.layout = "build"
 
 

@@ -106,6 +106,7 @@ def test_who_opens_a_pipeline_without_a_run_looks_at_the_canvas(monkeypatch):
     desk._take({"layout": "explore"})
     desk._take({"layout": "elsewhere"})
     session.document.add_block("normalization.umap")
+    session.document.rename("Renamed")
     assert session.layout == desk.layout == "explore"
     session.document.open_pipeline(PipelineSpec("New", blocks=(Block("k", KMEANS),)))
     assert session.layout == "build"
