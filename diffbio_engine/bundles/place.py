@@ -200,12 +200,10 @@ def cells_for(
 
 def _looking_past(pipeline: Pipeline, missing: np.ndarray) -> list[str]:
     """Tells blocks which genes are missing; what to know of those that make something of it."""
-    past = (
-        [name for name in pipeline.plan.blocks if pipeline.blocks[name].look_past(missing)]
-        if missing.any()
-        else []
-    )
-    return [f"{name} does not look at missing genes, nor take them for silent." for name in past]
+    # Told where none is missing, too: a bundle may have placed cells of another file before.
+    past = [name for name in pipeline.plan.blocks if pipeline.blocks[name].look_past(missing)]
+    said = "does not look at missing genes, nor take them for silent."
+    return [f"{name} {said}" for name in past] if missing.any() else []
 
 
 def _of_other_rows(bundle: Bundle, dataset: Dataset) -> list[str]:

@@ -12,7 +12,7 @@ from flax import nnx
 
 from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
 from diffbio_engine.bundles.genes_of_file import of_all_genes
-from diffbio_engine.bundles.place import result_places
+from diffbio_engine.bundles.place import _looking_past, result_places
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import DATA_PORTS, Buffer, Dial
 from diffbio_engine.errors import DataError
@@ -68,6 +68,16 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "bundle"
     save_bundle(folder, training.sync(), source, FIELDS, {"steps": 10})
     return folder, training.sync(), source
+
+
+def test_genes_that_one_file_lacks_are_looked_at_again_in_the_next():
+    told = []
+    block = SimpleNamespace(look_past=lambda missing: told.append(missing.tolist()) or True)
+    pipeline = SimpleNamespace(plan=SimpleNamespace(blocks=["m"]), blocks={"m": block})
+    (said,) = _looking_past(pipeline, np.array([True, False]))
+    assert said == "m does not look at missing genes, nor take them for silent."
+    assert _looking_past(pipeline, np.array([False, False])) == []
+    assert told == [[True, False], [False, False]]
 
 
 def test_the_loaded_pipeline_gives_the_same_numbers(trained):

@@ -95,13 +95,18 @@ def test_columns_in_another_order_change_nothing(block, counts, run):
 def test_genes_that_a_new_file_lacks_are_not_taken_for_silent(block, counts, run):
     missing = np.random.default_rng(0).random(150) < 0.4
     fewer = np.where(missing, 0.0, counts[:64])
-    whole, silent = (np.asarray(run(block, x)["embeddings"]) for x in (counts[:64], fewer))
+    said = [run(block, x) for x in (counts[:64], fewer)]
     own = nnx.clone(block)
     assert own.look_past(missing)
-    past, more = (np.asarray(run(own, x)["embeddings"]) for x in (fewer, fewer + 9 * missing))
+    said += [run(own, x) for x in (fewer, fewer + 9 * missing)]
+    whole, silent, past, more = (np.asarray(x["embeddings"])[:, :5] for x in said)
     np.testing.assert_array_equal(past, more)
-    away = [np.square(x - whole)[:, :5].mean() for x in (past, silent)]
+    away = [np.square(x - whole).mean() for x in (past, silent)]
     assert away[0] < 0.7 * away[1], away
+    # What is expected of all genes is of as large a cell as before.
+    whole, silent, past, _ = (np.asarray(x["predicted_expression"]) for x in said)
+    away = [np.square(x - whole).mean() for x in (past, silent)]
+    assert away[0] < 0.5 * away[1], away
 
 
 def test_cells_do_not_know_of_each_other(block, counts, run):

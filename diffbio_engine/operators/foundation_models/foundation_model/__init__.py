@@ -257,7 +257,7 @@ class DifferentiableFoundationModel(Operator):
             drop,
         )
         log_rate = seen.log_rate if share is None else seen.log_rate - jnp.log(share)
-        unit = self._per_molecule(counts, total_counts)
+        unit = self._per_molecule(counts, total_counts, gene_ids)
         values = jnp.log1p(counts * unit)
         predicted = expected_log_normalized(log_rate, unit)
         asked = mask if key is not None else jnp.ones_like(counts)
@@ -295,13 +295,18 @@ class DifferentiableFoundationModel(Operator):
         """
         counts = jnp.asarray(counts, float)
         seen = self.network(counts, 1.0 - hidden, gene_ids, self.dial("temperature"))
-        return expected_log_normalized(seen.log_rate, self._per_molecule(counts, total_counts))
+        return expected_log_normalized(
+            seen.log_rate, self._per_molecule(counts, total_counts, gene_ids)
+        )
 
-    def _per_molecule(self, counts: jax.Array, total_counts: jax.Array | None) -> jax.Array:
+    def _per_molecule(
+        self, counts: jax.Array, total_counts: jax.Array | None, ids: jax.Array | None
+    ) -> jax.Array:
         """What one molecule adds to a normalised count of its cell, (cells, 1): the unit."""
         total = jnp.sum(counts, axis=1)
         if total_counts is not None:
             total = jnp.maximum(total_counts, total)
+        total = total + self.network.unseen(counts, ids)
         return self.typical_total[...] / jnp.maximum(total, 1.0)[:, None]
 
 

@@ -85,6 +85,16 @@ class ExpressionNetwork(nnx.Module):
         self.tokenizer.fit(scaled)
         self.sentences.begin(start.project * spread[:, None])
 
+    def unseen(self, counts: jax.Array, ids: jax.Array | None) -> jax.Array:
+        """Molecules of genes that the file lacks, as their share has it beside the counts of the
+        others, (cells,); 0 where none is missing.
+        """
+        measured, share = self.measured[...], self.share[...]
+        if ids is not None:
+            measured, share = measured[ids], share[ids]
+        beside = soft_ops.div(jnp.sum(share * (1.0 - measured)), jnp.sum(share * measured))
+        return jnp.sum(counts * measured, axis=1) * beside
+
     def __call__(
         self,
         counts: jax.Array,
