@@ -47,6 +47,13 @@ export function render({ model }) {
     return own.length ? (own.includes(chosen) ? chosen : own[0]) : ""
   }
 
+  // As people write numbers: 1,200 and 12.5, or 12,5; null for none.
+  const written = (said) => {
+    const text = said.replace(/[\s%]/g, "")
+    if (text === "") return null
+    return Number(/,\d{3}(?!\d)/.test(text) ? text.replace(/,/g, "") : text.replace(",", "."))
+  }
+
   const field = (m, end) => {
     const line = make("label", "end")
     line.append(make("span", "", end === "least" ? "min" : "max"))
@@ -54,8 +61,7 @@ export function render({ model }) {
     input.inputMode = "decimal"
     input.placeholder = "no limit"
     const put = () => {
-      const text = input.value.replace(/[\s,%]/g, "")
-      const value = text === "" ? null : Number(text)
+      const value = written(input.value)
       if (value !== null && !Number.isFinite(value)) return draw()
       now({ do: "limit", metric: m.name, end, value, sample: sampleOf(m.name) })
     }
@@ -129,7 +135,7 @@ export function render({ model }) {
     least.value = words.least_cells ? String(words.least_cells) : ""
     least.placeholder = "all genes are kept"
     least.title = `Genes that fewer of the kept ${options.rows || "cells"} have are removed.`
-    least.onchange = () => now({ do: "least_cells", value: Number(least.value) || 0 })
+    least.onchange = () => now({ do: "least_cells", value: written(least.value) || 0 })
     least.onkeydown = (event) => event.stopPropagation()
     genes.append(least)
     find(".settings").replaceChildren(

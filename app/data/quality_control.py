@@ -106,6 +106,8 @@ class QualityPane(pn.viewable.Viewer):
             if asked is not self._asked_for:
                 return
             if isinstance(found, Draft):
+                # By now the document may say something else: by undo, or another pipeline.
+                found.applied = self.session.document.spec.quality_control
                 self.draft, self._card = found, card
                 self._show_all()
             elif isinstance(found, UserError):

@@ -129,6 +129,8 @@ class QualityControl:
         for (metric, sample), n in Counter((o.metric, o.sample) for o in made.limits).items():
             if n > 1:
                 raise _refused(f"{metric}{sample and f' of {sample}'} has {n} limits")
+        if not made.samples and any(one.sample for one in made.limits):
+            raise _refused("samples have limits of their own, and no column names the samples")
         return made
 
 

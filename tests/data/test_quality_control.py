@@ -111,6 +111,16 @@ def test_automatic_limits_remove_what_the_published_rule_calls_outliers():
     share = share[np.isfinite(share)]
     most = min(np.median(share) + 2.0 * median_abs_deviation(share), 20.0)
     assert most <= QualityControl(limits).limit("pct_counts_mt").most <= most + 0.01
+    # Numbers so large that one more is the same end, too.
+    huge = {m: 10.0 ** np.arange(38) for m in ("n_genes_by_counts", "total_counts")}
+    assert automatic_limits(huge | {"pct_counts_mt": np.zeros(38)})[0].most > 1e60
+
+
+def test_a_limit_is_compared_in_the_precision_of_the_file_as_pandas_does():
+    share = pd.Series([12.34, 12.35, np.nan], dtype=np.float32)
+    control = QualityControl((Limit("pct_counts_mt", None, 12.34),))
+    kept = judged(control, {"pct_counts_mt": share.to_numpy()}).kept
+    assert kept.tolist() == (share <= 12.34).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -172,6 +182,13 @@ def test_new_data_are_held_against_the_same_limits_and_what_they_lack_is_said():
     assert "has no obs/sample: the limits for all samples are used" in said
     with pytest.raises(DataError, match=r"cannot be done: .* no column of doublet scores"):
         filtered(Dataset.from_anndata(new), CONTROL)
+    own = QualityControl((Limit("total_counts", 1.0, None, "A"),), samples="obs/sample")
+    said = filtered(Dataset.from_anndata(cells()), own, is_new=True).notes[1]
+    assert said.startswith("Samples without limits of their own (B, C): none is removed, as no")
+    # Without mitochondrial genes the empty cell is not removed for its share, nor any other.
+    unknown = QualityControl((Limit("pct_counts_mt", 1.0, 12.0),))
+    left = filtered(Dataset.from_anndata(cells()[:, 3:].copy()), unknown, is_new=True)
+    assert left.dataset.n_cells == 300 and "By mitochondrial counts, no cell is" in left.notes[1]
     nobody = QualityControl((Limit("total_counts", 1e6),))
     with pytest.raises(DataError, match="Quality control keeps 0 of 300 cells: 300 have fewer"):
         filtered(Dataset.from_anndata(cells()), nobody)
@@ -190,6 +207,7 @@ def test_the_document_keeps_the_limits_and_refuses_what_cannot_be():
         ({"limits": [{**limit, "least": float("inf")}]}, "total_counts, least is inf"),
         ({"limits": [{**limit, "most": 0}]}, "cannot be at least 1 and at most 0"),
         ({"limits": [limit, limit]}, "total_counts has 2 limits"),
+        ({"limits": [{**limit, "sample": "A"}]}, "and no column names the samples"),
         ({"samples": "/etc/passwd"}, "is no column of obs"),
         ({"least_cells": -1}, "-1 is no number of cells"),
         (["no"], "is no quality control"),
@@ -215,3 +233,6 @@ def test_the_paragraph_for_a_paper_has_every_number():
         "Genome Biol 19, 15 (2018)",
     ):
         assert words in text
+    assert "[2]" not in text  # no limit is automatic
+    own = QualityControl((Limit("pct_counts_mt", None, 7.0),), mitochondrial="obs/percent_mt")
+    assert "was taken from the column 'percent_mt'" in methods_text(own, result)

@@ -79,17 +79,12 @@ def _whole_numbers(values: np.ndarray, k: float) -> tuple[float | None, float | 
     if deviation == 0:
         return None, None
     low, high = median - k * deviation, median + k * deviation
-    # The whole numbers whose logarithms lie inside, to the last digit of the comparison.
-    least = math.ceil(math.expm1(max(low, 0.0)))
-    while np.log1p(float(least)) < low:
-        least += 1
-    while least > 0 and np.log1p(float(least - 1)) >= low:
-        least -= 1
-    most = math.floor(math.expm1(high))
-    while np.log1p(float(most + 1)) <= high:
-        most += 1
-    while np.log1p(float(most)) > high:
-        most -= 1
+    # The whole numbers whose logarithms lie inside, to the last digit of the comparison; above
+    # 2^53, where one more is the same number, to the last digit of the logarithm.
+    least, most = math.ceil(math.expm1(max(low, 0.0))), math.floor(math.expm1(high))
+    near = range(max(least - 1, 0), least + 2)
+    least = next((n for n in near if np.log1p(float(n)) >= low), least)
+    most = next((n for n in (most + 1, most, most - 1) if np.log1p(float(n)) <= high), most)
     return (float(least) if least > 0 else None), float(most)
 
 

@@ -92,8 +92,11 @@ def _filtered(dataset: Dataset, control: QualityControl, place: str, is_new: boo
         codes, names = samples_of(dataset.obs, control.samples)
         notes += _other_samples(control, names)
     elif control.samples:
-        notes.append(f"The new file has no {control.samples}: the limits for all samples are used.")
-    result = judged(control, found.values, codes, names)
+        notes.append(f"The new file has no {control.samples}: {_of_all(control)}.")
+    values = dict(found.values)
+    if not found.has_mitochondrial:
+        del values[MITOCHONDRIAL]
+    result = judged(control, values, codes, names)
     if not result.n:
         raise DataError(result.sentence, fix="Widen the limits of the quality control.")
     notes.insert(0, result.sentence)
@@ -129,8 +132,8 @@ def _filtered(dataset: Dataset, control: QualityControl, place: str, is_new: boo
 
 def _measured(dataset: Dataset, control: QualityControl, place: str, is_new: bool) -> Measured:
     column = control.mitochondrial
-    table = dataset.obs if column.startswith("obs/") else dataset.genes(place)
-    if is_new and column and Place.parse(column).name not in table:
+    tables = (dataset.obs,) if column.startswith("obs/") else (dataset.genes(place), dataset.var)
+    if is_new and column and not any(Place.parse(column).name in table for table in tables):
         column = ""  # by their names, then; what was found is said
     return measured(dataset, place, column)
 
@@ -167,7 +170,7 @@ def _what_lacks(
         notes.append(f"{said}: by doublet scores, no cell is removed.")
     if MITOCHONDRIAL in asked and not found.has_mitochondrial:
         title = METRICS[MITOCHONDRIAL].title.lower()
-        notes.append(f"By {title}, no cell with counts is removed: none of its genes is known.")
+        notes.append(f"By {title}, no cell is removed: none of its genes is known.")
     return notes
 
 
@@ -178,4 +181,11 @@ def _other_samples(control: QualityControl, names: list[str]) -> list[str]:
     if not others:
         return []
     shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
-    return [f"The limits for all samples are used for {shown}: they have none of their own."]
+    return [f"Samples without limits of their own ({shown}): {_of_all(control)}."]
+
+
+def _of_all(control: QualityControl) -> str:
+    """What holds for a sample without limits of its own."""
+    if any(not one.sample for one in control.limits):
+        return "the limits for all samples are used"
+    return "none is removed, as no limit is for all samples"

@@ -50,6 +50,7 @@ def judged(
 ) -> Judged:
     """Holds the limits against the metrics of each cell. Both ends of a limit are kept.
 
+    Limits are compared in the precision of the values, as numpy and pandas do it.
     A cell without a value (a share of no counts) does not pass a limit of that metric, as in a
     comparison of scanpy's columns.
 
@@ -70,8 +71,11 @@ def judged(
             if all(value is None for value in given):
                 continue
             outside = np.inf if end == "most" else -np.inf
-            of_sample = np.array([outside if v is None else v for v in given])[codes]
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore", over="ignore"):
+                ends = np.array([outside if v is None else v for v in given])
+                if numbers.dtype.kind == "f":  # 12.34 % in 32 bits is above 12.34 in 64
+                    ends = ends.astype(numbers.dtype)
+                of_sample = ends[codes]
                 fails = numbers > of_sample if end == "most" else numbers < of_sample
             kept &= ~fails
             removed.append((_why(metric, end, limits), int(fails.sum())))

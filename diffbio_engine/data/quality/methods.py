@@ -46,11 +46,11 @@ def methods_text(
     text = [
         f"For each of {len(result.kept):,} {rows}"
         + (f" of {len(result.samples):,} samples" if many else "")
-        + ", the number of detected genes, the total counts and the share of mitochondrial counts"
-        + f" ({n_mitochondrial:,} genes) were computed as by scanpy's calculate_qc_metrics [1]."
+        + _computed(control.mitochondrial, n_mitochondrial)
     ]
     text += [told for metric in METRICS if (told := _of_metric(control, metric, automatic, many))]
-    if any(one in automatic for one in control.limits):
+    automatically = any(one in automatic for one in control.limits)
+    if automatically:
         text.append(
             f"Automatic limits are the median ± {MADS:g} median absolute deviations of log(1 + x)"
             f" for genes and counts, and at most the median + {MADS_MITOCHONDRIAL:g} for the"
@@ -66,7 +66,21 @@ def methods_text(
             f" removed{kept}."
         )
     text.append(f"This was done in the DiffBio Workbench, version {version}.")
-    return " ".join(text) + f"\n[1] {_SCANPY}.\n[2] {_BEST}."
+    return " ".join(text) + f"\n[1] {_SCANPY}." + (f"\n[2] {_BEST}." if automatically else "")
+
+
+def _computed(mitochondrial: str, n_mitochondrial: int) -> str:
+    """What was computed, and how; a share that stood in the file was not."""
+    if mitochondrial.startswith("obs/"):
+        return (
+            ", the number of detected genes and the total counts were computed as by scanpy's"
+            " calculate_qc_metrics [1]; the share of mitochondrial counts was taken from the column"
+            f" '{mitochondrial.removeprefix('obs/')}' of the data."
+        )
+    return (
+        ", the number of detected genes, the total counts and the share of mitochondrial counts"
+        f" ({n_mitochondrial:,} genes) were computed as by scanpy's calculate_qc_metrics [1]."
+    )
 
 
 def _of_metric(control: QualityControl, metric: str, automatic: Sequence[Limit], many: bool) -> str:

@@ -35,7 +35,7 @@ class Measured:
 
     Attributes:
         values: By the name of the metric, (cells,); doublet scores only where the file has some.
-        n_mitochondrial: How many genes count as mitochondrial.
+        n_mitochondrial: How many genes count as mitochondrial; 0 where a column has the share.
         mitochondrial: Which these are, in words; where there are none, why.
         doublets: The column that the doublet scores come from; empty if there are none.
     """
@@ -94,11 +94,14 @@ def measured(dataset: Dataset, place: str = "X", mitochondrial: str = "") -> Mea
     values = {"n_genes_by_counts": n_genes, "total_counts": totals, MITOCHONDRIAL: share}
     if given:
         values[MITOCHONDRIAL] = _numbers(dataset, given)
-        said = f"The share of mitochondrial counts is that of {given}."
+        share = values[MITOCHONDRIAL]
+        known = share[np.isfinite(share)]
+        ends = f" ({known.min():.4g} to {known.max():.4g})" if len(known) else ""
+        said = f"The share of mitochondrial counts is that of {given}, taken as percent{ends}."
     column = doublet_column(dataset.obs)
     if column:
         values[DOUBLET_SCORE] = dataset.obs[column].to_numpy(np.float64)
-    return Measured(values, int(of_mt.sum()), said, column)
+    return Measured(values, 0 if given else int(of_mt.sum()), said, column)
 
 
 def genes_seen_in(matrix: Matrix, rows: np.ndarray) -> np.ndarray:
