@@ -54,7 +54,7 @@ def filtered(
         place: Where the raw counts lie.
         is_new: Whether these are new data for a trained pipeline: its genes are known, so none is
             removed, and a limit for which the file lacks the numbers removes nothing, which is
-            said. In training that is refused.
+            said. In training a limit of doublet scores is refused where there are none.
 
     Raises:
         DataError: There are no raw counts, no such column, or no cell is left.
