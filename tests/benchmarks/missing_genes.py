@@ -56,7 +56,8 @@ def main():
         fewer = np.where(missing, 0.0, counts[new])
         past = nnx.clone(block)
         past.look_past(missing)
-        print(f"    {share:.0%}: {right(embed(block, fewer)):.3f} {right(embed(past, fewer)):.3f}")
+        silent, looked_past = right(embed(block, fewer)), right(embed(past, fewer))
+        print(f"    {share:.0%}: taken for silent {silent:.3f}, looked past {looked_past:.3f}")
 
 
 if __name__ == "__main__":
