@@ -73,6 +73,7 @@ def test_counts_and_a_design_become_a_table_of_genes(
     expect(tab.locator(".react-flow__node")).to_have_count(2)
     expect(tab.locator(".react-flow__edge")).to_have_count(3)
     look_closely(tab, "de-canvas")
+    tab.evaluate(WEIGH)
     tab.locator("[data-do=run]").click()
     expect(tab.locator("[data-state=done]")).to_be_visible(timeout=180_000)
     expect(tab.get_by_text("Estimated in one pass: nothing to train")).to_be_visible()
@@ -84,7 +85,6 @@ def test_counts_and_a_design_become_a_table_of_genes(
     assert cells.nth(6).evaluate("e => e.getBoundingClientRect().right") <= scroll
     tab.locator("table:visible").first.scroll_into_view_if_needed()
     look_closely(tab, "de-page-table")
-    tab.evaluate(WEIGH)
     tab.locator(".header [data-show=findings]").click()
     desk = tab.locator("[role=dialog] .findings")
     expect(desk.locator("h3")).to_contain_text("dex treated vs control")
