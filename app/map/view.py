@@ -123,7 +123,7 @@ class LiveMap(pn.viewable.Viewer):
             session.read(lambda: look_into(path))  # the first gene need not wait for it
         # What has no genes is not coloured by them.
         known = getattr(session.cells_shown, "n_genes", 0)
-        tools = can_draw_a_map(session.shown_spec)
+        tools = self.drawn is not None or can_draw_a_map(session.shown_spec)
         self._bar.param.update(colours=self._colours(), genes=bool(path and known), tools=tools)
         self._stage.param.update(**stage_words(session, self.drawn))
         if self.drawn is not None:
@@ -195,6 +195,7 @@ class LiveMap(pn.viewable.Viewer):
             colour=self.state.colour or drawn.colouring.key,
             fade=self.state.fade,
             zoomed=self.state.view is not None,
+            tools=True,  # also over a run of another pipeline than the canvas holds
         )
         said = legend_of(drawn, self.state, pickable_here(self.session), self.session.cells_shown)
         self._legend.param.update(**said, columns=self._colours(), visible=True)
