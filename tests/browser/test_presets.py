@@ -1,7 +1,7 @@
 """Ready pipelines, opened with their demo data and run to their end as a person would.
 
-`tests/app/test_ready_pipelines.py` carries out all of them. Here it is one, another with
-each commit; `make test-all` takes every one.
+`tests/app/test_ready_pipelines.py` carries out those that have no story here. Here it is one,
+another with each commit; `make test-all` takes every one, here and there.
 """
 
 import os
@@ -15,22 +15,14 @@ from playwright.sync_api import expect
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines import presets
 from diffbio_engine.ports import Kind
-from tests.app.test_ready_pipelines import RESULTS
+from tests.app.test_ready_pipelines import IN_A_STORY, RESULTS
 from tests.browser.conftest import open_app
 
 # Enough to see that it trains; what it learns is measured in tests/benchmarks.
 STEPS = 8
 RUN_SECONDS = 420
 # Those that have a story of their own here, with a file that a person brings.
-TOLD_ELSEWHERE = {
-    "single_cell",
-    "learn_from_sequences",
-    "differential_expression",
-    "track_states",
-    "quantify_transcripts",
-    "pretrain_expression",
-    "soft_cluster_expression",
-}
+TOLD_ELSEWHERE = {"single_cell", "learn_from_sequences", *IN_A_STORY}
 IN_A_BROWSER = [name for name in RESULTS if name not in TOLD_ELSEWHERE]
 
 
