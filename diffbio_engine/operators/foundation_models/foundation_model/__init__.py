@@ -1,7 +1,7 @@
 """An expression foundation model: learns what cells are from genes that are hidden from it."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +13,11 @@ from diffbio_engine.declare import (
     LABELS,
     TOTAL_COUNTS,
     Buffer,
-    Config,
     Kind,
     Operator,
     Port,
-    contract,
-    dial,
     operator,
-    setting,
-    size,
 )
-from diffbio_engine.errors import SettingError
 from diffbio_engine.operators.foundation_models.foundation_model._expected_logarithm import (
     expected_log_normalized,
 )
@@ -34,82 +28,21 @@ from diffbio_engine.operators.foundation_models.foundation_model._linear_floors 
     LinearFloors,
 )
 from diffbio_engine.operators.foundation_models.foundation_model._masking import thinned
+from diffbio_engine.operators.foundation_models.foundation_model._settings import (
+    ExpressionModelSettings,
+)
 from diffbio_engine.operators.foundation_models.foundation_model._what_it_says import OUTPUTS
-from diffbio_engine.operators.foundation_models.gene_tokenizer import MOST_TOKENS
 from diffbio_engine.parts.class_head import ClassHead, told_classes
 from diffbio_engine.parts.count_autoencoder import put
 from diffbio_engine.parts.count_starts import start_of_counts
 from diffbio_engine.parts.mean_over import mean_over
-from diffbio_engine.parts.transformer_layer import check_heads
 
 _TO_SCALE = 256  # cells in whose deviations the classes read the embedding
+_MOST_KNOWN = 2048  # labelled cells whose means the classes begin at
 
 
-class FoundationModelConfig(Config):
+class FoundationModelConfig(ExpressionModelSettings):
     """Settings of the expression foundation model."""
-
-    n_genes: int = size("genes", default=2000, doc="How many genes are measured.")
-    n_classes: int = size("classes", default=0, doc="How many types the labels have; 0: none.")
-    hidden_dim: int = setting(
-        128, low=4, high=1024, log=True, doc="Width of a token; a multiple of num_heads."
-    )
-    num_layers: int = setting(2, low=1, high=12, doc="Transformer layers.")
-    num_heads: int = setting(4, low=1, high=16, doc="Heads of each attention.", advanced=True)
-    max_tokens: int = setting(
-        128,
-        low=1,
-        high=MOST_TOKENS,
-        doc="Maximum of tokens a cell: its genes of the highest rank values. Time and memory grow"
-        " with the square.",
-    )
-    mask_ratio: float = setting(
-        0.15,
-        low=0.01,
-        high=0.9,
-        doc="Mask ratio: share of the genes masked in each cell in training, detected or not.",
-    )
-    thinning: float = setting(
-        0.5,
-        low=0.05,
-        high=1.0,
-        doc="Of the genes that are not masked, at least this share of the molecules is left in"
-        " training, another in each cell. 1: all. Keeps few cells from being learned by heart.",
-        advanced=True,
-    )
-    dropout_rate: float = setting(
-        0.1, low=0.0, high=0.9, doc="Dropout rate of the layers in training.", advanced=True
-    )
-    n_components: int = setting(
-        10, low=1, high=100, doc="Factors of the start, to which the transformer adds."
-    )
-    fine_tune: Literal["end_to_end", "frozen"] = setting(
-        "end_to_end",
-        choices=("end_to_end", "frozen"),
-        doc="What learns from labels. end_to_end: the whole model. frozen: only the classes, from"
-        " embeddings as they are.",
-    )
-    temperature: float = dial(
-        0.1,
-        low=0.001,
-        high=10.0,
-        log=True,
-        learnable=True,
-        doc="Softness of the ranks of the tokens: low for whole numbers.",
-    )
-    adapter_mode: str = contract("native_trainable", doc="Weights are trained here.")
-    artifact_id: str = contract("diffbio.differentiable_foundation_model", doc="Name of the model.")
-    preprocessing_version: str = contract("counts_gene_ids_v1", doc="What the inputs are.")
-    stochastic: bool = contract(True, doc="Whether a training step draws random numbers.")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_heads(self.hidden_dim, self.num_heads, "hidden_dim")
-        if self.n_components >= self.hidden_dim:
-            raise SettingError(
-                f"{self.n_components} factors leave no room in {self.hidden_dim} dimensions.",
-                fix="Choose fewer than hidden_dim.",
-                where="n_components",
-            )
 
 
 @operator(title="Expression foundation model")
@@ -146,7 +79,7 @@ class DifferentiableFoundationModel(Operator):
     O(128 * num_heads * max_tokens^2) memory: with 512 tokens and four heads 0.5 GB, for one layer
     at a time, as attention is computed again on the way back. O(cells * genes) besides.
     Start: principal components in, the Poisson factor model out; the transformer adds 0. Types
-    are as frequent as among the known labels.
+    lie at the means of their labelled cells, in units of the variance within types.
 
     References:
         Theodoris et al. (2023), Transfer learning enables predictions in network biology, Nature
@@ -226,9 +159,20 @@ class DifferentiableFoundationModel(Operator):
         total = library if total_counts is None else np.maximum(total_counts, library)
         put(self.typical_total, np.median(total))
         if self.config.n_classes:
-            known = _embedded(self.network, jnp.asarray(counts[:_TO_SCALE]))
-            self.classes.begin(np.asarray(known)[:, : self.config.n_components], labels)
+            self.classes.begin(self._factors(counts[:_TO_SCALE]), labels)
+            if labels is not None and np.any(labels >= 0):
+                known = np.flatnonzero(labels >= 0)
+                some = np.linspace(0, len(known) - 1, min(len(known), _MOST_KNOWN), dtype=int)
+                known = known[some]
+                self.classes.begin_at_means(self._factors(counts[known]), labels[known])
         self.floors.fit(np.log1p(counts * (np.median(total) / total)[:, None]), seed)
+
+    def _factors(self, counts: np.ndarray) -> np.ndarray:
+        """What classes are told from, (cells, n_components); always as many cells at once."""
+        n, rows = len(counts), min(len(counts), _TO_SCALE)
+        pieces = np.resize(np.arange(n), (-(-n // rows), rows))
+        found = [_embedded(self.network, jnp.asarray(counts[some])) for some in pieces]
+        return np.concatenate(found)[:n, : self.config.n_components]
 
     def __call__(
         self,
