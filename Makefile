@@ -9,7 +9,7 @@ test: ## every check and every test
 	@bash .ci/environment.sh dev
 	@bash .ci/test.sh
 
-test-all: ## the same, with every ready pipeline in the browser
+test-all: ## the same, with every ready pipeline, in the browser too
 	@bash .ci/environment.sh dev
 	@bash .ci/test.sh all
 

@@ -2,8 +2,8 @@
 # All checks. Every one of them runs, so that one failure does not hide another; the exit code is 0
 # only if all of them passed.
 #
-#   bash .ci/test.sh       one of the ready pipelines in the browser, another with each commit
-#   bash .ci/test.sh all   every ready pipeline in the browser
+#   bash .ci/test.sh       every second ready pipeline, one of them in the browser, others with each commit
+#   bash .ci/test.sh all   every ready pipeline, in the browser too
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=.venv/bin

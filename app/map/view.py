@@ -199,8 +199,7 @@ class LiveMap(pn.viewable.Viewer):
         )
         said = legend_of(drawn, self.state, pickable_here(self.session), self.session.cells_shown)
         self._legend.param.update(**said, columns=self._colours(), visible=True)
-        shown = cells_in_words(frame, self.session)
-        self._timeline.param.update(cells=shown, step=frame.step)
+        self._timeline.param.update(cells=cells_in_words(frame, self.session), step=frame.step)
         if steps is not None:
             self._timeline.steps = steps
         self._stage.param.update(**stage_words(self.session, drawn))

@@ -1,13 +1,10 @@
 """Ready pipelines, opened with their demo data and run to their end as a person would.
 
-`tests/app/test_ready_pipelines.py` carries out those that have no story here. Here it is one,
-another with each commit; `make test-all` takes every one, here and there.
+`tests/app/test_ready_pipelines.py` carries out every second of those that have no story here. Here
+it is one, another with each commit; `make test-all` takes every one, here and there.
 """
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +12,7 @@ from playwright.sync_api import expect
 from diffbio_engine.declare import find_operator
 from diffbio_engine.pipelines import presets
 from diffbio_engine.ports import Kind
-from tests.app.test_ready_pipelines import IN_A_STORY, RESULTS
+from tests.app.test_ready_pipelines import EVERY_ONE, IN_A_STORY, RESULTS, turn
 from tests.browser.conftest import open_app
 
 # Enough to see that it trains; what it learns is measured in tests/benchmarks.
@@ -27,17 +24,9 @@ IN_A_BROWSER = [name for name in RESULTS if name not in TOLD_ELSEWHERE]
 
 
 def those_whose_turn_it_is():
-    """One that follows from the commit, so that every worker and every second try has the same."""
-    if os.environ.get("EVERY_READY_PIPELINE"):
+    if EVERY_ONE:
         return [name for name in RESULTS if name != "single_cell"]
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
-        )
-        turn = int(asked.stdout.strip() or "0", 16) % len(IN_A_BROWSER)
-    except OSError:  # there is no git
-        turn = 0
-    return [IN_A_BROWSER[turn]]
+    return [IN_A_BROWSER[turn() % len(IN_A_BROWSER)]]
 
 
 @pytest.mark.usefixtures("compiled_in_haste")

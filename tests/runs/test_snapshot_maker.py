@@ -54,7 +54,7 @@ def test_a_cell_without_counts_is_drawn_in_no_cluster():
 def test_of_more_records_than_are_drawn_a_snapshot_need_hold_no_array(
     three_ways, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(snapshot_maker, "_MOST_DRAWN", 3)
+    monkeypatch.setattr(snapshot_maker, "MOST_DRAWN", 3)
     maker = SnapshotMaker(three_ways, CellSource(np.ones((5, 200), np.float32)))
     maker.maps = maker.shares = maker.scores = maker.main = ()
     write_snapshot(snapshot_path(tmp_path, 1), maker._drawn())
