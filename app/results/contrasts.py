@@ -88,6 +88,8 @@ class Contrasts:
 
     def _is_left_out(self, sheet: Sheet) -> bool:
         """Whether the block said how its columns vary, and that was not kept."""
+        if sheet.form != "comparison":
+            return False
         roles = (Role.COVARIANCE, Role.DETECTED)
         covariance, detected = (self._of_block(sheet, role) for role in roles)
         return covariance is None and detected is not None
