@@ -25,10 +25,11 @@ export function render({ model, el }) {
     <button class="fade" title="Draw what is undecided fainter">${icon(ICONS.fade)}</button>
     <button class="fit" title="Show the whole map and follow it">${icon(ICONS.fit)}</button>
     <button class="full"></button>
-    <span class="menu"><button class="save" title="Save this view">${icon(ICONS.save)}</button>
-      <div class="found right" hidden>
-        <a data-do="png">Figure as PNG</a><a data-do="svg">Figure as SVG</a>
-        <a data-do="csv">Coordinates and clusters as CSV</a></div></span>`
+    <span class="menu"><button class="save" title="Save this view" aria-label="Save this view" aria-haspopup="menu">${icon(ICONS.save)}</button>
+      <div class="found right" role="menu" hidden>
+        <button role="menuitem" data-do="png">Figure as PNG</button>
+        <button role="menuitem" data-do="svg">Figure as SVG</button>
+        <button role="menuitem" data-do="csv">Coordinates and clusters as CSV</button></div></span>`
   const find = (s) => bar.querySelector(s)
   const send = (message) => model.send_msg(message)
   const [map, colour, gene] = [find(".map"), find(".colour"), find(".gene input")]
@@ -142,16 +143,20 @@ export function render({ model, el }) {
   find(".save").onclick = () => {
     menu.hidden = !menu.hidden
   }
-  bar.querySelector(".menu").addEventListener("focusout", (event) => {
+  find(".menu").addEventListener("focusout", (event) => {
     if (!event.currentTarget.contains(event.relatedTarget)) menu.hidden = true
   })
-  for (const a of menu.querySelectorAll("a")) {
-    a.onmousedown = (event) => {
-      event.preventDefault()
+  find(".menu").addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || menu.hidden) return
+    event.stopPropagation() // the selection stays
+    find(".save").focus()
+    menu.hidden = true
+  })
+  for (const item of menu.querySelectorAll("button"))
+    item.onclick = () => {
       menu.hidden = true
-      send({ do: a.dataset.do })
+      send({ do: item.dataset.do })
     }
-  }
   for (const name of [
     "maps",
     "map",
