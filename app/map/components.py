@@ -30,6 +30,7 @@ from diffbio_engine.ports import Address, port_of_field
 from diffbio_engine.runs import GROUPS, Findings
 
 _HERE = Path(__file__).parent
+GROUPED_OPTIONS = _HERE / "grouped_options.js"
 # Over everything but dialogs and notices.
 _FULL = """:host(.fills-the-window) { position: fixed !important; inset: 0; z-index: 1250;
     width: 100vw !important; height: 100vh !important; }"""
@@ -52,7 +53,7 @@ class MapBar(JSComponent):
     full = param.Boolean(False, doc="Whether the map fills the window.")
     tools = param.Boolean(True, doc="Whether there can be a map to use them on.")
 
-    _esm = script(_HERE / "map_bar.js")
+    _esm = script(GROUPED_OPTIONS, _HERE / "map_bar.js")
     _stylesheets = [_CSS]
 
 
@@ -73,7 +74,7 @@ class MapKey(JSComponent):
     columns = param.List(doc="By what the selected can be counted: groups, as in `MapBar.colours`.")
     counted_by = param.String(doc="Which of them; empty: what the map shows.")
 
-    _esm = script(_HERE / "map_card.js", _HERE / "map_legend.js")
+    _esm = script(GROUPED_OPTIONS, _HERE / "map_card.js", _HERE / "map_legend.js")
     _stylesheets = [_CSS]
 
 

@@ -11,10 +11,17 @@ import param
 from panel.custom import JSComponent
 
 from app.files.downloads import OFFERS, Fetch, safe_name
-from app.map.components import colour_groups, map_title, of_cells_shown, with_names
+from app.map.components import (
+    GROUPED_OPTIONS,
+    colour_groups,
+    map_title,
+    of_cells_shown,
+    with_names,
+)
 from app.map.drawing import Drawn, MapViewState, draw
 from app.map.panels import as_panels
 from app.session.session import DatasetCard, Session
+from app.style.scripts import script
 from app.style.titles import disambiguate
 from diffbio_engine.ports import Place
 from diffbio_engine.runs import RunReader, Snapshot
@@ -33,7 +40,7 @@ class GalleryDesk(JSComponent):
     colours = param.List()
     rows = param.List(doc="The colouring of each row of maps.")
 
-    _esm = (_HERE / "map_gallery.js").read_text(encoding="utf-8")
+    _esm = script(GROUPED_OPTIONS, _HERE / "map_gallery.js")
     _stylesheets = [(_HERE / "map_gallery.css").read_text(encoding="utf-8")]
 
 

@@ -45,17 +45,7 @@ export function render({ model, el }) {
     map.parentElement.hidden = !model.maps.length
     map.disabled = model.maps.length < 2
     find(".all").hidden = model.maps.length < 2
-    colour.replaceChildren()
-    for (const group of model.colours) {
-      const options = group.items.map((i) => new Option(i.title, i.key))
-      if (!group.title) colour.append(...options)
-      else {
-        const part = document.createElement("optgroup")
-        part.label = group.title
-        part.append(...options)
-        colour.append(part)
-      }
-    }
+    fill_options(colour, model.colours)
     const known = [...colour.options].some((o) => o.value === model.colour)
     if (!known && model.colour.startsWith("gene/")) {
       colour.prepend(new Option(model.colour.split("/").slice(1).join("/"), model.colour))

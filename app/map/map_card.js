@@ -2,20 +2,6 @@
 const few = (x) =>
   x === undefined ? "–" : Math.abs(x) >= 1e5 ? x.toExponential(2) : `${+x.toPrecision(3)}`
 
-function fill_options(select, groups, first) {
-  select.replaceChildren(new Option(first, ""))
-  for (const group of groups) {
-    const options = group.items.map((i) => new Option(i.title, i.key))
-    if (!group.title) select.append(...options)
-    else {
-      const part = document.createElement("optgroup")
-      part.label = group.title
-      part.append(...options)
-      select.append(part)
-    }
-  }
-}
-
 function selection_card(about, { rows, columns, by, send }) {
   const card = make("div", "card")
   card.setAttribute("role", "region")
@@ -40,7 +26,7 @@ function selection_card(about, { rows, columns, by, send }) {
     find("label").before(pick)
   }
   const select = find("select")
-  fill_options(select, columns, `${about.title} (shown)`)
+  fill_options(select, columns, new Option(`${about.title} (shown)`, ""))
   select.value = by
   if (by) select.options[0].textContent = "What is shown"
   select.onchange = () => send({ do: "count_by", key: select.value })

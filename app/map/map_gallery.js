@@ -8,24 +8,9 @@ export function render({ model }) {
   const selects = [...box.querySelectorAll("select")]
   const image = box.querySelector("img"),
     words = box.querySelector("p")
-  const options = (select, none) => {
-    select.replaceChildren()
-    if (none) select.append(new Option("nothing else", "none"))
-    for (const group of model.colours) {
-      const made = group.items.map((i) => new Option(i.title, i.key))
-      if (!group.title) {
-        select.append(...made)
-        continue
-      }
-      const part = document.createElement("optgroup")
-      part.label = group.title
-      part.append(...made)
-      select.append(part)
-    }
-  }
   const draw = () => {
     selects.forEach((select, row) => {
-      options(select, row === 1)
+      fill_options(select, model.colours, ...(row ? [new Option("nothing else", "none")] : []))
       const key = model.rows[row] ?? "none"
       select.value = key
       // What the pipeline names first has no key of its own until it is chosen.
