@@ -50,7 +50,7 @@ def by_certainty(certainty: np.ndarray) -> Colouring:
 def by_score(port: str, values: np.ndarray) -> Colouring:
     """What a block says of each cell as one number."""
     key = ColourKey("score", port)
-    return clipped(Colouring(key, port_title(port), values=np.asarray(values, np.float32)))
+    return Colouring(key, port_title(port), values=np.asarray(values, np.float32))
 
 
 def by_column(path: str, column: str) -> Colouring:
@@ -58,7 +58,7 @@ def by_column(path: str, column: str) -> Colouring:
     told, arrays = opened(path).ask("column", name=column, most=MOST_CATEGORIES)
     key = ColourKey("obs", column)
     if "values" in arrays:
-        return clipped(Colouring(key, column, values=arrays["values"]))
+        return Colouring(key, column, values=arrays["values"])
     names = tuple(str(name) for name in told.get("names", ()))[:MOST_CATEGORIES]
     given = [str(color) for color in told.get("colors", ())]
     usable = len(given) >= len(names) and all(is_color(c) for c in given[: len(names)])
@@ -79,7 +79,7 @@ def by_gene(path: str, gene: str, place: str = "X") -> Colouring:
     gene, values = str(told.get("gene", gene)), arrays.get("values", np.empty(0, np.float32))
     title = f"{gene}, {_LOGGED}" if told.get("raw") else gene
     named = ColourKey("gene", f"{place}/{gene}")
-    return _kept(key, clipped(Colouring(named, title, values=values)))
+    return _kept(key, Colouring(named, title, values=values))
 
 
 def by_gene_set(path: str, name: str, genes: Sequence[str], place: str = "X") -> Colouring:
@@ -104,7 +104,7 @@ def by_gene_set(path: str, name: str, genes: Sequence[str], place: str = "X") ->
     note += f"; not found: {_some(missing)}" if missing else ""
     title = f"mean of {_LOGGED}" if told.get("raw") else "mean of its genes"
     made = Colouring(ColourKey("set", ""), title, values=arrays["values"], note=note)
-    return _of_set(_kept(key, clipped(made)), name)
+    return _of_set(_kept(key, made), name)
 
 
 def _of_set(known: Colouring, name: str) -> Colouring:
@@ -160,19 +160,21 @@ def clipped(colouring: Colouring, percent: float = CLIP) -> Colouring:
     """The same values with ends of the colour bar at percentiles, so that one cell dims no other.
 
     Of genes the bar begins at zero, or below; where both percentiles are the same
-    value, it reaches from the lowest to the highest value, and its words say so.
+    value, it reaches from the lowest to the highest value, and its words say so. A certainty has
+    its ends from the start.
 
     Args:
         percent: What share of the cells lies beyond either end, in percent.
     """
-    if colouring.values is None:
+    kind = ColourKey.parse(colouring.key).kind
+    if colouring.values is None or kind == "certainty":
         return colouring
     fine = colouring.values[np.isfinite(colouring.values)]
     if not len(fine):
         return replace(colouring, low=0.0, high=1.0, ends="no cell has a value")
     low, high = (float(v) for v in np.percentile(fine, (percent, 100 - percent)))
     begins = _ordinal(percent)
-    if low > 0 and ColourKey.parse(colouring.key).kind in ("gene", "set"):
+    if low > 0 and kind in ("gene", "set"):
         low, begins = 0.0, "0"
     ends = f"{begins} to {_ordinal(100 - percent)} percentile"
     if high <= low or not percent:

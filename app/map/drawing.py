@@ -52,7 +52,7 @@ class MapViewState:
         counted_by: A colouring by which selected cells are counted; empty: what is shown.
         kept: Which rows of the data set pass its quality control; None: not known, or all.
         fade: Whether undecided cells are drawn fainter.
-        clip: Percent of the cells beyond either end of the colour bar.
+        clip: Percent of the cells on the map beyond either end of the colour bar.
         gene_sets: Genes of each set that can colour the cells.
         class_names: By port of shares, what its classes are called.
         kinds: By port, the kind of what can be drawn.
@@ -112,9 +112,8 @@ def draw(snapshot: Snapshot, state: MapViewState) -> Drawn:
     name = state.map if state.map in maps else maps[0]
     in_tissue = is_to_scale(state.kinds.get(name) or snapshot.kinds.get(name, ""))
     frame = frame_of(state.run, snapshot, name, turned=not in_tissue)
-    colouring = colouring_of(frame, state)
-    if colouring.ends and state.clip != CLIP:
-        colouring = clipped(colouring, state.clip)
+    # By the cells on the map: what lies elsewhere in the file dims none of them.
+    colouring = clipped(colouring_of(frame, state), state.clip)
     view = state.view or (to_scale(frame.view, state.size) if in_tissue else frame.view)
     arrows = _arrows(frame, state, colouring, view)
     palette = tuple(
@@ -149,7 +148,7 @@ def _arrows(frame: MapFrame, state: MapViewState, colouring: Colouring, view: Vi
 
 
 def colouring_of(frame: MapFrame, state: MapViewState) -> Colouring:
-    """The colouring that the tab wants, for the cells of this frame."""
+    """The colouring that the tab wants, for the cells of this frame; its ends are not yet set."""
     first = ColourKey("score", state.first) if state.first in frame.scores else CLUSTER
     kind, name = ColourKey.parse(state.colour or first).parts
     if found := _of_file(kind, name, state):

@@ -122,6 +122,16 @@ def test_the_colour_bar_ends_at_the_asked_percentiles_or_says_that_it_does_not()
     assert (empty.low, empty.high, empty.ends) == (0, 1, "no cell has a value")
 
 
+@pytest.mark.parametrize("clip", [1.0, 10.0])
+def test_the_colour_bar_ends_where_the_cells_on_the_map_do_not_those_of_the_whole_file(path, clip):
+    # CD3E is 0 in the first cell, and highest in the second, which is not on the map.
+    state = MapViewState(run="some", path=path, colour="gene/CD3E", clip=clip)
+    some = replace(snapshot_of(1, np.eye(2, dtype=np.float32)), rows=np.array([0, 2]))
+    shown = draw(some, state).colouring
+    assert len(shown.values) == 2 and shown.low == 0
+    assert shown.high == pytest.approx((100 - clip) / 100 * shown.values[1])
+
+
 def test_a_list_that_is_pasted_is_kept_told_of_and_shown(path):
     session = Session()
     desk = gene_sets.GeneSets(session)
