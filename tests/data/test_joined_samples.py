@@ -231,12 +231,13 @@ def test_values_of_two_kinds_are_not_stacked_and_what_only_looks_alike_is_told(t
     assert "words now: age." in said
 
 
-def test_a_part_of_a_sample_is_there_twice_and_spots_of_two_slides_are_not(tmp_path):
+@pytest.mark.parametrize("numbers", [np.int32, np.float64])
+def test_a_part_of_a_sample_is_there_twice_and_spots_of_two_slides_are_not(tmp_path, numbers):
     whole = cells("w", n=60)
     whole.write_h5ad(tmp_path / "whole.h5ad")
     whole[:20].copy().write_h5ad(tmp_path / "part.h5ad")
     for n, part in (("one", whole[:55].copy()), ("two", whole[3:].copy())):
-        part.obsm["spatial"] = np.arange(2 * part.n_obs, dtype=np.int32).reshape(-1, 2)
+        part.obsm["spatial"] = np.arange(2 * part.n_obs, dtype=numbers).reshape(-1, 2)
         part.write_h5ad(tmp_path / f"{n}.h5ad")
     cells_, spots = (
         compare(told([tmp_path / f"{n}.h5ad" for n in names]))
@@ -249,6 +250,25 @@ def test_a_part_of_a_sample_is_there_twice_and_spots_of_two_slides_are_not(tmp_p
     one, two = places[:55], places[55:]  # none has neighbours on the other slide
     assert two[:, 0].min() - one[:, 0].max() > np.ptp(one) - 2 and "side by side" in made.said[-1]
     assert (two - two[0] == np.arange(2 * 57).reshape(-1, 2) - [0, 1]).all()
+
+
+def test_slides_as_space_ranger_writes_them_are_joined(tmp_path):
+    for name in "AB":
+        slide = cells("a", seed=0)  # a barcode is a place, the same on each slide
+        outs = tmp_path / "run" / name / "outs"
+        (outs / "spatial").mkdir(parents=True)
+        tenx(slide, outs / "filtered_feature_bc_matrix.h5")
+        told_of = {"in_tissue": 1, "array_row": range(30), "array_col": 2}
+        told_of |= {"pxl_row_in_fullres": range(0, 3000, 100), "pxl_col_in_fullres": 200}
+        table = pd.DataFrame(told_of, pd.Index(slide.obs_names, name="barcode"))
+        table.to_csv(outs / "spatial" / "tissue_positions.csv")
+    assert samples_inside(tmp_path / "run") == ["A", "B"]
+    samples = [Sample(tmp_path / "run", name, {"sample": name}) for name in "AB"]
+    made = join(samples, tmp_path / "joined.h5ad")
+    joined = anndata.read_h5ad(made.path)
+    assert "side by side" in made.said[-1] and joined.n_obs == 60
+    np.testing.assert_array_equal(joined.obsm["spatial"][:30, 1], range(0, 3000, 100))
+    assert set(joined.obsm["spatial"][:, 0]) == {200, 200 + 2900}
 
 
 def test_raw_and_layers_that_all_have_are_joined_with_their_own_genes(tmp_path):

@@ -15,7 +15,7 @@ def side_by_side(slides: Sequence[np.ndarray]) -> tuple[np.ndarray, bool]:
     Args:
         slides: Of each sample its places, (rows, axes).
     """
-    places = [np.asarray(slide, np.float64) for slide in slides]
+    places = [np.array(slide, np.float64) for slide in slides]  # those of the samples stay
     known = [p[np.isfinite(p).all(axis=1)] for p in places]
     boxes = [(p.min(axis=0), p.max(axis=0)) if len(p) else None for p in known]
     there = [box for box in boxes if box is not None]
