@@ -17,14 +17,17 @@ class Panel(Protocol):
 
     card: DatasetCard | None
 
-    def look(self, make: Callable[[Stop], Any], busy: str = ..., of: str = ...) -> None:
-        """Makes a card in the pool and shows it, or why there is none."""
+    def look(self, make: Callable[[Stop], Any], busy: str = ..., of: str = ...) -> Stop:
+        """Makes a card in the pool and shows it, or why there is none; gives what ends it."""
 
     def registered(self, path: str) -> str:
         """A file or folder of the server as a data set of the person: its id."""
 
     def say_busy(self, text: str, stop: Stop) -> None:
         """How far the look is that this would stop."""
+
+    def waits_for(self, stop: Stop) -> bool:
+        """Whether the look that this would stop is still under way."""
 
     def show_samples(self) -> None:
         """The table instead of the file that was looked at."""
@@ -42,6 +45,7 @@ class SamplesDesk:
     def __init__(self, session: Session, panel: Panel, show: Callable[[dict[str, Any]], Any]):
         self.session, self._panel, self._show = session, panel, show
         self._samples, self._asked_for = Samples(session, self._tell), 0
+        self._joining = Stop()
 
     def arrived(self, message: dict[str, Any]) -> None:
         """A file that came with others, or while the table is seen, is a sample."""
@@ -100,7 +104,7 @@ class SamplesDesk:
             known, part = row.dataset_id, row.part
             panel.look(lambda stop: card_with(self.session, known, stop, part))
         elif do == "samples_join":
-            panel.look(self._joined, _JOINING)
+            self._joining = panel.look(self._joined, _JOINING)
 
     def _joined(self, stop: Stop) -> DatasetCard:
         def tell(share: float, left: float) -> None:
@@ -129,7 +133,10 @@ class SamplesDesk:
             else:
                 self._samples.take(found[0], file, found[1], row)
 
-        self._panel.show_samples()
+        if self._panel.waits_for(self._joining):
+            session.say("Joining goes on without what came now: it is a row of the table.")
+        else:
+            self._panel.show_samples()
         session.read(work, show)
 
     def _tell(self) -> None:

@@ -212,8 +212,12 @@ class DataPanel(pn.viewable.Viewer):
 
     def say_busy(self, text: str, stop: Stop) -> None:
         """How far the look is that this would stop."""
-        if stop is self._stop and self._desk.busy:
+        if self.waits_for(stop):
             self._desk.busy = text
+
+    def waits_for(self, stop: Stop) -> bool:
+        """Whether the look that this would stop is still under way."""
+        return stop is self._stop and not stop.is_set and bool(self._desk.busy)
 
     def show_samples(self) -> None:
         """The table instead of the file that was looked at."""
@@ -230,8 +234,12 @@ class DataPanel(pn.viewable.Viewer):
             raise DataError(f"'{path[:200]}' holds no data.", fix="Choose one from the list.")
         return self.session.store.register(self.session.owner, file).id
 
-    def look(self, make: Callable[[Stop], Any], busy: str = _LOOKING, of: str = "") -> None:
-        """Makes a card in the pool and shows it, or why there is none (in the list too, ``of``)."""
+    def look(self, make: Callable[[Stop], Any], busy: str = _LOOKING, of: str = "") -> Stop:
+        """Makes a card in the pool and shows it, or why there is none (in the list too, ``of``).
+
+        Returns:
+            What ends it.
+        """
         self._stop.set()  # nobody waits for the look before this one any more
         stop = self._stop = Stop()
         self._desk.param.update(busy=busy, problem={})
@@ -264,6 +272,7 @@ class DataPanel(pn.viewable.Viewer):
             self._list_all(self._desk.folder)
 
         self.session.read(work, show)
+        return stop
 
     def _show(self) -> None:
         card = self.card
