@@ -1,6 +1,7 @@
 """Several files, a sample each: looked at one by one, told in a table, joined into one data set."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -206,13 +207,18 @@ class Samples:
             tell: Called now and then with the share that is written and the seconds left.
 
         Raises:
-            UserError: There are too few, a name stands twice, or a file changed meanwhile.
+            UserError: There are too few, or a file changed meanwhile.
         """
         session = self.session
         store, owner = session.store, session.owner
         rows = self.called()
         verdicts = compared(rows)[1]
-        good = [(r, name) for r, name in rows if r.key in verdicts and verdicts[r.key].is_good]
+        twice = called_twice(rows, verdicts)
+        good = [
+            (row, name)
+            for row, name in rows
+            if row.key in verdicts and verdicts[row.key].is_good and name not in twice
+        ]
         known = {row.dataset_id: known_dataset(session, row.dataset_id) for row, _ in good}
         samples = [
             Sample(known[row.dataset_id].path, name, self.reading(row), row.file)
@@ -244,6 +250,12 @@ def compared(rows: Sequence[tuple[Row, str]]) -> tuple[Comparison, dict[int, Ver
     readable = [(r.key, name, r.found) for r, name in rows if isinstance(r.found, Facts)]
     found = compare([(name, facts) for _, name, facts in readable])
     return found, dict(zip([key for key, _, _ in readable], found.verdicts, strict=True))
+
+
+def called_twice(rows: Sequence[tuple[Row, str]], verdicts: Mapping[int, Verdict]) -> set[str]:
+    """Names that several samples have which could be joined but for that."""
+    good = Counter(name for row, name in rows if row.key in verdicts and verdicts[row.key].is_good)
+    return {name for name, n in good.items() if n > 1}
 
 
 def _last(path: str) -> str:

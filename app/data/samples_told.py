@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.data.samples import Row, Samples, compared
+from app.data.samples import Row, Samples, called_twice, compared
 from diffbio_engine.data.samples import GENES, Comparison, Facts, Verdict
 from diffbio_engine.errors import UserError
 
@@ -14,8 +14,8 @@ def told(samples: Samples) -> dict[str, Any]:
         return {}
     found, verdicts = compared(called)
     samples.refused = frozenset(key for key, verdict in verdicts.items() if verdict.problem)
-    names = [name for _, name in called]
-    rows = [_row(row, n, names.count(n) > 1, verdicts.get(row.key)) for row, n in called]
+    twice = called_twice(called, verdicts)
+    rows = [_row(row, name, name in twice, verdicts.get(row.key)) for row, name in called]
     n_good = sum(row["state"] == "good" for row in rows)
     first = called[0][0]
     of_one = len(called) > 1 and all(row.dataset_id == first.dataset_id for row, _ in called)
