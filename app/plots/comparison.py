@@ -102,8 +102,8 @@ def _titled(title: str, findings: Findings, block: str, found: list[Finding]) ->
 def tested(findings: Findings, block: str) -> str:
     """Which column of the design it is about, or which group against which, where the block says
     so."""
-    for f in findings.found:
-        if f.role == Role.TESTED and f.port.startswith(f"{block}.") and f.values.any():
+    for f in findings.of(block, Role.TESTED):
+        if f.values.any():
             names = findings.along(f, f.axes[0])
             against = f" vs {names[int(np.argmin(f.values))]}" if f.values.min() < 0 else ""
             return f"{names[int(np.argmax(f.values))]}{against}"

@@ -67,17 +67,8 @@ def _is_of_contigs(records: list[str], ruler: tuple[tuple[str, int, int, int], .
 
 def _seen(findings: Findings, finding: Finding) -> Finding | None:
     """What the same block was given along the same positions."""
-    block = Address.parse(finding.port).block
-    return next(
-        (
-            f
-            for f in findings.found
-            if f.role == Role.SEEN
-            and Address.parse(f.port).block == block
-            and f.values.shape == finding.values.shape[:2]
-        ),
-        None,
-    )
+    seen = findings.of(Address.parse(finding.port).block, Role.SEEN)
+    return next((f for f in seen if f.values.shape == finding.values.shape[:2]), None)
 
 
 def _table(

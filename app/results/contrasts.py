@@ -75,25 +75,23 @@ class Contrasts:
         return sheet.other(found.title, values) if values else None
 
     def _values(self, sheet: Sheet) -> Mapping[str, np.ndarray]:
-        own = ((Address.parse(f.port), f.values) for f in self._findings.found)
-        return {address.port: values for address, values in own if address.block == sheet.block}
+        own = self._findings.of(sheet.block)
+        return {Address.parse(f.port).port: f.values for f in own}
 
     def _known(self, sheet: Sheet) -> Comparisons | None:
         """Where the block's columns are those of the samples' design, and it says how they vary."""
-        if self._all is None or sheet.other is None:
+        f = self._said(sheet, Role.COVARIANCE)
+        if f is None or self._all is None:
             return None
-        f = self._of_block(sheet, Role.COVARIANCE)
-        same = f is not None and tuple(self._findings.along(f, f.axes[0])) == self._all.names
-        return self._all if same else None
+        return self._all if tuple(self._findings.along(f, f.axes[0])) == self._all.names else None
 
     def _is_left_out(self, sheet: Sheet) -> bool:
         """Whether the block said how its columns vary, and that was not kept."""
-        if sheet.form != "comparison":
-            return False
-        roles = (Role.COVARIANCE, Role.DETECTED)
-        covariance, detected = (self._of_block(sheet, role) for role in roles)
+        covariance, detected = (self._said(sheet, r) for r in (Role.COVARIANCE, Role.DETECTED))
         return covariance is None and detected is not None
 
-    def _of_block(self, sheet: Sheet, role: str) -> Finding | None:
-        own = (f for f in self._findings.found if Address.parse(f.port).block == sheet.block)
-        return next((f for f in own if f.role == role), None)
+    def _said(self, sheet: Sheet, role: str) -> Finding | None:
+        """What the block of a sheet says of its columns; nothing where no other can be asked."""
+        if self._all is None or sheet.other is None:
+            return None
+        return next(iter(self._findings.of(sheet.block, role)), None)

@@ -84,6 +84,11 @@ class Findings:
         fit = (k for k in (own, axis, ALL_GENES) if len(self.names.get(k, ())) == length)
         return self.names[next(fit, own if own in self.names else axis)]
 
+    def of(self, block: str, role: str | None = None) -> list[Finding]:
+        """What one block found; of one role only, where it is named."""
+        own = (f for f in self.found if Address.parse(f.port).block == block)
+        return [f for f in own if role is None or f.role == role]
+
 
 def save_findings(folder: Path, findings: Findings) -> None:
     """Replaces the findings of a run folder."""
