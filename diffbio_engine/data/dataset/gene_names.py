@@ -15,7 +15,7 @@ _ID_FIRST = re.compile(rf"^({_ID})[-_|;:,. ]+(\S.*)$")
 _SYMBOL_FIRST = re.compile(rf"^(.*\S)[-_|;:,. ]+({_ID})$")
 # Cell Ranger puts the genome before names where its reference holds several.
 _GENOME = re.compile(r"^(?:GRCh3[78]|hg(?:19|38)|GRCm3[89]|mm(?:9|10|39))[-_]+(?=\S)")
-VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
+_VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
 # Peaks of ATAC: "chr1:10109-10357", "chr1-10109-10357".
 _REGION = re.compile(r"^[A-Za-z0-9.]+[:_-]\d{2,}[-_]\d{2,}$")
 REGIONS = "genomic regions"
@@ -23,6 +23,11 @@ BOTH = "ids and symbols in one"
 
 # No table has so many genes; the Entrez ids of a species do not end before.
 _COUNTED = 100_000
+
+
+def without_version(gene: object) -> str:
+    """Ids of Ensembl are the same in each of their versions: ENSG00000111640.15, ...14."""
+    return _VERSION.sub(r"\1", str(gene))
 
 
 def made_unique(names: pd.Index) -> pd.Index:

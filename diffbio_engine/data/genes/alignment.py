@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from diffbio_engine.data.dataset.gene_names import (
-    VERSION,
     gene_name_style,
     only_counted,
     parts_of_names,
+    without_version,
 )
 from diffbio_engine.data.genes.spelling import other_spelling
 from diffbio_engine.errors import DataError
@@ -124,7 +124,7 @@ def align_genes(
         ways = [(ids, by_id, 1)]
     for wanted, places, how in ways:
         for i, gene in enumerate(wanted):
-            found = places.get(_plain(gene)) if columns[i] < 0 and gene else None
+            found = places.get(without_version(gene)) if columns[i] < 0 and gene else None
             if found is not None and found not in used:
                 columns[i] = found
                 used.add(found)
@@ -157,16 +157,12 @@ def _refuse_numbers(new_names: Sequence[str] | np.ndarray, var_names: Sequence[s
         )
 
 
-def _plain(gene: str) -> str:
-    return VERSION.sub(r"\1", str(gene))
-
-
 def _positions(names: Sequence[str] | np.ndarray | None) -> dict[str, int]:
     """The first place of each name."""
     places: dict[str, int] = {}
     for i, name in enumerate(names if names is not None else ()):
         if name:
-            places.setdefault(_plain(name), i)
+            places.setdefault(without_version(name), i)
     return places
 
 

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import filter as matching
 
 import numpy as np
 
+from diffbio_engine.data.dataset.gene_names import without_version
 from diffbio_engine.errors import DataError
 
 # What a place begins with that is a list of names of genes.
 NAMED = "named:"
-_VERSION = re.compile(r"\.\d+$")
 _FEW, _LONGEST = 5, 20_000
 
 
@@ -61,7 +61,7 @@ def named_genes(
     for word in words:
         key = word.upper()
         if "*" in key or "?" in key:
-            hits = [i for name, rows in at.items() if fnmatchcase(name, _plain(key)) for i in rows]
+            hits = [i for name in matching(at, _plain(key)) for i in at[name]]
         else:
             hits = at.get(_key(word), [])
         if hits:
@@ -85,9 +85,7 @@ def named_genes(
 
 
 def _key(name: object) -> str:
-    """Ids of Ensembl are the same in each of their versions."""
-    key = str(name).strip().upper()
-    return _VERSION.sub("", key) if key.startswith("ENS") else key
+    return without_version(str(name).strip().upper())
 
 
 def _plain(pattern: str) -> str:

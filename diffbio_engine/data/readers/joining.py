@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.dataset.gene_names import VERSION, made_unique, names_and_ids
+from diffbio_engine.data.dataset.gene_names import made_unique, names_and_ids, without_version
 from diffbio_engine.data.matrix.in_memory import InMemory, Sample, Unread
 from diffbio_engine.data.matrix.matrices import Matrix, taken
 from diffbio_engine.data.matrix.matrix_preview import sampled
@@ -88,7 +88,7 @@ def _of_one_version(keys: list[pd.Index]) -> list[pd.Index]:
     """Ids without their versions, where these differ: ENSG00000111640.15 is ENSG00000111640.14."""
     if all(k.equals(keys[0]) for k in keys):
         return keys
-    plain = [pd.Index([VERSION.sub(r"\1", name) for name in k], dtype=object) for k in keys]
+    plain = [pd.Index([without_version(name) for name in k], dtype=object) for k in keys]
     return plain if all(k.is_unique for k in plain) else keys
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.dataset import Dataset
-from diffbio_engine.data.dataset.gene_names import VERSION, made_unique, names_and_ids
+from diffbio_engine.data.dataset.gene_names import made_unique, names_and_ids, without_version
 from diffbio_engine.data.genes.spelling import kind_of_names, organism_of
 from diffbio_engine.data.inspection.preview import Preview
 from diffbio_engine.data.kinds import kind_named
@@ -151,7 +151,7 @@ def ids_of(var: pd.DataFrame) -> pd.Index | None:
 
 def without_versions(keys: pd.Index) -> pd.Index:
     """``ENSG00000111640`` for ``ENSG00000111640.15``, where each stays of its own."""
-    plain = pd.Index([VERSION.sub(r"\1", name) for name in keys], dtype=object)
+    plain = pd.Index([without_version(name) for name in keys], dtype=object)
     return plain if plain.is_unique else keys
 
 
