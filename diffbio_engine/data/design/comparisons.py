@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from diffbio_engine.data.design.formula import Formula
-from diffbio_engine.data.design.matrix import design_of, levels_of
+from diffbio_engine.data.design.matrix import column_of, design_of, levels_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Comparisons:
         return Factor(name, self._levels[name], " and ".join(told))
 
     def _column(self, name: str, level: str) -> str:
-        return f"{name}_{level}_vs_{self._levels[name][0]}"
+        return column_of(name, level, self._levels[name][0])
 
     def _one(self, column: str) -> np.ndarray:
         return np.array([float(n == column) for n in self.names])

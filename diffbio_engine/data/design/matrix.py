@@ -154,9 +154,14 @@ def _coded(table: pd.DataFrame, name: str, formula: Formula) -> list[_Column]:
         )
     values = _texts(series)
     return [
-        _Column(f"{name}_{level}_vs_{first}", f"{name} {level} against {first}", values == level)
+        _Column(column_of(name, level, first), f"{name} {level} against {first}", values == level)
         for level in others
     ]
+
+
+def column_of(name: str, level: str, reference: str) -> str:
+    """The column of a level, as DESeq2 calls it."""
+    return f"{name}_{level}_vs_{reference}"
 
 
 def _of_one_value(name: str, value: str) -> DataError:
