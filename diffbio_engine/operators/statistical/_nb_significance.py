@@ -62,6 +62,19 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return found
 
 
+def as_table(
+    change: np.ndarray, error: np.ndarray, stat: np.ndarray, p: np.ndarray, kept: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What is said of each gene; p-values are adjusted over the genes that are kept."""
+    return {
+        "log2_fold_change": change,
+        "lfc_se": error,
+        "stat": stat,
+        "pvalue": p,
+        "padj": benjamini_hochberg(np.where(kept, p, np.nan)),
+    }
+
+
 def filtered(mean: np.ndarray, p: np.ndarray, level: float) -> np.ndarray:
     """Which genes enter the adjustment: of a mean above that with which most are called.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from diffbio_engine.operators.statistical._nb_significance import (
     LOG2_E,
-    benjamini_hochberg,
+    as_table,
     filtered,
     wald,
 )
@@ -46,10 +46,4 @@ def of_contrast(
     if config.independent_filtering:
         base_mean = np.asarray(found["base_mean"], float)
         kept = seen & filtered(base_mean, p, config.significance)
-    return {
-        "log2_fold_change": change,
-        "lfc_se": error,
-        "stat": stat,
-        "pvalue": p,
-        "padj": benjamini_hochberg(np.where(kept, p, np.nan)),
-    }
+    return as_table(change, error, stat, p, kept)

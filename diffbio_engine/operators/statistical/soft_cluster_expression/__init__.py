@@ -132,8 +132,6 @@ class SoftClusterExpression(Operator):
             y.sum(axis=1, dtype=float) if total_counts is None else np.asarray(total_counts, float)
         )
         sizes = np.maximum(totals, 1.0)
-        if (n := int((conditions > 1).sum())) > 0:
-            said += f" {n:,} of {len(y):,} cells are of other conditions than the two compared."
         if first:
             start = started(y, sizes, conditions, shares)
             put(self.base, start["base"])
@@ -160,7 +158,9 @@ class SoftClusterExpression(Operator):
             fewest_cells=config.fewest_cells,
             significance=config.significance,
         )
-        self.notes = Notes(s for s in (said.strip(), *notes) if s)
+        others = int((conditions > 1).sum())
+        of_others = f"{others:,} of {len(y):,} cells are of other conditions than the two compared."
+        self.notes = Notes(s for s in (said, of_others if others else "", *notes) if s)
         for name, value in found.items():
             put(self.found[name], value)
 

@@ -8,7 +8,7 @@ from diffbio_engine.errors import DataError
 from diffbio_engine.operators.statistical._nb_classical import Estimate, estimated
 from diffbio_engine.operators.statistical._nb_outliers import ruled_by_one
 from diffbio_engine.operators.statistical._nb_significance import (
-    benjamini_hochberg,
+    as_table,
     filtered,
     wald,
 )
@@ -133,15 +133,8 @@ def _tested(estimate: Estimate, ruled: np.ndarray, significance: float) -> dict[
     stat, p = wald(change, error)
     p = np.where(ruled, np.nan, p)
     used = filtered(estimate.base_mean, p, significance)
-    return {
-        "log2_fold_change": change,
-        "lfc_se": error,
-        "stat": stat,
-        "pvalue": p,
-        "padj": benjamini_hochberg(np.where(used, p, np.nan)),
-        "base_mean": estimate.base_mean,
-        "dispersion": estimate.alpha,
-    }
+    more = {"base_mean": estimate.base_mean, "dispersion": estimate.alpha}
+    return as_table(change, error, stat, p, used) | more
 
 
 def _table_of_cells(
