@@ -1,13 +1,11 @@
 """From a snapshot to what the browser is sent: dots for few cells, a picture for many."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from app.map.arrows import arrows_of
 from app.map.colouring import (
-    CLIP,
     by_certainty,
     by_class,
     by_cluster,
@@ -28,6 +26,7 @@ from app.map.shading import (
     to_png,
     to_url,
 )
+from app.map.view_state import MapViewState
 from app.plots.map import has_arrows
 from app.plots.map import to_scale as is_to_scale
 from app.style.colour_key import CLUSTER, ColourKey
@@ -36,50 +35,6 @@ from diffbio_engine.runs import Snapshot
 
 # Up to here each cell is a glyph of its own, so that it can be pointed at.
 MOST_GLYPHS = 5000
-
-
-@dataclass(frozen=True)
-class MapViewState:
-    """What a tab wants to see.
-
-    Attributes:
-        colour: As ``ColourKey``; empty while nobody has chosen: ``first``.
-        map: Port of the map; empty for the one that is shown first.
-        path, counts: The data set's file, and where its counts lie.
-        view: The axes after a zoom; None follows the map.
-        only: Categories that are meant; None for all.
-        chosen: Which cells of the frame are selected; None for no selection.
-        counted_by: A colouring by which selected cells are counted; empty: what is shown.
-        kept: Which rows of the data set pass its quality control; None: not known, or all.
-        fade: Whether undecided cells are drawn fainter.
-        clip: Percent of the cells on the map beyond either end of the colour bar.
-        gene_sets: Genes of each set that can colour the cells.
-        class_names: By port of shares, what its classes are called.
-        kinds: By port, the kind of what can be drawn.
-        first: As ``Findings.first``.
-        record: What one of the records is called: "cell", "spot", "sample".
-    """
-
-    run: str = ""
-    map: str = ""
-    colour: str = ""
-    path: str = ""
-    counts: str = "X"
-    theme: str = "default"
-    size: tuple[int, int] = (640, 440)
-    pixel_ratio: float = 1.0
-    view: View | None = None
-    only: frozenset[int] | None = None
-    chosen: np.ndarray | None = None
-    counted_by: str = ""
-    kept: np.ndarray | None = None
-    fade: bool = True
-    clip: float = CLIP
-    gene_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    first: str = ""
-    record: str = "cell"
 
 
 @dataclass(frozen=True)
@@ -199,7 +154,7 @@ def meant(colouring: Colouring, state: MapViewState, frame: MapFrame) -> np.ndar
     """Which cells are meant: of the categories picked in the legend, selected, and not removed by
     quality control; None for all.
     """
-    mask = passing(state, frame)
+    mask = passing(state.kept, frame)
     if state.only is not None and colouring.codes is not None:
         picked = np.isin(colouring.codes, list(state.only))
         mask = picked if mask is None else mask & picked
@@ -208,15 +163,19 @@ def meant(colouring: Colouring, state: MapViewState, frame: MapFrame) -> np.ndar
     return mask
 
 
-def passing(state: MapViewState, frame: MapFrame) -> np.ndarray | None:
-    """Which cells of the frame pass the limits of quality control; None for all."""
-    if state.kept is None:
+def passing(kept: np.ndarray | None, frame: MapFrame) -> np.ndarray | None:
+    """Which cells of the frame pass the limits of quality control; None for all.
+
+    Args:
+        kept: Which rows of the data set pass, as in ``MapViewState``.
+    """
+    if kept is None:
         return None
     rows = frame.cells if frame.cells is not None else np.arange(len(frame.xy))
-    if len(rows) and rows.max() >= len(state.kept):
+    if len(rows) and rows.max() >= len(kept):
         return None
-    kept = state.kept[rows]
-    return None if kept.all() else kept
+    found = kept[rows]
+    return None if found.all() else found
 
 
 def opacities(frame: MapFrame, state: MapViewState) -> np.ndarray | None:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.map.drawing import Drawn, MapViewState, drawing_order, meant, opacities
+from app.map.drawing import Drawn, drawing_order, meant, opacities
+from app.map.view_state import MapViewState
 from app.style.palettes import BACKGROUND, SET_ASIDE, rgb
 from diffbio_engine.data.writers import spreadsheet
 

@@ -11,15 +11,12 @@ import param
 from panel.custom import JSComponent
 
 from app.files.downloads import OFFERS, Fetch, safe_name
-from app.map.components import (
-    GROUPED_OPTIONS,
-    colour_groups,
-    map_title,
-    of_cells_shown,
-    with_names,
-)
-from app.map.drawing import Drawn, MapViewState, draw
+from app.map.cells_shown import of_cells_shown
+from app.map.components import GROUPED_OPTIONS, colour_groups
+from app.map.drawing import Drawn, draw
 from app.map.panels import as_panels
+from app.map.view_state import MapViewState, with_names
+from app.map.words import map_title
 from app.session.session import DatasetCard, Session
 from app.style.scripts import script
 from app.style.titles import disambiguate

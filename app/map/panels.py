@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.map.drawing import Drawn, MapViewState
+from app.map.drawing import Drawn
 from app.map.figure import INK, put_cells, put_legend, written
+from app.map.view_state import MapViewState
 from app.style.palettes import BACKGROUND
 
 _WIDTH, _HEIGHT = 2.8, 2.6  # inches of one map

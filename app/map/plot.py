@@ -17,8 +17,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from app.map.drawing import Drawn, MapViewState
+from app.map.drawing import Drawn
 from app.map.shading import View
+from app.map.view_state import MapViewState
 from app.style.palettes import SET_ASIDE
 
 _COLUMNS = ("x", "y", "value", "alpha")

@@ -6,9 +6,10 @@ import numpy as np
 
 from app.map.colouring import name_of_cell
 from app.map.components import MapStage
-from app.map.drawing import Drawn, MapViewState, colouring_of
+from app.map.drawing import Drawn, colouring_of
 from app.map.selection import nearest
 from app.map.shading import Colouring, View
+from app.map.view_state import MapViewState
 from app.session.session import Session
 from app.style.colour_key import CLUSTER
 

@@ -1,9 +1,10 @@
 """A map goes home as a file: what is on the screen, made in a thread."""
 
 from app.files.downloads import OFFERS, Fetch, safe_name
-from app.map.components import map_title
-from app.map.drawing import Drawn, MapViewState
+from app.map.drawing import Drawn
 from app.map.figure import file_name, saved
+from app.map.view_state import MapViewState
+from app.map.words import map_title
 from app.session.session import Session
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from app.map.drawing import Drawn, MapViewState, meant
+from app.map.drawing import Drawn, meant
 from app.map.frames import MapFrame
 from app.map.shading import Colouring, View, inside
+from app.map.view_state import MapViewState
 
 # Of a chosen column so many categories are listed; how many more there are is said.
 MOST_LISTED = 12

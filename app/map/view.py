@@ -8,33 +8,26 @@ import numpy as np
 import panel as pn
 
 from app.files.downloads import Fetch
-from app.map.cells_shown import cells_in_words
+from app.map.cells_shown import cells_in_words, of_cells_shown
 from app.map.colouring import genes_like, look_into
 from app.map.components import (
     KEY_SIZE,
-    TOLD_BY_RUN,
     MapBar,
     MapKey,
     MapStage,
     MapTimeline,
-    can_draw_a_map,
     colour_groups,
-    knowing,
     legend_of,
     map_page,
-    map_title,
-    of_another_run,
-    of_cells_shown,
-    stage_words,
-    with_names,
-    with_picked,
 )
-from app.map.drawing import Drawn, MapViewState, draw
+from app.map.drawing import Drawn, draw
 from app.map.plot import TOOLS, MapPlot
 from app.map.pointing import Pointing
 from app.map.saving import save
 from app.map.selection import combined, nearest, not_grey, outlined
 from app.map.shading import View
+from app.map.view_state import MapViewState, knowing, of_another_run, with_names, with_picked
+from app.map.words import TOLD_BY_RUN, can_draw_a_map, map_title, stage_words
 from app.session.data_in_use import CARDS
 from app.session.gene_sets import read_kept
 from app.session.picked_cells import pickable_here, take_as

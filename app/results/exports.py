@@ -13,9 +13,10 @@ from panel.custom import JSComponent
 
 from app.access.reach import within_reach
 from app.files.downloads import LIFETIME, OFFERS, Fetch, safe_name
-from app.map.components import map_title
-from app.map.drawing import MapViewState, draw
+from app.map.drawing import draw
 from app.map.figure import as_figure
+from app.map.view_state import MapViewState
+from app.map.words import map_title
 from app.session.data_in_use import CARDS
 from app.session.session import Session
 from app.style.colour_key import CLUSTER

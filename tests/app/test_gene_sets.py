@@ -10,8 +10,9 @@ import pytest
 from app.map import gene_sets
 from app.map.colouring import by_gene, by_gene_set, clipped
 from app.map.components import colour_groups, legend_of
-from app.map.drawing import MapViewState, draw
+from app.map.drawing import draw
 from app.map.shading import Colouring
+from app.map.view_state import MapViewState
 from app.session import gene_sets as kept_sets
 from app.session.dataset_card import DatasetCard
 from app.session.gene_sets import (

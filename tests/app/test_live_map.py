@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 
 from app.map.cells_shown import cells_in_words
-from app.map.components import (
-    colour_groups,
-    of_another_run,
-    with_names,
-    words_without_map,
-)
-from app.map.drawing import MOST_GLYPHS, MapViewState, draw
+from app.map.components import colour_groups
+from app.map.drawing import MOST_GLYPHS, draw
 from app.map.figure import as_csv, as_figure
 from app.map.render_cache import RENDERED
+from app.map.view_state import MapViewState, of_another_run, with_names
+from app.map.words import words_without_map
 from app.session.picked_cells import pickable_here, take_as, unchosen
 from app.session.session import DatasetCard, Session
 from app.style.titles import disambiguate

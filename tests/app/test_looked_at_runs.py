@@ -9,7 +9,7 @@ import pytest
 
 from app.canvas.view import Canvas
 from app.inspector.view import Inspector
-from app.map.components import map_title, stage_words
+from app.map.words import map_title, stage_words
 from app.results.view import FindingsView
 from app.runs.bar import RunBar, state_in_words
 from app.server.run_driver import RunDriver

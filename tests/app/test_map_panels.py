@@ -5,9 +5,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.map.drawing import MapViewState, draw, drawing_order
+from app.map.drawing import draw, drawing_order
 from app.map.gallery import usual_rows
 from app.map.panels import as_panels
+from app.map.view_state import MapViewState
 from app.session.dataset_card import DatasetCard
 from tests.runs.drawn import drawn
 

@@ -8,10 +8,11 @@ from panel.models.esm import DataEvent
 
 from app.canvas.view import Canvas
 from app.inspector.view import Inspector
-from app.map.components import stage_words
-from app.map.drawing import MapViewState, draw
+from app.map.drawing import draw
 from app.map.figure import file_name
 from app.map.view import LiveMap
+from app.map.view_state import MapViewState
+from app.map.words import stage_words
 from app.runs.bar import message_of
 from app.session.previewing import Previewing, as_trained
 from app.session.session import DatasetCard, Session

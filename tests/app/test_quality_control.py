@@ -9,7 +9,8 @@ from app.canvas.view import Canvas
 from app.data import quality_control
 from app.data.quality_control import QualityPane
 from app.map.cells_shown import cells_in_words
-from app.map.drawing import MapViewState, meant
+from app.map.drawing import meant
+from app.map.view_state import MapViewState
 from app.session.session import DatasetCard, Session
 from app.session.stale import stale_words
 from diffbio_engine.pipelines.spec import Block, PipelineSpec

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.map.components import legend_of
-from app.map.drawing import MapViewState, draw
+from app.map.drawing import draw
 from app.map.pointing import Pointing, told_of
 from app.map.selection import (
     MOST_LISTED,
@@ -18,6 +18,7 @@ from app.map.selection import (
     selection_card,
 )
 from app.map.shading import Colouring
+from app.map.view_state import MapViewState
 from tests.runs.drawn import drawn as snapshot_of
 
 XY = np.array([[0, 0], [1, 0], [2, 0], [0, 5], [1, 5]], np.float32)

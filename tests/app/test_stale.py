@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app.canvas.view import Canvas
-from app.map.components import stage_words
+from app.map.words import stage_words
 from app.runs.bar import message_of
 from app.session.session import DatasetCard, Session
 from app.session.stale import changed_since, stale_words
