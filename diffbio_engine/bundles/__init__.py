@@ -10,10 +10,9 @@ from diffbio_engine.bundles.bundle import (
     put_weights,
     save_bundle,
 )
-from diffbio_engine.bundles.new_cells_kept import without_removed
+from diffbio_engine.bundles.new_cells import CellsToPlace, cells_for
 from diffbio_engine.bundles.place import (
     NewCells,
-    cells_for,
     place_cells,
     placed_by,
     result_arrays,
@@ -22,6 +21,7 @@ from diffbio_engine.bundles.place import (
 
 __all__ = [
     "Bundle",
+    "CellsToPlace",
     "NewCells",
     "cells_for",
     "fields_of_bundle",
@@ -36,5 +36,4 @@ __all__ = [
     "result_arrays",
     "result_places",
     "save_bundle",
-    "without_removed",
 ]

@@ -31,7 +31,7 @@ from diffbio_engine.data import read, write_result
 new, out = sys.argv[1:]
 placed = place_cells(load_bundle(Path(__file__).parent), read(new))
 print(placed.sentence)
-write_result(new, out, placed.arrays, placed.provenance, layers=placed.layers)
+write_result(placed.dataset, out, placed.arrays, placed.provenance, layers=placed.layers)
 '''
 _GENES = "| `genes.tsv` | the trained genes, in order |\n"
 

@@ -12,7 +12,8 @@ from flax import nnx
 
 from diffbio_engine.bundles import load_bundle, place_cells, result_arrays, save_bundle
 from diffbio_engine.bundles.genes_of_file import of_all_genes
-from diffbio_engine.bundles.place import _looking_past, result_places
+from diffbio_engine.bundles.new_cells import _looking_past
+from diffbio_engine.bundles.place import result_places
 from diffbio_engine.data import CellSource, Dataset, Fields, open_source
 from diffbio_engine.declare import DATA_PORTS, Buffer, Dial
 from diffbio_engine.errors import DataError

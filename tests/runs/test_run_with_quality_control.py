@@ -1,6 +1,8 @@
 """A run whose document has limits trains on the cells that pass them, and so does `apply`."""
 
 import json
+import runpy
+import sys
 
 import anndata
 import numpy as np
@@ -26,7 +28,7 @@ def passes(adata):
     return (totals >= 40) & (totals <= 75)
 
 
-def test_a_run_and_its_bundle_leave_out_what_the_limits_remove(tmp_path):
+def test_a_run_and_its_bundle_leave_out_what_the_limits_remove(tmp_path, monkeypatch):
     whole = cells()
     whole.write_h5ad(tmp_path / "cells.h5ad")
     document = pipeline_document(schema=2, quality_control=CONTROL.to_json())
@@ -63,6 +65,11 @@ def test_a_run_and_its_bundle_leave_out_what_the_limits_remove(tmp_path):
     placed = anndata.read_h5ad(tmp_path / "placed.h5ad")
     assert placed.obs_names.equals(new.obs_names[passes(new)]) and placed.n_vars == 30
     assert np.isfinite(placed.obsm["X_latent"]).all()
+    # The example in the bundle is carried out as it stands there.
+    files = [str(tmp_path / name) for name in ("new.h5ad", "own.h5ad")]
+    monkeypatch.setattr(sys, "argv", ["example.py", *files])
+    runpy.run_path(str(folder.bundle / "example.py"))
+    assert anndata.read_h5ad(tmp_path / "own.h5ad").obs_names.equals(placed.obs_names)
 
 
 def test_a_chosen_cell_is_a_row_of_the_file_and_must_be_kept(tmp_path):

@@ -5,13 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffbio_engine.axes import axis_of, said_of
-from diffbio_engine.bundles import (
-    Bundle,
-    cells_for,
-    load_bundle,
-    placed_by,
-    without_removed,
-)
+from diffbio_engine.bundles import Bundle, cells_for, load_bundle, placed_by
 from diffbio_engine.data import Records, write_result
 from diffbio_engine.errors import RunError
 from diffbio_engine.runs.device import backend
@@ -56,18 +50,13 @@ class Application:
         dataset = self.spec.opened_data()
         self.record = axis_of(dataset.rows)
         fields = dict(self.spec.dataset.get("fields") or {})
-        kept = without_removed(bundle, dataset, fields)
-        cells, notes = cells_for(
-            bundle, kept.dataset, fields=fields, least_overlap=self.spec.least_overlap
-        )
-        notes[:0] = kept.notes
-        marked = self._show(bundle, cells)
-        placed = placed_by(bundle, cells, notes, layers=self.spec.layers, tick=self._tick)
+        found = cells_for(bundle, dataset, fields=fields, least_overlap=self.spec.least_overlap)
+        marked = self._show(bundle, found.cells)
+        placed = placed_by(bundle, found, layers=self.spec.layers, tick=self._tick)
         placed.provenance["dataset"] = self.spec.dataset
-        placed.provenance |= {"quality_control": dict(kept.facts)} if kept.facts else {}
         self._say("Writing the results")
         written = write_result(
-            kept.dataset,
+            found.dataset,
             self.folder.result,
             placed.arrays,
             placed.provenance,
@@ -75,8 +64,8 @@ class Application:
             marker_genes=marked.for_scanpy() if marked else {},
             main_map=placed.main_map,
         )
-        found = [said_of(cells.record, note) for note in placed.notes]
-        notes = [*dataset.warnings, *found, *written.notes]
+        told = [said_of(self.record, note) for note in placed.notes]
+        notes = [*dataset.warnings, *told, *written.notes]
         self.writer.event("results", 0, keys=written.keys, notes=notes)
         return notes
 

@@ -23,7 +23,6 @@ from diffbio_engine.bundles import (
     load_bundle,
     per_dataset_of_bundle,
     put_weights,
-    without_removed,
 )
 from diffbio_engine.data import Records
 from diffbio_engine.errors import RunError, SettingError, UserError
@@ -122,9 +121,10 @@ class Previewing:
             self._opening("", "Opening the trained pipeline")
             bundle = load_bundle(self.run.bundle)
             fields = dict(spec.dataset.get("fields") or {})
-            kept = without_removed(bundle, spec.opened_data(), fields).dataset
-            cells, _ = cells_for(bundle, kept, fields=fields, least_overlap=spec.least_overlap)
-            return bundle.pipeline, cells, whole(bundle.training.get("steps"))
+            found = cells_for(
+                bundle, spec.opened_data(), fields=fields, least_overlap=spec.least_overlap
+            )
+            return bundle.pipeline, found.cells, whole(bundle.training.get("steps"))
         opened = open_run(spec, self._opening)
         of_bundle = whole(read_json(self.run.bundle / "training.json").get("steps"), -1)
         of_checkpoint = self.run.checkpoint_step()
