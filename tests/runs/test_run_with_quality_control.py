@@ -8,15 +8,18 @@ import anndata
 import numpy as np
 import pytest
 
+from diffbio_engine.bundles import load_bundle, save_bundle
 from diffbio_engine.data import read
 from diffbio_engine.data.quality import filtered
 from diffbio_engine.errors import SettingError
 from diffbio_engine.pipelines import Block, PipelineSpec
 from diffbio_engine.ports.quality_control import Limit, QualityControl
 from diffbio_engine.runs.folder.paths import RunFolder
+from diffbio_engine.runs.folder.run_spec import RunSpec
 from diffbio_engine.runs.folder.snapshots import load_snapshot
 from diffbio_engine.runs.folder.writer import EXIT_DONE
-from diffbio_engine.runs.worker.chosen_cells import cells_that_are_kept
+from diffbio_engine.runs.worker.chosen_cells import cells_that_are_kept, chosen_by_nobody
+from diffbio_engine.runs.worker.open_run import open_run
 from diffbio_engine.runs.worker.train import work
 from tests.command_line.small_run import cells, pipeline_document, run_of, said
 
@@ -80,9 +83,28 @@ def test_a_chosen_cell_is_a_row_of_the_file_and_must_be_kept(tmp_path):
 
     def rooted(cell):
         root = Block("time", "singlecell.pseudotime", {"root_cell_index": int(cell)})
-        document = cells_that_are_kept(PipelineSpec("p", (root,)), left)
+        document = cells_that_are_kept(PipelineSpec("p", (root,)), left.rows_kept)
         return document.block("time").config["root_cell_index"]
 
     assert rooted(kept[9]) == 9 and rooted(0) == 0
     with pytest.raises(SettingError, match=r"time.root_cell_index: cell .* was removed"):
         rooted(gone[gone > 0][2])
+
+    document = pipeline_document(schema=2, quality_control=CONTROL.to_json())
+    order = {"id": "order", "operator": "singlecell.pseudotime"}
+    document["wires"] += [{"source": "vae.latent_mean", "target": "order.embeddings"}]
+    document["blocks"] += [order | {"config": {"root_cell_index": int(kept[9])}}]
+    opened = open_run(RunSpec.from_json(run_of(tmp_path, pipeline=document, steps=3)))
+    pipeline = opened.pipeline
+    assert pipeline.plan.blocks["order"].config.root_cell_index == 9
+    save_bundle(tmp_path / "bundle", pipeline, opened.cells, opened.fields.as_dict(), {})
+    carried = load_bundle(tmp_path / "bundle").pipeline.plan.spec
+    assert carried.block("order").config["root_cell_index"] == kept[9]  # a row of the file again
+
+    unset = PipelineSpec("p", (Block("order", "singlecell.pseudotime"),))
+    (told,) = chosen_by_nobody(unset, np.array([3, 5]))
+    assert told.startswith("order.root_cell_index was not set: it is cell 3 of the file, as")
+    assert chosen_by_nobody(unset, np.array([0, 5])) == chosen_by_nobody(unset, None) == ()
+    first = PipelineSpec("p", (Block("order", "singlecell.pseudotime", {"root_cell_index": 0}),))
+    with pytest.raises(SettingError, match="cell 0 was removed"):
+        cells_that_are_kept(first, np.array([3, 5]))

@@ -25,7 +25,7 @@ from diffbio_engine.errors import DataError, RunError, SettingError, UserError, 
 from diffbio_engine.pipelines import DataPort, Pipeline, PipelineSpec, Plan, plan, ports_of
 from diffbio_engine.ports import DATA, DATA_BLOCKS, SEQUENCES, DialName, start_of
 from diffbio_engine.runs.folder.run_spec import RunSpec
-from diffbio_engine.runs.worker.chosen_cells import cells_that_are_kept
+from diffbio_engine.runs.worker.chosen_cells import cells_that_are_kept, chosen_by_nobody
 from diffbio_engine.training import Stage, Training, schedule_from, stages_from
 from diffbio_engine.training.dials import LEARNING_RATE
 
@@ -54,7 +54,8 @@ class Opened:
 def check_run(spec: RunSpec) -> None:
     """Finds the mistakes of a person without building or computing anything.
 
-    Cost: reads the data once (not the counts of a large file, which stay on disk).
+    Cost: reads the data once (not the counts of a large file, which stay on disk, unless quality
+    control asks for a pass over them).
     """
     _looked_at(spec, measure=False)
 
@@ -75,7 +76,7 @@ def _looked_at(
         fields = fields.with_field("counts", dataset.places[0])
     place = fields.get("counts") or "X"
     kept = kind_named(dataset.rows).controlled(dataset, document.quality_control, place)
-    dataset, document = kept.dataset, cells_that_are_kept(document, kept.dataset)
+    dataset = kept.dataset
     kind_named(dataset.rows).require_enough(dataset)
     try:
         cells = open_source(
@@ -87,12 +88,18 @@ def _looked_at(
         )
     except DataError as error:
         raise error.at(DATA) from None
-    cells.notes += kept.notes
+    cells.notes += (*kept.notes, *chosen_by_nobody(document, cells.rows_in_file))
     for name in document.fields:
         if name not in needed:
             _put_beside(spec, name, cells, measure=measure)
-    planned = plan(document, _ports(cells))
+    planned = _planned(document, cells)
     return kept, fields, cells, planned, _training_options(spec, planned)
+
+
+def _planned(document: PipelineSpec, cells: Records) -> Plan:
+    """The plan of these cells. Its document is as written: it counts the rows of the file."""
+    made = plan(cells_that_are_kept(document, cells.rows_in_file), _ports(cells))
+    return replace(made, spec=document)
 
 
 def _put_beside(spec: RunSpec, field: str, cells: Records, *, measure: bool) -> None:
@@ -223,7 +230,7 @@ def open_run(spec: RunSpec, say: Callable[[str, str], None] | None = None) -> Op
         say("data", said_of(cells.record, kept.notes[0]))
     seen = with_variable_genes(cells, planned.spec.variable_genes, say)
     if seen is not cells:
-        cells, planned = seen, plan(planned.spec, _ports(seen))
+        cells, planned = seen, _planned(planned.spec, seen)
         _say_what_is_known_beside(cells)
     if say:
         say("", "Building the pipeline")
