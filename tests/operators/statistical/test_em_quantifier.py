@@ -134,6 +134,9 @@ def by_salmon(polyester):
     for end in ("counts_low", "counts_high"):
         np.testing.assert_allclose(known[end], drawn[end], rtol=1e-4, atol=1e-3)
         np.testing.assert_array_equal(known[end], block.drawn[end.removeprefix("counts_")][...])
+    before = block.drawn["low"][...]
+    block.prepare_from(data, jax.random.key(0), first=False)
+    assert block.drawn["low"][...] is before  # a refresh draws the same fragments no second time
     doubled = data | {"class_counts": 2 * data["class_counts"]}
     again = block.apply(doubled)[0]["counts_low"]
     assert float(jnp.sum(again)) > 1.5 * float(jnp.sum(known["counts_low"]))
