@@ -38,8 +38,8 @@ const scatter = (of) => {
   }
   let view = [...whole]
   let [some, chosen, chosenName, over] = [[], -1, "", -1]
-  let [wide, tall] = [0, 0] // of the room inside the axes
-  const px = (x) => LEFT + ((x - view[0]) / (view[1] - view[0])) * wide
+  let [edge, wide, tall] = [LEFT, 0, 0] // of the room inside the axes
+  const px = (x) => edge + ((x - view[0]) / (view[1] - view[0])) * wide
   const py = (y) => TOP + (1 - (y - view[2]) / (view[3] - view[2])) * tall
   const groupsOf = (l) =>
     l.order.map((k) => {
@@ -67,8 +67,12 @@ const scatter = (of) => {
     ink.clearRect(0, 0, w, h)
     const style = getComputedStyle(box)
     const colour = (name) => style.getPropertyValue(name).trim()
-    ;[wide, tall] = [w - LEFT - RIGHT, h - TOP - FOOT]
     ink.font = `11px ${style.fontFamily}`
+    tall = h - TOP - FOOT
+    const upward = ticksOf(view[2], view[3], of.logUp, Math.max(3, tall / 36))
+    const written = upward.map((t) => ink.measureText(tickText(t, of.logUp)).width)
+    edge = Math.max(LEFT, 22 + Math.ceil(Math.max(...written))) // the title is beside the longest
+    wide = w - edge - RIGHT
     ink.fillStyle = colour("--db-dim")
     ink.strokeStyle = colour("--db-line")
     ink.lineWidth = 1
@@ -81,16 +85,16 @@ const scatter = (of) => {
       ink.fillText(tickText(t, of.logAcross), px(t), TOP + tall + 14)
     }
     ink.textAlign = "right"
-    for (const t of ticksOf(view[2], view[3], of.logUp, Math.max(3, tall / 36))) {
+    for (const t of upward) {
       ink.beginPath()
-      ink.moveTo(LEFT, py(t))
-      ink.lineTo(LEFT + wide, py(t))
+      ink.moveTo(edge, py(t))
+      ink.lineTo(edge + wide, py(t))
       ink.stroke()
-      ink.fillText(tickText(t, of.logUp), LEFT - 5, py(t) + 4)
+      ink.fillText(tickText(t, of.logUp), edge - 5, py(t) + 4)
     }
     ink.fillStyle = colour("--db-text")
     ink.textAlign = "center"
-    ink.fillText(of.across, LEFT + wide / 2, TOP + tall + 31)
+    ink.fillText(of.across, edge + wide / 2, TOP + tall + 31)
     ink.save()
     ink.translate(11, TOP + tall / 2)
     ink.rotate(-Math.PI / 2)
@@ -98,20 +102,20 @@ const scatter = (of) => {
     ink.restore()
     ink.save()
     ink.beginPath()
-    ink.rect(LEFT, TOP, wide, tall)
+    ink.rect(edge, TOP, wide, tall)
     ink.clip()
     if (of.rule) {
       ink.strokeStyle = colour("--db-line-strong") || colour("--db-dim")
       ink.setLineDash([4, 4])
       ink.beginPath()
-      ink.moveTo(LEFT, py(of.rule()))
-      ink.lineTo(LEFT + wide, py(of.rule()))
+      ink.moveTo(edge, py(of.rule()))
+      ink.lineTo(edge + wide, py(of.rule()))
       ink.stroke()
       ink.setLineDash([])
     }
     const now = [...view, wide, tall, dpr].join()
     if (now !== drawnFor) [dots, drawnFor] = [points(dpr), now]
-    ink.drawImage(dots, LEFT, TOP, wide, tall)
+    ink.drawImage(dots, edge, TOP, wide, tall)
     if (line.length) {
       ink.strokeStyle = of.line.colour
       ink.lineWidth = 2
@@ -152,10 +156,10 @@ const scatter = (of) => {
     if (chosen < 0) return
     ring(chosen, 6, 2)
     const [x, y] = [px(of.marked.x[chosen]), py(of.marked.y[chosen])]
-    if (!(x >= LEFT && y >= TOP)) return
+    if (!(x >= edge && y >= TOP)) return
     ink.font = `600 ${ink.font}`
     const long = ink.measureText(chosenName).width
-    const right = x + 10 + long < LEFT + wide || x - 10 - long < LEFT
+    const right = x + 10 + long < edge + wide || x - 10 - long < edge
     ink.textAlign = right ? "left" : "right"
     ink.lineWidth = 3
     ink.strokeStyle = colour("--db-raised")
@@ -225,7 +229,7 @@ const scatter = (of) => {
     (event) => {
       event.preventDefault()
       const at = canvas.getBoundingClientRect()
-      const fx = Math.min(1, Math.max(0, (event.clientX - at.left - LEFT) / wide))
+      const fx = Math.min(1, Math.max(0, (event.clientX - at.left - edge) / wide))
       const fy = Math.min(1, Math.max(0, 1 - (event.clientY - at.top - TOP) / tall))
       const by = Math.exp(Math.max(-0.5, Math.min(0.5, event.deltaY / 400)))
       const [w, h] = [(view[1] - view[0]) * by, (view[3] - view[2]) * by]
