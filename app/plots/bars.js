@@ -15,7 +15,5 @@ PLOTS.bars = (c, sheet) => {
   })
   const said = c.classes.map((name, k) => `${name} ${(100 * c.values[0][k]).toFixed(1)} %`)
   sheet.main.append(box, legend(said, sheet.colors))
-  sheet.note(
-    c.note ?? "Mean share of each class, of all and of each group that is wired into the pipeline.",
-  )
+  sheet.note(c.note)
 }

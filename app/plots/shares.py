@@ -6,6 +6,8 @@ from app.plots import Content, Plot, Sheet
 from app.plots._tables import lists
 from diffbio_engine.runs import GROUPS, Finding, Findings
 
+_NOTE = "Mean share of each class, of all and of each group that is wired into the pipeline."
+
 
 def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
     (finding,) = found
@@ -15,7 +17,8 @@ def _sheet(findings: Findings, block: str, found: list[Finding]) -> Sheet:
         # Runs of before say cells, whatever their rows are.
         table = pd.DataFrame(finding.values.astype(float), columns=classes)
         table.insert(0, "group", groups)
-        return {"groups": groups, "classes": classes, "values": lists(finding.values)}, table
+        bars = {"groups": groups, "classes": classes, "values": lists(finding.values)}
+        return bars | {"note": _NOTE}, table
 
     return Sheet(finding.port, finding.title, block, "bars", finding.doc, make, usual=True)
 

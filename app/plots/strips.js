@@ -50,7 +50,7 @@ const stripOf = (shares, colors) => {
 
 PLOTS.strips = (c, sheet) => {
   const box = make("div", "strips")
-  const usual = `Point at a lane to read it.`
+  const usual = "Point at a lane to read it."
   const said = make("p", "said", usual)
   const longest = Math.max(1, ...c.values.map((row) => row.length))
   const [, first, step] = c.ruler[0] ?? ["", 1, 1]
