@@ -26,7 +26,7 @@ from app.style.scripts import script
 from diffbio_engine.apart import Stop, StoppedError
 from diffbio_engine.data import examples
 from diffbio_engine.data.file_names import all_in_words
-from diffbio_engine.data.genes.named_genes import NAMED
+from diffbio_engine.data.genes.named_genes import MOST_LETTERS, NAMED
 from diffbio_engine.data.readers.file_types import hdf5_endings
 from diffbio_engine.errors import DataError, UserError
 from diffbio_engine.ports import DATA, DATA_BLOCKS
@@ -174,7 +174,8 @@ class DataPanel(pn.viewable.Viewer):
             open_demo(session, str(message["id"]))
             session.showing = ""
         elif do == "field" and self.card is not None:
-            port, place = str(message["port"]), str(message["place"])[:2000]
+            # What is longer than any list may be is refused by it, and not cut in silence.
+            port, place = str(message["port"]), str(message["place"])[: MOST_LETTERS + 1]
             fields = {k: v for k, v in {**self.card.fields, port: place}.items() if v}
             self.card = replace(self.card, fields=fields)
             self._show()

@@ -23,6 +23,8 @@ def test_a_list_of_which_nothing_is_there_is_refused_with_names_of_the_file():
         named_genes("named:FOO BAR*", NAMES, IDS)
     with pytest.raises(DataError, match="No gene is named"):
         named_genes("named: ,;", NAMES)
+    with pytest.raises(DataError, match="101 patterns"):
+        named_genes("named:" + " ".join(f"{i}*" for i in range(101)), NAMES)
 
 
 def test_a_list_of_genes_is_a_place_of_a_field():
